@@ -19,7 +19,7 @@ ROOMS = {
     "arguments": "errors",
     "lock": "",
     "regular_file": "",
-    "atomic": "escaping errors lock",
+    "atomic": "escaping errors lock regular_file",
     "lazy_exports": "",
     "notebook": "escaping",
     "reference": "",
@@ -28,14 +28,14 @@ ROOMS = {
     "tokenizer": "errors arguments weights",
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
     "runtime": "errors arguments atomic regular_file weights model",
-    "graph": "errors atomic weights images model",
-    "engines": "errors atomic regular_file weights images model runtime graph",
+    "graph": "errors arguments atomic weights images model",
+    "engines": "errors arguments atomic regular_file weights images model runtime graph",
     "pipeline": "errors arguments images model runtime",
-    "dual_encoder": "errors arguments notebook weights images tokenizer model runtime engines pipeline",
-    "families": "errors weights images tokenizer model engines",
+    "families": "errors arguments weights images tokenizer model engines",
+    "dual_encoder": "errors arguments notebook weights images tokenizer model runtime engines pipeline families",
     "loader": "errors weights images model engines dual_encoder families",
     "saving": "errors atomic regular_file weights images tokenizer model dual_encoder families loader",
-    "layouts": "errors atomic weights images tokenizer model graph engines dual_encoder families loader saving",
+    "layouts": "errors arguments atomic weights images tokenizer model graph dual_encoder families loader saving",
     "viz": "escaping errors arguments images model runtime",
     "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
     " dual_encoder",
@@ -45,8 +45,8 @@ ROOMS = {
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"
     " index open_clip",
-    "cli": "escaping errors atomic weights images model runtime engines pipeline dual_encoder families loader saving"
-    " layouts viz tasks index server numpyclip",
+    "cli": "escaping errors arguments atomic weights images model runtime engines pipeline dual_encoder families loader"
+    " saving layouts viz tasks index server numpyclip",
     "__main__": "cli",
 }
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from numpyclip.atomic import (
     resumable_path,
     temporary_path,
 )
-from numpyclip.errors import NumPyCLIPError, StoreError
+from numpyclip.errors import InputError, NumPyCLIPError, StoreError
 from numpyclip.lock import exclusive
 
 TOKEN = "4711-0123abcd"
@@ -162,6 +163,13 @@ def test_an_error_is_told_once_with_what_is_known_of_it(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"^of the index$") as caught, atomic_file(tmp_path / "file"):
         raise own
     assert caught.value is own
+
+
+@pytest.mark.parametrize("write", [atomic_file, atomic_folder])
+def test_the_root_of_a_disk_is_no_target(write: Any) -> None:
+    root = Path(Path().absolute().anchor)
+    with pytest.raises(InputError, match="cannot be replaced; expected the name of"), write(root):
+        pass
 
 
 def test_no_folders_are_made_above_the_target(tmp_path: Path) -> None:

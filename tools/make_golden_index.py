@@ -65,7 +65,7 @@ def main() -> None:
     make_pictures()
     shutil.rmtree(GOLDEN, ignore_errors=True)
     model, _ = numpyclip.load("tiny")
-    with Index(GOLDEN, model, create=True, precision="int8") as index:
+    with Index(GOLDEN, model, create=True, vectors="int8") as index:
         index.update([PHOTOS / "album"])
         index.update([PHOTOS / "more"], ignore=["raw"])
         index.add_texts(TEXTS)

@@ -1,15 +1,18 @@
-"""Checks of arguments that many functions have: integers, paths, and `on_error`."""
+"""Checks of arguments that many functions have: integers, paths, `precision`, and `on_error`."""
 
 import operator
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from numpyclip.errors import InputError
 
 OnError: TypeAlias = Literal["raise", "skip"] | Callable[[Any], object]
+Precision: TypeAlias = Literal["float32", "bfloat16", "float16", "int8"]
+
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 def whole_number(value: Any) -> int | None:
@@ -31,6 +34,16 @@ def as_paths(
     if not isinstance(paths, Iterable) or isinstance(paths, bytes):
         raise InputError(f"{name}: found {paths!r:.60}; expected a path, or an iterable of paths.")
     return paths
+
+
+def checked_precision(precision: object) -> Precision:
+    """Return a precision, by default float32; raise InputError if it is none."""
+    if precision is None:
+        return "float32"
+    for known in PRECISIONS:
+        if precision == known:
+            return known
+    raise InputError(f"precision is {precision!r:.60}; expected {', '.join(map(repr, PRECISIONS))}.")
 
 
 def error_handler(on_error: OnError) -> Callable[[Exception], object]:

@@ -9,14 +9,16 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from numpyclip.errors import NumPyCLIPError
+from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.escaping import printable
 from numpyclip.lock import exclusive
+from numpyclip.regular_file import open_regular
 
+_PART = re.compile(r"\.(.+)\.[0-9]+-[0-9a-f]{8}\.part", re.DOTALL)
 _REPLACED = "old"  # in the temporary folder of `atomic_folder`: what was under the name before
 
 
@@ -60,12 +62,28 @@ def atomic_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
         new.replace(target)  # which fails if somebody else has made it meanwhile
 
 
+def write_files(folder: Path, files: Mapping[str, bytes | Path]) -> None:
+    """Write files of a folder, contents or copies of other files, down to the disk."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        with (folder / name).open("wb") as file:
+            if isinstance(content, Path):
+                with open_regular(content) as source:
+                    shutil.copyfileobj(source, file)
+            else:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+
 @contextlib.contextmanager
 def temporary_path(target: Path) -> Iterator[Path]:
     """Give a name for a file or folder to be made, on the same disk as its target, to be moved there.
 
     What is still under that name at the end is removed, as is what killed processes have left of the same target.
     """
+    if not target.name:
+        raise InputError(f"{target}: cannot be replaced; expected the name of a file or folder within it.")
     name = _short(target.name)
     remove_abandoned(target.parent, name)
     part = target.with_name(f".{name}.{os.getpid()}-{os.urandom(4).hex()}.part")
@@ -129,4 +147,12 @@ def _written(target: Path) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, NumPyCLIPError):
             raise
-        raise NumPyCLIPError(f"{target}: cannot be written ({error.strerror or error}).") from error
+        raise NumPyCLIPError(f"{_final(target)}: cannot be written ({error.strerror or error}).") from error
+
+
+def _final(path: Path) -> Path:
+    """Return the path that a file will have when the folder that it is written to has taken its name."""
+    for new in path.parents:
+        if new.name == "new" and (match := _PART.fullmatch(new.parent.name)):
+            return new.parent.with_name(match[1]) / path.relative_to(new)
+    return path

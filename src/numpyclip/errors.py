@@ -15,7 +15,7 @@
     ├── PictureError                  an image that cannot be read                 (ValueError)
     ├── StoreError                    an index that cannot be opened or changed    (OSError)
     ├── TextTooLongError              a text with more tokens than positions       (RuntimeError)
-    ├── EngineError                   a runtime that cannot compute, or has failed (RuntimeError)
+    ├── EngineError                   an engine that cannot compute, or has failed (RuntimeError)
     └── MissingPackageError           an optional package is not installed         (ImportError)
 
 Each is also the built-in exception in brackets, so that code written for openai/CLIP, which raises
@@ -118,7 +118,7 @@ class TextTooLongError(NumPyCLIPError, RuntimeError):
 
 
 class EngineError(NumPyCLIPError, RuntimeError):
-    """A runtime cannot compute what it was asked for, or has failed; the message quotes it."""
+    """An engine cannot compute what it was asked for, or has failed; the message quotes it."""
 
 
 class MissingPackageError(NumPyCLIPError, ImportError):

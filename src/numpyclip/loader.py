@@ -12,7 +12,7 @@ from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
-    from numpyclip.engines.engine import Runtime
+    from numpyclip.engines.engine import Engine
     from numpyclip.families.description import ModelDescription
     from numpyclip.images.preprocess import Preprocess
     from numpyclip.model.config import CLIPConfig
@@ -50,7 +50,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         Where it is computed: ``"cpu"``, or with an engine that has it ``"cuda"``, ``"gpu"``, ``"npu"``, ``"coreml"``,
         ``"directml"`` or ``"rocm"``, perhaps with an index, as in ``"cuda:1"``.
     jit : bool, default=False
-        Has no effect, for the same reason.
+        Has no effect; accepted for scripts of openai/CLIP.
     download_root : str or path, optional
         The folder of downloads; else ``$CLIP_DIR``, else ``~/.cache/clip``; for models of the hub, else its own cache
         (``$HF_HOME``).
@@ -114,25 +114,25 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         raise InputError(f"download_root is {download_root!r:.60}; expected a path.")
     if not isinstance(text_model, str | os.PathLike | None):
         raise InputError(f"text_model is {text_model!r:.60}; expected the name of a model, or a path.")
-    if engine not in (None, "numpy") and (Path(name) / EXPORTED).is_file():
+    chosen = _choose(engine, device, precision, low_memory)
+    if chosen is not None and (Path(name) / EXPORTED).is_file():
         _refuse(name, pretrained=pretrained, activation=activation, truncate_dim=truncate_dim, text_model=text_model)
-        model = _of_graphs(Path(name), engine, device, precision)
+        model = _of_graphs(Path(name), chosen, precision)
         return model, model.preprocess
-    runtime = _runtime(engine, device, precision, low_memory)
     named = resolve(os.fspath(name), pretrained, text_model)
     found = recognise(locate(named.name, named.pretrained, download_root), activation)
-    model = _read(_truncate(found, truncate_dim), low_memory, runtime)
+    model = _read(_truncate(found, truncate_dim), low_memory, chosen)
     if named.text_model is not None:
         from numpyclip.dual_encoder.pair import pair
 
         texts = recognise(locate(os.fspath(named.text_model), None, download_root), fallback=activation)
         texts = replace(texts, config=texts.config.standardize())
-        model = pair(model, _read(_truncate(texts, truncate_dim, warned=True), low_memory, runtime))
+        model = pair(model, _read(_truncate(texts, truncate_dim, warned=True), low_memory, chosen))
     return model, model.preprocess
 
 
-def _of_graphs(folder: Path, engine: object, device: object, precision: object) -> CLIP:
-    """Load a model that was exported as graphs."""
+def _of_graphs(folder: Path, engine: Engine, precision: object) -> CLIP:
+    """Load a model that was exported as graphs, for an engine, in its own precision."""
     from numpyclip.dual_encoder.from_graphs import from_graphs
     from numpyclip.engines.selection import choose
     from numpyclip.families.exported import read_exported
@@ -143,9 +143,9 @@ def _of_graphs(folder: Path, engine: object, device: object, precision: object) 
             f"{folder}: was exported in {exported.precision}, not in {precision!r:.60}. Leave precision out, or export "
             "the model again."
         )
-    runtime = choose(engine, device, exported.precision)
-    assert runtime is not None  # NumPy's graphs are none
-    return from_graphs(exported, runtime)
+    chosen = choose(engine.name, engine.device, exported.precision)
+    assert chosen is not None  # NumPy's graphs are none
+    return from_graphs(exported, chosen)
 
 
 def _refuse(folder: object, **options: object) -> None:
@@ -173,20 +173,20 @@ def _truncate(found: ModelDescription, dim: int | None, *, warned: bool = False)
     return replace(found, config=config)
 
 
-def _runtime(engine: object, device: object, precision: object, low_memory: bool) -> Runtime | None:
+def _choose(engine: object, device: object, precision: object, low_memory: bool) -> Engine | None:
     """Return the engine that is asked for, importing none if it is NumPy."""
     if engine in (None, "numpy") and str(device) == "cpu" and precision in (None, "float32"):
         return None
     from numpyclip.engines.selection import choose
 
-    runtime = choose(engine, device, precision)
-    if low_memory and runtime is not None:
-        raise InputError(f"low_memory is {low_memory}, and engine {runtime.name!r} keeps all weights. Leave one out.")
-    return runtime
+    chosen = choose(engine, device, precision)
+    if low_memory and chosen is not None:
+        raise InputError(f"low_memory is {low_memory}, and engine {chosen.name!r} keeps all weights. Leave one out.")
+    return chosen
 
 
-def _read(found: ModelDescription, low_memory: bool, runtime: Runtime | None) -> CLIP:
-    model = _kind(found.config).read(found.checkpoint, found.config, found.tokenizer, low_memory, runtime)
+def _read(found: ModelDescription, low_memory: bool, engine: Engine | None) -> CLIP:
+    model = _kind(found.config).read(found.checkpoint, found.config, found.tokenizer, low_memory, engine)
     for doubt in (*found.warnings, *(model.checkpoint.warnings if model.checkpoint else ())):
         warnings.warn(doubt, stacklevel=3)
     return model

@@ -4,18 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyclip.engines.selection import RUNTIMES
+from numpyclip.engines.openvino import _core
+from numpyclip.engines.selection import ENGINES
 from tests.cli.conftest import Run
-
-NAMES = [kind.name for kind in RUNTIMES]
-
-
-@pytest.fixture(params=NAMES)
-def engine(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    pytest.importorskip(name)
-    pytest.importorskip("onnx")
-    return name
 
 
 def test_the_list_has_the_processor_and_all_engines(run: Run) -> None:
@@ -23,7 +14,7 @@ def test_the_list_has_the_processor_and_all_engines(run: Run) -> None:
     processor, *engines = map(json.loads, out.splitlines())
     assert status == 0
     assert processor["cores"] >= 1
-    assert [each["engine"] for each in engines] == NAMES
+    assert [each["engine"] for each in engines] == list(ENGINES)
     assert all("cpu" in each["devices"] for each in engines if each["version"])
     assert processor["processor"] in run("engines", "--list").out
 
@@ -37,24 +28,65 @@ def test_an_engine_that_is_not_installed_is_listed_with_what_installs_it(
     assert 'pip install "numpyclip[openvino]"' in listed.err
     status, out, err = run("engines", "-m", "tiny", "--json")
     (measured,) = (json.loads(line) for line in out.splitlines()[3:])
-    assert (status, err) == (0, "numpyclip: fastest in float32: no options, NumPy is\n")
+    assert (status, err) == (0, f"{listed.err}numpyclip: fastest in float32: no options, NumPy is\n")
     assert (measured["engine"], measured["precision"]) == ("numpy", "float32")
     assert measured["cosine"] == pytest.approx(1, abs=1e-6)
     assert min(measured["one_image_ms"], measured["images_per_s"], measured["texts_per_s"]) > 0
 
 
-def test_every_engine_is_measured_or_says_why_not(
-    run: Run, engine: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_an_engine_that_cannot_be_imported_is_listed_with_the_reason(
+    run: Run, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def fail(name: str) -> object:
+        raise ImportError(f"lib{name}.so.1: cannot open shared object file")
+
+    monkeypatch.setattr("numpyclip.engines.engine.import_module", fail)
+    monkeypatch.setattr("numpyclip.engines.openvino._core", _core.__wrapped__)
+    problem = f"numpyclip: {engine}: cannot be imported (lib{engine}.so.1: cannot open shared object file). Install it"
+    listed = run("engines", "--list")
+    assert f"{engine}\tcannot be used\n" in listed.out
+    assert problem in listed.err
+    status, out, err = run("engines", "-m", "tiny", "--json")
+    assert (status, problem in err) == (0, True)
+    assert [json.loads(line)["engine"] for line in out.splitlines()[3:]] == ["numpy"]
+    status, _, err = run("embed", "texts", "a dog", "-m", "tiny", "--engine", engine)
+    assert (status, problem in err) == (1, True)
+
+
+def test_every_engine_is_measured(run: Run, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("numpyclip.cli.engines._ROUNDS", 1)
-    status, out, err = run("engines", "-m", "tiny", "--engine", engine, "--precision", "float32", "--json")
+    status, out, _ = run("engines", "-m", "tiny", "--engine", engine, "--precision", "float32", "--json")
     assert status == 0
     measured = [json.loads(line) for line in out.splitlines()[3:]]
-    if f"numpyclip: {engine} on cpu in float32: " in err:  # it has no graph of this tower
-        assert [each["engine"] for each in measured] == ["numpy"]
-    else:
-        assert [each["engine"] for each in measured] == ["numpy", engine]
-        assert measured[1]["cosine"] > 1 - 1e-5
+    assert [each["engine"] for each in measured] == ["numpy", engine]
+    assert measured[1]["cosine"] > 1 - 1e-5
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (("--device", "mps"), 2, "device 'mps' in precision 'float32': no engine has both"),
+        (("--engine", "onnxruntime", "--precision", "bfloat16"), 2, "device 'cpu' in precision 'bfloat16': no engine"),
+        (("--engine", "onnxruntime", "--device", "directml"), 1, "has no provider for 'directml' here"),
+    ],
+)
+def test_what_nothing_here_has_is_not_measured(run: Run, options: tuple[str, ...], status: int, message: str) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    found = run("engines", "-m", "tiny", *options)
+    assert (found.status, message in found.err) == (status, True)
+
+
+def test_options_that_no_measurement_heeds_are_unknown(run: Run) -> None:
+    for option in ("--batch-size", "--low-memory"):
+        assert f"unknown option {option}" in run("engines", "--list", option).err
+
+
+def test_an_exported_model_cannot_be_compared_with_numpy(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "numpyclip.json").write_text("{}", "utf-8")
+    status, out, err = run("engines", "-m", tmp_path)
+    assert (status, out) == (2, "")
+    assert "has ONNX graphs, and all is compared with NumPy, which needs weights. Name the model that was exp" in err
 
 
 def test_commands_take_an_engine(run: Run, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,8 +115,8 @@ def test_options_that_nothing_has_are_refused(run: Run, monkeypatch: pytest.Monk
     assert "engine is 'tvm'; expected 'numpy'" in run(*words).err
 
 
-@pytest.mark.filterwarnings("ignore:.*its embeddings are computed in")
-def test_an_index_remembers_its_engine(run: Run, engine: str, tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore:.*embeddings are computed in")
+def test_an_index_remembers_its_engine(run: Run, engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "words.txt").write_text("a dog\na cat\n", "utf-8")
     store, add = tmp_path / "an.index", ("index", "--texts", tmp_path / "words.txt", "--store", tmp_path / "an.index")
     assert run(*add, "-m", "tiny", "--engine", engine, "--precision", "int8").status == 0
@@ -93,9 +125,19 @@ def test_an_index_remembers_its_engine(run: Run, engine: str, tmp_path: Path) ->
     assert f"engine {engine}, precision int8" in run("index", "--list", "--store", store).out
     found = run("search", "a dog", "--in", "texts", "--store", store, "--json")
     assert (found.status, found.err) == (0, "")  # in the same precision
+    searched = "search", "a dog", "--in", "texts", "--store", store
+    made_with = f" The index was made with --engine {engine} --precision int8; --engine numpy searches it, too.\n"
+    assert run(*searched, "--low-memory").err.endswith(made_with)
+    with monkeypatch.context() as patch:
+        patch.setattr("numpyclip.engines.engine.find_spec", lambda name: None)
+        status, _, err = run(*searched)
+        assert (status, err.endswith(made_with)) == (1, True)
+        assert run(*searched, "--engine", "numpy").status == 0
+        assert not run(*searched, "--engine", engine).err.endswith(made_with)
     (tmp_path / "words.txt").write_text("a house\n", "utf-8")
     status, _, err = run(*add, "--engine", "numpy")
     assert status == 2
     assert "computed in int8, new ones would be in float32" in err
+    assert err.endswith("numpyclip index --migrate --engine numpy.\n")
     assert run(*add, "--engine", "numpy", "--mix-precisions").status == 0
     assert json.loads(run("index", "--list", "--json", "--store", store).out)["precision"] == "float32 and int8"

@@ -166,7 +166,7 @@ def test_another_precision_of_the_same_weights_is_comparable_with_a_note(fingerp
     assert rounded != fingerprint
     assert rounded.is_comparable(fingerprint)
     assert fingerprint.precision_note(rounded) == (
-        "computed in float32, not in bfloat16: comparable, with a cosine of 0.9995 or more between both embeddings of "
+        "computed in float32, not in bfloat16: comparable, with a cosine of 0.998 or more between both embeddings of "
         "an input"
     )
     assert fingerprint.precision_note(fingerprint) == ""
@@ -174,9 +174,33 @@ def test_another_precision_of_the_same_weights_is_comparable_with_a_note(fingerp
     assert "weights: " in other.differences(fingerprint)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "least"),
+    [
+        ("float32", "float16", "0.9999"),
+        ("float16", "int8", "0.9982"),  # errors of both add up: cos(acos 0.9999 + acos 0.999)
+        ("int8", "int8+bfloat16", "0.9883"),
+        ("bfloat16 and float32", "int8", "0.9941"),
+        ("bfloat16 and int8", "float32", "0.998"),
+    ],
+)
+def test_the_note_holds_whatever_the_two_precisions(fingerprint: Fingerprint, one: str, other: str, least: str) -> None:
+    mine, its = (dataclasses.replace(fingerprint, precision=precision) for precision in (one, other))
+    for note in (mine.precision_note(its), its.precision_note(mine)):
+        assert f"with a cosine of {least} or more" in note
+
+
 def test_quantized_weights_are_still_other_weights(fingerprint: Fingerprint) -> None:
     quantized = dataclasses.replace(fingerprint, weights="0" * 64, weights_float16="", precision="int8")
     assert "precision: int8, not float32" in quantized.differences(fingerprint)
+
+
+def test_computation_in_eight_bits_is_named_whatever_the_weights(fingerprint: Fingerprint) -> None:
+    quantized = dataclasses.replace(fingerprint, precision="int8")
+    assert fingerprint.computed_in("int8").precision == "int8"
+    assert quantized.computed_in("float32") == quantized
+    assert quantized.computed_in("int8").precision == "int8+int8"
+    assert "computed in int8, not in int8+int8: comparable" in quantized.precision_note(quantized.computed_in("int8"))
 
 
 def test_precisions_are_mixed_by_name(fingerprint: Fingerprint) -> None:
@@ -185,15 +209,16 @@ def test_precisions_are_mixed_by_name(fingerprint: Fingerprint) -> None:
     both = fingerprint.mixed_with(rounded)
     assert both is not None
     assert both.precision == "bfloat16 and float32"
-    assert (both.mixed_with(rounded), both.mixed_with(fingerprint)) == (None, None)
-    assert "a cosine of 0.9995" in both.precision_note(fingerprint)
+    assert (both.mixed_with(rounded), both.mixed_with(fingerprint), both.mixed_with(both)) == (None, None, None)
+    assert rounded.mixed_with(both) == fingerprint.mixed_with(both) == both
+    assert "a cosine of 0.998 or" in both.precision_note(fingerprint)
 
 
 def test_a_model_says_in_which_precision_an_engine_computes_it(checkpoints: Path) -> None:
     path = checkpoints / "vit-torchscript.pt"
     model, _ = numpyclip.load(path)
     assert model.checkpoint is not None
-    runtime = OpenVINO("cpu", "bfloat16")  # which is not imported for this
-    by_engine = CLIP.read(model.checkpoint, model.config, lambda: model.tokenizer, runtime=runtime)
+    engine = OpenVINO("cpu", "bfloat16")  # which is not imported for this
+    by_engine = CLIP.read(model.checkpoint, model.config, lambda: model.tokenizer, engine=engine)
     assert by_engine.fingerprint == dataclasses.replace(model.fingerprint, precision="bfloat16")
     assert "openvino on cpu in bfloat16" in repr(by_engine)

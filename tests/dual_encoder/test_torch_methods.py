@@ -106,8 +106,8 @@ def test_only_training_is_refused(tiny: CLIP) -> None:
 def test_a_model_may_be_moved_to_the_device_it_is_on(tiny: CLIP) -> None:
     assert tiny.device == "cpu"
     assert tiny.checkpoint is not None
-    runtime = ONNXRuntime("cuda:1", "float16")  # which is not imported for this
-    model = CLIP.read(tiny.checkpoint, tiny.config, lambda: tiny.tokenizer, runtime=runtime)
+    engine = ONNXRuntime("cuda:1", "float16")  # which is not imported for this
+    model = CLIP.read(tiny.checkpoint, tiny.config, lambda: tiny.tokenizer, engine=engine)
     assert model.device == "cuda:1"
     assert model.to("cuda:1").cuda().float() is model
     with pytest.raises(InputError, match=r"model.to\('cuda:0'\)"):

@@ -12,9 +12,9 @@ import pytest
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.engines import compiled
-from numpyclip.engines.engine import Runtime
-from numpyclip.engines.selection import RUNTIMES
-from numpyclip.errors import EngineError, InputError
+from numpyclip.engines.engine import Engine
+from numpyclip.engines.selection import ENGINES
+from numpyclip.errors import EngineError, InputError, NumPyCLIPError
 from numpyclip.runtime import prepared
 from numpyclip.runtime.prepared import prepared_files
 
@@ -27,14 +27,14 @@ print(model.encode_text(numpy.array([[94, 3, 5, 95], [94, 7, 95, 0]])).tobytes()
 
 
 @pytest.fixture
-def compilations(engine: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The graphs that were compiled, not opened."""
-    made: list[str] = []
-    (kind,) = (kind for kind in RUNTIMES if kind.name == engine)
+def compilations(engine: str, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The graphs that were compiled, not opened: of each the file to cache it in, if any."""
+    made: list[object] = []
+    kind = ENGINES[engine]
     compile_ = kind.compile
 
-    def recorded(self: Runtime, *arguments: Any) -> Any:
-        made.append(self.device)
+    def recorded(self: Engine, *arguments: Any) -> Any:
+        made.append(arguments[-1])
         return compile_(self, *arguments)
 
     monkeypatch.setattr(kind, "compile", recorded)
@@ -54,9 +54,9 @@ def test_the_next_process_compiles_nothing(path: Path, engine: str, by_engine: C
     assert imported == "False"
 
 
-def test_a_graph_is_kept_once_for_each_tower(path: Path, engine: str, compilations: list[str]) -> None:
+def test_a_graph_is_cached_once_for_each_tower(path: Path, engine: str, compilations: list[object]) -> None:
     first = embed(path, engine)
-    assert [file.name.partition("-")[2] for file in prepared_files()] == ["compiled-v1.bin"]
+    assert [file.name.partition("-")[2] for file in prepared_files()] == [f"compiled-v{compiled.VERSION}.bin"]
     assert (embed(path, engine) == first).all()
     assert len(compilations) == 1
     (file,) = prepared_files()
@@ -65,7 +65,7 @@ def test_a_graph_is_kept_once_for_each_tower(path: Path, engine: str, compilatio
     assert len(compilations) == 2
 
 
-def test_another_activation_is_another_graph(path: Path, engine: str, compilations: list[str]) -> None:
+def test_another_activation_is_another_graph(path: Path, engine: str, compilations: list[object]) -> None:
     first = embed(path, engine)
     other = numpyclip.load(path, activation="gelu", engine=engine)[0].encode_text(IDS)
     assert np.abs(first - other).max() > 1e-4
@@ -73,7 +73,7 @@ def test_another_activation_is_another_graph(path: Path, engine: str, compilatio
 
 
 @pytest.mark.parametrize("place", [0, 0.5, -1])
-def test_a_damaged_file_is_made_again(path: Path, engine: str, compilations: list[str], place: float) -> None:
+def test_a_damaged_file_is_made_again(path: Path, engine: str, compilations: list[object], place: float) -> None:
     first = embed(path, engine)
     (file,) = prepared_files()
     content = bytearray(file.read_bytes())
@@ -86,7 +86,7 @@ def test_a_damaged_file_is_made_again(path: Path, engine: str, compilations: lis
 
 
 @pytest.mark.parametrize("size", [0, 20, 1000])
-def test_a_truncated_file_is_made_again(path: Path, engine: str, compilations: list[str], size: int) -> None:
+def test_a_truncated_file_is_made_again(path: Path, engine: str, compilations: list[object], size: int) -> None:
     first = embed(path, engine)
     (file,) = prepared_files()
     os.truncate(file, size)
@@ -94,15 +94,15 @@ def test_a_truncated_file_is_made_again(path: Path, engine: str, compilations: l
     assert len(compilations) == 2
 
 
-def test_a_file_that_the_runtime_refuses_is_made_again(path: Path, engine: str, compilations: list[str]) -> None:
+def test_a_file_that_the_runtime_refuses_is_made_again(path: Path, engine: str, compilations: list[object]) -> None:
     first = embed(path, engine)
-    (kind,) = (kind for kind in RUNTIMES if kind.name == engine)
+    kind = ENGINES[engine]
 
     with pytest.MonkeyPatch.context() as patch:
         open_ = kind.open
         refusals = iter([EngineError("of another driver")])
 
-        def open_later(self: Runtime, *arguments: Any) -> Any:
+        def open_later(self: Engine, *arguments: Any) -> Any:
             for error in refusals:
                 raise error
             return open_(self, *arguments)
@@ -117,7 +117,7 @@ def test_a_file_that_the_runtime_refuses_is_made_again(path: Path, engine: str, 
 def test_a_runtime_that_opens_nothing_compiles_it_for_each_process(
     path: Path, engine: str, by_numpy: CLIP, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (kind,) = (kind for kind in RUNTIMES if kind.name == engine)
+    kind = ENGINES[engine]
 
     def refuse(*_: object) -> None:
         raise EngineError("cannot open graphs")
@@ -128,7 +128,7 @@ def test_a_runtime_that_opens_nothing_compiles_it_for_each_process(
 
 
 def test_the_file_of_another_user_is_not_opened(
-    path: Path, engine: str, compilations: list[str], monkeypatch: pytest.MonkeyPatch
+    path: Path, engine: str, compilations: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     embed(path, engine)
     monkeypatch.setattr(compiled, "is_trusted", lambda status: False)
@@ -137,8 +137,8 @@ def test_the_file_of_another_user_is_not_opened(
     assert len(prepared_files()) == 1
 
 
-def test_without_a_cache_nothing_is_kept(
-    path: Path, engine: str, compilations: list[str], monkeypatch: pytest.MonkeyPatch
+def test_without_a_cache_nothing_is_cached(
+    path: Path, engine: str, compilations: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NUMPYCLIP_CACHE", "0")
     assert (embed(path, engine) == embed(path, engine)).all()
@@ -155,7 +155,7 @@ def test_a_folder_that_cannot_be_written_is_no_error(
 
 
 def test_a_full_disk_is_no_error(
-    path: Path, engine: str, by_numpy: CLIP, compilations: list[str], monkeypatch: pytest.MonkeyPatch
+    path: Path, engine: str, by_numpy: CLIP, compilations: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -166,12 +166,53 @@ def test_a_full_disk_is_no_error(
     assert len(compilations) == 2
 
 
-def test_what_would_fill_half_the_room_is_not_kept(
+def test_an_engine_that_cannot_write_compiles_without_a_cache(
     path: Path, engine: str, by_numpy: CLIP, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compiled, "MOST_BYTES", 1000)
+    kind = ENGINES[engine]
+    compile_ = kind.compile
+
+    def without_room(self: Engine, graph: Path, threads: int, cache: Path | None) -> Any:
+        if cache is not None:
+            raise EngineError(f"{engine} on cpu: No space left on device")
+        return compile_(self, graph, threads, cache)
+
+    monkeypatch.setattr(kind, "compile", without_room)
     assert np.abs(embed(path, engine) - by_numpy.encode_text(IDS)).max() < 1e-5
     assert prepared_files() == []
+
+
+def test_a_disk_without_room_for_the_graph_is_no_error(
+    path: Path, engine: str, by_numpy: CLIP, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    written = compiled._written
+
+    def without_room(make: Any, folder: Path) -> Any:
+        if tmp_path in folder.parents:  # where the cache is
+            raise NumPyCLIPError(f"{folder}: cannot be written (No space left on device).") from OSError(28, "")
+        return written(make, folder)
+
+    monkeypatch.setattr(compiled, "_written", without_room)
+    assert np.abs(embed(path, engine) - by_numpy.encode_text(IDS)).max() < 1e-5
+
+
+def test_an_error_of_a_graph_is_raised(path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise EngineError("no such operator")
+
+    monkeypatch.setattr(ENGINES[engine], "compile", refuse)
+    with pytest.raises(EngineError, match="no such operator"):
+        embed(path, engine)
+
+
+@pytest.mark.parametrize("room", [800_000, 1_000_000])  # the graph has 430,080 bytes of weights, the file more
+def test_what_would_fill_half_the_room_is_compiled_once_and_not_cached(
+    path: Path, engine: str, by_numpy: CLIP, compilations: list[object], monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    monkeypatch.setattr(compiled, "CACHE_BYTES", room)
+    assert np.abs(embed(path, engine) - by_numpy.encode_text(IDS)).max() < 1e-5
+    assert prepared_files() == []
+    assert [cache is None for cache in compilations] == [room == 800_000]
 
 
 def test_a_tower_without_a_graph_is_refused_by_name(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,11 +225,13 @@ def test_a_tower_without_a_graph_is_refused_by_name(engine: str, monkeypatch: py
         model.encode_image(np.zeros((1, 64, 64, 3), np.uint8))
 
 
-def test_kept_graphs_count_in_the_limit_of_the_cache(path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_graphs_count_in_the_limit_of_the_cache(
+    path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, _ = numpyclip.load(path, activation="quick_gelu", engine=engine)
     model.encode_image(np.zeros((1, 32, 32, 3), np.uint8))
     (file,) = prepared_files()
-    monkeypatch.setattr(prepared, "MOST_BYTES", file.stat().st_size + 1)
+    monkeypatch.setattr(prepared, "CACHE_BYTES", file.stat().st_size + 1)
     model.encode_text(IDS)
     (other,) = prepared_files()
     assert other != file

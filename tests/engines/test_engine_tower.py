@@ -2,6 +2,7 @@
 
 import multiprocessing
 import pickle
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from threadpoolctl import threadpool_limits
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.coca import CoCa
-from numpyclip.engines.engine import Runtime
+from numpyclip.engines.engine import Engine
 from numpyclip.engines.engine_tower import EngineTower
 from numpyclip.engines.openvino import OpenVINO
 from numpyclip.errors import EngineError, NumPyCLIPError
@@ -64,6 +65,37 @@ def test_images_that_were_no_integers_are_those_of_numpy(by_engine: CLIP, by_num
     assert_near(by_engine.encode_image(image), by_numpy.encode_image(image))
     image[1, 0, 3, 3] = np.nan
     assert np.isnan(by_engine.encode_image(image)).all(axis=1).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("name", ["transformers-siglip2", "authors-fg-clip-2"])
+def test_images_of_flexible_size_are_those_of_numpy_in_any_order(engine: str, name: str) -> None:
+    """Of one patch first."""
+    by_numpy, by_engine = (numpyclip.load(FAMILIES / name, engine=each)[0] for each in ("numpy", engine))
+    side = by_numpy.preprocess.patch_size
+    assert side
+    for count, rows, columns in ((1, 1, 1), (1, 4, 4), (3, 1, 1), (2, 2, 3), (1, 1, 1), (1, 5, 7), (1, 4, 4)):
+        shape = count, rows * side, columns * side, 3
+        pixels = np.random.default_rng(rows).integers(0, 256, shape, np.uint8)
+        assert_near(by_engine.encode_image(pixels), by_numpy.encode_image(pixels))
+
+
+@pytest.mark.parametrize("shape", [(1, 32), (2, 31), (2,)])
+def test_embeddings_of_another_shape_are_an_error(
+    by_engine: CLIP, by_numpy: CLIP, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would be one embedding for all inputs."""
+    monkeypatch.setattr(
+        "numpyclip.engines.engine_tower.open_or_compile", lambda *_: lambda inputs: np.ones(shape, np.float32)
+    )
+    with pytest.raises(EngineError, match=rf"pixels: makes an array of shape {re.escape(str(shape))} of 2 inputs"):
+        by_engine.encode_image(pixels_of(by_numpy, 2))
+
+
+def test_relu_hides_no_numbers_that_are_none(engine: str, tiny: CLIP) -> None:
+    model, _ = numpyclip.load("tiny", engine=engine)
+    image = np.zeros((2, 3, *tiny.preprocess.sides), np.float32)
+    image[1, 0, 3, 3] = np.nan
+    assert np.isnan(model.encode_image(image)).all(axis=1).tolist() == [False, True]
 
 
 def test_texts_of_all_lengths_are_those_of_numpy(by_engine: CLIP, by_numpy: CLIP) -> None:
@@ -136,13 +168,13 @@ def test_images_are_cut_into_batches_of_similar_size(by_numpy: CLIP) -> None:
 
 def test_threads_are_those_of_numpy(by_engine: CLIP, by_numpy: CLIP, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
-    compile_ = type(by_engine._text_engine.runtime).compile  # type: ignore[union-attr]
+    compile_ = type(by_engine._text_engine.engine).compile  # type: ignore[union-attr]
 
-    def counted(self: Runtime, graph: Any, threads: int, keep: Any) -> Any:
+    def counted(self: Engine, graph: Any, threads: int, keep: Any) -> Any:
         opened.append(threads)
         return compile_(self, graph, threads, keep)
 
-    monkeypatch.setattr(type(by_engine._text_engine.runtime), "compile", counted)  # type: ignore[union-attr]
+    monkeypatch.setattr(type(by_engine._text_engine.engine), "compile", counted)  # type: ignore[union-attr]
     monkeypatch.setenv("NUMPYCLIP_CACHE", "0")
     ids = ids_of(by_numpy, 4)
     with threadpool_limits(1, "blas"):
@@ -176,7 +208,7 @@ def test_a_pickled_model_is_compiled_again(by_engine: CLIP, by_numpy: CLIP, monk
     copy = pickle.loads(pickle.dumps(by_engine))
     assert_near(copy.encode_text(ids), by_numpy.encode_text(ids))
     assert_near(copy.encode_image(pixels), by_numpy.encode_image(pixels))
-    assert copy._image_engine.runtime == by_engine._image_engine.runtime  # type: ignore[union-attr]
+    assert copy._image_engine.engine == by_engine._image_engine.engine  # type: ignore[union-attr]
 
 
 def in_a_fork(compute: Callable[[], Any]) -> Any:

@@ -36,11 +36,11 @@ def _package_for_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_package_for_gpus")
 @pytest.mark.parametrize("device", ["cuda", "gpu", "cuda:1"])
 def test_a_provider_that_falls_back_to_the_cpu_is_an_error(device: str) -> None:
-    runtime = ONNXRuntime(device, "float16")
-    runtime.check()
-    assert not runtime.is_cached
+    engine = ONNXRuntime(device, "float16")
+    engine.check()
+    assert not engine.is_cached
     with pytest.raises(EngineError, match="computes with CPUExecutionProvider, not with CUDAExecutionProvider"):
-        runtime.compile(Path("graph.onnx"), 0, None)
+        engine.compile(Path("graph.onnx"), 0, None)
     options = {"use_tf32": "0", **({"device_id": "1"} if device == "cuda:1" else {})}
     assert Session.made == [("CUDAExecutionProvider", options)]
 

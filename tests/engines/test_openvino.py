@@ -64,12 +64,12 @@ def test_its_own_words_are_in_the_error(tmp_path: Path) -> None:
 
 
 def test_bfloat16_is_near_float32(tiny: CLIP) -> None:
-    runtime = OpenVINO("cpu", "bfloat16")
-    if not runtime.is_usable():
+    engine = OpenVINO("cpu", "bfloat16")
+    if not engine.is_usable():
         pytest.skip("this processor has no bfloat16")
     pytest.importorskip("onnx")
     assert tiny.checkpoint is not None
-    model = CLIP.read(tiny.checkpoint, tiny.config, lambda: tiny.tokenizer, runtime=runtime)
+    model = CLIP.read(tiny.checkpoint, tiny.config, lambda: tiny.tokenizer, engine=engine)
     texts = ["a red apple", "a dog", "a house in the rain"]
     cosines = (model.embed_texts(texts) * tiny.embed_texts(texts)).sum(axis=1)
     assert 0.9995 < cosines.min() < 0.999999  # float32 would be nearer

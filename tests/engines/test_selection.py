@@ -8,19 +8,27 @@ import pytest
 import numpyclip
 from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.engines.openvino import OpenVINO
-from numpyclip.engines.selection import RUNTIMES, choose
+from numpyclip.engines.selection import ENGINES, choose
 from numpyclip.errors import EngineError, InputError, MissingPackageError
 
 
 @pytest.fixture
 def _all_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind in RUNTIMES:
+    for kind in ENGINES.values():
         monkeypatch.setattr(kind, "is_installed", classmethod(lambda cls: True))
         monkeypatch.setattr(kind, "check", lambda self: None)
 
 
 @pytest.mark.parametrize(
-    "asked", [{}, {"engine": "numpy"}, {"device": "cpu"}, {"precision": "float32"}, {"engine": None, "precision": None}]
+    "asked",
+    [
+        {},
+        {"engine": "numpy"},
+        {"device": "cpu"},
+        {"precision": "float32"},
+        {"engine": None, "precision": None},
+        {"device": "cpu:0"},
+    ],
 )
 def test_the_default_is_numpy(asked: dict[str, Any]) -> None:
     assert choose(**asked) is None
@@ -35,6 +43,7 @@ def test_the_default_is_numpy(asked: dict[str, Any]) -> None:
         ({"precision": "bfloat16"}, OpenVINO("cpu", "bfloat16")),
         ({"device": "cuda"}, ONNXRuntime("cuda", "float32")),
         ({"device": "CUDA:1", "precision": "float16"}, ONNXRuntime("cuda:1", "float16")),
+        ({"device": "cpu:0", "engine": "openvino"}, OpenVINO("cpu", "float32")),
         ({"device": "npu", "precision": "float16"}, OpenVINO("npu", "float16")),
         ({"device": "gpu"}, OpenVINO("gpu", "float32")),
         ({"device": "gpu", "engine": "onnxruntime"}, ONNXRuntime("gpu", "float32")),
@@ -62,7 +71,11 @@ def test_the_next_engine_is_chosen_where_the_first_has_no_such_device(monkeypatc
         ({"precision": "fp16"}, "precision is 'fp16'; expected 'float32', 'bfloat16', 'float16', 'int8'."),
         ({"device": "mps"}, "device 'mps' in precision 'float32': no engine has both."),
         ({"device": "cpu:1"}, "device 'cpu:1' in precision 'float32': no engine has both."),
-        ({"device": "cuda:a"}, "device 'cuda:a' in precision 'float32': no engine has both."),
+        *(
+            ({"device": device}, f"device is {device!r}; expected a name, such as 'cpu', 'cuda' or 'cuda:1'.")
+            for device in ("cuda:a", "cuda:", "cuda:1:2", "cuda:\u0663", "cuda:1000", "", "cpu ")
+        ),
+        ({"device": "x" * 1000}, f"device '{'x' * 59} in precision 'float32': no engine has both."),
         ({"engine": "numpy", "precision": "bfloat16"}, "engine 'numpy' computes on the CPU in float32, not on 'cpu'"),
         (
             {"engine": "onnxruntime", "precision": "bfloat16"},
@@ -76,20 +89,28 @@ def test_what_nothing_has_is_an_error_that_says_what_there_is(asked: dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("asked", "packages"),
     [
-        ({"engine": "openvino"}, 'pip install "numpyclip[openvino]"'),
-        ({"precision": "bfloat16"}, 'pip install "numpyclip[openvino]"'),
-        ({"engine": "onnxruntime"}, 'pip install "numpyclip[onnxruntime]"'),
-        ({"device": "cuda:1"}, "device 'cuda:1' needs onnxruntime-gpu, which is not installed"),
+        ({"engine": "openvino"}, '"numpyclip[openvino]"'),
+        ({"precision": "bfloat16"}, '"numpyclip[openvino]"'),
+        ({"engine": "onnxruntime"}, '"numpyclip[onnxruntime]"'),
+        ({"device": "coreml", "precision": "float16"}, '"numpyclip[onnxruntime]"'),
+        ({"device": "cuda:1"}, 'onnxruntime-gpu "numpyclip[onnx]"'),
+        ({"device": "directml"}, 'onnxruntime-directml "numpyclip[onnx]"'),
     ],
 )
-def test_a_package_that_is_not_installed_is_named(
-    asked: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+def test_an_engine_that_is_not_installed_is_named(
+    asked: dict[str, Any], packages: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("numpyclip.engines.engine.find_spec", lambda name: None)
-    with pytest.raises(MissingPackageError, match=re.escape(message)):
+    with pytest.raises(MissingPackageError, match=re.escape(f"is not installed: pip install {packages}.")):
         choose(**asked)
+
+
+def test_where_only_onnx_is_missing_it_is_what_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numpyclip.engines.engine.find_spec", lambda name: None if name == "onnx" else name)
+    with pytest.raises(MissingPackageError, match=r'needs the package onnx: pip install "numpyclip\[onnx\]"\.'):
+        choose("onnxruntime", "cuda")
 
 
 def test_a_device_that_is_not_here_is_an_error_that_names_a_package() -> None:

@@ -26,7 +26,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, emoji: dict[str, Image.Image
     for name, picture in sorted(emoji.items())[:12]:
         picture.save(folder / "photos" / f"{name}.png")
     (folder / "photos" / "broken.png").write_bytes(b"no picture")
-    with Index(folder / "index", tiny, create=True, precision="int8") as index:
+    with Index(folder / "index", tiny, create=True, vectors="int8") as index:
         index.update([folder / "photos"])
         index.add_texts(["a bird", "a house"])
     return folder

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 import numpyclip
@@ -26,7 +27,7 @@ def shape_of(value: Any) -> list[int | str]:
 
 
 def test_inputs_and_outputs_have_names_and_batches_of_any_size(clip: CLIP) -> None:
-    graphs = image_graph(clip).graph, image_graph(clip, pixels="float").graph, text_graph(clip).graph
+    graphs = image_graph(clip).graph, image_graph(clip, pixels="pixel_values").graph, text_graph(clip).graph
     (pixels,), (values,), (ids,) = (graph.input for graph in graphs)
     y, x = clip.preprocess.sides
     assert (pixels.name, shape_of(pixels)) == ("pixels", ["batch", y, x, 3])
@@ -42,7 +43,7 @@ def test_every_form_of_the_inputs_gives_the_same(clip: CLIP) -> None:
     mean, std = (np.array(part, np.float32) for part in (clip.preprocess.mean, clip.preprocess.std))
     values = ((pixels / np.float32(255) - mean) / std).transpose(0, 3, 1, 2)
     embeddings = clip.encode_image(pixels)
-    for graph, value in ((image_graph(clip), pixels), (image_graph(clip, pixels="float"), values)):
+    for graph, value in ((image_graph(clip), pixels), (image_graph(clip, pixels="pixel_values"), values)):
         np.testing.assert_allclose(run(graph, value), embeddings, atol=1e-5 * np.abs(embeddings).max())
     ids = load("transformers-clip")[1]["text"]
     for dtype in ("int32", "int64"):
@@ -73,6 +74,42 @@ def test_a_lower_precision_is_a_smaller_model_with_almost_the_same_embeddings(
         cosines = (found * embeddings).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(embeddings, axis=1)
         assert cosine < cosines.min()
         assert not np.allclose(found, embeddings, rtol=1e-5)
+
+
+def test_onnxruntime_multiplies_by_int8_as_it_is(clip: CLIP, tmp_path: Path) -> None:
+    """Only values of the pooled token, which are of several matrices, are converted first."""
+    path, options = tmp_path / "optimized.onnx", onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(path)
+    options.log_severity_level = 3  # that it has optimized for this machine is no warning
+    graph = text_graph(clip, precision="int8")
+    onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    kinds = Counter(node.op_type for node in onnx.load(path).graph.node)
+    products = 1 + 6 * len(clip.text.transformer.resblocks)
+    assert kinds["Gemm"] == 0
+    assert kinds["MatMulNBits"] + kinds["DequantizeLinear"] == products
+    assert kinds["DequantizeLinear"] == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["transformers-clip", "open_clip-coca", "mclip-bert", "open_clip-nllb", "open_clip-mt5"]
+)
+def test_what_texts_begin_with_has_names(name: str) -> None:
+    nodes = [node.name for node in text_graph(load(name)[0]).graph.node]
+    unnamed = {name for name in nodes if "." not in name}
+    assert unnamed <= {"Reshape", "ln_pre", "ln_final", "text_projection", "pooler", "Tanh"}
+    assert "token_embedding.Gather" in nodes
+
+
+def test_norms_have_the_bias_that_is_optional(clip: CLIP) -> None:
+    """ONNX Runtime aborts without it, until 1.18."""
+    for graph in (image_graph(clip).graph, text_graph(clip).graph):
+        norms = [node for node in graph.node if node.op_type == "LayerNormalization"]
+        assert {len(node.input) for node in norms} == {3}
+
+
+def test_what_is_float32_is_not_converted_to_it(clip: CLIP) -> None:
+    for graph, last in ((text_graph(clip), "Gemm"), (text_graph(clip, precision="float16"), "Cast")):
+        assert graph.graph.node[-1].op_type == last
 
 
 def test_a_block_has_no_node_that_a_matrix_could_have_absorbed(clip: CLIP) -> None:

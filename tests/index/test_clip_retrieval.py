@@ -151,6 +151,22 @@ def test_embeddings_of_another_model_are_refused(index: Index, photos: Path, exp
         import_embeddings(index, exported)
 
 
+def test_embeddings_of_mixed_precisions_come_back_as_such(exported: Path, tmp_path: Path, tiny: CLIP) -> None:
+    fingerprint = exported / "numpyclip.json"
+    fingerprint.write_text(replace(tiny.fingerprint, precision="bfloat16 and float32").to_json())
+    with Index(tmp_path / "new", tiny, create=True) as new:
+        assert import_embeddings(new, exported) > 0
+        assert new.store.fingerprint == replace(tiny.fingerprint, precision="bfloat16 and float32")
+        new.add_texts("a house")
+    with Index(tmp_path / "other", tiny, create=True) as other:
+        other.add_texts("a house")
+        with pytest.raises(InputError, match="computed in float32, new ones would be in bfloat16 and float32"):
+            import_embeddings(other, exported)
+    with Index(tmp_path / "other", tiny, mix_precisions=True) as other:
+        assert import_embeddings(other, exported) > 0
+        assert other.store.fingerprint == replace(tiny.fingerprint, precision="bfloat16 and float32")
+
+
 def test_pictures_that_are_not_there_are_left_out(
     index: Index, exported: Path, photos: Path, tmp_path: Path, tiny: CLIP
 ) -> None:

@@ -38,7 +38,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory, emoji: dict[str, Image.Imag
 @pytest.fixture(scope="module")
 def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory, tiny: CLIP) -> Path:
     place = tmp_path_factory.mktemp("whole") / "index"
-    with Index(place, tiny, create=True, precision="int8") as index:
+    with Index(place, tiny, create=True, vectors="int8") as index:
         index.update([photos])
         index.add_texts(["a bird", "a house"])
     return place

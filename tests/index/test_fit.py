@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
@@ -12,7 +13,7 @@ from numpyclip.index.clip_retrieval.exporting import export_embeddings
 from numpyclip.index.clip_retrieval.importing import import_embeddings
 from numpyclip.runtime.lazy import Lazy
 
-NOTE = "its embeddings are computed in float32, not in bfloat16: comparable"
+NOTE = "embeddings are computed in float32, not in bfloat16: comparable"
 
 
 @pytest.fixture
@@ -47,9 +48,22 @@ def test_precisions_that_are_mixed_on_request_are_recorded(place: Path, rounded:
     with pytest.warns(UserWarning, match=NOTE), Index(place, rounded, mix_precisions=True) as index:
         assert index.add_texts("a bird") == 1
         assert index.store.fingerprint == replace(tiny.fingerprint, precision="bfloat16 and float32")
-    for model in (rounded, tiny):  # both are there already
-        with pytest.warns(UserWarning, match="its embeddings are computed in bfloat16 and float32"):
-            assert Index(place, model).add_texts([f"a house {model.fingerprint.precision}"]) == 1
+    for model in (rounded, tiny):  # both are there already, which needs no warning
+        assert Index(place, model).add_texts([f"a house {model.fingerprint.precision}"]) == 1
+
+
+def test_an_index_to_which_nothing_was_added_is_not_mixed(place: Path, rounded: CLIP, tiny: CLIP, photos: Path) -> None:
+    with pytest.warns(UserWarning, match=NOTE), Index(place, rounded, mix_precisions=True) as index:
+        assert index.update([photos]).embedded == 0
+        assert index.add_texts([]) == 0
+        assert index.store.fingerprint == tiny.fingerprint
+
+
+def test_pictures_that_are_added_are_recorded_as_mixed(place: Path, rounded: CLIP, photos: Path) -> None:
+    Image.new("RGB", (64, 64), "teal").save(photos / "teal.png")
+    with pytest.warns(UserWarning, match=NOTE), Index(place, rounded, mix_precisions=True) as index:
+        assert index.update().embedded == 1
+        assert index.store.fingerprint == replace(rounded.fingerprint, precision="bfloat16 and float32")
 
 
 def test_known_embeddings_are_those_of_the_same_precision(place: Path, rounded: CLIP, tiny: CLIP, photos: Path) -> None:

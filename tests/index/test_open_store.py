@@ -23,8 +23,8 @@ def test_wrong_places_are_named(tmp_path: Path, tiny: CLIP) -> None:
     assert index.store.place == str(tmp_path / "index")
     with pytest.raises(InputError, match="the folder of the index itself"):
         index.update([tmp_path / "index"])
-    with pytest.raises(InputError, match="of precision float32, not int8"):
-        Index(tmp_path / "index", tiny, precision="int8")
+    with pytest.raises(InputError, match="has vectors of float32, not int8; leave vectors out"):
+        Index(tmp_path / "index", tiny, vectors="int8")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
@@ -67,7 +67,7 @@ def test_postgresql_is_told_by_its_address(empty_postgres: str, tiny: CLIP) -> N
     with pytest.raises(StoreError, match="holds no index"):
         open_store(empty_postgres)
     with pytest.raises(InputError, match="PostgreSQL holds float32"):
-        open_store(empty_postgres, create=True, precision="int8")
+        open_store(empty_postgres, create=True, vectors="int8")
     with pytest.raises(StoreError, match=r"postgresql://127\.0\.0\.1:1/nowhere: "):
         open_store("postgresql://me:secret@127.0.0.1:1/nowhere")
 

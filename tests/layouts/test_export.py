@@ -1,7 +1,9 @@
 """`numpyclip.export`: its arguments, and a folder that is whole or not there."""
 
+import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,8 +15,9 @@ import pytest
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import InputError, NumPyCLIPError, UnsupportedCheckpointError
+from numpyclip.errors import CheckpointError, InputError, NumPyCLIPError, UnsupportedCheckpointError
 from numpyclip.layouts.export import LAYOUTS
+from tests.families.test_parity import FAMILIES
 
 onnx = pytest.importorskip("onnx")
 
@@ -55,12 +58,36 @@ def test_a_model_is_loaded_by_name(weights: Path, model: CLIP, tmp_path: Path) -
     ("options", "message"),
     [
         ({"layout": "openvino"}, "layout is 'openvino'; expected 'open' or 'immich' or 'transformers.js'"),
-        ({"precision": "fp16"}, "precision is 'fp16'; expected 'float32' or 'bfloat16' or 'float16' or 'int8'"),
+        ({"precision": "fp16"}, "precision is 'fp16'; expected 'float32', 'bfloat16', 'float16', 'int8'"),
     ],
 )
 def test_arguments_are_checked(model: CLIP, tmp_path: Path, options: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         numpyclip.export(model, tmp_path / "new", **options)
+
+
+@pytest.mark.parametrize(("layout", "graph"), [("open", "image.onnx"), ("transformers.js", "onnx/vision_model.onnx")])
+def test_without_a_tokenizer_images_are_exported(tmp_path: Path, layout: Any, graph: str) -> None:
+    name = FAMILIES / "transformers-clip"
+    with pytest.warns(UserWarning, match=r"has no tokenizer.* Only texts need it\. Images alone are exported"):
+        folder = numpyclip.export(name, tmp_path / "new", layout=layout)
+    assert [path.relative_to(folder).as_posix() for path in folder.rglob("*.onnx")] == [graph]
+    with pytest.raises(CheckpointError, match="has no tokenizer"):
+        numpyclip.export(name, tmp_path / "other", layout="immich")
+
+
+def test_a_full_disk_is_told_with_the_name_that_was_asked_for(
+    model: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("numpyclip.graph.weight_file.WeightFile.add", full)
+    with pytest.raises(
+        NumPyCLIPError, match=rf"^{re.escape(str(tmp_path / 'new'))}.text\.onnx_data: cannot be written"
+    ):
+        numpyclip.export(model, tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_onnx_a_message_says_what_to_install(tmp_path: Path) -> None:

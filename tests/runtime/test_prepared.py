@@ -173,7 +173,7 @@ def test_files_of_other_people_are_never_touched(monkeypatch: pytest.MonkeyPatch
     assert folder is not None
     (folder / "my-finetune.safetensors").write_bytes(bytes(10))
     assert len(prepared_files()) == 1
-    monkeypatch.setattr(prepared, "MOST_BYTES", 100)
+    monkeypatch.setattr(prepared, "CACHE_BYTES", 100)
     save_prepared(IDENTITY[::-1], "visual", ARRAYS)
     assert (folder / "my-finetune.safetensors").exists()
 
@@ -202,7 +202,7 @@ def test_the_longest_unused_go_first_when_there_is_too_much(monkeypatch: pytest.
         os.utime(file, (1, 2 if file.name.startswith("b") else 3))
     assert open_prepared(identities["b"], "visual") is not None  # now "a" is the longest unused
     size = prepared_files()[0].stat().st_size
-    monkeypatch.setattr(prepared, "MOST_BYTES", 2 * size + 1)
+    monkeypatch.setattr(prepared, "CACHE_BYTES", 2 * size + 1)
     save_prepared(identities["c"], "visual", ARRAYS)
     assert sorted(file.name[0] for file in prepared_files()) == ["b", "c"]
 
@@ -220,14 +220,14 @@ def test_of_files_that_cannot_be_removed_the_next_go(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Path, "unlink", removing)
     assert not remove_prepared(first)
-    monkeypatch.setattr(prepared, "MOST_BYTES", 2 * first.stat().st_size + 1)
+    monkeypatch.setattr(prepared, "CACHE_BYTES", 2 * first.stat().st_size + 1)
     save_prepared("c" * 32, "visual", ARRAYS)
     assert sorted(file.name[0] for file in prepared_files()) == sorted({"a", "b", "c"} - {second.name[0]})
     assert remove_prepared(prepared_files()[1])
 
 
 def test_what_would_fill_half_the_room_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepared, "MOST_BYTES", 60)
+    monkeypatch.setattr(prepared, "CACHE_BYTES", 60)
     save_prepared(IDENTITY, "visual", ARRAYS)
     assert prepared_files() == []
 

@@ -10,6 +10,7 @@ import pytest
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.runtime.lazy import Lazy
 from numpyclip.tasks.prompts import templates
 from numpyclip.tasks.zero_shot import Prediction, ZeroShotClassifier, embed_labels
 
@@ -113,6 +114,14 @@ def test_another_model_is_refused(tiny: CLIP, tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="made with another model"):
         ZeroShotClassifier.load(tiny, file)
+
+
+def test_another_precision_is_loaded_with_a_warning(tiny: CLIP, tmp_path: Path) -> None:
+    ZeroShotClassifier(tiny, LABELS).save(tmp_path / "a.npz")
+    fingerprint = replace(tiny.fingerprint, precision="bfloat16")
+    rounded = replace(tiny, _fingerprint=Lazy(lambda: fingerprint))
+    with pytest.warns(UserWarning, match=r"a\.npz: embeddings are computed in float32, not in bfloat16"):
+        ZeroShotClassifier.load(rounded, tmp_path / "a.npz")
 
 
 def test_files_that_are_none_are_refused(tiny: CLIP, tmp_path: Path) -> None:

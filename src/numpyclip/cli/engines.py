@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numpyclip.cli.options import add_model_options, load_model
+from numpyclip.cli.options import ENGINE_OPTIONS, add_model_choice, load_model
 from numpyclip.cli.outputs import print_columns, print_json, say
-from numpyclip.errors import NumPyCLIPError
+from numpyclip.errors import EngineError, InputError, NumPyCLIPError
+from numpyclip.families.repository_files import EXPORTED
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
-    from numpyclip.engines.engine import Runtime
+    from numpyclip.engines.engine import Engine
 
 EXAMPLES = """\
   numpyclip engines                 # measures ViT-B/32, or the model of $NUMPYCLIP_MODEL
@@ -45,41 +47,38 @@ class _Measured:
     engine: str
     device: str
     precision: str
+    options: str  # of commands that choose it
     one_image_ms: float | None
     images_per_s: float | None
     texts_per_s: float | None
     cosine: float
-
-    @property
-    def options(self) -> str:
-        """The options of commands that choose it."""
-        if self.engine == "numpy":
-            return ""
-        precision = "" if self.precision == "float32" else f" --precision {self.precision}"
-        return f"--engine {self.engine}{precision}" + ("" if self.device == "cpu" else f" --device {self.device}")
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     command.add_argument("--list", action="store_true", help="list what there is, and measure nothing")
     command.add_argument("--json", action="store_true", help="print one JSON object per line")
-    add_model_options(command)
+    add_model_choice(command)
+    command.set_defaults(low_memory=False)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """List, then measure."""
+    if (Path(arguments.model) / EXPORTED).is_file():
+        raise InputError(
+            f"{arguments.model}: has ONNX graphs, and all is compared with NumPy, which needs weights. Name the model "
+            "that was exported."
+        )
     _list(arguments)
     if arguments.list:
         return 0
-    wanted = {name: getattr(arguments, name) for name in ("engine", "device", "precision")}
-    for name in wanted:
-        setattr(arguments, name, None)
-    arguments.engine = "numpy"
+    candidates = _candidates({name: getattr(arguments, name) for name in ENGINE_OPTIONS})
+    arguments.engine, arguments.device, arguments.precision = "numpy", None, None
     model = load_model(arguments)
     inputs = _Inputs(model)
     expected, results = inputs.embed(model), []
-    for runtime in (None, *_candidates(wanted)):
-        measured = _attempt(arguments, runtime, inputs, expected)
+    for engine in (None, *candidates):
+        measured = _attempt(arguments, engine, inputs, expected)
         if measured is not None:
             results.append(measured)
             _print(arguments, measured)
@@ -89,52 +88,72 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> None:
     from numpyclip.engines.processor import Processor
-    from numpyclip.engines.selection import RUNTIMES
+    from numpyclip.engines.selection import ENGINES
 
     here = Processor.here()
     if arguments.json:
         print_json({"processor": here.name, "cores": here.cores, "features": list(here.features)})
     else:
         print_columns(here.name, f"{here.cores} cores", " ".join(here.features) or "no features known")
-    for kind in RUNTIMES:
-        there = kind.is_installed()
-        version, devices = (kind("cpu", "float32").version, kind.available()) if there else (None, [])
+    for kind in ENGINES.values():
+        version, devices, problem = _found(kind)
         if arguments.json:
             print_json({"engine": kind.name, "version": version, "devices": devices})
-        elif there:
-            print_columns(kind.name, str(version).partition("-")[0], " ".join(devices))
+        elif version is not None:
+            print_columns(kind.name, version.partition("-")[0], " ".join(devices))
         else:
-            print_columns(kind.name, "not installed")
-            say(kind.missing())
+            print_columns(kind.name, "cannot be used" if kind.is_installed() else "not installed")
+        if problem is not None:
+            say(problem)
 
 
-def _candidates(wanted: dict[str, str | None]) -> Iterator[Runtime]:
-    """Make all runtimes that are installed, on each of their devices here, in each precision they have there."""
-    from numpyclip.engines.selection import RUNTIMES
+def _found(kind: type[Engine]) -> tuple[str | None, list[str], NumPyCLIPError | None]:
+    """Return the version of an engine and its devices here, or why there are none."""
+    if not kind.is_installed():
+        return None, [], kind.missing()
+    try:
+        return kind.version(), kind.available(), None
+    except EngineError as error:
+        return None, [], error
 
-    for kind in RUNTIMES:
-        if not kind.is_installed():
-            continue
-        for device in kind.available():
-            for precision in kind.devices[device.partition(":")[0]]:
-                runtime = kind(device, precision)
-                facts = {"engine": kind.name, "device": device, "precision": precision}
-                if all(value in (None, facts[name]) for name, value in wanted.items()) and runtime.is_usable():
-                    yield runtime
+
+def _candidates(wanted: dict[str, str | None]) -> list[Engine]:
+    """Make all engines that are installed, on each of their devices here, in each precision they have there.
+
+    If none of them is what was asked for, it is what `numpyclip.load` would take, or its error.
+    """
+    from numpyclip.engines.selection import ENGINES, choose
+
+    engines = [
+        kind(device, precision)
+        for kind in ENGINES.values()
+        for device in _found(kind)[1]
+        for precision in kind.devices[device.partition(":")[0]]
+    ]
+    given = {name: value for name, value in wanted.items() if value is not None}
+    found = [each for each in engines if given.items() <= _options(each).items() and each.is_usable()]
+    if found:
+        return found
+    chosen = choose(**given)
+    return [chosen] if chosen else []
+
+
+def _options(engine: Engine) -> dict[str, str]:
+    return {"engine": engine.name, "device": engine.device, "precision": engine.precision}
 
 
 def _attempt(
-    arguments: argparse.Namespace, runtime: Runtime | None, inputs: _Inputs, expected: list[Any]
+    arguments: argparse.Namespace, engine: Engine | None, inputs: _Inputs, expected: list[Any]
 ) -> _Measured | None:
     """Measure one; None, and its own words on stderr, if it fails."""
-    if runtime is not None:
-        arguments.engine, arguments.device, arguments.precision = runtime.name, runtime.device, runtime.precision
+    if engine is not None:
+        vars(arguments).update(_options(engine))
     try:
-        return inputs.measure(load_model(arguments), runtime, expected)
+        return inputs.measure(load_model(arguments), engine, expected)
     except NumPyCLIPError as error:
-        if runtime is None:
+        if engine is None:
             raise
-        say(f"{runtime.name} on {runtime.device} in {runtime.precision}: {error}")
+        say(f"{engine}: {error}")
         return None
 
 
@@ -156,10 +175,12 @@ class _Inputs:
         images = [] if self.pixels is None else [model.encode_image(self.pixels, normalize=True)]
         return images + ([] if self.ids is None else [model.encode_text(self.ids, normalize=True)])
 
-    def measure(self, model: CLIP, runtime: Runtime | None, expected: list[Any]) -> _Measured:
+    def measure(self, model: CLIP, engine: Engine | None, expected: list[Any]) -> _Measured:
         """Measure a model that computes with an engine."""
         cosines = [float((mine * its).sum(axis=1).min()) for mine, its in zip(expected, self.embed(model), strict=True)]
-        names = ("numpy", "cpu", "float32") if runtime is None else (runtime.name, runtime.device, runtime.precision)
+        names = ("numpy", "cpu", "float32", "")
+        if engine is not None:
+            names = (engine.name, engine.device, engine.precision, engine.options)
         one = many = texts = None
         if (pixels := self.pixels) is not None:
             one = 1000 * _seconds(lambda: model.encode_image(pixels[:1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from numpyclip.arguments import PRECISIONS
 from numpyclip.cli.options import (
     add_activation_option,
     add_text_model_option,
@@ -13,7 +14,6 @@ from numpyclip.cli.options import (
     positive,
 )
 from numpyclip.cli.outputs import print_columns, print_json
-from numpyclip.engines.names import PRECISIONS
 from numpyclip.errors import InputError
 from numpyclip.layouts.export import LAYOUTS, export
 
@@ -42,7 +42,6 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--precision",
-        dest="graph_precision",  # not that of an engine, as which `load_model` would take it
         choices=PRECISIONS,
         default="float32",
         help="of the graphs (default: %(default)s)",
@@ -64,11 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"got {len(arguments.items)} names; expected two: the model, and the folder to write.")
     arguments.model, folder = arguments.items
     model = load_model(arguments)
-    export(model, folder, layout=arguments.layout, precision=arguments.graph_precision, overwrite=arguments.force)
+    export(model, folder, layout=arguments.layout, precision=arguments.precision, overwrite=arguments.force)
     files = {file.relative_to(folder).as_posix(): file.stat().st_size for file in _files(Path(folder))}
     if arguments.json:
         facts = {"source": arguments.model, "path": folder, "layout": arguments.layout}
-        print_json({**facts, "precision": arguments.graph_precision, "files": files})
+        print_json({**facts, "precision": arguments.precision, "files": files})
         return 0
     for name, size in files.items():
         print_columns(f"{size / 1e6:.1f} MB", name)

@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     for folder in arguments.items:
         existing_folder(folder)  # before an index is made
     create = bool(arguments.items) or adds_otherwise
-    with closing(open_store(place_of(arguments), create=create, precision=arguments.vectors)) as store:
+    with closing(open_store(place_of(arguments), create=create, vectors=arguments.vectors)) as store:
         if needs_no_model is not None:
             return needs_no_model(arguments, store)
         model = load_remembered(arguments, store, must_fit=not arguments.migrate, migrating=arguments.migrate)

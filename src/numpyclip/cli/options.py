@@ -6,7 +6,8 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from numpyclip.engines.names import ENGINES, PRECISIONS
+from numpyclip.arguments import PRECISIONS
+from numpyclip.engines.names import ENGINE_NAMES
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
 from numpyclip.weights.activations import ACTIVATIONS
 
@@ -28,6 +29,17 @@ def add_pictures(command: argparse.ArgumentParser, verb: str, metavar: str = "PI
 
 def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32, usual: str = USUAL_MODEL) -> None:
     """Add the model, of which the `usual` one is the default, and how it is run."""
+    group = add_model_choice(command, usual)
+    group.add_argument(
+        "--batch-size", type=positive, default=batch_size, metavar="N", help="inputs in a batch (default: %(default)s)"
+    )
+    group.add_argument(
+        "--low-memory", action="store_true", help="keep the weights in the dtype of the file; slower for few inputs"
+    )
+
+
+def add_model_choice(command: argparse.ArgumentParser, usual: str = USUAL_MODEL) -> Options:
+    """Add the model, and what computes it."""
     group = command.add_argument_group("model")
     group.add_argument(
         "-m",
@@ -40,18 +52,13 @@ def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32, us
     add_text_model_option(group)
     add_activation_option(group)
     group.add_argument(
-        "--batch-size", type=positive, default=batch_size, metavar="N", help="inputs in a batch (default: %(default)s)"
-    )
-    group.add_argument(
         "--truncate-dim",
         type=positive,
         metavar="N",
         help="keep the first N dimensions of embeddings, for models trained for it (Matryoshka)",
     )
-    group.add_argument(
-        "--low-memory", action="store_true", help="keep the weights in the dtype of the file; slower for few inputs"
-    )
     add_engine_options(group)
+    return group
 
 
 def add_weights_options(options: Options, model: str = "--model") -> None:
@@ -72,9 +79,9 @@ def add_engine_options(options: Options) -> None:
     """Add what computes embeddings, where, and how precisely."""
     options.add_argument(
         "--engine",
-        choices=ENGINES,
-        help="what computes embeddings (default: $NUMPYCLIP_ENGINE, else numpy, or an installed engine that has "
-        "--device and --precision); `numpyclip engines` compares them",
+        choices=ENGINE_NAMES,
+        help="what computes embeddings (default: an installed engine that has --device and --precision; where neither "
+        "is given, $NUMPYCLIP_ENGINE, else numpy); `numpyclip engines` compares them",
     )
     options.add_argument(
         "--precision",

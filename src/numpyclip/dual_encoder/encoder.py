@@ -30,7 +30,7 @@ from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
-    from numpyclip.engines.engine import Runtime
+    from numpyclip.engines.engine import Engine
     from numpyclip.engines.engine_tower import EngineTower
     from numpyclip.model.captioning.decoder import Decoder
 
@@ -72,8 +72,8 @@ class DualEncoder(TorchMethods):
             "texts": f"{text.context_length} tokens" if text else "no texts",
             "embeddings": f"{self.config.embed_dim} dimensions",
         }
-        if engine := self._image_engine:
-            facts["engine"] = f"{engine.runtime.name} on {engine.runtime.device} in {engine.runtime.precision}"
+        if engine := self.engine:
+            facts["engine"] = str(engine)
         return facts | ({"weights": f"from {str(checkpoint.path)!r}"} if checkpoint else {})
 
     @classmethod
@@ -83,9 +83,9 @@ class DualEncoder(TorchMethods):
         config: CLIPConfig,
         tokenizer: Callable[[], Tokenizer],
         low_memory: bool = False,
-        runtime: Runtime | None = None,
+        engine: Engine | None = None,
     ) -> _Kind:
-        """Build a model of known sizes and options. Each tower is prepared, or compiled by a runtime, on first use.
+        """Build a model of known sizes and options. Each tower is prepared, or compiled by an engine, on first use.
 
         Raises
         ------
@@ -94,7 +94,7 @@ class DualEncoder(TorchMethods):
         """
         checkpoint = replace(checkpoint.only(dict(expected_tensors(checkpoint, config))), spread=spread)
         lazy_tokenizer = Lazy(tokenizer, deferred=True)
-        precision = "float32" if runtime is None else runtime.precision
+        precision = "float32" if engine is None else engine.precision
         return cls(
             config=config,
             logit_scale=_scalar(checkpoint, "logit_scale").view(LogitScale),
@@ -106,8 +106,8 @@ class DualEncoder(TorchMethods):
             _low_memory=low_memory,
             checkpoint=checkpoint,
             _fingerprint=Lazy(partial(take_fingerprint, checkpoint, config, lazy_tokenizer, precision)),
-            _image_engine=_engine_tower(runtime, checkpoint, config),
-            _text_engine=_engine_tower(runtime, checkpoint, config),
+            _image_engine=_engine_tower(engine, checkpoint, config),
+            _text_engine=_engine_tower(engine, checkpoint, config),
         )
 
     @property
@@ -134,7 +134,13 @@ class DualEncoder(TorchMethods):
     @property
     def device(self) -> str:
         """Where it is computed, as `numpyclip.load` was told."""
-        return "cpu" if self._image_engine is None else self._image_engine.runtime.device
+        return self.engine.device if self.engine else "cpu"
+
+    @property
+    def engine(self) -> Engine | None:
+        """What computes embeddings, if not NumPy."""
+        tower = self._image_engine or self._text_engine
+        return tower.engine if tower else None
 
     @property
     def visual(self) -> VisionTower:
@@ -194,11 +200,11 @@ class DualEncoder(TorchMethods):
         return checked_image(image, self.preprocess, name)
 
     def _cost(self, image: NDArray[Any]) -> int:
-        """Return the cost of one image in tokens: see `numpyclip.runtime.chunks`."""
+        """Return the cost of one image in tokens, 1 at least: see `numpyclip.runtime.chunks`."""
         pixels = math.prod(image.shape[1:]) // 3
         vision: Any = present(self.config.vision, "images")
         cost: int = vision.cost * pixels // math.prod(self.preprocess.sides)
-        return cost
+        return max(cost, 1)
 
     def encode_text(self, text: NDArray[np.integer], normalize: bool = False) -> Array:
         """Embed tokenized texts.
@@ -297,12 +303,12 @@ def present(tower: _T | None, inputs: str) -> _T:
     return tower
 
 
-def _engine_tower(runtime: Runtime | None, checkpoint: Checkpoint, config: CLIPConfig) -> EngineTower | None:
-    if runtime is None:
+def _engine_tower(engine: Engine | None, checkpoint: Checkpoint, config: CLIPConfig) -> EngineTower | None:
+    if engine is None:
         return None
     from numpyclip.engines.engine_tower import EngineTower
 
-    return EngineTower(runtime, checkpoint.identity, config)
+    return EngineTower(engine, checkpoint.identity, config)
 
 
 def _scalar(checkpoint: Checkpoint, name: str) -> Array:

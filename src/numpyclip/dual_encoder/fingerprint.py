@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -50,8 +52,8 @@ _ELSEWHERE = ("family", "matryoshka", "preprocess", "masks_padding", "usual_logi
 # first end-of-text token is the first of the highest id, if that is its id.
 _PROFILE = re.compile(r" profile=\w+")
 _CLIP_TOKENIZER = re.compile(r"openai|open_clip|transformers \{.*", re.DOTALL)
-# The least cosines of embeddings to those of float32, which tests of all architectures hold; see docs/engines.md.
-_LEAST_COSINES = {"float16": 0.9999, "bfloat16": 0.9995, "int8": 0.999}
+# The least cosines of embeddings to those of float32; see docs/engines.md.
+_LEAST_COSINES = {"float16": 0.9999, "bfloat16": 0.998, "int8": 0.999}  # bfloat16: that of ResNets, else 0.9995
 _AND = " and "  # between precisions of embeddings that are mixed
 _END_OF_TEXT = re.compile(r"vocab_size=(?P<size>[0-9]+)(?P<between>[^()]*) pool=eos end_id=(?P<end>[0-9]+)")
 
@@ -153,19 +155,23 @@ class Fingerprint:
         """Say in which precisions the embeddings of two comparable models are computed; empty if it is the same."""
         if self.precision == other.precision:
             return ""
-        precisions = re.findall(r"\w+", f"{self.precision} {other.precision}")
-        least = min(_LEAST_COSINES.get(name, 1.0) for name in precisions)
+        least = (
+            math.floor(1e4 * math.cos(_largest_angle(self.precision) + _largest_angle(other.precision)) + 1e-6) / 1e4
+        )
         return (
             f"computed in {self.precision}, not in {other.precision}: comparable, with a cosine of {least} or more "
             "between both embeddings of an input"
         )
 
+    def warn_of_precision(self, name: object, other: Fingerprint, stacklevel: int = 3) -> None:
+        """Warn that what has a name, and this fingerprint, has embeddings of another precision than a model's."""
+        if self.mixed_with(other) and (note := self.precision_note(other)):
+            warnings.warn(f"{name}: embeddings are {note}.", stacklevel=stacklevel)
+
     def mixed_with(self, other: Fingerprint) -> Fingerprint | None:
-        """Return it with the precision of a comparable model, too; None if it has that already."""
-        precisions = self.precision.split(_AND)
-        if other.precision in precisions:
-            return None
-        return dataclasses.replace(self, precision=_AND.join(sorted([*precisions, other.precision])))
+        """Return it with the precisions of a comparable model, too; None if it has these already."""
+        mine, its = (set(each.precision.split(_AND)) for each in (self, other))
+        return None if its <= mine else dataclasses.replace(self, precision=_AND.join(sorted(mine | its)))
 
     def differing_dims(self, other: Fingerprint) -> tuple[int, int] | None:
         """Return both numbers of dimensions if these are all that differs: embeddings are truncated, or were."""
@@ -207,6 +213,12 @@ class Fingerprint:
             preprocess=_PROFILE.sub("", self.preprocess),
             tokenizer="CLIP" if _CLIP_TOKENIZER.fullmatch(self.tokenizer) else self.tokenizer,
         )
+
+
+def _largest_angle(precision: str) -> float:
+    """Return the largest angle between an embedding and that of float32."""
+    computed = (each.split("+") for each in precision.split(_AND))
+    return max(sum(math.acos(_LEAST_COSINES.get(name, 1.0)) for name in names) for names in computed)
 
 
 def _options(listed: str) -> dict[str, str]:
@@ -262,7 +274,7 @@ def take_fingerprint(
 
 def _joined(weights: str, computation: str) -> str:
     """Name both, if both are less precise than float32."""
-    return "+".join(dict.fromkeys(name for name in (weights, computation) if name != "float32")) or "float32"
+    return "+".join(name for name in (weights, computation) if name != "float32") or "float32"
 
 
 def _describe(config: object) -> str:

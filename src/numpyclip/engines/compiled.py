@@ -1,7 +1,7 @@
 """Compiled graphs on disk, beside prepared weights: the second start of a program compiles nothing.
 
-A file holds weights in the order that the runtime's kernels want, which are mapped, the graph, and a checksum of both,
-verified whenever it is opened: a runtime may crash on a damaged file. It is trusted if it is this user's. Its name is a
+A file holds weights in the order that the engine's kernels want, which are mapped, the graph, and a checksum of both,
+verified whenever it is opened: an engine may crash on a damaged file. It is trusted if it is this user's. Its name is a
 hash of all that it depends on, the processor included.
 """
 
@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from numpyclip.atomic import temporary_path
-from numpyclip.engines.engine import CachedGraph, Runtime, Session
+from numpyclip.engines.engine import CachedGraph, Engine, Session
 from numpyclip.engines.processor import Processor
 from numpyclip.errors import EngineError, NumPyCLIPError
 from numpyclip.regular_file import open_regular
 from numpyclip.runtime.checksum import checksum
-from numpyclip.runtime.prepared import MOST_BYTES, is_trusted, prepared_folder, remove_least_recently_used
+from numpyclip.runtime.prepared import CACHE_BYTES, is_trusted, prepared_folder, remove_least_recently_used
 from numpyclip.weights.checkpoint import identity_of
 
 if TYPE_CHECKING:
@@ -32,72 +32,72 @@ if TYPE_CHECKING:
 
 MakeGraph: TypeAlias = "Callable[[WeightFile], Any]"  # as `numpyclip.graph.write.stream_graph` calls it
 
-VERSION = 1  # part of file names: raise it whenever graphs change
+VERSION = 2  # part of file names: raise it whenever graphs change
 
 _FOOTER = struct.Struct("<QQ32s")  # bytes of the weights, bytes of the graph, checksum
 _PIECE = 2**24  # bytes, of which threads sum up one each
 
 
-def open_or_compile(runtime: Runtime, parts: tuple[object, ...], make: MakeGraph, threads: int) -> Session:
+def open_or_compile(engine: Engine, parts: tuple[object, ...], make: MakeGraph, threads: int) -> Session:
     """Open the session of a graph that an earlier process has compiled, or compile what `make` makes, and cache it.
 
     `parts` are all that the graph depends on; if one of them is None, nothing is cached.
     """
     here = Processor.here()
-    about = identity_of(*parts, runtime, runtime.version, here.name, here.features)
+    about = identity_of(*parts, engine, engine.version(), here.name, here.features)
     folder = prepared_folder()
     file = None if about is None or folder is None else folder / f"{about}-compiled-v{VERSION}.bin"
-    if file is not None and (session := _open(runtime, file, threads)):
-        return session
-    if file is not None and _compile_into(runtime, file, make, threads) and (session := _open(runtime, file, threads)):
+    if file is not None and (session := _open(engine, file, threads) or _compile_into(engine, file, make, threads)):
         return session
     with tempfile.TemporaryDirectory(prefix="numpyclip-", ignore_cleanup_errors=True) as temporary:
-        return runtime.compile(_written(make, Path(temporary)), threads, None)[0]
+        graph, _ = _written(make, Path(temporary))
+        return engine.compile(graph, threads, None)[0]
 
 
-def _open(runtime: Runtime, file: Path, threads: int) -> Session | None:
+def _open(engine: Engine, file: Path, threads: int) -> Session | None:
     if cached := _read(file):
         with contextlib.suppress(EngineError):  # of another version of a driver, say
-            return runtime.open(cached, threads)
+            return engine.open(cached, threads)
         with contextlib.suppress(OSError):
             file.unlink()
     return None
 
 
-def _compile_into(runtime: Runtime, file: Path, make: MakeGraph, threads: int) -> bool:
-    """Compile a graph into a file; return whether that was possible: the disk may be full, or the file another user's.
+def _compile_into(engine: Engine, file: Path, make: MakeGraph, threads: int) -> Session | None:
+    """Compile a graph into a file, and open that, unless it is too large to be cached.
 
-    The session is not used: one that maps the file needs less memory.
+    None if that is not possible: the disk may be full, or the file another user's.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.exists() and not is_trusted(file.stat()):
-            return False
+            return None
         with temporary_path(file) as part:
             part.mkdir()
+            graph, weights = _written(make, part)
             new = part / file.name
-            _, graph = runtime.compile(_written(make, part), threads, new)
-            _seal(new, graph, file.name)
-            is_small = new.stat().st_size <= MOST_BYTES // 2
-            if is_small:
-                new.replace(file)
+            session, compiled = engine.compile(graph, threads, new if _is_small(weights) else None)
+            if not new.exists() or not _is_small(new):
+                return session
+            _seal(new, compiled, file.name)
+            new.replace(file)
         remove_least_recently_used(file.parent)
-        return is_small
-    except OSError:
-        return False
-    except NumPyCLIPError as error:
-        if isinstance(error.__cause__, OSError):
-            return False
-        raise
+    except (OSError, NumPyCLIPError):  # which what follows raises again if there is another reason
+        return None
+    del session  # one that maps the file needs less memory
+    return _open(engine, file, threads)
 
 
-def _written(make: MakeGraph, folder: Path) -> Path:
-    """Write a graph and its weights to files, which need no memory, and of which runtimes read any size."""
+def _is_small(file: Path) -> bool:
+    return file.stat().st_size <= CACHE_BYTES // 2
+
+
+def _written(make: MakeGraph, folder: Path) -> tuple[Path, Path]:
+    """Write a graph and its weights to files, which need no memory, and of which engines read any size."""
     from numpyclip.graph.write import stream_graph
 
     path = folder / "graph.onnx"
-    stream_graph(make, path)
-    return path
+    return path, stream_graph(make, path)
 
 
 def _read(file: Path) -> CachedGraph | None:

@@ -1,4 +1,4 @@
-"""What all engines do: a runtime compiles the graph of a tower for a device, and the session computes embeddings."""
+"""What all engines do: compile the graph of a tower for a device, to a session that computes embeddings."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from numpyclip.engines.names import PRECISIONS, Engine, Precision
-from numpyclip.errors import EngineError, InputError, MissingPackageError, NumPyCLIPError
+from numpyclip.arguments import Precision
+from numpyclip.engines.names import EngineName
+from numpyclip.errors import EngineError, MissingPackageError, NumPyCLIPError
 from numpyclip.model.ops import Array
 
 
 @dataclass(frozen=True, eq=False)
 class CachedGraph:
-    """A compiled graph in a file: `weights` come first in it, so that a runtime may map them."""
+    """A compiled graph in a file: `weights` come first in it, so that an engine may map them."""
 
     path: Path
     weights: memoryview
@@ -35,7 +37,7 @@ class Session(ABC):
 
 
 @dataclass(frozen=True)
-class Runtime(ABC):
+class Engine(ABC):
     """A library that compiles graphs for a device: a value, to which the library itself is imported when it is used.
 
     Attributes
@@ -48,8 +50,17 @@ class Runtime(ABC):
     device: str
     precision: Precision
 
-    name: ClassVar[Engine]
+    name: ClassVar[EngineName]
     devices: ClassVar[Mapping[str, tuple[Precision, ...]]]  # that it may have, each with its precisions
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.device} in {self.precision}"
+
+    @property
+    def options(self) -> str:
+        """The options of commands that choose it."""
+        precision = "" if self.precision == "float32" else f" --precision {self.precision}"
+        return f"--engine {self.name}{precision}" + ("" if self.device == "cpu" else f" --device {self.device}")
 
     @classmethod
     def is_installed(cls) -> bool:
@@ -59,7 +70,24 @@ class Runtime(ABC):
     @classmethod
     def missing(cls, device: str = "cpu") -> MissingPackageError:
         """Return the error that says what to install for a device."""
-        return MissingPackageError(f'engine {cls.name!r} is not installed: pip install "numpyclip[{cls.name}]".')
+        if find_spec(cls.name) is not None:
+            return MissingPackageError(f'engine {cls.name!r} needs the package onnx: pip install "numpyclip[onnx]".')
+        package = cls.package(device)
+        needed = f'"numpyclip[{package}]"' if package == cls.name else f'{package} "numpyclip[onnx]"'
+        return MissingPackageError(f"engine {cls.name!r} is not installed: pip install {needed}.")
+
+    @classmethod
+    def package(cls, device: str) -> str:
+        """Return the package that has a device."""
+        return cls.name
+
+    @classmethod
+    def library(cls) -> Any:
+        """Import the library; raise EngineError if it is installed, and cannot be imported."""
+        try:
+            return import_module(cls.name)
+        except Exception as error:  # of a file that is missing or damaged, or of another version of something
+            raise EngineError(f"{cls.name}: cannot be imported ({error}). Install it anew.") from error
 
     @classmethod
     @abstractmethod
@@ -79,10 +107,10 @@ class Runtime(ABC):
         """Whether compiled graphs can be written to files, and opened from them."""
         return True
 
-    @property
-    @abstractmethod
-    def version(self) -> str:
-        """The version of the library."""
+    @classmethod
+    def version(cls) -> str:
+        """Return the version of the library."""
+        return str(cls.library().__version__)
 
     @abstractmethod
     def check(self) -> None:
@@ -98,20 +126,10 @@ class Runtime(ABC):
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Turn an error of the library into ours, with its own words."""
+        """Raise EngineError from any error of the library, quoting it."""
         try:
             yield
         except NumPyCLIPError:
             raise
         except Exception as error:  # of no common class
             raise EngineError(f"{self.name} on {self.device}: {error}") from error
-
-
-def checked_precision(precision: object) -> Precision:
-    """Return a precision, by default float32; raise InputError if it is none."""
-    if precision is None:
-        return "float32"
-    for known in PRECISIONS:
-        if precision == known:
-            return known
-    raise InputError(f"precision is {precision!r:.60}; expected {', '.join(map(repr, PRECISIONS))}.")

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.arguments import Precision
 from numpyclip.engines.compiled import open_or_compile
-from numpyclip.engines.engine import Runtime, Session
+from numpyclip.engines.engine import Engine, Session
 from numpyclip.engines.graph_file import Input, read_graph
-from numpyclip.engines.names import Precision
+from numpyclip.errors import EngineError
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
 from numpyclip.runtime import threads
@@ -22,7 +23,6 @@ from numpyclip.runtime.lazy import Guarded
 
 if TYPE_CHECKING:
     from numpyclip.graph.build import Model
-    from numpyclip.graph.vision.pixels import PixelInput
     from numpyclip.graph.weight_file import WeightFile
 
 _MOST_TOKENS = 1600  # in a batch on a processor: activations stay in its cache
@@ -33,14 +33,15 @@ _of_parents: list[object] = []  # sessions of the process that this one was fork
 
 
 class EngineTower(Guarded):
-    """The image tower or the text tower of a model, compiled by a runtime.
+    """The image tower or the text tower of a model, compiled by an engine.
 
     Sessions are used by one thread at a time, since they have threads of their own: as many as NumPy's would be. They
-    are made anew if that number changes, in a forked process and in an unpickled copy.
+    are made anew if that number changes, in a forked process and in an unpickled copy. Images of one patch have one of
+    their own: OpenVINO (2026.4) would then compute images of more patches wrongly.
 
     Parameters
     ----------
-    runtime : Runtime
+    engine : Engine
     identity : str or None
         Of the checkpoint; None: compiled graphs are not cached on disk.
     config : CLIPConfig
@@ -48,12 +49,12 @@ class EngineTower(Guarded):
         A file that has the graph already.
     """
 
-    def __init__(self, runtime: Runtime, identity: str | None, config: CLIPConfig, graph: Path | None = None) -> None:
-        self.runtime = runtime
+    def __init__(self, engine: Engine, identity: str | None, config: CLIPConfig, graph: Path | None = None) -> None:
+        self.engine = engine
         self._identity = identity
         self._config = config
         self._graph = graph
-        self._sessions: dict[tuple[Input, int], Session] = {}
+        self._sessions: dict[tuple[Input, bool, int], Session] = {}
         super().__init__()
 
     def renew_lock(self) -> None:
@@ -63,7 +64,7 @@ class EngineTower(Guarded):
         self._sessions = {}
 
     def __reduce__(self) -> tuple[object, ...]:
-        return EngineTower, (self.runtime, self._identity, self._config, self._graph)
+        return EngineTower, (self.engine, self._identity, self._config, self._graph)
 
     def embed_images(self, image: NDArray[Any], cost: int, model: Callable[[], Model]) -> Array:
         """Embed images (b, 3, y, x), or (b, y, x, 3) of uint8, which cost so many tokens each: -> (b, e)."""
@@ -91,7 +92,7 @@ class EngineTower(Guarded):
 
     @property
     def _most_tokens(self) -> int:
-        return _MOST_TOKENS if self.runtime.device == "cpu" else _MOST_TOKENS_ELSEWHERE
+        return _MOST_TOKENS if self.engine.device == "cpu" else _MOST_TOKENS_ELSEWHERE
 
     def _integers(self, image: NDArray[Any]) -> NDArray[np.uint8] | None:
         """Return the pixels that were normalised: (b, 3, y, x) -> (b, y, x, 3); None if they were no integers."""
@@ -102,18 +103,25 @@ class EngineTower(Guarded):
         return None if integers is None else integers.transpose(0, 2, 3, 1).astype(np.uint8)
 
     def _compute(self, kind: Input, inputs: NDArray[Any], model: Callable[[], Model]) -> Array:
-        count = threads.count() if self.runtime.device == "cpu" else 0
+        count = threads.count() if self.engine.device == "cpu" else 0
+        key = kind, inputs[0].size == 3 * (self._config.preprocess.patch_size or 0) ** 2, count
         with self._lock:
-            session = self._sessions.get((kind, count))
+            session = self._sessions.get(key)
             if session is None:
-                self._sessions = {key: session for key, session in self._sessions.items() if key[1] == count}
-                parts = (self._identity if self.runtime.is_cached else None, kind, self._config)
-                make = partial(_make, kind, model, self.runtime.precision)
+                self._sessions = {key: session for key, session in self._sessions.items() if key[-1] == count}
+                parts = (self._identity if self.engine.is_cached else None, kind, self._config)
+                make = partial(_make, kind, model, self.engine.precision)
                 if self._graph is not None:
                     make = partial(read_graph, self._graph, kind, self._config)
-                session = open_or_compile(self.runtime, parts, make, count)
-                self._sessions[kind, count] = session
-            return session(inputs)
+                session = open_or_compile(self.engine, parts, make, count)
+                self._sessions[key] = session
+            embeddings = session(inputs)
+        if embeddings.shape != (len(inputs), self._config.embed_dim):
+            raise EngineError(
+                f"{self._graph or kind}: makes an array of shape {embeddings.shape} of {len(inputs)} inputs; expected "
+                f"{(len(inputs), self._config.embed_dim)}. Export the model again."
+            )
+        return embeddings
 
 
 def _integers_near(pixels: NDArray[Any]) -> NDArray[Any] | None:
@@ -129,5 +137,4 @@ def _make(kind: Input, model: Callable[[], Model], precision: Precision, weights
 
     if kind == "input_ids":
         return text_graph(model(), precision=precision, weights=weights)
-    pixels: PixelInput = "uint8" if kind == "pixels" else "float"
-    return image_graph(model(), precision=precision, pixels=pixels, weights=weights)
+    return image_graph(model(), precision=precision, pixels=kind, weights=weights)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import numpy as np
-
 from numpyclip.errors import CheckpointError
-from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import CLIPConfig
+from numpyclip.regular_file import open_regular
 
 if TYPE_CHECKING:
     from numpyclip.graph.weight_file import WeightFile
@@ -27,22 +27,23 @@ def read_graph(path: Path, kind: Input, config: CLIPConfig, weights: WeightFile)
     """
     import onnx
 
+    from numpyclip.graph.edits import take_pixel_values
+
     try:
-        model = onnx.load(path)
+        model = onnx.load(path, load_external_data=False)  # its weights may be in any file, as a stranger says
     except Exception as error:  # of no common class
         raise CheckpointError(f"{path}: not an ONNX graph, or damaged ({error!s:.200}).") from error
     is_text = kind == "input_ids"
     (given, made), (expected, output) = _names(model), (kind if is_text else "pixels", "text" if is_text else "image")
     if given != [expected] or made != [(f"{output}_embeds", config.embed_dim)]:
+        found = " and makes ".join(", ".join(map(str, names))[:60] or "nothing" for names in (given, made))
         raise CheckpointError(
-            f"{path}: takes {', '.join(given):.60} and makes {', '.join(map(str, made)):.60}; expected {expected}, and "
-            f"{output}_embeds of {config.embed_dim} dimensions. Use the files that were exported together."
+            f"{path}: takes {found}; expected {expected}, and {output}_embeds of {config.embed_dim} dimensions. Use "
+            "files that were exported together."
         )
+    _move_weights(path, model, weights)
     if kind == "pixel_values":
-        _take_pixel_values(model, config.preprocess)
-    for tensor in model.graph.initializer:
-        if weights.add(tensor, tensor.raw_data):
-            tensor.ClearField("raw_data")
+        take_pixel_values(model, config.preprocess)
     return model
 
 
@@ -52,20 +53,47 @@ def _names(model: Any) -> tuple[list[str], list[tuple[str, int]]]:
     return [each.name for each in model.graph.input], [(name, dim[0].dim_value if dim else 0) for name, dim in outputs]
 
 
-def _take_pixel_values(model: Any, preprocess: Preprocess) -> None:
-    """Replace the input: normalised pixels, (b, 3, y, x) of float32, become those of 0..255, (b, y, x, 3)."""
-    from onnx import TensorProto, helper, numpy_helper
+def _move_weights(path: Path, model: Any, weights: WeightFile) -> None:
+    """Move weights to a file, from the graph or from the file beside it."""
+    initializers = model.graph.initializer
+    if sum(map(_is_apart, _tensors(model))) > sum(map(_is_apart, initializers)):
+        raise CheckpointError(
+            f"{path}: a node has numbers in another file; expected only weights there. Export it again."
+        )
+    for tensor in initializers:
+        if _is_apart(tensor):
+            tensor.raw_data = _read_apart(path, tensor)
+            tensor.ClearField("external_data")
+            tensor.ClearField("data_location")
+        if weights.add(tensor, tensor.raw_data):
+            tensor.ClearField("raw_data")
 
-    graph, levels = model.graph, np.float32(1 / preprocess.scale)
-    std, mean = (levels * np.array(part, np.float32) for part in (preprocess.std, preprocess.mean))
-    graph.initializer.extend([numpy_helper.from_array(std, "input.std"), numpy_helper.from_array(mean, "input.mean")])
-    nodes = [
-        helper.make_node("Transpose", ["pixel_values"], ["input.channels_last"], "input.Transpose", perm=[0, 2, 3, 1]),
-        helper.make_node("Mul", ["input.channels_last", "input.std"], ["input.scaled"], "input.Mul"),
-        helper.make_node("Add", ["input.scaled", "input.mean"], ["pixels"], "input.Add"),
-        *graph.node,
-    ]
-    del graph.node[:], graph.input[:]
-    graph.node.extend(nodes)
-    shape = ["batch", 3, *preprocess.sides]
-    graph.input.append(helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, shape))
+
+def _tensors(message: Any) -> Iterator[Any]:
+    """List the tensors within a message, those of nodes included."""
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for each in [value] if hasattr(value, "ListFields") else value:
+                yield from [each] if field.message_type.name == "TensorProto" else _tensors(each)
+
+
+def _is_apart(tensor: Any) -> bool:
+    return bool(tensor.data_location == tensor.EXTERNAL)
+
+
+def _read_apart(path: Path, tensor: Any) -> bytes:
+    """Read a weight from the file beside the graph, and from no other that a stranger may have named."""
+    file, about = path.with_name(f"{path.name}_data"), {entry.key: entry.value for entry in tensor.external_data}
+    place = f"{path}: has {tensor.name!r:.100} in the file {about.get('location')!r:.100}"
+    if about.get("location") != file.name or file.resolve().parent != path.resolve().parent:
+        raise CheckpointError(f"{place}; expected {file.name}, in one folder with the graph. Export it again.")
+    try:
+        start, size = int(about["offset"]), int(about["length"])
+        with open_regular(file) as stream:
+            if not 0 <= start <= start + size <= os.fstat(stream.fileno()).st_size:
+                raise ValueError("it is too short")
+            stream.seek(start)
+            return stream.read(size)
+    except (OSError, KeyError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{place}, which cannot be read ({reason!s:.100}). Export it again.") from error

@@ -1,9 +1,7 @@
-"""The names of engines and precisions, which options offer without importing what has them."""
+"""The names of engines, which options offer without importing what has them."""
 
 from typing import Literal, TypeAlias, get_args
 
-Engine: TypeAlias = Literal["numpy", "openvino", "onnxruntime"]
-Precision: TypeAlias = Literal["float32", "bfloat16", "float16", "int8"]
+EngineName: TypeAlias = Literal["numpy", "openvino", "onnxruntime"]
 
-ENGINES: tuple[Engine, ...] = get_args(Engine)
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)

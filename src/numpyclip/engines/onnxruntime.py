@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.engines.engine import CachedGraph, Runtime, Session
-from numpyclip.engines.names import Precision
-from numpyclip.errors import EngineError, MissingPackageError
+from numpyclip.arguments import Precision
+from numpyclip.engines.engine import CachedGraph, Engine, Session
+from numpyclip.errors import EngineError
 from numpyclip.model.ops import Array
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -32,7 +32,7 @@ _SMALL = 1024  # bytes of constants that stay in the graph
 _TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 
 
-class ONNXRuntime(Runtime):
+class ONNXRuntime(Engine):
     """Graphs compiled by ONNX Runtime."""
 
     name = "onnxruntime"
@@ -47,28 +47,16 @@ class ONNXRuntime(Runtime):
         """Whether compiled graphs can be written to files: weights that were packed for the processor."""
         return self.device == "cpu"
 
-    @property
-    def version(self) -> str:
-        """The version of the library."""
-        import onnxruntime
-
-        return str(onnxruntime.__version__)
-
-    @classmethod
-    def missing(cls, device: str = "cpu") -> MissingPackageError:
-        """Return the error that says what to install for a device, of whose packages the extra has but one."""
-        _, package = _PROVIDERS[device.partition(":")[0]]
-        if package == cls.name:
-            return super().missing(device)
-        return MissingPackageError(f"device {device!r} needs {package}, which is not installed, and onnx.")
-
     @classmethod
     def available(cls) -> list[str]:
         """List the devices for which it has providers here."""
-        import onnxruntime
-
-        providers = onnxruntime.get_available_providers()
+        providers = cls.library().get_available_providers()
         return [name for name, (known, _) in _PROVIDERS.items() if name != "gpu" and set(known) & set(providers)]
+
+    @classmethod
+    def package(cls, device: str) -> str:
+        """Return the package that has a device."""
+        return _PROVIDERS[device.partition(":")[0]][1].partition(",")[0]
 
     def check(self) -> None:
         """Raise EngineError unless the library has a provider for the device."""
@@ -91,20 +79,16 @@ class ONNXRuntime(Runtime):
 
     def open(self, cached: CachedGraph, threads: int) -> Session:
         """Make a session of a file, whose weights stay mapped."""
-        import onnxruntime
-
         options = _session_options(threads)
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # they were done
+        options.graph_optimization_level = self.library().GraphOptimizationLevel.ORT_DISABLE_ALL  # they were done
         _set(options, model_external_initializers_file_folder_path=cached.path.parent)
         return self._session(cached.graph, options)
 
     @property
     def _provider(self) -> str:
-        import onnxruntime
-
         name, _, _ = self.device.partition(":")
         wanted, package = _PROVIDERS[name]
-        available: list[str] = onnxruntime.get_available_providers()
+        available: list[str] = self.library().get_available_providers()
         for provider in wanted:
             if provider in available:
                 return provider
@@ -115,14 +99,12 @@ class ONNXRuntime(Runtime):
 
     def _session(self, graph: bytes | str, options: Any) -> Session:
         """Make a session; raise EngineError if the library has silently chosen another provider."""
-        import onnxruntime
-
-        provider, (_, _, index) = self._provider, self.device.partition(":")
+        library, provider, (_, _, index) = self.library(), self._provider, self.device.partition(":")
         given = {**_OPTIONS.get(provider, {}), **({"device_id": index} if index else {})}
         with self.errors():
-            if provider == _CUDA and hasattr(onnxruntime, "preload_dlls"):  # that pip has installed, say
-                onnxruntime.preload_dlls()
-            session = onnxruntime.InferenceSession(graph, options, providers=[(provider, given)])
+            if provider == _CUDA and hasattr(library, "preload_dlls"):  # that pip has installed, say
+                library.preload_dlls()
+            session = library.InferenceSession(graph, options, providers=[(provider, given)])
         if (used := session.get_providers()[0]) != provider:
             raise EngineError(
                 f"onnxruntime: computes with {used}, not with {provider}, which cannot be used here: its own message, "
@@ -132,23 +114,21 @@ class ONNXRuntime(Runtime):
 
 
 class _ONNXRuntimeSession(Session):
-    def __init__(self, runtime: ONNXRuntime, session: Any) -> None:
-        self._runtime = runtime
+    def __init__(self, engine: ONNXRuntime, session: Any) -> None:
+        self._engine = engine
         self._session = session
         self._input = session.get_inputs()[0]
 
     def __call__(self, inputs: NDArray[Any]) -> Array:
         given = np.ascontiguousarray(inputs, _TYPES.get(self._input.type, np.float32))
-        with self._runtime.errors():
+        with self._engine.errors():
             (output,) = self._session.run(None, {self._input.name: given})
         embeddings: Array = output.astype(np.float32, copy=False)
         return embeddings
 
 
 def _session_options(threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
+    options = ONNXRuntime.library().SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.engines.engine import CachedGraph, Runtime, Session
-from numpyclip.engines.names import PRECISIONS, Precision
+from numpyclip.arguments import PRECISIONS, Precision
+from numpyclip.engines.engine import CachedGraph, Engine, Session
 from numpyclip.errors import EngineError
 from numpyclip.model.ops import Array
 
@@ -21,23 +21,17 @@ _GROUP = 32  # numbers that share a scale
 _CAPABILITIES: dict[Precision, str] = {"float32": "FP32", "bfloat16": "BF16", "float16": "FP16", "int8": "INT8"}
 
 
-class OpenVINO(Runtime):
+class OpenVINO(Engine):
     """Graphs compiled by OpenVINO. By itself it computes in bfloat16 where the processor has it; here as it is told."""
 
     name = "openvino"
     devices: ClassVar[Mapping[str, tuple[Precision, ...]]] = dict.fromkeys(("cpu", "gpu", "npu"), PRECISIONS)
 
-    @property
-    def version(self) -> str:
-        """The version of the library."""
-        import openvino
-
-        return str(openvino.__version__)
-
     @classmethod
     def available(cls) -> list[str]:
         """List the devices that it has here."""
-        return [name.lower().replace(".", ":") for name in _core().available_devices]
+        with cls("cpu", "float32").errors():
+            return [name.lower().replace(".", ":") for name in _core().available_devices]
 
     def check(self) -> None:
         """Raise EngineError unless the device is here, and has the precision."""
@@ -66,11 +60,9 @@ class OpenVINO(Runtime):
 
     def open(self, cached: CachedGraph, threads: int) -> Session:
         """Make a session of a file, whose weights stay mapped."""
-        import openvino
-
         _check_threads()
         with self.errors():
-            content = openvino.Tensor(np.frombuffer(cached.weights, np.uint8), shared_memory=True)
+            content = self.library().Tensor(np.frombuffer(cached.weights, np.uint8), shared_memory=True)
             return self._session(_core().import_model(content, self._device, self._options(threads)), content)
 
     @property
@@ -99,23 +91,21 @@ class OpenVINO(Runtime):
 
 
 class _OpenVINOSession(Session):
-    def __init__(self, runtime: OpenVINO, compiled: Any, content: Any) -> None:
-        self._runtime = runtime
+    def __init__(self, engine: OpenVINO, compiled: Any, content: Any) -> None:
+        self._engine = engine
         self._content = content  # which the library maps, but does not keep
         self._request = compiled.create_infer_request()
         self._dtype = compiled.input(0).get_element_type().to_dtype()
 
     def __call__(self, inputs: NDArray[Any]) -> Array:
-        with self._runtime.errors():
+        with self._engine.errors():
             outputs = self._request.infer([np.ascontiguousarray(inputs, self._dtype)], share_inputs=True)
             return np.array(outputs[0], np.float32)
 
 
 @cache
 def _core() -> Any:
-    import openvino
-
-    return openvino.Core()
+    return OpenVINO.library().Core()
 
 
 @cache

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from numpyclip.engines.engine import Runtime, checked_precision
-from numpyclip.engines.names import ENGINES, Precision
+import re
+from collections.abc import Mapping
+
+from numpyclip.arguments import Precision, checked_precision
+from numpyclip.engines.engine import Engine
+from numpyclip.engines.names import ENGINE_NAMES
 from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.engines.openvino import OpenVINO
 from numpyclip.errors import InputError
 
-RUNTIMES: tuple[type[Runtime], ...] = (OpenVINO, ONNXRuntime)
+ENGINES: Mapping[str, type[Engine]] = {kind.name: kind for kind in (OpenVINO, ONNXRuntime)}  # the preferred first
+_DEVICE = re.compile(r"[a-z]+(:[0-9]{1,3})?")
 
 
-def choose(engine: object = None, device: object = "cpu", precision: object = None) -> Runtime | None:
-    """Return the runtime that is asked for; None for NumPy, which is the default on the CPU in float32.
+def choose(engine: object = None, device: object = "cpu", precision: object = None) -> Engine | None:
+    """Return the engine that is asked for; None for NumPy, which is the default on the CPU in float32.
 
     Parameters
     ----------
@@ -31,34 +36,43 @@ def choose(engine: object = None, device: object = "cpu", precision: object = No
     EngineError
         If an engine is installed, but has no such device here.
     """
-    if engine not in (None, *ENGINES):
-        raise InputError(f"engine is {engine!r:.60}; expected {', '.join(map(repr, ENGINES))}.")
-    place, wanted = str(device).lower(), checked_precision(precision)
+    if engine not in (None, *ENGINE_NAMES):
+        raise InputError(f"engine is {engine!r:.60}; expected {', '.join(map(repr, ENGINE_NAMES))}.")
+    place, wanted = _checked_device(device), checked_precision(precision)
     if engine in (None, "numpy") and place == "cpu" and wanted == "float32":
         return None
-    kinds = [kind for kind in RUNTIMES if engine in (None, kind.name) and wanted in _precisions(kind, place)]
+    kinds = [kind for kind in ENGINES.values() if engine in (None, kind.name) and wanted in _precisions(kind, place)]
     if not kinds:
         raise InputError(_unavailable(engine, place, wanted))
     installed = [kind for kind in kinds if kind.is_installed()]
     if not installed:
         raise kinds[0].missing(place)
-    runtimes = [kind(place, wanted) for kind in installed]
-    chosen = next((runtime for runtime in runtimes[:-1] if runtime.is_usable()), runtimes[-1])
+    engines = [kind(place, wanted) for kind in installed]
+    chosen = next((each for each in engines[:-1] if each.is_usable()), engines[-1])
     chosen.check()
     return chosen
 
 
-def _precisions(kind: type[Runtime], device: str) -> tuple[Precision, ...]:
+def _checked_device(device: object) -> str:
+    name = str(device).lower()
+    if not _DEVICE.fullmatch(name):
+        raise InputError(f"device is {device!r:.60}; expected a name, such as 'cpu', 'cuda' or 'cuda:1'.")
+    return "cpu" if name == "cpu:0" else name
+
+
+def _precisions(kind: type[Engine], device: str) -> tuple[Precision, ...]:
     name, _, index = device.partition(":")
-    return kind.devices.get(name, ()) if not index or (index.isdecimal() and name != "cpu") else ()
+    return () if index and name == "cpu" else kind.devices.get(name, ())
 
 
 def _unavailable(engine: object, device: str, precision: str) -> str:
     """Say what there is in place of what was asked for."""
     if engine == "numpy":
-        return f"engine 'numpy' computes on the CPU in float32, not on {device!r} in {precision}. Leave engine out."
-    kinds = [kind for kind in RUNTIMES if engine in (None, kind.name)]
+        return f"engine 'numpy' computes on the CPU in float32, not on {device!r:.60} in {precision}. Leave engine out."
+    kinds = [kind for kind in ENGINES.values() if engine in (None, kind.name)]
     has = "; ".join(
         f"{kind.name} on {name}: {', '.join(precisions)}" for kind in kinds for name, precisions in kind.devices.items()
     )
-    return f"device {device!r} in precision {precision!r}: no engine has both. Expected numpy on cpu: float32; {has}."
+    return (
+        f"device {device!r:.60} in precision {precision!r}: no engine has both. Expected numpy on cpu: float32; {has}."
+    )

@@ -16,6 +16,7 @@ _Config = TypeVar("_Config")
 
 # Fields from which arrays are made before anything else is read; other counts are limited as in any config file.
 _LIMITS = {"size": MAX_SIDE, "short_side": MAX_SIDE, "context_length": MAX_TOKENS}
+_LEAST = {**dict.fromkeys((*_LIMITS, "embed_dim", "patch_size", "patch_counts"), 1), "offset": -MAX_SIDE}  # else 0
 _TYPE = "type"  # the key of the class
 
 
@@ -85,12 +86,18 @@ def _subclasses(kind: Any) -> list[Any]:
 
 def _is_in_range(name: str, value: Any) -> bool:
     if type(value) is int:
-        return abs(value) <= _LIMITS.get(name.rpartition(".")[2], MAX_SIZE)
+        least, most = _range(name)
+        return least <= value <= most
     return not isinstance(value, float) or math.isfinite(value)
 
 
 def _in_words(kind: Any, name: str) -> str:
     if get_origin(kind) is Literal:
         return " or ".join(map(repr, get_args(kind)))
-    limit = f" of at most {_LIMITS.get(name.rpartition('.')[2], MAX_SIZE)}" if kind is int else ""
-    return f"{kind if get_origin(kind) else kind.__name__}{limit}"
+    limits = " of {} to {}".format(*_range(name)) if kind is int else ""
+    return f"{kind if get_origin(kind) else kind.__name__}{limits}"
+
+
+def _range(name: str) -> tuple[int, int]:
+    option = name.rpartition(".")[2]
+    return _LEAST.get(option, 0), _LIMITS.get(option, MAX_SIZE)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from numpyclip.engines.names import PRECISIONS, Precision
+from numpyclip.arguments import PRECISIONS, Precision
 from numpyclip.errors import CheckpointError
 from numpyclip.families.config_file import Section, read_config_file
 from numpyclip.families.config_json import from_json, to_json

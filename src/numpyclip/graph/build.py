@@ -7,7 +7,8 @@ from typing import Literal, Protocol
 import numpy as np
 import onnx
 
-from numpyclip.graph.builder import Graph, Precision, Value
+from numpyclip.arguments import Precision
+from numpyclip.graph.builder import Graph, Value
 from numpyclip.graph.vision.pixels import PixelInput, Pixels
 from numpyclip.graph.visitors import visit
 from numpyclip.graph.weight_file import WeightFile
@@ -36,7 +37,7 @@ def image_graph(
     model: Model,
     *,
     precision: Precision = "float32",
-    pixels: PixelInput = "uint8",
+    pixels: PixelInput = "pixels",
     weights: WeightFile | None = None,
 ) -> onnx.ModelProto:
     """Write the image tower of a model as an ONNX graph, whose output is `image_embeds`, not normalised.
@@ -44,11 +45,11 @@ def image_graph(
     Parameters
     ----------
     model : CLIP
-    precision : {"float32", "float16", "bfloat16", "int8"}, default="float32"
+    precision : {"float32", "bfloat16", "float16", "int8"}, default="float32"
         "float16" is that of all that is computed. The others compute in float32, unless the engine rounds; matrices are
         stored as bfloat16, or as int8 with a scale for each row.
-    pixels : {"uint8", "float"}, default="uint8"
-        Its input: `pixels` (batch, y, x, 3), as `preprocess.crop` makes them, or `pixel_values` (batch, 3, y, x), as
+    pixels : {"pixels", "pixel_values"}, default="pixels"
+        Its input: (batch, y, x, 3) of uint8, as `preprocess.crop` makes them, or (batch, 3, y, x) of float32, as
         `preprocess` does.
     weights : WeightFile, optional
         Where large weights are written: see `stream_graph`.
@@ -75,7 +76,7 @@ def text_graph(
     Parameters
     ----------
     model : CLIP
-    precision : {"float32", "float16", "bfloat16", "int8"}, default="float32"
+    precision : {"float32", "bfloat16", "float16", "int8"}, default="float32"
         As for images.
     ids : {"int64", "int32"}, default="int64"
         Dtype of its input, `input_ids` (batch, length); texts need as many positions as `encode_text` asks for.

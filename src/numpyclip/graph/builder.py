@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto
 
+from numpyclip.arguments import Precision, checked_precision
 from numpyclip.errors import InputError, quoted
 from numpyclip.graph.weight_file import WeightFile
 from numpyclip.weights.dtypes import narrow_to_bfloat16, narrow_to_float16
@@ -20,8 +21,6 @@ from numpyclip.weights.int8 import round_to_int8, row_scales
 # bring `Gelu` (20) and `Attention` (23), which runtimes make of the older operators themselves.
 OPSET = 17
 _IR_VERSION = 8  # of the same year
-
-Precision: TypeAlias = Literal["float32", "float16", "bfloat16", "int8"]
 
 Value: TypeAlias = str  # the name of what flows between nodes
 
@@ -33,7 +32,7 @@ class Graph:
 
     Parameters
     ----------
-    precision : {"float32", "float16", "bfloat16", "int8"}, default="float32"
+    precision : {"float32", "bfloat16", "float16", "int8"}, default="float32"
         "float16" is that of all that is computed. The others compute in float32; matrices are stored as bfloat16, or as
         int8 with a scale for each row.
     weights : WeightFile, optional
@@ -46,10 +45,8 @@ class Graph:
     """
 
     def __init__(self, precision: Precision = "float32", weights: WeightFile | None = None) -> None:
-        if precision not in get_args(Precision):
-            raise InputError(f"precision is {precision!r:.60}; expected one of {', '.join(get_args(Precision))}.")
         self.name = ""
-        self._precision = precision
+        self._precision = checked_precision(precision)
         self._weights = weights
         self._float: int = TensorProto.FLOAT16 if precision == "float16" else TensorProto.FLOAT
         self._model = onnx.ModelProto(ir_version=_IR_VERSION, producer_name="NumPyCLIP")
@@ -78,25 +75,43 @@ class Graph:
 
     def output(self, name: str, value: Value, shape: Sequence[int | str]) -> onnx.ModelProto:
         """Add the output, of float32; return the model, which is complete."""
-        node = onnx.helper.make_node("Cast", [value], [name], name, to=TensorProto.FLOAT)
-        self._model.graph.node.append(node)
+        nodes = self._model.graph.node
+        if self._float == TensorProto.FLOAT and nodes and nodes[-1].output[:] == [value]:
+            nodes[-1].output[0] = name
+        else:
+            nodes.append(onnx.helper.make_node("Cast", [value], [name], name, to=TensorProto.FLOAT))
         self._model.graph.output.append(onnx.helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
         self._model.graph.name = name
         return self._model
 
-    def weight(self, name: str, array: NDArray[np.float32]) -> Value:
+    def weight(self, name: str, array: NDArray[Any]) -> Value:
         """Add a weight of the module."""
-        return self._store(name, array)
+        if array.dtype != np.float32 or self._float == TensorProto.FLOAT:
+            return self._store_as(name, array, _data_type(array.dtype))
+        try:
+            return self._store_as(name, narrow_to_float16(array), self._float)
+        except OverflowError as error:
+            raise InputError(f"{quoted(self._within(name))}: {error} for float16. Use another precision.") from error
+
+    def product(self, x: Value, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> Value:
+        """Multiply rows by the module's matrix (e, d), and add its bias (e,): (rows, d) -> (rows, e).
+
+        Matrices of int8 are stored as (d, e): in this form runtimes multiply by them without converting them first.
+        """
+        biases = () if bias is None else (self.weight("bias", bias),)
+        if self._precision != "int8":
+            return self.op("Gemm", x, self.matrix("weight", weight), *biases, name="", transB=1)
+        y = self.op("MatMul", x, self._dequantized("weight", weight, axis=1), name="")
+        return self.op("Add", y, *biases) if biases else y
 
     def matrix(self, name: str, array: NDArray[np.float32]) -> Value:
         """Add a matrix (e, d), some of them (h, e, d), or the kernel (e, c, k, k) of a convolution."""
         if self._precision == "bfloat16":
             return self.as_float(self._store_bfloat16(name, array))
         if self._precision != "int8":
-            return self._store(name, array)
+            return self.weight(name, array)
         rows = array.reshape(-1, array.shape[-1]) if array.ndim == 3 else array
-        numbers = self._store(name, round_to_int8(rows)), self._store(f"{name}_scale", row_scales(rows))
-        wide = self.op("DequantizeLinear", *numbers, name=f"{name}.DequantizeLinear", axis=0)
+        wide = self._dequantized(name, rows, axis=0)
         return self.op("Reshape", wide, array.shape) if array.ndim == 3 else wide
 
     def constant(self, array: ArrayLike) -> Value:
@@ -105,7 +120,7 @@ class Graph:
         array = array.astype({"f": np.float32, "i": np.int64}.get(array.dtype.kind, array.dtype), copy=False)
         key = self._float, array.dtype.str, array.shape, array.tobytes()
         if key not in self._made:
-            self._made[key] = [self._store("constant", array)]
+            self._made[key] = [self.weight("constant", array)]
         return self._made[key][0]
 
     def shape(self, *sizes: int | Value) -> Value:
@@ -123,7 +138,7 @@ class Graph:
         """
         if self._precision == "int8":
             wide = table.astype(np.float32)
-            numbers, scales = self._store(name, round_to_int8(wide)), self._store(f"{name}_scale", row_scales(wide))
+            numbers, scales = self.weight(name, round_to_int8(wide)), self.weight(f"{name}_scale", row_scales(wide))
             taken = self.as_float(self.op("Gather", numbers, indices))
             return self.op("Mul", taken, self.op("Unsqueeze", self.op("Gather", scales, indices), [-1]))
         if self._precision == "bfloat16":
@@ -176,13 +191,11 @@ class Graph:
             self._made[key] = made
         return self._made[key]
 
-    def _store(self, name: str, array: NDArray[Any]) -> Value:
-        if array.dtype != np.float32 or self._float == TensorProto.FLOAT:
-            return self._store_as(name, array, _data_type(array.dtype))
-        try:
-            return self._store_as(name, narrow_to_float16(array), self._float)
-        except OverflowError as error:
-            raise InputError(f"{quoted(self._within(name))}: {error} for float16. Use another precision.") from error
+    def _dequantized(self, name: str, rows: NDArray[np.float32], axis: int) -> Value:
+        """Add a matrix of int8, whose rows have a scale each, and become this axis."""
+        numbers = self.weight(name, np.moveaxis(round_to_int8(rows), 0, axis))
+        scales = self.weight(f"{name}_scale", row_scales(rows))
+        return self.op("DequantizeLinear", numbers, scales, name=f"{name}.DequantizeLinear", axis=axis)
 
     def _store_bfloat16(self, name: str, array: NDArray[np.float32]) -> Value:
         return self._store_as(name, narrow_to_bfloat16(array), TensorProto.BFLOAT16)

@@ -16,8 +16,7 @@ def add_linear(layer: Linear, g: Graph, x: Value) -> Value:
 
 def multiply(g: Graph, x: Value, weight: Array, bias: Array | None = None) -> Value:
     """Multiply rows by a matrix (e, d), and add a bias (e,), unless it is 0: (rows, d) -> (rows, e)."""
-    biases = () if bias is None or not bias.any() else (g.weight("bias", bias),)
-    return g.op("Gemm", x, g.matrix("weight", weight), *biases, name="", transB=1)
+    return g.product(x, weight, None if bias is None or not bias.any() else bias)
 
 
 @visits(Affine)
@@ -34,5 +33,9 @@ def add_layer_norm(layer: LayerNorm, g: Graph, x: Value) -> Value:
 
 
 def standardize(g: Graph, x: Value, width: int, eps: float) -> Value:
-    """Give every row mean 0 and variance 1: (rows, width) -> the same shape."""
-    return g.op("LayerNormalization", x, np.ones(width, np.float32), name="", axis=-1, epsilon=eps)
+    """Give every row mean 0 and variance 1: (rows, width) -> the same shape.
+
+    The bias is optional, but without it ONNX Runtime aborts until 1.18.
+    """
+    ones, zeros = np.ones(width, np.float32), np.zeros(width, np.float32)
+    return g.op("LayerNormalization", x, ones, zeros, name="", axis=-1, epsilon=eps)

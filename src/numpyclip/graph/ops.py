@@ -33,8 +33,8 @@ def gelu_tanh(g: Graph, x: Value) -> Value:
 
 
 def relu(g: Graph, x: Value) -> Value:
-    """Replace negative numbers by 0."""
-    return g.op("Relu", x)
+    """Replace negative numbers by 0, or as good as that: OpenVINO's `Relu` would replace NaN, too."""
+    return g.op("LeakyRelu", x, alpha=1e-30)
 
 
 ACTIVATIONS: dict[str, Callable[[Graph, Value], Value]] = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError
@@ -17,16 +15,16 @@ def check_fit(store: Store, model: CLIP) -> None:
         return
     if not found.is_comparable(mine):
         raise InputError(f"{store.place}: {_mismatch(found, mine)}")
-    if note := found.precision_note(mine):
-        warnings.warn(f"{store.place}: its embeddings are {note}.", stacklevel=3)
+    found.warn_of_precision(store.place, mine, stacklevel=4)
 
 
-def other_precision(store: Store, found: Fingerprint, mine: Fingerprint) -> InputError:
+def other_precision(found: Fingerprint, added: str, store: Store, model: CLIP) -> InputError:
     """Return the error that keeps embeddings of different precisions apart."""
+    options = model.engine.options if model.engine else "--engine numpy"
     return InputError(
-        f"{store.place}: its embeddings are computed in {found.precision}, new ones would be in {mine.precision}. "
+        f"{store.place}: its embeddings are computed in {found.precision}, new ones would be in {added}. "
         "Leave out --engine, --precision and --device, pass mix_precisions=True (--mix-precisions), or re-embed "
-        "everything: numpyclip index --migrate."
+        f"everything: numpyclip index --migrate {options}."
     )
 
 

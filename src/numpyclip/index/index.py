@@ -50,7 +50,7 @@ class Index:
         Whose embeddings the index holds, or is to hold.
     create : bool, default=False
         Make the index if it is not there.
-    precision : {"float32", "float16", "int8"}, optional
+    vectors : {"float32", "float16", "int8"}, optional
         See `open_store`.
     mix_precisions : bool, default=False
         Add embeddings that are computed in another precision than those of the index, which then records both.
@@ -69,11 +69,11 @@ class Index:
         model: CLIP,
         *,
         create: bool = False,
-        precision: Precision | None = None,
+        vectors: Precision | None = None,
         mix_precisions: bool = False,
     ) -> None:
         check_model(model)
-        self.store = store if isinstance(store, Store) else open_store(store, create=create, precision=precision)
+        self.store = store if isinstance(store, Store) else open_store(store, create=create, vectors=vectors)
         self.model = model
         self._mix_precisions = mix_precisions
         try:
@@ -276,8 +276,10 @@ class Index:
             embeddings = self.model.embed_texts(list(texts), truncate=True)
             self.store.write_embeddings("texts", numbers, embeddings, migrating=False)
 
-    def begin(self) -> None:
+    def begin(self, precision: str | None = None) -> None:
         """Record this model as that of an index which has none yet, and what older versions did not record of it.
+
+        `precision` is that of the embeddings to be added, if it is not the model's.
 
         Raises
         ------
@@ -285,12 +287,13 @@ class Index:
             If the index holds embeddings of another precision, and they are not to be mixed.
         """
         found, mine = self.store.fingerprint, self.model.fingerprint
+        mine = replace(mine, precision=precision or mine.precision)
         if found is None:
             self.store.begin(mine, self.model.config.embed_dim)
         elif both := found.mixed_with(mine):
             if not self._mix_precisions:
-                raise other_precision(self.store, found, mine)
-            self.store.complete_fingerprint(both)
+                raise other_precision(found, mine.precision, self.store, self.model)
+            self.store.fingerprint_of_mix = both
         elif found == mine and mine.weights_float16 and not found.weights_float16:
             self.store.complete_fingerprint(mine)
 

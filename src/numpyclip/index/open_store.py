@@ -15,7 +15,7 @@ from numpyclip.index.vectors.shards import PRECISIONS, Precision, shard_files
 from numpyclip.index.where import absolute, is_path
 
 
-def open_store(place: str | os.PathLike[str], *, create: bool = False, precision: Precision | None = None) -> Store:
+def open_store(place: str | os.PathLike[str], *, create: bool = False, vectors: Precision | None = None) -> Store:
     """Open an index.
 
     Parameters
@@ -25,9 +25,9 @@ def open_store(place: str | os.PathLike[str], *, create: bool = False, precision
         ``postgres://``: everything is in the schema ``numpyclip`` there.
     create : bool, default=False
         Make it if it is not there.
-    precision : {"float32", "float16", "int8"}, optional
-        In which searches read the embeddings of a folder first; the results are the same. If the index is there, it
-        must be its.
+    vectors : {"float32", "float16", "int8"}, optional
+        The dtype in which searches read the embeddings of a folder first; the results are the same. If the index is
+        there, it must be its.
 
     Raises
     ------
@@ -36,34 +36,34 @@ def open_store(place: str | os.PathLike[str], *, create: bool = False, precision
     StoreError
         If there is no index, or none that this version can read, or a server cannot be reached or has no pgvector.
     InputError
-        If its precision is another.
+        If its dtype is another.
     """
     address = os.fspath(place)
     if not is_path(address):
         raise InputError(f"the place of the index is {place!r:.60}, which no path can be.")
     if is_address(address):
-        if precision is not None:
-            raise InputError(f"precision {precision} is for an index in a folder; PostgreSQL holds float32.")
+        if vectors is not None:
+            raise InputError(f"vectors={vectors!r:.60} is for an index in a folder; PostgreSQL holds float32.")
         from numpyclip.index.database.postgres import PostgresDatabase
         from numpyclip.index.vectors.pgvector import PgVectors
 
         return Store(PostgresDatabase(address, create=create), PgVectors())
-    if precision is not None and precision not in PRECISIONS:
-        raise InputError(f"precision is {precision!r:.60}; expected one of {', '.join(PRECISIONS)}.")
+    if vectors is not None and vectors not in PRECISIONS:
+        raise InputError(f"vectors is {vectors!r:.60}; expected one of {', '.join(PRECISIONS)}.")
     folder = Path(absolute(place))
     database = SQLiteDatabase(folder)
     if not database.file.exists() and shard_files(folder):
         raise StoreError(f"{database.file}: is missing. {RECOVERY}")
     if create:
         database.check_empty()
-        database.create(precision=precision or "float32", row_checksums="1")
+        database.create(precision=vectors or "float32", row_checksums="1")
     database.check()
     with database.reading() as connection:
         found: Precision = meta(connection, "precision") or "float32"  # type: ignore[assignment]
         if found not in PRECISIONS:
             raise Damage(f"holds {found!r:.60} for the precision of embeddings")
-    if precision not in (None, found):
-        raise InputError(f"{folder}: this index is of precision {found}, not {precision}; leave it out.")
+    if vectors not in (None, found):
+        raise InputError(f"{folder}: this index has vectors of {found}, not {vectors}; leave vectors out.")
     return Store(database, MemoryMappedVectors(folder, found))
 
 

@@ -15,13 +15,23 @@ from numpyclip.errors import InputError
 from numpyclip.images.find import FileState
 from numpyclip.index.database import Connection, Damage
 from numpyclip.index.database.sql import below, checked, conditions
-from numpyclip.index.records import Exif, Filed, Match, Modality
+from numpyclip.index.records import Counts, Exif, Filed, Match, Modality
 from numpyclip.index.vectors import Found, Space
 from numpyclip.index.where import EVERYWHERE, Where
 
 _TEXT, _NUMBER, _FLOAT = (str, NoneType), (int, NoneType), (float, NoneType)  # or nothing
 _EXIF = (int, int, _TEXT, _FLOAT, _FLOAT)  # types of the columns
 _FIRST_MOMENT, _LAST_MOMENT = "0001-01-01T00:00:00", "9999-12-31T23:59:59"
+
+
+def counts(connection: Connection, where: Where) -> Counts:
+    """Count files and pictures that `where` selects, and all texts and unreadable files."""
+    condition, values = conditions(where)
+    sql = (
+        "SELECT count(picture), count(DISTINCT picture), (SELECT count(*) FROM texts), "
+        f"(SELECT count(*) FROM files WHERE picture IS NULL) FROM files WHERE {condition}"
+    )
+    return Counts(*connection.execute(sql, values).fetchone())
 
 
 def folders_in(connection: Connection) -> dict[str, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from numpyclip.errors import InputError, StoreError
 from numpyclip.images.find import FileState
 from numpyclip.index import generations, rows
 from numpyclip.index.database import Connection, Damage, Database
-from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, generation, meta, one_of, set_meta
+from numpyclip.index.database.sql import MOST_VALUES, below, checked, generation, meta, one_of, set_meta
 from numpyclip.index.drop_damaged import drop_damaged
 from numpyclip.index.generations import following, searched
 from numpyclip.index.records import MODALITIES, Changes, Counts, Match, Modality
@@ -37,6 +37,7 @@ class Store:
     def __init__(self, database: Database, vectors: Vectors) -> None:
         self._database = database
         self._vectors = vectors
+        self.fingerprint_of_mix: Fingerprint | None = None  # recorded when embeddings are added, in this `writing`
 
     @property
     def place(self) -> str:
@@ -72,6 +73,7 @@ class Store:
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the lock for writing; StoreError if another process holds it."""
+        self.fingerprint_of_mix = None
         with self._database.writing():
             self._remove_old_generations()
             with self._database.transaction() as connection:
@@ -172,13 +174,8 @@ class Store:
 
     def counts(self, where: Where = EVERYWHERE) -> Counts:
         """Count files and pictures that `where` selects, and all texts and unreadable files."""
-        condition, values = conditions(where)
-        sql = (
-            "SELECT count(picture), count(DISTINCT picture), (SELECT count(*) FROM texts), "
-            f"(SELECT count(*) FROM files WHERE picture IS NULL) FROM files WHERE {condition}"
-        )
         with self._database.reading() as connection:
-            return Counts(*connection.execute(sql, values).fetchone())
+            return rows.counts(connection, where)
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Iterate over files that cannot be read, each with the reason."""
@@ -308,6 +305,8 @@ class Store:
         squares = np.einsum("ij,ij->i", embeddings, embeddings, dtype=np.float64)
         if not (np.abs(squares - 1) < _LENGTHS).all():
             raise InputError(f"{self.place}: an embedding is not of unit length; expected finite ones, normalized.")
+        if self.fingerprint_of_mix is not None:
+            generations.complete_fingerprint(connection, self.fingerprint_of_mix)
         self._vectors.add(connection, space, numbers, embeddings)
 
     def _remove_old_generations(self) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from numpyclip.engines.names import PRECISIONS, Precision
-from numpyclip.errors import InputError
+from numpyclip.arguments import Precision, checked_precision
+from numpyclip.errors import CheckpointError, InputError
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -27,6 +29,8 @@ def export(
 ) -> Path:
     """Write the towers of a model as ONNX graphs, with all that another program needs to run them.
 
+    That of images alone, with a warning, if texts have no tokenizer; Immich needs both.
+
     Parameters
     ----------
     model : CLIP, or str or path
@@ -35,8 +39,8 @@ def export(
         To be created, atomically.
     layout : {"open", "immich", "transformers.js"}, default="open"
         For `load`, with an engine; for Immich's machine learning; or for transformers.js, in a browser or Node.
-    precision : {"float32", "float16", "bfloat16", "int8"}, default="float32"
-        What the graphs compute in; "int8" are weights of eight bits. ONNX Runtime has no "bfloat16" on CPUs, so only
+    precision : {"float32", "bfloat16", "float16", "int8"}, default="float32"
+        What the graphs compute in; "int8" are int8 weights. ONNX Runtime has no "bfloat16" on CPUs, so only
         the layout "open" takes it.
     overwrite : bool, default=False
         Replace a folder that was exported before.
@@ -66,9 +70,10 @@ def export(
 
     if layout not in LAYOUTS:
         raise InputError(f"layout is {layout!r:.60}; expected {' or '.join(map(repr, LAYOUTS))}.")
-    if precision not in PRECISIONS:
-        raise InputError(f"precision is {precision!r:.60}; expected {' or '.join(map(repr, PRECISIONS))}.")
+    precision = checked_precision(precision)
     loaded = model if isinstance(model, CLIP) else load(model, low_memory=True)[0]
+    if layout != "immich":
+        loaded = _without_texts_of_no_tokenizer(loaded)
     module = {"open": open_folder, "immich": immich, "transformers.js": transformers_js}[layout]
     target = Path(folder).resolve()  # where a link points
     with atomic_folder(target, overwrite) as part:
@@ -76,3 +81,14 @@ def export(
         check_target(target, source, overwrite, module.FILES)
         module.write_folder(loaded, precision, part)
     return Path(folder)
+
+
+def _without_texts_of_no_tokenizer(model: CLIP) -> CLIP:
+    config = model.config
+    try:
+        if config.text is not None and config.vision is not None:
+            _ = model.tokenizer
+    except CheckpointError as error:
+        warnings.warn(f"{error} Images alone are exported.", stacklevel=3)
+        return replace(model, config=replace(config, text=None))
+    return model

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import onnx
 
+from numpyclip.arguments import Precision
+from numpyclip.atomic import write_files
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.engines.names import Precision
 from numpyclip.graph import image_graph, text_graph
+from numpyclip.graph.edits import normalize, rename, trim
 from numpyclip.graph.weight_file import WeightFile
-from numpyclip.layouts.graph_edits import normalize, rename, trim
-from numpyclip.layouts.graph_files import are_large, write, write_bytes
+from numpyclip.layouts.graph_files import write
 from numpyclip.layouts.library import Library
 from numpyclip.layouts.tokenizer_files import tokenizer_files
 from numpyclip.saving.open_clip import describe_preprocess
@@ -39,24 +40,22 @@ def write_folder(model: CLIP, precision: Precision, folder: Path) -> None:
         If the model has only one tower.
     """
     _IMMICH.check(model.preprocess, precision)
-    files = {f"textual/{name}": content for name, content in tokenizer_files(model, "Immich").items()}
+    files = {f"textual/{name}": content for name, content in tokenizer_files(model, _IMMICH).items()}
     files["visual/preprocess_cfg.json"] = as_json(describe_preprocess(model.preprocess))
     files["config.json"] = as_json(_config(model))
-    for name, content in files.items():
-        write_bytes(folder / name, content)
-    is_large = are_large(model, precision)
-    write(partial(_image_graph, model, precision), folder / "visual" / "model.onnx", is_large)
-    write(partial(_text_graph, model, precision), folder / "textual" / "model.onnx", is_large)
+    write_files(folder, files)
+    write(partial(_image_graph, model, precision), folder / "visual" / "model.onnx")
+    write(partial(_text_graph, model, precision), folder / "textual" / "model.onnx")
 
 
-def _image_graph(model: CLIP, precision: Precision, weights: WeightFile | None) -> onnx.ModelProto:
-    graph = image_graph(model, pixels="float", precision=precision, weights=weights)
+def _image_graph(model: CLIP, precision: Precision, weights: WeightFile) -> onnx.ModelProto:
+    graph = image_graph(model, pixels="pixel_values", precision=precision, weights=weights)
     rename(graph, {"pixel_values": "image", "image_embeds": "image_embedding"})
     normalize(graph)
     return graph
 
 
-def _text_graph(model: CLIP, precision: Precision, weights: WeightFile | None) -> onnx.ModelProto:
+def _text_graph(model: CLIP, precision: Precision, weights: WeightFile) -> onnx.ModelProto:
     assert model.config.text is not None
     graph = text_graph(model, ids="int32", precision=precision, weights=weights)
     rename(graph, {"input_ids": "text", "text_embeds": "text_embedding"})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from numpyclip.engines.names import Precision
+from numpyclip.arguments import Precision
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.images.preprocess import Preprocess, in_pixels
 from numpyclip.model.config import list_options
+from numpyclip.saving.plan import PREPROCESS
 
-_EXPRESSED = ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill")
 _RESIZE_MODES = ("shortest", "squash")
 
 
@@ -29,7 +29,7 @@ class Library:
         if preprocess.resize_mode not in _RESIZE_MODES:
             raise self.cannot(f"resize_mode of images is '{preprocess.resize_mode}'", " or ".join(_RESIZE_MODES))
         for name, found, default in list_options(preprocess):
-            if name not in _EXPRESSED and found != default:
+            if name not in PREPROCESS and found != default:
                 raise self.cannot(f"{name} of images is {found!r:.100}", f"{default!r:.100}")
 
     def cannot(self, found: str, expected: str) -> UnsupportedCheckpointError:

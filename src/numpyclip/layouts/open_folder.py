@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from numpyclip.arguments import Precision
+from numpyclip.atomic import write_files
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint, take_fingerprint
-from numpyclip.engines.names import Precision
 from numpyclip.families.exported import IMAGE_GRAPH, TEXT_GRAPH, ExportedModel
 from numpyclip.families.repository_files import EXPORTED
 from numpyclip.graph import image_graph, text_graph
-from numpyclip.layouts.graph_files import are_large, write, write_bytes
+from numpyclip.layouts.graph_files import write
 from numpyclip.saving.plan import as_json
 from numpyclip.tokenizer.described import describe_tokenizer
 
@@ -30,14 +31,12 @@ def write_folder(model: CLIP, precision: Precision, folder: Path) -> None:
         If the tokenizer needs a package that is not installed.
     """
     tokenizer: dict[str, Any] = {}
-    is_large = are_large(model, precision)
+    files: dict[str, bytes] = {}
     if model.config.text is not None:
         tokenizer, files = describe_tokenizer(model.tokenizer)
-        for name, content in files.items():
-            write_bytes(folder / name, content)
-        write(lambda weights: text_graph(model, precision=precision, weights=weights), folder / TEXT_GRAPH, is_large)
+        write(lambda weights: text_graph(model, precision=precision, weights=weights), folder / TEXT_GRAPH)
     if model.config.vision is not None:
-        write(lambda weights: image_graph(model, precision=precision, weights=weights), folder / IMAGE_GRAPH, is_large)
+        write(lambda weights: image_graph(model, precision=precision, weights=weights), folder / IMAGE_GRAPH)
     exported = ExportedModel(
         folder=folder,
         config=replace(model.config, decoder=None),
@@ -48,7 +47,7 @@ def write_folder(model: CLIP, precision: Precision, folder: Path) -> None:
         source=model.checkpoint.path.name if model.checkpoint else "",
         described_tokenizer=tokenizer,
     )
-    write_bytes(folder / EXPORTED, as_json(exported.to_json()))
+    write_files(folder, {**files, EXPORTED: as_json(exported.to_json())})
 
 
 def _fingerprint(model: CLIP) -> Fingerprint:

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import MissingPackageError, UnsupportedCheckpointError
+from numpyclip.errors import MissingPackageError
+from numpyclip.layouts.library import Library
 from numpyclip.saving.plan import as_json
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.clip_files import as_tokenizer_json
@@ -23,16 +24,26 @@ _STRIP = {"type": "Strip", "strip_left": True, "strip_right": True}
 _PUNCTUATION = {"type": "Replace", "pattern": {"Regex": r"[!-/:-@\[-`{-~]"}, "content": ""}
 _UNDERSCORE = {"type": "Replace", "pattern": {"String": "_"}, "content": " "}
 
-# Our cleaning by its name, without the repair of texts, which no `tokenizer.json` expresses.
+# What the repair of texts (ftfy) does to letters and quotes that people type. No `tokenizer.json` expresses the rest.
+_LIGATURES = {"\u0132": "IJ", "\u0133": "ij", "\u0149": "\u02bcn", "\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl"}
+_LIGATURES |= {"\ufb03": "ffi", "\ufb04": "ffl", "\ufb05": "\u017ft", "\ufb06": "st"}
+_FULL_WIDTH = {chr(0xFF00 + code): chr(0x20 + code) for code in range(1, 95)}
+_REPAIR = [
+    *({"type": "Replace", "pattern": {"String": of}, "content": by} for of, by in (_LIGATURES | _FULL_WIDTH).items()),
+    {"type": "Replace", "pattern": {"Regex": "[\u02bc\u2018-\u201b]"}, "content": "'"},
+    {"type": "Replace", "pattern": {"Regex": "[\u201c-\u201f]"}, "content": '"'},
+]
+
+# Our cleaning by its name.
 _CLEAN: dict[str, list[dict[str, Any]]] = {
-    "lower": [_WHITE_SPACE, _STRIP, _LOWER],
-    "whitespace": [_WHITE_SPACE, _STRIP],
-    "canonicalize": [_UNDERSCORE, _PUNCTUATION, _WHITE_SPACE, _STRIP, _LOWER],
+    "lower": [*_REPAIR, _WHITE_SPACE, _STRIP, _LOWER],
+    "whitespace": [*_REPAIR, _WHITE_SPACE, _STRIP],
+    "canonicalize": [*_REPAIR, _UNDERSCORE, _PUNCTUATION, _WHITE_SPACE, _STRIP, _LOWER],
     "lower_without_punctuation": [_PUNCTUATION, _WHITE_SPACE, _STRIP, _LOWER],
 }
 
 
-def tokenizer_files(model: CLIP, library: str) -> dict[str, bytes]:
+def tokenizer_files(model: CLIP, library: Library) -> dict[str, bytes]:
     """Make the contents of `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json`.
 
     Raises
@@ -68,26 +79,26 @@ def _clip(tokenizer: CLIPTokenizer, pads_freely: bool) -> tuple[bytes, dict[str,
     added = [{"content": token, "normalized": normalized} for token, normalized in any_case.items()]
     tokens = {"bos_token": START_OF_TEXT, "eos_token": END_OF_TEXT, "unk_token": END_OF_TEXT, "pad_token": END_OF_TEXT}
     contents = json.loads(as_tokenizer_json({s: i for i, s in symbols.items()}, tokenizer.merges, tokens, added))
-    clean = tokenizer.name.removeprefix("open_clip ")
-    if clean in _CLEAN:
-        contents["normalizer"]["normalizers"] = [{"type": "NFC"}, *_CLEAN[clean]]
+    library, _, clean = tokenizer.name.partition(" ")
+    if library != "transformers":  # OpenAI's, or OpenCLIP's
+        contents["normalizer"]["normalizers"] = [{"type": "NFC"}, *_CLEAN[clean or "lower"]]
     if not pads_freely:
         tokens["pad_token"] = symbols[tokenizer.pad_id]
     return json.dumps(contents).encode(), tokens
 
 
-def _from_file(tokenizer: Tokenizer, library: str) -> tuple[bytes, dict[str, str]]:
+def _from_file(tokenizer: Tokenizer, library: Library) -> tuple[bytes, dict[str, str]]:
     """Return the tokenizer as the package `tokenizers` has it, behind the cleaning of texts."""
     if isinstance(tokenizer, UnreadableTokenizer):
         raise MissingPackageError(tokenizer.reason)
     assert isinstance(tokenizer, FileTokenizer)
     model = _of_json(tokenizer)
     if model is None:
-        raise _cannot(tokenizer, library, "is sentencepiece's; expected a tokenizer.json beside it")
+        raise library.cannot(f"{tokenizer.path} is sentencepiece's", "a tokenizer.json beside it")
     if tokenizer.pads_left or model.keeps_end:
-        raise _cannot(tokenizer, library, "pads or truncates texts at their beginning; expected their end")
+        raise library.cannot(f"{tokenizer.path} pads or truncates texts at their beginning", "their end")
     if tokenizer.zeroed_id is not None:
-        raise _cannot(tokenizer, library, "replaces separators by zeros (strip_sep_token); expected none of that")
+        raise library.cannot(f"{tokenizer.path} replaces separators by zeros (strip_sep_token)", "none of that")
     contents = json.loads(model.to_json())
     clean = tokenizer.clean.__name__ if model is tokenizer.model else "lower_without_punctuation"
     own = contents["normalizer"]
@@ -105,9 +116,3 @@ def _of_json(tokenizer: FileTokenizer) -> JsonModel | None:
         return tokenizer.model
     beside = tokenizer.path.with_name("tokenizer.json")
     return read_json(beside, read_bytes(beside, 2**27, "a tokenizer"), False, "right") if beside.is_file() else None
-
-
-def _cannot(tokenizer: FileTokenizer, library: str, reason: str) -> UnsupportedCheckpointError:
-    return UnsupportedCheckpointError(
-        f"{tokenizer.path}: cannot be written for {library}: this tokenizer {reason}. The layout 'open' takes it."
-    )

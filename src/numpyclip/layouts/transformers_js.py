@@ -12,12 +12,13 @@ from pathlib import Path
 
 import onnx
 
+from numpyclip.arguments import Precision
+from numpyclip.atomic import write_files
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.engines.names import Precision
 from numpyclip.graph import image_graph, text_graph
+from numpyclip.graph.edits import pad, rename, trim
 from numpyclip.graph.weight_file import WeightFile
-from numpyclip.layouts.graph_edits import pad, rename, trim
-from numpyclip.layouts.graph_files import are_large, write, write_bytes
+from numpyclip.layouts.graph_files import write
 from numpyclip.layouts.library import Library
 from numpyclip.layouts.tokenizer_files import tokenizer_files
 from numpyclip.model.text.text_config import TextConfig
@@ -48,22 +49,22 @@ def write_folder(model: CLIP, precision: Precision, folder: Path) -> None:
     """
     _TRANSFORMERS_JS.check(model.preprocess, precision)
     dtype, suffix = _DTYPES[precision]
+    files: dict[str, bytes] = {}
     are_apart: dict[str, bool] = {}
-    is_large = are_large(model, precision)
     if model.config.text is not None:
-        for name, content in tokenizer_files(model, "transformers.js").items():
-            write_bytes(folder / name, content)
+        files |= tokenizer_files(model, _TRANSFORMERS_JS)
         name = f"text_model{suffix}.onnx"
-        are_apart[name] = write(partial(_text_graph, model, precision), folder / "onnx" / name, is_large)
+        are_apart[name] = write(partial(_text_graph, model, precision), folder / "onnx" / name)
     if model.config.vision is not None:
         described = describe_preprocess(model.preprocess, model.config.sigmoid)
-        write_bytes(folder / "preprocessor_config.json", as_json(described))
+        files["preprocessor_config.json"] = as_json(described)
         name = f"vision_model{suffix}.onnx"
-        are_apart[name] = write(partial(_image_graph, model, precision), folder / "onnx" / name, is_large)
-    write_bytes(folder / "config.json", as_json(_config(model, dtype, are_apart)))
+        are_apart[name] = write(partial(_image_graph, model, precision), folder / "onnx" / name)
+    files["config.json"] = as_json(_config(model, dtype, are_apart))
+    write_files(folder, files)
 
 
-def _text_graph(model: CLIP, precision: Precision, weights: WeightFile | None) -> onnx.ModelProto:
+def _text_graph(model: CLIP, precision: Precision, weights: WeightFile) -> onnx.ModelProto:
     assert model.config.text is not None
     graph = text_graph(model, precision=precision, weights=weights)
     trim(graph, model.config.text)
@@ -73,8 +74,8 @@ def _text_graph(model: CLIP, precision: Precision, weights: WeightFile | None) -
     return graph
 
 
-def _image_graph(model: CLIP, precision: Precision, weights: WeightFile | None) -> onnx.ModelProto:
-    graph = image_graph(model, pixels="float", precision=precision, weights=weights)
+def _image_graph(model: CLIP, precision: Precision, weights: WeightFile) -> onnx.ModelProto:
+    graph = image_graph(model, pixels="pixel_values", precision=precision, weights=weights)
     if model.config.sigmoid:
         rename(graph, {"image_embeds": "pooler_output"})
     return graph

@@ -27,7 +27,7 @@ VERSION = 2  # part of file names: raise it whenever towers prepare their weight
 
 _LEAST_BYTES = 2**26  # smaller towers are prepared in less than a tenth of a second
 _CHECKSUM = "numpyclip.checksum"  # in the metadata
-MOST_BYTES = 2**32  # of all files; the least recently used are removed first
+CACHE_BYTES = 2**32  # of all files; the least recently used are removed first
 
 _ROOT = 0  # who can change any file anyway
 
@@ -79,7 +79,7 @@ def save_prepared(
     size = sum(array.nbytes for array in arrays.values())
     folder = prepared_folder()
     least = _LEAST_BYTES if least_bytes is None else least_bytes
-    if folder is None or identity is None or not least <= size <= MOST_BYTES // 2:
+    if folder is None or identity is None or not least <= size <= CACHE_BYTES // 2:
         return
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
@@ -139,7 +139,7 @@ def _by_last_use(folder: Path | None) -> list[tuple[Path, os.stat_result]]:
 def remove_least_recently_used(folder: Path) -> None:
     """Keep the size of all cached files within its limit."""
     files = _by_last_use(folder)
-    excess = sum(facts.st_size for _, facts in files) - MOST_BYTES
+    excess = sum(facts.st_size for _, facts in files) - CACHE_BYTES
     for file, facts in files:
         if excess > 0 and remove_prepared(file):
             excess -= facts.st_size

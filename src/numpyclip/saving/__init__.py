@@ -1,1 +1,1 @@
-"""MODEL → FOLDER: in the layout of OpenCLIP or transformers, or with weights of eight bits."""
+"""MODEL → FOLDER: in the layout of OpenCLIP or transformers, or with int8 weights."""

@@ -39,7 +39,7 @@ OTHER_IDS = (
     "transformers differ."
 )
 
-_PREPROCESS: Options = {Preprocess: ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill")}
+PREPROCESS = ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill")  # options that have a name
 INT8 = "The format 'int8' takes every model."
 
 _MIN_ROUNDED = 2**12  # numbers: rounding smaller tensors saves no space to speak of
@@ -134,7 +134,7 @@ class Layout:
         """Raise UnsupportedCheckpointError, with the name of an option, unless the layout can express a model."""
         self._check(config.vision, self.vision, self.vision_fixed, checkpoint)
         self._check(config.text, self.text, self.text_fixed, checkpoint)
-        self._check(config.preprocess, _PREPROCESS, {}, checkpoint)
+        self._check(config.preprocess, {Preprocess: PREPROCESS}, {}, checkpoint)
         if config.decoder is not None:
             raise self.cannot(checkpoint, " from another one: it has a decoder, which writes captions.")
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from numpyclip.errors import InputError
-from numpyclip.regular_file import open_regular
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -103,16 +101,8 @@ def _plan(model: CLIP, checkpoint: Checkpoint, format: Format, dtype: DType) -> 
 
 
 def _write(plan: Plan, folder: Path) -> None:
+    from numpyclip.atomic import write_files
     from numpyclip.weights.safetensors import write_safetensors
 
-    for name, content in plan.files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        with (folder / name).open("wb") as file:
-            if isinstance(content, Path):
-                with open_regular(content) as source:
-                    shutil.copyfileobj(source, file)
-            else:
-                file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    write_files(folder, plan.files)
     write_safetensors(folder / plan.weights, plan.tensors, plan.metadata)

@@ -211,6 +211,7 @@ class ZeroShotClassifier:
             raise InputError(f"{file}: is not a classifier; expected a file by ZeroShotClassifier.save.") from error
         if differences := made_with.differences(model.fingerprint):
             raise InputError(f"{file}: made with another model ({differences}). Load that model, or rebuild the file.")
+        made_with.warn_of_precision(file, model.fingerprint)
         return cls(model, labels, templates, separator=separator, embeddings=embeddings)
 
 

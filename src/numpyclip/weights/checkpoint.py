@@ -2,6 +2,7 @@
 
 import hashlib
 import mmap
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -173,8 +174,8 @@ class Checkpoint:
     def take(self, name: str) -> NDArray[np.float32]:
         """Return a tensor as float32, read-only: a view of the memory-mapped file if it holds float32.
 
-        As all that follow, raise CorruptCheckpointError if the tensor does not match its checksum or is not finite.
-        Both are verified once, when it is first used: not before, since that would read the whole file.
+        As every method that reads a tensor, raise CorruptCheckpointError if it does not match its checksum or is not
+        finite. Both are verified once, when it is first used: not before, since that would read the whole file.
         """
         array = self.arrays[name]
         taken = self._verified(name, array.view()) if _is_plain_float32(array) else self.copy(name)
@@ -184,7 +185,7 @@ class Checkpoint:
     def copy(self, name: str) -> NDArray[np.float32]:
         """Return a tensor as a new array of float32."""
         wide = np.empty(self.arrays[name].shape, np.float32)
-        self.write(name, wide)
+        self.copy_to(name, wide)
         return wide
 
     def join(self, names: Sequence[str]) -> NDArray[np.float32]:
@@ -193,10 +194,10 @@ class Checkpoint:
         *ends, length = accumulate(shape[0] for shape in shapes)
         joined = np.empty((length, *shapes[0][1:]), np.float32)
         for name, part in zip(names, np.split(joined, ends), strict=True):
-            self.write(name, part)
+            self.copy_to(name, part)
         return joined
 
-    def write(self, name: str, wide: NDArray[np.float32]) -> None:
+    def copy_to(self, name: str, wide: NDArray[np.float32]) -> None:
         """Write a tensor into an array of float32 of its shape."""
         widen(self.arrays[name], wide, self.spread)
         self._verified(name, wide)
@@ -251,6 +252,11 @@ class Checkpoint:
 def identity_of(*parts: object) -> str | None:
     """Hash the parts of an identity; None if one of them is unknown."""
     return None if None in parts else hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+def identity_of_file(status: os.stat_result) -> str | None:
+    """Hash what changes when a file is replaced, even by one of the same size and time."""
+    return identity_of(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def is_floating(array: NDArray[np.generic]) -> bool:

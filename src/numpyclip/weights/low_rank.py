@@ -31,9 +31,9 @@ class AdaptedCheckpoint(Checkpoint):
         merged.flags.writeable = False
         return merged
 
-    def write(self, name: str, wide: NDArray[np.float32]) -> None:
+    def copy_to(self, name: str, wide: NDArray[np.float32]) -> None:
         """Write a tensor into an array of float32 of its shape."""
-        super().write(name, wide)
+        super().copy_to(name, wide)
         if name in self.adapters:
             left, right = self.adapters[name]
             with np.errstate(over="ignore", invalid="ignore"):

@@ -21,7 +21,7 @@ from numpyclip.regular_file import open_regular
 from numpyclip.weights.activations import ACTIVATIONS
 from numpyclip.weights.archive import Archive, mapped_file
 from numpyclip.weights.budget import inflated_limit
-from numpyclip.weights.checkpoint import PLAIN, Checkpoint, identity_of
+from numpyclip.weights.checkpoint import PLAIN, Checkpoint, identity_of, identity_of_file
 from numpyclip.weights.dtypes import Unread
 from numpyclip.weights.groups import choose, grouped
 from numpyclip.weights.json_file import read_json_object
@@ -176,16 +176,12 @@ def _read_file(path: Path) -> _File:
             status = os.fstat(file.fileno())
             head = file.read(32)
         found = _read_by_magic(path, head)
-        identity = _identity(status)
-        if _identity(path.stat()) != identity:  # replaced meanwhile: which of the two was memory-mapped?
+        identity = identity_of_file(status)
+        if identity_of_file(path.stat()) != identity:  # replaced meanwhile: which of the two was memory-mapped?
             identity = None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}).") from error
     return found._replace(identity=identity)
-
-
-def _identity(status: os.stat_result) -> str | None:
-    return identity_of(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _read_by_magic(path: Path, head: bytes) -> _File:

@@ -18,17 +18,17 @@ def test_both_forms_give_the_same(name: str) -> None:
     mean, std = (np.array(part, np.float32) for part in (preprocess.mean, preprocess.std))
     values = ((pixels * np.float32(preprocess.scale) - mean) / std).transpose(0, 3, 1, 2)
     embeddings = model.encode_image(pixels)
-    found = run(image_graph(model, pixels="float"), values)
+    found = run(image_graph(model, pixels="pixel_values"), values)
     np.testing.assert_allclose(found, embeddings, atol=1e-5 * np.abs(embeddings).max())
 
 
 def test_pixels_are_normalised_once_and_only_where_the_weights_cannot() -> None:
     """A convolution that is zero-padded needs normalised pixels; another undoes what the input has had."""
     for name, kind, expected in (
-        ("open_clip-worldwide_text", "uint8", ["Transpose", "Cast", "Sub", "Mul", "Conv"]),
-        ("open_clip-worldwide_text", "float", ["Conv"]),
-        ("open_clip-convnext", "uint8", ["Transpose", "Cast", "Conv"]),
-        ("open_clip-convnext", "float", ["Mul", "Add", "Conv"]),
+        ("open_clip-worldwide_text", "pixels", ["Transpose", "Cast", "Sub", "Mul", "Conv"]),
+        ("open_clip-worldwide_text", "pixel_values", ["Conv"]),
+        ("open_clip-convnext", "pixels", ["Transpose", "Cast", "Conv"]),
+        ("open_clip-convnext", "pixel_values", ["Mul", "Add", "Conv"]),
     ):
         kinds = [node.op_type for node in image_graph(load(name)[0], pixels=kind).graph.node]  # type: ignore[arg-type]
         assert kinds[: len(expected)] == expected

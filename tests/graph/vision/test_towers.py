@@ -15,7 +15,7 @@ def kinds_in(name: str, module: str) -> Counter[str]:
 def test_a_block_of_a_resnet() -> None:
     assert kinds_in("open_clip-worldwide_text", "visual.layer2.0.") == {
         "Conv": 4,
-        "Relu": 3,
+        "LeakyRelu": 3,
         "AveragePool": 2,
         "Add": 1,
     }

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,12 @@ def test_vectors_of_unit_length_are_told_even_in_half_precision(make: Make) -> N
 def test_texts_of_another_model_are_refused(make: Make, tiny: CLIP) -> None:
     with pytest.raises(InputError, match=r"embeddings of another model than that for the texts .*weights"):
         make(2, 2).with_texts(tiny)
+
+
+def test_texts_of_another_precision_are_taken_with_a_warning(tiny: CLIP) -> None:
+    rounded = replace(tiny.fingerprint, precision="bfloat16")
+    with pytest.warns(UserWarning, match="the examples: embeddings are computed in bfloat16, not in float32"):
+        Examples.of(np.eye(2, 128), ["red-apple", "cat_face"], rounded).with_texts(tiny)
 
 
 def test_texts_are_names_in_a_template_times_the_factor_of_the_model(tiny: CLIP) -> None:

@@ -33,6 +33,12 @@ def test_vectors_of_another_model_are_refused(make: Make, fingerprint: Fingerpri
     replace(probe, fingerprint=None).check(other)  # not known, not refused
 
 
+def test_vectors_of_another_precision_are_taken_with_a_warning(make: Make, fingerprint: Fingerprint) -> None:
+    rounded = replace(fingerprint, precision="bfloat16")
+    with pytest.warns(UserWarning, match="the probe: embeddings are computed in float32, not in bfloat16"):
+        learn(make(3, 3)).probabilities(make(3, 3).embeddings, rounded)
+
+
 def test_a_model_that_it_was_not_learned_with_is_refused(make: Make, tiny: CLIP, bird: Path) -> None:
     with pytest.raises(InputError, match="the probe is for embeddings of another model"):
         learn(make(3, 3)).classify(tiny, bird)

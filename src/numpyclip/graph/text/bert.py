@@ -43,15 +43,15 @@ def add_bert(tower: Bert, g: Graph, ids: Value) -> Value:
 def _embed(tower: Bert, g: Graph, ids: Value) -> Value:
     """(b, n) -> (b, n, d)."""
     config = tower.config
-    x = g.rows("token_embedding.weight", tower.token_embedding, ids)
+    x, positional = g.at("token_embedding").rows("weight", tower.token_embedding, ids), g.at("positional_embedding")
     if not config.has_table and not config.token_types:
         return x
     added = g.weight("positional_embedding", tower.positional_embedding)
     if config.has_table and config.first_place:
-        added = g.op("Gather", added, positions_without_padding(g, ids, config.pad_id))
+        added = positional.op("Gather", added, positions_without_padding(g, ids, config.pad_id))
     elif config.has_table:
-        added = g.op("Slice", added, [0], length_of(g, ids), [0])
-    return g.op("Add", x, added)
+        added = positional.op("Slice", added, [0], length_of(g, ids), [0])
+    return positional.op("Add", x, added)
 
 
 def _bias(tower: Bert, g: Graph, ids: Value) -> Value | None:
@@ -59,4 +59,5 @@ def _bias(tower: Bert, g: Graph, ids: Value) -> Value | None:
     if not tower.config.alibi:
         return None
     slopes = alibi(tower.config.heads, 2)[:, :, 0, 1:]  # (h, 1, 1), of two tokens beside each other
-    return g.op("Mul", g.as_float(g.op("Abs", distances(g, ids))), slopes)
+    later, g = distances(g, ids), g.at("alibi")
+    return g.op("Mul", g.as_float(g.op("Abs", later)), slopes)

@@ -24,9 +24,9 @@ def encode(
 
     The bias, (h, n, n), is added to the scores of two tokens.
     """
-    is_text = _is_text(tower.config, g, ids)
-    mask = g.op("Unsqueeze", g.op("Where", is_text, 0.0, -np.inf), [1, 2])  # (b, 1, 1, n)
-    layout = TokenLayout(length_of(g, ids), mask if bias is None else g.op("Add", mask, bias))
+    is_text, of_mask = _is_text(tower.config, g, ids), g.at("mask")
+    mask = of_mask.op("Unsqueeze", of_mask.op("Where", is_text, 0.0, -np.inf), [1, 2])  # (b, 1, 1, n)
+    layout = TokenLayout(length_of(g, ids), mask if bias is None else of_mask.op("Add", mask, bias))
     has_mean = tower.config.pool == "mean"
     y = visit(tower.transformer, g.at("transformer"), x, layout, pooled=not has_mean)
     y = y if norm is None else norm(y)
@@ -40,33 +40,37 @@ def project(tower: Encoder, g: Graph, x: Value) -> Value:
 
 def positions(g: Graph, ids: Value) -> Value:
     """Count the tokens before each: (b, n) -> (n,)."""
-    return g.op("Range", 0, g.op("Squeeze", length_of(g, ids)), 1)
+    length, g = length_of(g, ids), g.at("positions")
+    return g.op("Range", 0, g.op("Squeeze", length), 1)
 
 
 def distances(g: Graph, ids: Value) -> Value:
     """Count how much later than each token each token comes: (b, n) -> (n, n), queries first."""
-    places = positions(g, ids)
-    return g.op("Sub", places, g.op("Unsqueeze", places, [1]))
+    position_ids, g = positions(g, ids), g.at("distances")
+    return g.op("Sub", position_ids, g.op("Unsqueeze", position_ids, [1]))
 
 
 def positions_without_padding(g: Graph, ids: Value, pad_id: int) -> Value:
     """Count the tokens up to each, without padding, for which it is 0: (b, n) -> (b, n)."""
+    g = g.at("positions")
     is_text = g.cast(g.op("Not", g.op("Equal", ids, pad_id)), np.int64)
     return g.op("Mul", g.op("CumSum", is_text, 1), is_text)
 
 
 def _is_text(config: EncoderConfig, g: Graph, ids: Value) -> Value:
     """Tell which tokens are attended to, of an empty text the first: (b, n) -> (b, n)."""
-    is_padding, places = g.op("Equal", ids, config.pad_id), positions(g, ids)
+    position_ids, g = positions(g, ids), g.at("mask")
+    is_padding = g.op("Equal", ids, config.pad_id)
     if config.masks_padding:
-        rank = g.op("Where", is_padding, places, -1)
+        rank = g.op("Where", is_padding, position_ids, -1)
         return g.op("Equal", rank, g.op("ReduceMin", rank, axes=[1]))
-    last = g.op("ReduceMax", g.op("Where", is_padding, 0, places), axes=[1])
-    return g.op("LessOrEqual", places, last)
+    last = g.op("ReduceMax", g.op("Where", is_padding, 0, position_ids), axes=[1])
+    return g.op("LessOrEqual", position_ids, last)
 
 
 def _mean(g: Graph, ids: Value, x: Value, is_text: Value) -> Value:
     """Average the tokens of each text: (b, n), (b n, d), (b, n) -> (b, d)."""
+    g = g.at("pool")
     tokens = g.op("Reshape", x, g.op("Concat", g.op("Shape", ids), [-1], axis=0))
     counted = g.as_float(is_text)
     shares = g.op("Div", counted, g.op("ReduceSum", counted, [1]))

@@ -19,10 +19,11 @@ def add_m2m100(tower: M2M100, g: Graph, ids: Value) -> Value:
 def _embed(tower: M2M100, g: Graph, ids: Value) -> Value:
     """(b, n) -> (b, n, d)."""
     config = tower.config
-    x = g.rows("token_embedding.weight", tower.token_embedding, ids)
+    tokens, positional = g.at("token_embedding"), g.at("positional_embedding")
+    x = tokens.rows("weight", tower.token_embedding, ids)
     if config.scaled:
-        x = g.op("Mul", x, math.sqrt(config.width))
+        x = tokens.op("Mul", x, math.sqrt(config.width))
     table = sinusoids(config.pad_id, config.context_length + 1, config.width)
     table[0] = 0
-    places = positions_without_padding(g, ids, config.pad_id)
-    return g.op("Add", x, g.op("Gather", g.weight("positional_embedding", table), places))
+    position_ids = positions_without_padding(g, ids, config.pad_id)
+    return positional.op("Add", x, positional.op("Gather", g.weight("positional_embedding", table), position_ids))

@@ -23,7 +23,7 @@ def add_t5_block(block: T5Block, g: Graph, x: Value, layout: TokenLayout, pooled
 def add_t5(tower: T5, g: Graph, ids: Value) -> Value:
     """(b, n) -> (b, e)."""
     config, last = tower.config, g.at("ln_final")
-    x = g.op("Reshape", g.rows("token_embedding.weight", tower.token_embedding, ids), [-1, config.width])
+    x = g.op("Reshape", g.at("token_embedding").rows("weight", tower.token_embedding, ids), [-1, config.width])
 
     def norm(x: Value) -> Value:
         return last.op("Mul", _normalize(last, x, config.eps), last.weight("weight", tower.ln_final))
@@ -37,7 +37,8 @@ def _bias(tower: T5, g: Graph, ids: Value) -> Value:
     of_two = buckets(most + 1, tower.config)
     table = tower.relative_attention_bias[np.concatenate([of_two[:0:-1, 0], of_two[0]])]  # of -most to most
     weight = g.weight("relative_attention_bias", np.ascontiguousarray(table.T))
-    near = g.op("Max", g.op("Min", distances(g, ids), most), -most)
+    later, g = distances(g, ids), g.at("relative_attention_bias")
+    near = g.op("Max", g.op("Min", later, most), -most)
     return g.op("Gather", weight, g.op("Add", near, most), axis=1)
 
 

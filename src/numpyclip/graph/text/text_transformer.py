@@ -18,10 +18,7 @@ def add_text_transformer(tower: TextTransformer, g: Graph, ids: Value) -> Value:
     x = embed(tower, g, ids)
     length = length_of(g, ids)
     if config.has_class_token:
-        class_token = g.weight("cls_emb", tower.positional_embedding[np.newaxis, -1:])
-        batch = g.op("Slice", g.op("Shape", ids), [0], [1])
-        x = g.op("Concat", x, g.op("Expand", class_token, g.shape(batch, 1, 1)), axis=1)
-        length = g.op("Add", length, [1])
+        x, length = _append_class_token(tower, g, ids, x), g.at("length").op("Add", length, [1])
     layout = TokenLayout(length, _mask(config, g, ids, length), pooled_position(config, g, ids))
     x = g.op("Reshape", x, [-1, config.width])
     y = visit(tower.transformer, g.at("transformer"), x, layout, pooled=True)
@@ -29,20 +26,29 @@ def add_text_transformer(tower: TextTransformer, g: Graph, ids: Value) -> Value:
     return visit(tower.text_projection, g.at("text_projection"), y)
 
 
+def _append_class_token(tower: TextTransformer, g: Graph, ids: Value, x: Value) -> Value:
+    """(b, n, d) -> (b, n + 1, d)."""
+    token, g = g.weight("cls_emb", tower.positional_embedding[np.newaxis, -1:]), g.at("cls_emb")
+    batch = g.op("Slice", g.op("Shape", ids), [0], [1])
+    return g.op("Concat", x, g.op("Expand", token, g.shape(batch, 1, 1)), axis=1)
+
+
 def length_of(g: Graph, ids: Value) -> Value:
     """Return the length of texts in tokens, of shape (1,)."""
+    g = g.at("length")
     return g.op("Slice", g.op("Shape", ids), [1], [2])
 
 
 def embed(tower: TextTransformer, g: Graph, ids: Value) -> Value:
     """Embed tokens and their positions: (b, n) -> (b, n, d)."""
-    positions = g.weight("positional_embedding", tower.positional_embedding)
-    x = g.rows("token_embedding.weight", tower.token_embedding, ids)
-    return g.op("Add", x, g.op("Slice", positions, [0], length_of(g, ids), [0]))
+    weight, positional = g.weight("positional_embedding", tower.positional_embedding), g.at("positional_embedding")
+    positions = positional.op("Slice", weight, [0], length_of(g, ids), [0])
+    return positional.op("Add", g.at("token_embedding").rows("weight", tower.token_embedding, ids), positions)
 
 
 def pooled_position(config: TextConfig, g: Graph, ids: Value) -> int | Value:
     """Find the pooled token, of each text if it differs."""
+    g = g.at("pool")
     if config.pool in ("argmax", "eos"):
         searched = ids if config.pool == "argmax" else g.op("Equal", ids, config.end_id or 0)
         return g.op("ArgMax", g.cast(searched, np.int32), axis=1, keepdims=0)
@@ -52,6 +58,7 @@ def pooled_position(config: TextConfig, g: Graph, ids: Value) -> int | Value:
 def _mask(config: TextConfig, g: Graph, ids: Value, length: Value) -> Value | None:
     if not config.causal:
         return None
+    g = g.at("mask")
     causal = g.constant(ops.causal_mask(config.context_length + config.has_class_token))
     mask = g.op("Slice", causal, [0, 0], g.shape(length, length), [0, 1])
     if not config.has_class_token:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from numpyclip.graph.builder import Graph, Value
 from numpyclip.graph.layers import standardize
-from numpyclip.graph.ops import gelu
+from numpyclip.graph.ops import gelu, relu
 from numpyclip.graph.token_layout import TokenLayout
 from numpyclip.graph.vision.convolution import add_steps, convolve, convolve_squares
 from numpyclip.graph.vision.feature_maps import MapShape, as_maps, as_rows
@@ -43,7 +43,7 @@ def _steps(tower: FastViT) -> Iterator[tuple[str, MapShape]]:
 @visits(SqueezeExcite)
 def add_squeeze_excite(layer: SqueezeExcite, g: Graph, x: Value) -> Value:
     """(b, c, y, x) -> the same shape."""
-    y = g.op("Relu", convolve_squares(g.at("fc1"), g.op("GlobalAveragePool", x), layer.fc1))
+    y = relu(g, convolve_squares(g.at("fc1"), g.op("GlobalAveragePool", x), layer.fc1))
     return g.op("Mul", x, g.op("Sigmoid", convolve_squares(g.at("fc2"), y, layer.fc2)))
 
 

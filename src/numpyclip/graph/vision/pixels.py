@@ -11,7 +11,7 @@ from numpyclip.graph.builder import Graph, Value
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.ops import Array
 
-PixelInput: TypeAlias = Literal["uint8", "float"]
+PixelInput: TypeAlias = Literal["pixels", "pixel_values"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Pixels:
         """Add the input `pixels`, or `pixel_values`."""
         sides = preprocess.sides if preprocess.patch_size is None else None
         y, x = sides or ("height", "width")
-        if kind == "uint8":
+        if kind == "pixels":
             return cls(g.input("pixels", np.uint8, ("batch", y, x, 3)), sides, True, preprocess)
         return cls(g.input("pixel_values", np.float32, ("batch", 3, y, x)), sides, False, preprocess)
 

@@ -52,12 +52,12 @@ def import_embeddings(
     ------
     InputError
         If the folder is no such folder, or its embeddings are of another model: where no fingerprint is recorded, some
-        pictures are embedded again, and compared.
+        pictures are embedded again, and compared. Or if they are of another precision, and not to be mixed.
     MissingPackageError
         If pyarrow is not installed.
     """
     need_pyarrow()
-    _check_model(index, folder)
+    precision = _check_model(index, folder)
     new = 0
 
     def batches() -> Iterator[int]:
@@ -71,7 +71,7 @@ def import_embeddings(
                 yield len(rows)
 
     with index.store.writing():
-        index.begin()
+        index.begin(precision)
         for done in progress(batches()):
             del done
     return new
@@ -114,8 +114,11 @@ def _paths(row: dict[str, Any]) -> list[str]:
     return [os.fsdecode(path) for path in found if isinstance(path, str | bytes)]
 
 
-def _check_model(index: Index, folder: Path) -> None:
-    """Raise InputError for embeddings of another model, told by the fingerprint, else by embedding some again."""
+def _check_model(index: Index, folder: Path) -> str | None:
+    """Raise InputError for embeddings of another model, told by the fingerprint, else by embedding some again.
+
+    Return the precision in which they were computed, if that is recorded.
+    """
     if not any(files_in(place, name) for place, name in ((folder, "img_emb"), (folder, "text_emb"))) and not any(
         files_in(folder / "texts", "text_emb")
     ):
@@ -129,9 +132,10 @@ def _check_model(index: Index, folder: Path) -> None:
             raise InputError(f"{description}: cannot be read ({error}).") from error
         if differences := made_with.differences(index.model.fingerprint):
             raise InputError(f"{folder}: its embeddings are of another model ({differences}).")
-        if note := made_with.precision_note(index.model.fingerprint):
+        if made_with.mixed_with(index.model.fingerprint):
+            note = made_with.precision_note(index.model.fingerprint)
             raise InputError(f"{folder}: its embeddings are {note}. Load the model in that precision.")
-        return
+        return made_with.precision
     checked = list(islice(_checkable(index, folder), _ASKED))
     if not checked:
         raise InputError(
@@ -142,6 +146,7 @@ def _check_model(index: Index, folder: Path) -> None:
             f"{folder}: its embeddings are of another model: the cosine with this one's is {worst:.3f} for a picture; "
             f"expected at least {_SAME}."
         )
+    return None
 
 
 def _checkable(index: Index, folder: Path) -> Iterator[float]:

@@ -80,6 +80,8 @@ class Examples:
         check_model(model)
         if self.fingerprint is not None and (difference := self.fingerprint.differences(model.fingerprint)):
             raise InputError(f"the examples are embeddings of another model than that for the texts ({difference}).")
+        if self.fingerprint is not None:
+            self.fingerprint.warn_of_precision("the examples", model.fingerprint)
         names = [name.replace("_", " ").replace("-", " ") for name in self.classes]
         texts = np.exp(model.logit_scale) * model.embed_texts(captions(names, template))
         return replace(self, texts=texts)

@@ -57,8 +57,11 @@ class Probe:
         return int(next(array for array in self.weights.values() if array.ndim == 2).shape[1])
 
     def check(self, fingerprint: Fingerprint | None) -> None:
-        """Raise InputError if a fingerprint is not that of the model it was learned with."""
-        if fingerprint is None or self.fingerprint is None or fingerprint.is_comparable(self.fingerprint):
+        """Raise InputError if a fingerprint is not that of the model it was learned with; warn of another precision."""
+        if fingerprint is None or self.fingerprint is None:
+            return
+        if fingerprint.is_comparable(self.fingerprint):
+            self.fingerprint.warn_of_precision("the probe", fingerprint)
             return
         name = f" Pass the model that it was learned with: {self.model!r:.100}." if self.model else ""
         difference = self.fingerprint.differences(fingerprint)

@@ -1,4 +1,4 @@
-"""Changes to an ONNX graph that other programs want: names, unit length, and texts without padding, or with all."""
+"""Changes to an ONNX graph: names, unit length, texts without padding, or with all, and normalised pixels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.text.text_config import TextConfig
 
 
@@ -44,9 +45,11 @@ def trim(model: onnx.ModelProto, config: TextConfig) -> None:
         constants["trim.end_id"] = np.array(config.end_id or 0, dtype)
         nodes += [helper.make_node("Equal", [ids, "trim.end_id"], ["trim.Equal"], "trim.Equal")]
         searched = "trim.Equal"
+    if searched != ids or dtype != np.int32:
+        nodes += [helper.make_node("Cast", [searched], ["trim.Cast"], "trim.Cast", to=onnx.TensorProto.INT32)]
+        searched = "trim.Cast"
     nodes += [
-        helper.make_node("Cast", [searched], ["trim.Cast"], "trim.Cast", to=onnx.TensorProto.INT32),
-        helper.make_node("ArgMax", ["trim.Cast"], ["trim.ArgMax"], "trim.ArgMax", axis=1, keepdims=0),
+        helper.make_node("ArgMax", [searched], ["trim.ArgMax"], "trim.ArgMax", axis=1, keepdims=0),
         helper.make_node("ReduceMax", ["trim.ArgMax"], ["trim.last"], "trim.ReduceMax", keepdims=1),
         helper.make_node("Add", ["trim.last", "trim.one"], ["trim.length"], "trim.Add"),
         helper.make_node("Slice", [ids, "trim.start", "trim.length", "trim.axis"], ["trimmed"], "trim"),
@@ -76,6 +79,21 @@ def pad(model: onnx.ModelProto, config: TextConfig, pad_id: int) -> None:
         helper.make_node("Pad", [ids, "pad.pads", "pad.id"], ["padded"], "pad"),
     ]
     _prepend(model.graph, nodes, constants)
+
+
+def take_pixel_values(model: onnx.ModelProto, preprocess: Preprocess) -> None:
+    """Replace the input `pixels`, (b, y, x, 3) of 0..255, by `pixel_values`, (b, 3, y, x), which are normalised."""
+    levels = np.float32(1 / preprocess.scale)
+    std, mean = (levels * np.array(part, np.float32) for part in (preprocess.std, preprocess.mean))
+    nodes = [
+        helper.make_node("Transpose", ["pixel_values"], ["input.channels_last"], "input.Transpose", perm=[0, 2, 3, 1]),
+        helper.make_node("Mul", ["input.channels_last", "input.std"], ["input.scaled"], "input.Mul"),
+        helper.make_node("Add", ["input.scaled", "input.mean"], ["pixels"], "input.Add"),
+    ]
+    _prepend(model.graph, nodes, {"input.std": std, "input.mean": mean})
+    sides = preprocess.sides if preprocess.patch_size is None else ("height", "width")
+    value = helper.make_tensor_value_info("pixel_values", onnx.TensorProto.FLOAT, ("batch", 3, *sides))
+    model.graph.input[0].CopyFrom(value)
 
 
 def _put_before(graph: onnx.GraphProto, name: str) -> tuple[str, Any]:
