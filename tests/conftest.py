@@ -10,6 +10,7 @@ from PIL import Image
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.engines.selection import ENGINES
 
 TESTS = Path(__file__).parent
 
@@ -53,6 +54,15 @@ def shared_cache(monkeypatch: pytest.MonkeyPatch, cache_of_the_session: Path) ->
 def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An empty cache again, where tests share one."""
     monkeypatch.setenv("NUMPYCLIP_CACHE", str(tmp_path / "prepared"))
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each engine that is installed."""
+    name: str = request.param
+    pytest.importorskip(name)
+    pytest.importorskip("onnx")
+    return name
 
 
 @pytest.fixture(scope="session")

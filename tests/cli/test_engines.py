@@ -8,23 +8,13 @@ from numpyclip.engines.openvino import _core
 from numpyclip.engines.selection import ENGINES
 from tests.cli.conftest import Run
 
-NAMES = list(ENGINES)
-
-
-@pytest.fixture(params=NAMES)
-def engine(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    pytest.importorskip(name)
-    pytest.importorskip("onnx")
-    return name
-
 
 def test_the_list_has_the_processor_and_all_engines(run: Run) -> None:
     status, out, _ = run("engines", "--list", "--json")
     processor, *engines = map(json.loads, out.splitlines())
     assert status == 0
     assert processor["cores"] >= 1
-    assert [each["engine"] for each in engines] == NAMES
+    assert [each["engine"] for each in engines] == list(ENGINES)
     assert all("cpu" in each["devices"] for each in engines if each["version"])
     assert processor["processor"] in run("engines", "--list").out
 
@@ -92,6 +82,13 @@ def test_options_that_no_measurement_heeds_are_unknown(run: Run) -> None:
         assert f"unknown option {option}" in run("engines", "--list", option).err
 
 
+def test_an_exported_model_cannot_be_compared_with_numpy(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "numpyclip.json").write_text("{}", "utf-8")
+    status, out, err = run("engines", "-m", tmp_path)
+    assert (status, out) == (2, "")
+    assert "has ONNX graphs, and all is compared with NumPy, which needs weights. Name the model that was exp" in err
+
+
 def test_commands_take_an_engine(run: Run, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("embed", "texts", "a dog", "a cat", "-m", "tiny")
 
@@ -119,7 +116,7 @@ def test_options_that_nothing_has_are_refused(run: Run, monkeypatch: pytest.Monk
 
 
 @pytest.mark.filterwarnings("ignore:.*embeddings are computed in")
-def test_an_index_remembers_its_engine(run: Run, engine: str, tmp_path: Path) -> None:
+def test_an_index_remembers_its_engine(run: Run, engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "words.txt").write_text("a dog\na cat\n", "utf-8")
     store, add = tmp_path / "an.index", ("index", "--texts", tmp_path / "words.txt", "--store", tmp_path / "an.index")
     assert run(*add, "-m", "tiny", "--engine", engine, "--precision", "int8").status == 0
@@ -128,6 +125,15 @@ def test_an_index_remembers_its_engine(run: Run, engine: str, tmp_path: Path) ->
     assert f"engine {engine}, precision int8" in run("index", "--list", "--store", store).out
     found = run("search", "a dog", "--in", "texts", "--store", store, "--json")
     assert (found.status, found.err) == (0, "")  # in the same precision
+    searched = "search", "a dog", "--in", "texts", "--store", store
+    made_with = f" The index was made with --engine {engine} --precision int8; --engine numpy searches it, too.\n"
+    assert run(*searched, "--low-memory").err.endswith(made_with)
+    with monkeypatch.context() as patch:
+        patch.setattr("numpyclip.engines.engine.find_spec", lambda name: None)
+        status, _, err = run(*searched)
+        assert (status, err.endswith(made_with)) == (1, True)
+        assert run(*searched, "--engine", "numpy").status == 0
+        assert not run(*searched, "--engine", engine).err.endswith(made_with)
     (tmp_path / "words.txt").write_text("a house\n", "utf-8")
     status, _, err = run(*add, "--engine", "numpy")
     assert status == 2

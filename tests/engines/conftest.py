@@ -4,16 +4,6 @@ import pytest
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.engines.selection import ENGINES
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    """Each engine that is installed."""
-    name: str = request.param
-    pytest.importorskip(name)
-    pytest.importorskip("onnx")
-    return name
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.engines import compiled
 from numpyclip.engines.engine import Engine
 from numpyclip.engines.selection import ENGINES
-from numpyclip.errors import EngineError, InputError
+from numpyclip.errors import EngineError, InputError, NumPyCLIPError
 from numpyclip.runtime import prepared
 from numpyclip.runtime.prepared import prepared_files
 
@@ -180,6 +180,20 @@ def test_an_engine_that_cannot_write_compiles_without_a_cache(
     monkeypatch.setattr(kind, "compile", without_room)
     assert np.abs(embed(path, engine) - by_numpy.encode_text(IDS)).max() < 1e-5
     assert prepared_files() == []
+
+
+def test_a_disk_without_room_for_the_graph_is_no_error(
+    path: Path, engine: str, by_numpy: CLIP, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    written = compiled._written
+
+    def without_room(make: Any, folder: Path) -> Any:
+        if tmp_path in folder.parents:  # where the cache is
+            raise NumPyCLIPError(f"{folder}: cannot be written (No space left on device).") from OSError(28, "")
+        return written(make, folder)
+
+    monkeypatch.setattr(compiled, "_written", without_room)
+    assert np.abs(embed(path, engine) - by_numpy.encode_text(IDS)).max() < 1e-5
 
 
 def test_an_error_of_a_graph_is_raised(path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:

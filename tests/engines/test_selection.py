@@ -20,7 +20,15 @@ def _all_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [{}, {"engine": "numpy"}, {"device": "cpu"}, {"precision": "float32"}, {"engine": None, "precision": None}]
+    "asked",
+    [
+        {},
+        {"engine": "numpy"},
+        {"device": "cpu"},
+        {"precision": "float32"},
+        {"engine": None, "precision": None},
+        {"device": "cpu:0"},
+    ],
 )
 def test_the_default_is_numpy(asked: dict[str, Any]) -> None:
     assert choose(**asked) is None
@@ -35,6 +43,7 @@ def test_the_default_is_numpy(asked: dict[str, Any]) -> None:
         ({"precision": "bfloat16"}, OpenVINO("cpu", "bfloat16")),
         ({"device": "cuda"}, ONNXRuntime("cuda", "float32")),
         ({"device": "CUDA:1", "precision": "float16"}, ONNXRuntime("cuda:1", "float16")),
+        ({"device": "cpu:0", "engine": "openvino"}, OpenVINO("cpu", "float32")),
         ({"device": "npu", "precision": "float16"}, OpenVINO("npu", "float16")),
         ({"device": "gpu"}, OpenVINO("gpu", "float32")),
         ({"device": "gpu", "engine": "onnxruntime"}, ONNXRuntime("gpu", "float32")),
@@ -62,7 +71,11 @@ def test_the_next_engine_is_chosen_where_the_first_has_no_such_device(monkeypatc
         ({"precision": "fp16"}, "precision is 'fp16'; expected 'float32', 'bfloat16', 'float16', 'int8'."),
         ({"device": "mps"}, "device 'mps' in precision 'float32': no engine has both."),
         ({"device": "cpu:1"}, "device 'cpu:1' in precision 'float32': no engine has both."),
-        ({"device": "cuda:a"}, "device 'cuda:a' in precision 'float32': no engine has both."),
+        *(
+            ({"device": device}, f"device is {device!r}; expected a name, such as 'cpu', 'cuda' or 'cuda:1'.")
+            for device in ("cuda:a", "cuda:", "cuda:1:2", "cuda:\u0663", "cuda:1000", "", "cpu ")
+        ),
+        ({"device": "x" * 1000}, f"device '{'x' * 59} in precision 'float32': no engine has both."),
         ({"engine": "numpy", "precision": "bfloat16"}, "engine 'numpy' computes on the CPU in float32, not on 'cpu'"),
         (
             {"engine": "onnxruntime", "precision": "bfloat16"},

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,15 +21,15 @@ def checked(graph: Any) -> Any:
 def session_of(graph: Any) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # small models: threads only wait for each other
-    model = checked(graph).SerializeToString()
+    model = str(graph) if isinstance(graph, Path) else checked(graph).SerializeToString()
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def run(session: Any, *inputs: np.ndarray) -> np.ndarray:
-    """Run a session, or a graph; return its output."""
-    session = session if isinstance(session, onnxruntime.InferenceSession) else session_of(session)
+def run(source: Any, *inputs: np.ndarray, **named: np.ndarray) -> np.ndarray:
+    """Run a session, a graph, or one in a file; return its output."""
+    session = source if isinstance(source, onnxruntime.InferenceSession) else session_of(source)
     names = [value.name for value in session.get_inputs()]
-    (found,) = session.run(None, dict(zip(names, inputs, strict=True)))
+    (found,) = session.run(None, named or dict(zip(names, inputs, strict=True)))
     assert found.dtype == np.float32
     return np.asarray(found)
 

@@ -4,26 +4,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
-
-onnx = pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
-
-from numpyclip.graph import image_graph, text_graph  # noqa: E402  needs onnx
-from numpyclip.graph.edits import normalize, pad, rename, trim  # noqa: E402
+from numpyclip.graph import image_graph, text_graph
+from numpyclip.graph.edits import normalize, pad, rename, trim
+from tests.graph.runtime import run
 
 TEXTS = ["a dog", "a photo of two cats, one of them asleep"]
-
-
-def run(graph: Any, **inputs: np.ndarray) -> np.ndarray:
-    """Compute the output of a graph."""
-    onnx.checker.check_model(graph, full_check=True)
-    source = graph.SerializeToString()
-    (output,) = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"]).run(None, inputs)
-    assert isinstance(output, np.ndarray)
-    return output
 
 
 def test_inputs_and_outputs_are_renamed(tiny: CLIP) -> None:

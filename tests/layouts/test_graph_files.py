@@ -8,11 +8,12 @@ import pytest
 from numpyclip.dual_encoder.clip import CLIP
 
 onnx = pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
 from numpyclip.graph import text_graph  # noqa: E402  needs onnx
 from numpyclip.layouts import graph_files  # noqa: E402
 from numpyclip.layouts.graph_files import write  # noqa: E402
+from tests.graph.runtime import run  # noqa: E402
 
 
 @pytest.mark.parametrize("is_large", [False, True])
@@ -25,8 +26,4 @@ def test_weights_of_a_large_graph_are_in_a_file_of_their_own(
     assert write(lambda weights: text_graph(model, weights=weights), path) is is_large
     assert sorted(file.name for file in path.parent.iterdir()) == ["model.onnx", "model.onnx_data"][: 1 + is_large]
     onnx.checker.check_model(path, full_check=True)
-    outputs = [
-        onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"]).run(None, {"input_ids": ids})[0]
-        for source in (str(path), text_graph(model).SerializeToString())
-    ]
-    np.testing.assert_array_equal(*outputs)
+    np.testing.assert_array_equal(run(path, ids), run(text_graph(model), ids))

@@ -22,9 +22,11 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, UnsupportedCheckpointError
 from numpyclip.runtime.lazy import Lazy
 
-onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 tokenizers = pytest.importorskip("tokenizers")
 pytest.importorskip("onnx")
+
+from tests.graph.runtime import run  # noqa: E402  needs onnxruntime
 
 ROOT = Path(__file__).parents[2]
 TEXTS = ["a dog", "A photo of  TWO cats!", "word " * 100]
@@ -45,13 +47,6 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read(path: Path) -> Any:
     return json.loads(path.read_text("utf-8"))
-
-
-def run(path: Path, **inputs: np.ndarray) -> np.ndarray:
-    output: np.ndarray = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, inputs)[
-        0
-    ]
-    return output
 
 
 def embedded_texts(model: CLIP) -> np.ndarray:

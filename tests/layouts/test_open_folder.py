@@ -14,7 +14,6 @@ from PIL import Image
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.engines.selection import ENGINES
 from numpyclip.errors import CheckpointError, InputError
 from tests.families.test_parity import FAMILIES
 
@@ -26,13 +25,6 @@ TEXTS = ["a dog", "A photo of  TWO cats!", "a dog"]
 @pytest.fixture(scope="module")
 def folder(model: CLIP, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return numpyclip.export(model, tmp_path_factory.mktemp("open") / "folder")
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    pytest.importorskip(name)
-    return name
 
 
 @pytest.fixture

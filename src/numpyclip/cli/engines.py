@@ -6,6 +6,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ import numpy as np
 
 from numpyclip.cli.options import ENGINE_OPTIONS, add_model_choice, load_model
 from numpyclip.cli.outputs import print_columns, print_json, say
-from numpyclip.errors import EngineError, NumPyCLIPError
+from numpyclip.errors import EngineError, InputError, NumPyCLIPError
+from numpyclip.families.repository_files import EXPORTED
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -62,6 +64,11 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List, then measure."""
+    if (Path(arguments.model) / EXPORTED).is_file():
+        raise InputError(
+            f"{arguments.model}: has ONNX graphs, and all is compared with NumPy, which needs weights. Name the model "
+            "that was exported."
+        )
     _list(arguments)
     if arguments.list:
         return 0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from numpyclip.cli.options import ENGINE_OPTIONS, USUAL_MODEL, add_model_options, load_model
 from numpyclip.cli.outputs import say
-from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.errors import EngineError, InputError, MissingPackageError, NumPyCLIPError
 from numpyclip.index.model_options import MODEL_OPTIONS, remembered_options
 
 if TYPE_CHECKING:
@@ -136,7 +136,20 @@ def load_remembered(
     with warnings.catch_warnings():
         if "truncate_dim" not in given:  # it was said when the index was made
             warnings.simplefilter("ignore", TruncationWarning)
-        return load_model(arguments)
+        with _explained({key: wanted[key] for key in ENGINE_OPTIONS if key in wanted and key not in given}):
+            return load_model(arguments)
+
+
+@contextmanager
+def _explained(made_with: dict[str, str]) -> Iterator[None]:
+    """Say in an error, perhaps of the engine, that nobody asked for it now."""
+    try:
+        yield
+    except (EngineError, MissingPackageError, InputError) as error:
+        if made_with in ({}, {"engine": "numpy"}):
+            raise
+        options = " ".join(f"--{key} {value}" for key, value in made_with.items())
+        raise type(error)(f"{error} The index was made with {options}; --engine numpy searches it, too.") from error
 
 
 def dimensions(options: dict[str, str]) -> int | None:

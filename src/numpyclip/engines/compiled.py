@@ -21,7 +21,7 @@ import numpy as np
 from numpyclip.atomic import temporary_path
 from numpyclip.engines.engine import CachedGraph, Engine, Session
 from numpyclip.engines.processor import Processor
-from numpyclip.errors import EngineError
+from numpyclip.errors import EngineError, NumPyCLIPError
 from numpyclip.regular_file import open_regular
 from numpyclip.runtime.checksum import checksum
 from numpyclip.runtime.prepared import CACHE_BYTES, is_trusted, prepared_folder, remove_least_recently_used
@@ -82,7 +82,7 @@ def _compile_into(engine: Engine, file: Path, make: MakeGraph, threads: int) -> 
             _seal(new, compiled, file.name)
             new.replace(file)
         remove_least_recently_used(file.parent)
-    except (OSError, EngineError):  # which what follows raises again if there is another reason
+    except (OSError, NumPyCLIPError):  # which what follows raises again if there is another reason
         return None
     del session  # one that maps the file needs less memory
     return _open(engine, file, threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from numpyclip.arguments import Precision, checked_precision
@@ -12,6 +13,7 @@ from numpyclip.engines.openvino import OpenVINO
 from numpyclip.errors import InputError
 
 ENGINES: Mapping[str, type[Engine]] = {kind.name: kind for kind in (OpenVINO, ONNXRuntime)}  # the preferred first
+_DEVICE = re.compile(r"[a-z]+(:[0-9]{1,3})?")
 
 
 def choose(engine: object = None, device: object = "cpu", precision: object = None) -> Engine | None:
@@ -36,7 +38,7 @@ def choose(engine: object = None, device: object = "cpu", precision: object = No
     """
     if engine not in (None, *ENGINE_NAMES):
         raise InputError(f"engine is {engine!r:.60}; expected {', '.join(map(repr, ENGINE_NAMES))}.")
-    place, wanted = str(device).lower(), checked_precision(precision)
+    place, wanted = _checked_device(device), checked_precision(precision)
     if engine in (None, "numpy") and place == "cpu" and wanted == "float32":
         return None
     kinds = [kind for kind in ENGINES.values() if engine in (None, kind.name) and wanted in _precisions(kind, place)]
@@ -51,17 +53,26 @@ def choose(engine: object = None, device: object = "cpu", precision: object = No
     return chosen
 
 
+def _checked_device(device: object) -> str:
+    name = str(device).lower()
+    if not _DEVICE.fullmatch(name):
+        raise InputError(f"device is {device!r:.60}; expected a name, such as 'cpu', 'cuda' or 'cuda:1'.")
+    return "cpu" if name == "cpu:0" else name
+
+
 def _precisions(kind: type[Engine], device: str) -> tuple[Precision, ...]:
     name, _, index = device.partition(":")
-    return kind.devices.get(name, ()) if not index or (index.isdecimal() and name != "cpu") else ()
+    return () if index and name == "cpu" else kind.devices.get(name, ())
 
 
 def _unavailable(engine: object, device: str, precision: str) -> str:
     """Say what there is in place of what was asked for."""
     if engine == "numpy":
-        return f"engine 'numpy' computes on the CPU in float32, not on {device!r} in {precision}. Leave engine out."
+        return f"engine 'numpy' computes on the CPU in float32, not on {device!r:.60} in {precision}. Leave engine out."
     kinds = [kind for kind in ENGINES.values() if engine in (None, kind.name)]
     has = "; ".join(
         f"{kind.name} on {name}: {', '.join(precisions)}" for kind in kinds for name, precisions in kind.devices.items()
     )
-    return f"device {device!r} in precision {precision!r}: no engine has both. Expected numpy on cpu: float32; {has}."
+    return (
+        f"device {device!r:.60} in precision {precision!r}: no engine has both. Expected numpy on cpu: float32; {has}."
+    )
