@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 import numpyclip
 from contest import report
-from numpyclip.engines.names import ENGINES, PRECISIONS
+from numpyclip.arguments import PRECISIONS
+from numpyclip.engines.names import ENGINE_NAMES
 from numpyclip.engines.selection import choose
 from numpyclip.errors import EngineError, InputError, MissingPackageError
 
@@ -61,7 +62,7 @@ def row(engine: str, precision: str, names: list[str]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--engine", nargs="+", choices=ENGINES, default=ENGINES)
+    parser.add_argument("--engine", nargs="+", choices=ENGINE_NAMES, default=ENGINE_NAMES)
     parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=PRECISIONS)
     given = parser.parse_args()
     names = given.names or sorted(path.name for path in FAMILIES.iterdir() if path.is_dir())
