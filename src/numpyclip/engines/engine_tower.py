@@ -104,7 +104,8 @@ class EngineTower(Guarded):
 
     def _compute(self, kind: Input, inputs: NDArray[Any], model: Callable[[], Model]) -> Array:
         count = threads.count() if self.engine.device == "cpu" else 0
-        key = kind, inputs[0].size == 3 * (self._config.preprocess.patch_size or 0) ** 2, count
+        is_patch = kind != "input_ids" and inputs[0].size == 3 * (self._config.preprocess.patch_size or 0) ** 2
+        key = kind, is_patch, count
         with self._lock:
             session = self._sessions.get(key)
             if session is None:
