@@ -69,10 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
             f"{arguments.model}: has ONNX graphs, and all is compared with NumPy, which needs weights. Name the model "
             "that was exported."
         )
-    _list(arguments)
+    devices = _list(arguments)
     if arguments.list:
         return 0
-    candidates = _candidates({name: getattr(arguments, name) for name in ENGINE_OPTIONS})
+    candidates = _candidates(devices, {name: getattr(arguments, name) for name in ENGINE_OPTIONS})
     arguments.engine, arguments.device, arguments.precision = "numpy", None, None
     model = load_model(arguments)
     inputs = _Inputs(model)
@@ -86,7 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _list(arguments: argparse.Namespace) -> None:
+def _list(arguments: argparse.Namespace) -> dict[type[Engine], list[str]]:
+    """Print what there is; return the devices of each engine."""
     from numpyclip.engines.processor import Processor
     from numpyclip.engines.selection import ENGINES
 
@@ -95,16 +96,18 @@ def _list(arguments: argparse.Namespace) -> None:
         print_json({"processor": here.name, "cores": here.cores, "features": list(here.features)})
     else:
         print_columns(here.name, f"{here.cores} cores", " ".join(here.features) or "no features known")
+    devices = {}
     for kind in ENGINES.values():
-        version, devices, problem = _found(kind)
+        version, devices[kind], problem = _found(kind)
         if arguments.json:
-            print_json({"engine": kind.name, "version": version, "devices": devices})
+            print_json({"engine": kind.name, "version": version, "devices": devices[kind]})
         elif version is not None:
-            print_columns(kind.name, version.partition("-")[0], " ".join(devices))
+            print_columns(kind.name, version.partition("-")[0], " ".join(devices[kind]))
         else:
             print_columns(kind.name, "cannot be used" if kind.is_installed() else "not installed")
         if problem is not None:
             say(problem)
+    return devices
 
 
 def _found(kind: type[Engine]) -> tuple[str | None, list[str], NumPyCLIPError | None]:
@@ -117,17 +120,17 @@ def _found(kind: type[Engine]) -> tuple[str | None, list[str], NumPyCLIPError | 
         return None, [], error
 
 
-def _candidates(wanted: dict[str, str | None]) -> list[Engine]:
+def _candidates(devices: dict[type[Engine], list[str]], wanted: dict[str, str | None]) -> list[Engine]:
     """Make all engines that are installed, on each of their devices here, in each precision they have there.
 
     If none of them is what was asked for, it is what `numpyclip.load` would take, or its error.
     """
-    from numpyclip.engines.selection import ENGINES, choose
+    from numpyclip.engines.selection import choose
 
     engines = [
         kind(device, precision)
-        for kind in ENGINES.values()
-        for device in _found(kind)[1]
+        for kind, places in devices.items()
+        for device in places
         for precision in kind.devices[device.partition(":")[0]]
     ]
     given = {name: value for name, value in wanted.items() if value is not None}
