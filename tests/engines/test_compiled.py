@@ -85,6 +85,31 @@ def test_a_damaged_file_is_made_again(path: Path, engine: str, compilations: lis
     assert len(compilations) == 2
 
 
+OPENS = """
+import os, sys
+from pathlib import Path
+from numpyclip.engines import compiled
+
+def resident(): return int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
+
+file, before = Path(sys.argv[1]), resident()
+file.touch()
+os.truncate(file, 2**26)
+compiled._seal(file, b"graph", file.name)
+cached = compiled._read(file)
+print(len(cached.weights), cached.graph, resident() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from Linux's /proc")
+def test_opening_a_file_needs_no_memory_for_its_weights(tmp_path: Path) -> None:
+    """Engines map what they need of it, which for ONNX Runtime is half."""
+    command = [sys.executable, "-c", OPENS, str(tmp_path / "graph")]
+    size, graph, kibibytes = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.split()
+    assert (int(size), graph) == (2**26, "b'graph'")
+    assert int(kibibytes) < 2**26 / 1024 / 2
+
+
 @pytest.mark.parametrize("size", [0, 20, 1000])
 def test_a_truncated_file_is_made_again(path: Path, engine: str, compilations: list[object], size: int) -> None:
     first = embed(path, engine)

@@ -9,13 +9,14 @@ import pytest
 from numpyclip.runtime.checksum import checksum, row_checksums
 from numpyclip.weights.dtypes import BFloat16
 from numpyclip.weights.int8 import scaled
+from numpyclip.weights.safetensors import unwritten
 
 PAGE = 1024  # numbers, as many as a row has
 WEIGHTS = np.random.default_rng(0).standard_normal((600, PAGE + 1), np.float32)  # pages, and a part of one
 
 
 def _of(array: np.ndarray) -> str:
-    return checksum({"w": array}, "model")
+    return checksum(unwritten("w", array), "model")
 
 
 def test_it_is_that_of_the_values_however_they_lie_in_memory() -> None:
@@ -44,7 +45,7 @@ def test_it_changes_with_names_shapes_dtypes_and_what_they_are_about() -> None:
     zeros = np.zeros(6, np.float32)
     int8 = scaled(np.ones((2, 3), np.int8), np.ones(2, np.float32))
     others = [
-        checksum(arrays, "model")
+        checksum([tensor for name, array in arrays.items() for tensor in unwritten(name, array)], "model")
         for arrays in (
             {"w": zeros},
             {"v": zeros},
@@ -58,7 +59,7 @@ def test_it_changes_with_names_shapes_dtypes_and_what_they_are_about() -> None:
             {},
         )
     ]
-    assert len({*others, checksum({"w": zeros}, "another model")}) == len(others) + 1
+    assert len({*others, checksum(unwritten("w", zeros), "another model")}) == len(others) + 1
 
 
 @pytest.mark.parametrize("size", [1, 3, 8, 13, 128, 520])

@@ -13,10 +13,13 @@ import os
 import struct
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from threading import Lock
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numpyclip.atomic import temporary_path
 from numpyclip.engines.engine import CachedGraph, Engine, Session
@@ -26,6 +29,7 @@ from numpyclip.regular_file import open_regular
 from numpyclip.runtime.checksum import checksum
 from numpyclip.runtime.prepared import CACHE_BYTES, is_trusted, prepared_folder, remove_least_recently_used
 from numpyclip.weights.checkpoint import identity_of
+from numpyclip.weights.safetensors import Unwritten
 
 if TYPE_CHECKING:
     from numpyclip.graph.weight_file import WeightFile
@@ -35,7 +39,7 @@ MakeGraph: TypeAlias = "Callable[[WeightFile], Any]"  # as `numpyclip.graph.writ
 VERSION = 2  # part of file names: raise it whenever graphs change
 
 _FOOTER = struct.Struct("<QQ32s")  # bytes of the weights, bytes of the graph, checksum
-_PIECE = 2**24  # bytes, of which threads sum up one each
+_PIECE = 2**20  # bytes, of which threads sum up one each
 
 
 def open_or_compile(engine: Engine, parts: tuple[object, ...], make: MakeGraph, threads: int) -> Session:
@@ -102,36 +106,42 @@ def _written(make: MakeGraph, folder: Path) -> tuple[Path, Path]:
 
 def _read(file: Path) -> CachedGraph | None:
     """Map a file; None if there is none, it is another user's, or damaged."""
-    try:
-        with open_regular(file) as stream:
-            if not is_trusted(os.fstat(stream.fileno())):
-                return None
-            content = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY))
-    except (OSError, ValueError):  # mostly there is none; an empty one cannot be mapped
-        return None
-    with contextlib.suppress(struct.error):
-        weights, graph, expected = _FOOTER.unpack(content[-_FOOTER.size :])
-        body = content[: -_FOOTER.size]
-        if weights + graph == len(body) and _checksum(body, file.name) == expected:
-            with contextlib.suppress(OSError):  # the folder may be read-only
-                os.utime(file)  # the time of last use
-            return CachedGraph(file, body[:weights], bytes(body[weights:]))
+    with contextlib.suppress(OSError, ValueError, struct.error), open_regular(file) as stream:
+        status = os.fstat(stream.fileno())
+        if not is_trusted(status):
+            return None
+        size = status.st_size - _FOOTER.size
+        stream.seek(max(0, size))
+        weights, graph, expected = _FOOTER.unpack(stream.read(_FOOTER.size))
+        if weights + graph != size or _checksum(stream, size, file.name) != expected:
+            return None
+        content = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY))
+        with contextlib.suppress(OSError):  # the folder may be read-only
+            os.utime(file)  # the time of last use
+        return CachedGraph(file, content[:weights], bytes(content[weights:size]))
     return None
 
 
 def _seal(file: Path, graph: bytes, name: str) -> None:
     """Append the graph and the checksum to the weights."""
-    with file.open("ab") as stream:
-        weights = stream.tell()
-        stream.write(graph)
     with file.open("r+b") as stream:
-        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            total = _checksum(memoryview(content), name)
-        stream.seek(0, os.SEEK_END)
+        weights = stream.seek(0, os.SEEK_END)
+        stream.write(graph)
+        size = stream.tell()
+        total = _checksum(stream, size, name)
+        stream.seek(size)
         stream.write(_FOOTER.pack(weights, len(graph), total))
 
 
-def _checksum(body: memoryview, name: str) -> bytes:
-    data = np.frombuffer(body, np.uint8)
-    pieces = {str(start): data[start : start + _PIECE] for start in range(0, len(data), _PIECE)}
+def _checksum(stream: IO[bytes], size: int, name: str) -> bytes:
+    """Return the checksum of a file's first bytes, which are read: the memory of a mapped file would count as used."""
+    lock = Lock()
+
+    def read(start: int, count: int) -> NDArray[np.uint8]:
+        with lock:
+            stream.seek(start)
+            return np.frombuffer(stream.read(count), np.uint8)
+
+    places = ((start, min(_PIECE, size - start)) for start in range(0, size, _PIECE))
+    pieces = (Unwritten(str(start), "U8", (count,), partial(read, start, count)) for start, count in places)
     return checksum(pieces, name).encode()

@@ -6,15 +6,16 @@ its place, are multiplied, modulo 2 ** 64. Two rows of the same length have the 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.weights.safetensors import Unwritten, unwritten
+from numpyclip.weights.safetensors import Unwritten
 
 _ROW = 4096  # bytes of an array that has no rows of its own
 _AT_ONCE = 1 << 18  # bytes, which stay in the processor's cache
@@ -39,10 +40,10 @@ def row_checksums(rows: NDArray[Any]) -> NDArray[np.uint64]:
     return found
 
 
-def checksum(arrays: Mapping[str, NDArray[Any]], about: str) -> str:
-    """Return the checksum of arrays with their names, shapes and dtypes, and of what they are about, in hexadecimal."""
+def checksum(tensors: Iterable[Unwritten], about: str) -> str:
+    """Return the checksum of tensors, their names, shapes and dtypes, and of what they are about, in hexadecimal."""
     digest = hashlib.blake2b(about.encode(), digest_size=16)
-    tensors = [tensor for name in sorted(arrays) for tensor in unwritten(name, arrays[name])]
+    tensors = sorted(tensors, key=attrgetter("name"))
     with ThreadPoolExecutor() as threads:
         for tensor, content in zip(tensors, threads.map(_content, tensors), strict=True):
             digest.update(f"\n{tensor.name} {tensor.kind} {tensor.shape}\n".encode() + content)

@@ -21,7 +21,7 @@ from numpyclip.errors import CheckpointError
 from numpyclip.regular_file import open_regular
 from numpyclip.runtime.checksum import checksum
 from numpyclip.weights.archive import map_opened
-from numpyclip.weights.safetensors import parse_safetensors, unwritten, write_safetensors
+from numpyclip.weights.safetensors import Unwritten, parse_safetensors, unwritten, write_safetensors
 
 VERSION = 2  # part of file names: raise it whenever towers prepare their weights differently
 
@@ -87,8 +87,8 @@ def save_prepared(
         if file.exists() and not is_trusted(file.stat()):
             return  # of a user who shares this folder, and would remove ours in turn
         with temporary_path(file) as part:
-            tensors = [tensor for name, array in arrays.items() for tensor in unwritten(name, array)]
-            write_safetensors(part, tensors, {_CHECKSUM: checksum(arrays, f"{identity} {tower}")})
+            tensors = _tensors(arrays)
+            write_safetensors(part, tensors, {_CHECKSUM: checksum(tensors, f"{identity} {tower}")})
             part.replace(file)
         remove_least_recently_used(folder)
 
@@ -117,9 +117,13 @@ def _read(file: Path, about: str) -> dict[str, NDArray[Any]]:
         if not is_trusted(os.fstat(stream.fileno())):
             raise PermissionError(f"{file}: belongs to another user.")
         arrays, metadata, _ = parse_safetensors(map_opened(stream, file), file)
-    if metadata.get(_CHECKSUM) != checksum(arrays, about):
+    if metadata.get(_CHECKSUM) != checksum(_tensors(arrays), about):
         raise CheckpointError(f"{file}: does not match its checksum.")
     return arrays
+
+
+def _tensors(arrays: Mapping[str, NDArray[Any]]) -> list[Unwritten]:
+    return [tensor for name, array in arrays.items() for tensor in unwritten(name, array)]
 
 
 def _name(identity: str, tower: str) -> str:
