@@ -132,8 +132,8 @@ def times() -> Iterator[list[str]]:
             yield [goal.answer.replace("_", " "), titles[0], titles[1], f"{ratio:.2f}", reached]
     if is_answered("folder") and is_answered("folder_decoding"):
         whole, decoding = read("folder"), read("folder_decoding")
-        for name, draft in ((BF16, "False"), ("numpyclip_openvino_draft", "True")):
-            share = decoding.median(draft) / whole.median(name)
+        for name, decoder in ((BF16, "numpyclip"), ("numpyclip_openvino_draft", "numpyclip_draft")):
+            share = decoding.median(decoder) / whole.median(name)
             yield ["folder", TITLES[name].removeprefix("NumPyCLIP, "), "decoding alone", f"{share:.2f}", ""]
 
 

@@ -4,18 +4,12 @@ Against the plain loop over openai/CLIP's preprocessing (torchvision and Pillow)
 And how fast is decoding, alone?
 """
 
-import os
-import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-
-import numpyclip
 from contest import inputs
-from contest.arena import Result
-from contest.files import Checkpoint
+from contest.arena import Result, compete, workers
+from contest.contestants import TITLES
 from contest.question import Question, ask, keep
-from numpyclip.images.decode_options import DecodeOptions
+
+DECODERS = ("numpyclip", "numpyclip_draft")
 
 QUESTION = Question(
     "folder",
@@ -35,22 +29,12 @@ QUESTION = Question(
 )
 
 
-def seconds_of_decoding(paths: Sequence[str], draft: bool) -> float:
-    """Decode files, and make pixels of them, on all cores."""
-    model, _ = numpyclip.load(Checkpoint(QUESTION.model).numpyclip)
-    start = time.perf_counter()
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for _ in threads.map(lambda path: model.preprocess.read(Path(path), DecodeOptions(draft=draft)), paths):
-            pass
-    return time.perf_counter() - start
-
-
 def main() -> None:
     ask(QUESTION, rounds=3, least=0)
-    paths = QUESTION.inputs().read_text("utf-8").splitlines()
-    seconds = {str(draft): [seconds_of_decoding(paths, draft)] for draft in (False, True)}
-    for draft, (each,) in seconds.items():
-        print(f"Decoding alone, draft={draft}: {len(paths) / each:.1f} photographs/s")
+    with workers(DECODERS, QUESTION.model, threads=2) as team:
+        seconds = compete(team, "decode", QUESTION.inputs(), rounds=1, least=0)
+    for name, (each,) in seconds.items():
+        print(f"Decoding alone, {TITLES[name]}: {QUESTION.count / each:.1f} photographs/s")
     keep("folder_decoding", Result(seconds, {}, {}))
 
 

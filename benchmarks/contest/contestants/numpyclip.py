@@ -1,6 +1,8 @@
 """NumPyCLIP, from this checkout."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 
 import numpyclip
 from contest.files import Checkpoint
+from numpyclip.images.decode_options import DecodeOptions
 
 
 class NumPyCLIP:
@@ -28,6 +31,13 @@ class NumPyCLIP:
     def files(self, paths: Sequence[Path]) -> NDArray[np.float32]:
         """Embed files of pictures."""
         return self.model.embed_images(paths, draft=self.draft)
+
+    def decode(self, paths: Sequence[Path]) -> None:
+        """Decode files, and make pixels of them, on all cores."""
+        options = DecodeOptions(draft=self.draft)
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            for _ in threads.map(lambda path: self.model.preprocess.read(path, options), paths):
+                pass
 
 
 def load(checkpoint: Checkpoint, threads: int, draft: bool = False, **engine: str) -> NumPyCLIP:
