@@ -39,7 +39,7 @@ MakeGraph: TypeAlias = "Callable[[WeightFile], Any]"  # as `numpyclip.graph.writ
 VERSION = 2  # part of file names: raise it whenever graphs change
 
 _FOOTER = struct.Struct("<QQ32s")  # bytes of the weights, bytes of the graph, checksum
-_PIECE = 2**20  # bytes, of which threads sum up one each
+_PIECE = 2**22  # bytes, of which threads sum up one each
 
 
 def open_or_compile(engine: Engine, parts: tuple[object, ...], make: MakeGraph, threads: int) -> Session:

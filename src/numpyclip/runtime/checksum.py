@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.runtime import threads
 from numpyclip.weights.safetensors import Unwritten
 
 _ROW = 4096  # bytes of an array that has no rows of its own
@@ -44,8 +45,8 @@ def checksum(tensors: Iterable[Unwritten], about: str) -> str:
     """Return the checksum of tensors, their names, shapes and dtypes, and of what they are about, in hexadecimal."""
     digest = hashlib.blake2b(about.encode(), digest_size=16)
     tensors = sorted(tensors, key=attrgetter("name"))
-    with ThreadPoolExecutor() as threads:
-        for tensor, content in zip(tensors, threads.map(_content, tensors), strict=True):
+    with ThreadPoolExecutor(threads.count()) as pool:  # more would take turns
+        for tensor, content in zip(tensors, pool.map(_content, tensors), strict=True):
             digest.update(f"\n{tensor.name} {tensor.kind} {tensor.shape}\n".encode() + content)
     return digest.hexdigest()
 
