@@ -110,10 +110,10 @@ def measure(name: str, file: Path, given: argparse.Namespace) -> list[str]:
     write_weights(name, file)
     with contextlib.ExitStack() as stack:
         ways = WAYS[:1] if given.low else WAYS
-        team = [stack.enter_context(worker(name, file, way, given.threads)) for way in ways]
-        firsts = []
-        for process in team:
-            seconds, embedding = answer(process, ask=False)
+        team, firsts = [], []
+        for way in ways:
+            team.append(stack.enter_context(worker(name, file, way, given.threads)))
+            seconds, embedding = answer(team[-1], ask=False)
             assert np.isfinite(embedding).all(), "random weights made numbers that are not finite"
             firsts.append(f"{seconds:.2f}")
         rounds = [[answer(process) for process in team] for _ in range(given.rounds)]
