@@ -3,12 +3,12 @@
     VENV/bin/python benchmarks/engines.py             (25 minutes on two cores, with nothing else on them)
     VENV/bin/python benchmarks/engines.py --only one_image folder
 
-It runs the scripts of the questions, each with the contestants that its goals name. What has been answered is not asked
-again, unless it is given by `--only`; so it may be stopped and started again. `--table` only prints the table.
+It runs the scripts of the questions, each with the contestants that its goals name. What all of these have answered, on
+this machine and of this commit, is not asked again, unless it is given by `--only`; so it may be stopped and started
+again. `--table` only prints the table.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from contest import report
-from contest.arena import Result
+from contest.arena import THREADS, Result
 from contest.contestants import TITLES
-from contest.files import ANSWERS
+from contest.question import kept
 
 F32, BF16, INT8 = "numpyclip_openvino", "numpyclip_openvino_bf16", "numpyclip_openvino_int8"
 ORT = "numpyclip_onnxruntime"
@@ -61,7 +61,7 @@ ASKED = (
     Asked("large", ("large",), OURS + THEIRS),
     Asked(
         "folder",
-        ("folder", "folder_decoding"),
+        ("folder",),
         ("numpyclip", "numpyclip_draft", BF16, "numpyclip_openvino_draft"),
         ("--rounds", "1"),
     ),
@@ -97,11 +97,14 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="ask nothing")
     given = parser.parse_args()
     for each in () if given.table else ASKED:
-        if each.script in given.only if given.only else not all(map(is_answered, each.answers)):
+        if each.script in given.only if given.only else not is_answered(each):
             ask(each, given.rounds)
     print(report.table(["question", "NumPyCLIP with", "takes 1, this takes", "", "goal"], list(times())))
     print()
     print(report.table(["question", "NumPyCLIP with", "peak MiB", "than", "peak MiB"], list(peaks())))
+    missing = [each.script for each in ASKED if not is_answered(each)]
+    print(f"\nStill to be answered: {', '.join(missing) or 'none'}.")
+    print(f"\n{report.machine(THREADS)}")
 
 
 def ask(each: Asked, rounds: str | None) -> None:
@@ -114,33 +117,36 @@ def ask(each: Asked, rounds: str | None) -> None:
         print(f"{each.script}.py has failed, with status {done.returncode}", flush=True)
 
 
-def is_answered(name: str) -> bool:
-    return (ANSWERS / f"{name}.json").exists()
+def is_answered(each: Asked) -> bool:
+    found = map(read, each.answers)
+    return all(result is not None and set(each.contestants) <= result.seconds.keys() for result in found)
 
 
-def read(name: str) -> Result:
-    return Result(**json.loads((ANSWERS / f"{name}.json").read_text("utf-8")))
+def read(name: str) -> Result | None:
+    return kept(name, THREADS)
 
 
 def times() -> Iterator[list[str]]:
     """Make a row of each goal whose question has been answered."""
     for goal in GOALS:
-        ratio = read(goal.answer).ratio(goal.theirs, goal.ours) if is_answered(goal.answer) else None
+        result = read(goal.answer)
+        ratio = None if result is None else result.ratio(goal.theirs, goal.ours)
         if ratio is not None:
             titles = TITLES[goal.ours].removeprefix("NumPyCLIP, "), TITLES.get(goal.theirs, goal.theirs)
             reached = f"{goal.least:.2f}" + ("" if ratio >= goal.least else ": missed")
             yield [goal.answer.replace("_", " "), titles[0], titles[1], f"{ratio:.2f}", reached]
-    if is_answered("folder") and is_answered("folder_decoding"):
-        whole, decoding = read("folder"), read("folder_decoding")
-        for name, decoder in ((BF16, "numpyclip"), ("numpyclip_openvino_draft", "numpyclip_draft")):
+    whole, decoding = read("folder"), read("folder_decoding")
+    for name, decoder in ((BF16, "numpyclip"), ("numpyclip_openvino_draft", "numpyclip_draft")):
+        if whole and decoding and name in whole.seconds and decoder in decoding.seconds:
             share = decoding.median(decoder) / whole.median(name)
             yield ["folder", TITLES[name].removeprefix("NumPyCLIP, "), "decoding alone", f"{share:.2f}", ""]
 
 
 def peaks() -> Iterator[list[str]]:
     """Make a row of peak memory for each pair of contestants that embed the same."""
-    for name in (name for each in ASKED for name in each.answers if is_answered(name)):
-        found = read(name).peaks
+    for name in (name for each in ASKED for name in each.answers):
+        result = read(name)
+        found = {} if result is None else result.peaks
         for pair in MEMORY:
             if found.keys() >= set(pair):
                 ours, theirs = ([TITLES[each].removeprefix("NumPyCLIP, "), f"{found[each]:.0f}"] for each in pair)

@@ -5,7 +5,7 @@ And how fast is decoding, alone?
 """
 
 from contest import inputs
-from contest.arena import Result, compete, workers
+from contest.arena import Result, compete, options, workers
 from contest.contestants import TITLES
 from contest.question import Question, ask, keep
 
@@ -30,12 +30,13 @@ QUESTION = Question(
 
 
 def main() -> None:
-    ask(QUESTION, rounds=3, least=0)
-    with workers(DECODERS, QUESTION.model, threads=2) as team:
+    threads = options(QUESTION.title, QUESTION.contestants, 3).threads
+    with workers(DECODERS, QUESTION.model, threads) as team:  # first: once the question is answered, this is, too
         seconds = compete(team, "decode", QUESTION.inputs(), rounds=1, least=0)
     for name, (each,) in seconds.items():
         print(f"Decoding alone, {TITLES[name]}: {QUESTION.count / each:.1f} photographs/s")
-    keep("folder_decoding", Result(seconds, {}, {}))
+    keep("folder_decoding", Result(seconds, {}, {}), threads)
+    ask(QUESTION, rounds=3, least=0)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 
-from contest.arena import Result
+from contest.arena import THREADS, Result
 from contest.files import HOME, PYTHON, ROOT, Checkpoint
 from contest.question import keep
 
@@ -35,7 +35,6 @@ SERVERS = {  # with the options of `numpyclip serve`
 }
 CLIENTS = (1, 8, 32)
 KINDS = ("text", "image")
-THREADS = "2"
 
 
 def plain(port: int) -> None:
@@ -46,7 +45,7 @@ def plain(port: int) -> None:
     from contest.contestants.onnxruntime import ONNXRuntime
     from contest.without_torch import pixels
 
-    model = ONNXRuntime(Checkpoint("ViT-B/32"), int(THREADS))
+    model = ONNXRuntime(Checkpoint("ViT-B/32"), THREADS)
     app = FastAPI()
 
     @app.post("/v1/embeddings")
@@ -112,7 +111,7 @@ def ask(port: int, kind: str, clients: int, seconds: float) -> None:
 
 
 def start(server: str, port: int) -> subprocess.Popen:
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": THREADS, "OMP_NUM_THREADS": THREADS}
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(THREADS), "OMP_NUM_THREADS": str(THREADS)}
     environment["PYTHONPATH"] = os.pathsep.join(str(ROOT / name) for name in ("benchmarks", "src"))
     environment["NUMPYCLIP_CACHE"] = str(HOME / "numpyclip-cache")
     for setting in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
@@ -180,7 +179,7 @@ def compare(ports: dict[str, int], kind: str, clients: int, given: argparse.Name
             out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
             found[server].append(json.loads(out))
     result = Result({server: [1 / rate for rate, *_ in rows] for server, rows in found.items()}, {}, {})
-    keep(f"server_{kind}_{clients}", result)
+    keep(f"server_{kind}_{clients}", result, THREADS)
     print(f"{kind}, {clients} clients:")
     for server, rows in found.items():
         rate, median, late = (statistics.median(column) for column in zip(*rows, strict=True))

@@ -66,6 +66,12 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
     assert not {name for name in named if not any((folder / name).exists() for folder in folders)}
 
 
+def test_the_readme_says_of_each_folder_of_the_package_what_it_holds() -> None:
+    guide = (ROOT / "README.md").read_text("utf-8").partition("\nsrc/numpyclip/\n")[2].partition("\nexamples/")[0]
+    there = {file.parent.name for file in (ROOT / "src" / "numpyclip").glob("[!_.]*/*.*")}
+    assert set(re.findall(r"^  (\w+)/", guide, re.MULTILINE)) == there
+
+
 @pytest.mark.skipif(not (ROOT / ".git").exists() or shutil.which("git") is None, reason="no checkout of git's")
 def test_no_committed_file_has_merge_conflict_markers() -> None:
     found = subprocess.run(["git", "grep", "-InE", "^(<{7}|[|]{7}|>{7}) "], cwd=ROOT, capture_output=True, text=True)

@@ -19,6 +19,7 @@ from contest.contestants import ROUNDED, TITLES
 from contest.files import HOME, INPUTS, PYTHON, ROOT
 
 PAUSE = 0.25  # seconds between turns, for threads of the last one that still spin, waiting for more to do
+THREADS = 2  # of each contestant, unless the command line says otherwise
 REFERENCES = ("openai", "open_clip", "onnxruntime")  # the first that takes part
 COSINE = 0.9999  # at least, with the reference
 ROUNDED_COSINE = 0.99
@@ -79,7 +80,7 @@ def options(description: str, names: Sequence[str], rounds: int, chosen: Sequenc
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--contestants", nargs="+", choices=names, default=list(chosen or names))
     parser.add_argument("--rounds", type=int, default=rounds)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=THREADS)
     ancestor = os.environ.get("NUMPYCLIP_ANCESTOR")
     parser.add_argument("--ancestor", type=Path, default=ancestor, help="checkout of 99991/NumPyCLIP")
     given = parser.parse_args()

@@ -84,7 +84,7 @@ def answer(question: Question, given: Options, result: Result, agreement: str = 
         rows.append(row + ([f"{result.peaks[name]:.0f}"] if result.peaks else []))
     compared = ["1 - cosine"] if result.cosines else []
     header = ["", unit, "range", "time / NumPyCLIP's", *compared, *(["peak MiB"] if result.peaks else [])]
-    keep(question.name, result)
+    keep(question.name, result, given.threads)
     titles, values = [TITLES[name] for name in given.names], [value(result.median(name)) for name in given.names]
     report.write(
         question.name,
@@ -99,10 +99,18 @@ def answer(question: Question, given: Options, result: Result, agreement: str = 
     )
 
 
-def keep(name: str, result: Result) -> None:
-    """Keep a result for `engines.py`."""
+def keep(name: str, result: Result, threads: int) -> None:
+    """Keep a result for `engines.py`, with the machine and the commit that it was measured on."""
     ANSWERS.mkdir(exist_ok=True)
-    (ANSWERS / f"{name}.json").write_text(json.dumps(asdict(result)), "utf-8")
+    text = json.dumps({"machine": report.machine(threads), "result": asdict(result)})
+    (ANSWERS / f"{name}.json").write_text(text, "utf-8")
+
+
+def kept(name: str, threads: int) -> Result | None:
+    """Return the result that was kept; None if there is none of this machine and commit, with so many threads."""
+    file = ANSWERS / f"{name}.json"
+    found = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    return Result(**found["result"]) if found.get("machine") == report.machine(threads) else None
 
 
 def number(value: float) -> str:

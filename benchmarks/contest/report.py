@@ -3,7 +3,10 @@
 import ctypes
 import os
 import platform
+import shutil
+import subprocess
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +34,7 @@ PACKAGES = (
     "numpy",
 )
 LINUX_CPU = Path("/proc/cpuinfo")
+MEASURED = ("--", "src", "benchmarks", ":!benchmarks/results")  # paths of git's: all that figures depend on
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -39,17 +43,30 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+@cache
 def machine(threads: int | None, peers: bool = True) -> str:
-    """Say on what it was measured."""
+    """Say on what it was measured, and what: this checkout."""
     lines = [
         f"{processor()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
         blas(),
+        f"NumPyCLIP of commit {commit()}",
     ]
     if threads:
         lines.append(f"{threads} thread{'s' * (threads > 1)} each")
     if peers:
         lines.append(", ".join(f"{name} {installed(name)}" for name in PACKAGES))
     return "\n".join(f"- {line}" for line in lines)
+
+
+def commit() -> str:
+    """Name the last commit of what is measured, and say whether it was changed since."""
+    if shutil.which("git") is None:
+        return "(unknown)"
+    last, changes = (
+        subprocess.run(["git", *command, *MEASURED], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+        for command in (["log", "-1", "--format=%h"], ["status", "--porcelain"])
+    )
+    return f"{last}, with changes" if changes else last or "(unknown)"
 
 
 def installed(name: str) -> str:

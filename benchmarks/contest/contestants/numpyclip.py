@@ -1,6 +1,5 @@
 """NumPyCLIP, from this checkout."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,8 +15,9 @@ from numpyclip.images.decode_options import DecodeOptions
 class NumPyCLIP:
     """NumPyCLIP; its threads, and those of its engines, are those of NumPy's BLAS, set by the environment."""
 
-    def __init__(self, checkpoint: Checkpoint, draft: bool, **engine: str) -> None:
+    def __init__(self, checkpoint: Checkpoint, threads: int, draft: bool, **engine: str) -> None:
         self.model, _ = numpyclip.load(checkpoint.numpyclip, **engine)
+        self.threads = threads
         self.draft = draft
 
     def images(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -33,12 +33,12 @@ class NumPyCLIP:
         return self.model.embed_images(paths, draft=self.draft)
 
     def decode(self, paths: Sequence[Path]) -> None:
-        """Decode files, and make pixels of them, on all cores."""
+        """Decode files, and make pixels of them, on as many threads as `files` does."""
         options = DecodeOptions(draft=self.draft)
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
+        with ThreadPoolExecutor(self.threads) as threads:
             for _ in threads.map(lambda path: self.model.preprocess.read(path, options), paths):
                 pass
 
 
 def load(checkpoint: Checkpoint, threads: int, draft: bool = False, **engine: str) -> NumPyCLIP:
-    return NumPyCLIP(checkpoint, draft, **engine)
+    return NumPyCLIP(checkpoint, threads, draft, **engine)
