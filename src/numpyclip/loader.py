@@ -49,7 +49,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         ``/subfolder`` and ``@revision``: a repository of the Hugging Face hub, in the layout of OpenCLIP or of
         transformers. Or, with `pretrained`, OpenCLIP's name of an architecture, such as ``"ViT-B-32"``.
     device : default="cpu"
-        Where it is computed: ``"cpu"``, or with an engine that has it ``"cuda"``, ``"gpu"``, ``"npu"``, ``"coreml"``,
+        Where it is computed: ``"cpu"``, or with an engine that has it ``"cuda"``, ``"gpu"``, ``"coreml"``,
         ``"directml"`` or ``"rocm"``, perhaps with an index, as in ``"cuda:1"``.
     jit : bool, default=False
         Has no effect; accepted for scripts of openai/CLIP.

@@ -44,7 +44,6 @@ def test_the_default_is_numpy(asked: dict[str, Any]) -> None:
         ({"device": "cuda"}, ONNXRuntime("cuda", "float32")),
         ({"device": "CUDA:1", "precision": "float16"}, ONNXRuntime("cuda:1", "float16")),
         ({"device": "cpu:0", "engine": "openvino"}, OpenVINO("cpu", "float32")),
-        ({"device": "npu", "precision": "float16"}, OpenVINO("npu", "float16")),
         ({"device": "gpu"}, OpenVINO("gpu", "float32")),
         ({"device": "gpu", "engine": "onnxruntime"}, ONNXRuntime("gpu", "float32")),
     ],
@@ -71,6 +70,8 @@ def test_the_next_engine_is_chosen_where_the_first_has_no_such_device(monkeypatc
         ({"precision": "fp16"}, "precision is 'fp16'; expected 'float32', 'bfloat16', 'float16', 'int8'."),
         ({"device": "mps"}, "device 'mps' in precision 'float32': no engine has both."),
         ({"device": "cpu:1"}, "device 'cpu:1' in precision 'float32': no engine has both."),
+        ({"device": "npu", "precision": "float16"}, "device 'npu' in precision 'float16': no engine has both."),
+        ({"device": "gpu", "precision": "bfloat16"}, "device 'gpu' in precision 'bfloat16': no engine has both."),
         *(
             ({"device": device}, f"device is {device!r}; expected a name, such as 'cpu', 'cuda' or 'cuda:1'.")
             for device in ("cuda:a", "cuda:", "cuda:1:2", "cuda:\u0663", "cuda:1000", "", "cpu ")
