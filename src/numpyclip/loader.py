@@ -45,9 +45,10 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     ----------
     name : str or path
         A name from `available_models`, or a file (TorchScript archive, state dict of ``torch.save``,
-        ``.safetensors``, ``.npz``), or a folder that holds one. Or ``"hf-hub:organization/name"``, perhaps with
-        ``/subfolder`` and ``@revision``: a repository of the Hugging Face hub, in the layout of OpenCLIP or of
-        transformers. Or, with `pretrained`, OpenCLIP's name of an architecture, such as ``"ViT-B-32"``.
+        ``.safetensors``, ``.npz``), or a folder that holds one, or that `export` has written. Or
+        ``"hf-hub:organization/name"``, perhaps with ``/subfolder`` and ``@revision``: a repository of the Hugging Face
+        hub, in the layout of OpenCLIP or of transformers. Or, with `pretrained`, OpenCLIP's name of an architecture,
+        such as ``"ViT-B-32"``.
     device : default="cpu"
         Where it is computed: ``"cpu"``, or with an engine that has it ``"cuda"``, ``"gpu"``, ``"coreml"``,
         ``"directml"`` or ``"rocm"``, perhaps with an index, as in ``"cuda:1"``.
@@ -64,7 +65,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         assumed, as openai/CLIP does, with a warning.
     low_memory : bool, default=False
         Keep the weights in the file's dtype (float16 for OpenAI's) and convert each block to float32 at every use:
-        half the memory, slower by a time independent of batch size.
+        half the memory, slower by a time independent of batch size. Without an engine only.
     truncate_dim : int, optional
         Keep the first dimensions of embeddings only, as sentence-transformers does. Models that were not trained for it
         (Matryoshka representation learning) lose more accuracy, and a warning says so.
@@ -76,7 +77,8 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         What computes embeddings; by default NumPy or, if it has not the device or the precision, an installed engine
         that has. Tokens, attention and captions are always computed by NumPy, in float32.
     precision : {"float32", "bfloat16", "float16", "int8"}, optional
-        Of the computation of an engine, or of its weights alone for "int8"; by default "float32".
+        Of an engine's products; with "int8" weights are rounded to eight bits, and the inputs of layers where the
+        engine does so. By default "float32", or what `name` was exported in.
 
     Returns
     -------
@@ -94,7 +96,8 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     DownloadError
         If the weights are missing and cannot be downloaded.
     InputError
-        If an argument is none of those above.
+        If an argument is none of those above, or of no use with the others: an engine without such a device or
+        precision, `low_memory` with an engine, or for an exported folder what `export` has settled.
     MissingPackageError
         If the engine that has this device and precision is not installed.
     EngineError
