@@ -86,10 +86,11 @@ def add_engine_options(options: Options) -> None:
     options.add_argument(
         "--precision",
         choices=PRECISIONS,
-        help="of an engine's computation, or int8 for its weights; embeddings are comparable (default: float32)",
+        help="of an engine's products; int8 rounds weights, and with some engines the inputs of layers; embeddings are "
+        "comparable (default: float32)",
     )
     options.add_argument(
-        "--device", metavar="DEVICE", help="of an engine: cpu, cuda, cuda:1, gpu, npu, coreml, ... (default: cpu)"
+        "--device", metavar="DEVICE", help="of an engine: cpu, cuda, cuda:1, gpu, coreml, ... (default: cpu)"
     )
 
 
