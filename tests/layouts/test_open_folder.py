@@ -184,6 +184,7 @@ def change(folder: Path, copy: Path, **options: Any) -> Path:
         ({"config": {}}, r"config is \{\}; expected an object of type CLIPConfig"),
         ({"config": {"type": "CLIPConfig"}}, r"config\.embed_dim is missing; expected all of CLIPConfig"),
         ({"other": 1}, r"other is 1; this option is not supported"),
+        ({"fingerprint": {}}, r"fingerprint: .* is no fingerprint; expected a JSON object"),
     ],
 )
 def test_a_description_that_is_none_is_refused(
