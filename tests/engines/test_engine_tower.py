@@ -119,7 +119,7 @@ def test_tokens_are_those_of_numpy(by_engine: CLIP, by_numpy: CLIP) -> None:
 
 def test_texts_of_a_pair_are_computed_by_the_engine(engine: str, tiny: CLIP) -> None:
     model, _ = numpyclip.load("tiny", text_model="tiny", engine=engine)
-    assert model._text_engine is not None
+    assert model._text_engine_tower is not None
     assert_near(model.embed_texts(["a dog"]), tiny.embed_texts(["a dog"]))
 
 
@@ -168,13 +168,13 @@ def test_images_are_cut_into_batches_of_similar_size(by_numpy: CLIP) -> None:
 
 def test_threads_are_those_of_numpy(by_engine: CLIP, by_numpy: CLIP, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
-    compile_ = type(by_engine._text_engine.engine).compile  # type: ignore[union-attr]
+    compile_ = type(by_engine._text_engine_tower.engine).compile  # type: ignore[union-attr]
 
     def counted(self: Engine, graph: Any, threads: int, keep: Any) -> Any:
         opened.append(threads)
         return compile_(self, graph, threads, keep)
 
-    monkeypatch.setattr(type(by_engine._text_engine.engine), "compile", counted)  # type: ignore[union-attr]
+    monkeypatch.setattr(type(by_engine._text_engine_tower.engine), "compile", counted)  # type: ignore[union-attr]
     monkeypatch.setenv("NUMPYCLIP_CACHE", "0")
     ids = ids_of(by_numpy, 4)
     with threadpool_limits(1, "blas"):
@@ -208,7 +208,7 @@ def test_a_pickled_model_is_compiled_again(by_engine: CLIP, by_numpy: CLIP, monk
     copy = pickle.loads(pickle.dumps(by_engine))
     assert_near(copy.encode_text(ids), by_numpy.encode_text(ids))
     assert_near(copy.encode_image(pixels), by_numpy.encode_image(pixels))
-    assert copy._image_engine.engine == by_engine._image_engine.engine  # type: ignore[union-attr]
+    assert copy._image_engine_tower.engine == by_engine._image_engine_tower.engine  # type: ignore[union-attr]
 
 
 def in_a_fork(compute: Callable[[], Any]) -> Any:

@@ -28,7 +28,7 @@ def on_engine(model: CLIP, name: str, precision: Precision) -> CLIP:
     except EngineError as error:
         pytest.skip(str(error))
     tower = EngineTower(engine, None, model.config)
-    return replace(model, _image_engine=tower, _text_engine=tower)
+    return replace(model, _image_engine_tower=tower, _text_engine_tower=tower)
 
 
 def least_cosine(found: Any, expected: Any) -> float:

@@ -38,7 +38,7 @@ def _package_for_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_provider_that_falls_back_to_the_cpu_is_an_error(device: str) -> None:
     engine = ONNXRuntime(device, "float16")
     engine.check()
-    assert not engine.is_cached
+    assert not engine.can_cache
     with pytest.raises(EngineError, match="computes with CPUExecutionProvider, not with CUDAExecutionProvider"):
         engine.compile(Path("graph.onnx"), 0, None)
     options = {"use_tf32": "0", **({"device_id": "1"} if device == "cuda:1" else {})}

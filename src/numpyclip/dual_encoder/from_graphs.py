@@ -45,8 +45,8 @@ def from_graphs(exported: ExportedModel, engine: Engine) -> CLIP:
         _low_memory=False,
         checkpoint=None,
         _fingerprint=Lazy(lambda: fingerprint),
-        _image_engine=_tower(engine, exported.image_graph, exported.config),
-        _text_engine=_tower(engine, exported.text_graph, exported.config),
+        _image_engine_tower=_tower(engine, exported.image_graph, exported.config),
+        _text_engine_tower=_tower(engine, exported.text_graph, exported.config),
     )
 
 

@@ -70,7 +70,7 @@ def _open(engine: Engine, file: Path, threads: int) -> Session | None:
 def _compile_into(engine: Engine, file: Path, make: MakeGraph, threads: int) -> Session | None:
     """Compile a graph into a file, and open that, unless it is too large to be cached.
 
-    None if that is not possible: the disk may be full, or the file another user's.
+    None if it cannot be written, since the disk is full or the file is another user's.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

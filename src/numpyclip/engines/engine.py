@@ -21,7 +21,10 @@ from numpyclip.model.ops import Array
 
 @dataclass(frozen=True, eq=False)
 class CachedGraph:
-    """A compiled graph in a file: `weights` come first in it, so that an engine may map them."""
+    """A compiled graph in a file: `weights` come first in it, so that an engine may map them.
+
+    OpenVINO's file is one, which is all in `weights`; its `graph` is empty.
+    """
 
     path: Path
     weights: memoryview
@@ -38,7 +41,7 @@ class Session(ABC):
 
 @dataclass(frozen=True)
 class Engine(ABC):
-    """A library that compiles graphs for a device: a value, to which the library itself is imported when it is used.
+    """A library that compiles graphs for a device. It is imported when it is used, not when this is made.
 
     Attributes
     ----------
@@ -64,7 +67,7 @@ class Engine(ABC):
 
     @classmethod
     def is_installed(cls) -> bool:
-        """Tell whether the library, and that which writes graphs, can be imported."""
+        """Tell whether the library, and the package onnx, which writes graphs, are installed."""
         return all(find_spec(package) is not None for package in (cls.name, "onnx"))
 
     @classmethod
@@ -103,7 +106,7 @@ class Engine(ABC):
         return True
 
     @property
-    def is_cached(self) -> bool:
+    def can_cache(self) -> bool:
         """Whether compiled graphs can be written to files, and opened from them."""
         return True
 

@@ -96,7 +96,7 @@ class EngineTower(Guarded):
             session = self._sessions.get(key)
             if session is None:
                 self._sessions = {key: session for key, session in self._sessions.items() if key[-1] == count}
-                parts = (self._identity if self.engine.is_cached else None, kind, self._config)
+                parts = (self._identity if self.engine.can_cache else None, kind, self._config)
                 make = partial(_make, kind, model, self.engine.precision)
                 if self._graph is not None:
                     make = partial(read_graph, self._graph, kind, self._config)

@@ -43,7 +43,7 @@ class ONNXRuntime(Engine):
     }
 
     @property
-    def is_cached(self) -> bool:
+    def can_cache(self) -> bool:
         """Whether compiled graphs can be written to files: weights that were packed for the processor."""
         return self.device == "cpu"
 
