@@ -79,16 +79,20 @@ def test_images_of_flexible_size_are_those_of_numpy_in_any_order(engine: str, na
         assert_near(by_engine.encode_image(pixels), by_numpy.encode_image(pixels))
 
 
-@pytest.mark.parametrize("shape", [(1, 32), (2, 31), (2,)])
+@pytest.mark.parametrize("shape", [(1, 48), (2, 47), (2,)])
+@pytest.mark.parametrize("graph", [None, Path("image.onnx")])
 def test_embeddings_of_another_shape_are_an_error(
-    by_engine: CLIP, by_numpy: CLIP, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+    by_numpy: CLIP, shape: tuple[int, ...], graph: Path | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They would be one embedding for all inputs."""
     monkeypatch.setattr(
         "numpyclip.engines.engine_tower.open_or_compile", lambda *_: lambda inputs: np.ones(shape, np.float32)
     )
-    with pytest.raises(EngineError, match=rf"pixels: makes an array of shape {re.escape(str(shape))} of 2 inputs"):
-        by_engine.encode_image(pixels_of(by_numpy, 2))
+    tower = EngineTower(OpenVINO("cpu", "float32"), None, by_numpy.config, graph)
+    message = f"returned an array of shape {shape} for 2 inputs; expected (2, 48)."
+    message = f"image.onnx: {message} Export the model again." if graph else f"openvino on cpu in float32: {message}"
+    with pytest.raises(EngineError, match=f"^{re.escape(message)}$"):
+        tower.embed_images(pixels_of(by_numpy, 2), 1, lambda: by_numpy)
 
 
 def test_relu_hides_no_numbers_that_are_none(engine: str, tiny: CLIP) -> None:

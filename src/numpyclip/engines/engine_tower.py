@@ -104,9 +104,10 @@ class EngineTower(Guarded):
                 self._sessions[key] = session
             embeddings = session(inputs)
         if embeddings.shape != (len(inputs), self._config.embed_dim):
+            remedy = " Export the model again." if self._graph else ""
             raise EngineError(
-                f"{self._graph or kind}: makes an array of shape {embeddings.shape} of {len(inputs)} inputs; expected "
-                f"{(len(inputs), self._config.embed_dim)}. Export the model again."
+                f"{self._graph or self.engine}: returned an array of shape {embeddings.shape} for {len(inputs)} "
+                f"inputs; expected {(len(inputs), self._config.embed_dim)}.{remedy}"
             )
         return embeddings
 
