@@ -50,6 +50,8 @@ def test_devices_are_those_of_its_providers() -> None:
     assert ONNXRuntime.available() == ["cpu", "cuda"]
     with pytest.raises(EngineError, match="no provider for 'directml' here, only TensorrtExecutionProvider, CUDA"):
         ONNXRuntime("directml", "float32").check()
+    with pytest.raises(EngineError, match="; CoreMLExecutionProvider is not in onnxruntime for this system"):
+        ONNXRuntime("coreml", "float16").check()
 
 
 def test_its_own_words_are_in_the_error(tmp_path: Path) -> None:

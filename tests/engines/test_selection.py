@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import numpyclip
+from numpyclip.engines.engine import Engine
 from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.engines.openvino import OpenVINO
 from numpyclip.engines.selection import ENGINES, choose
@@ -61,6 +62,17 @@ def test_the_next_engine_is_chosen_where_the_first_has_no_such_device(monkeypatc
     assert choose(device="gpu") == ONNXRuntime("gpu", "float32")
     with pytest.raises(EngineError, match="no GPU"):
         choose(device="gpu", engine="openvino")
+
+
+@pytest.mark.usefixtures("_all_installed")
+def test_where_no_engine_has_it_the_error_is_that_of_the_preferred_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(self: Engine) -> None:
+        raise EngineError(f"{self.name}: no GPU")
+
+    for kind in ENGINES.values():
+        monkeypatch.setattr(kind, "check", check)
+    with pytest.raises(EngineError, match="openvino: no GPU"):
+        choose(device="gpu")
 
 
 @pytest.mark.parametrize(

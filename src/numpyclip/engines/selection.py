@@ -48,7 +48,7 @@ def choose(engine: object = None, device: object = "cpu", precision: object = No
     if not installed:
         raise kinds[0].missing(place)
     engines = [kind(place, wanted) for kind in installed]
-    chosen = next((each for each in engines[:-1] if each.is_usable()), engines[-1])
+    chosen = next((each for each in engines if each.is_usable()), engines[0])
     chosen.check()
     return chosen
 
