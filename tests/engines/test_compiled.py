@@ -170,6 +170,19 @@ def test_without_a_cache_nothing_is_cached(
     assert len(compilations) == 2
 
 
+def test_what_cannot_be_cached_is_written_to_the_folder_of_the_cache(
+    path: Path, engine: str, by_numpy: CLIP, compilations: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of temporary files may be in memory, and nobody removes what a killed process leaves there."""
+    monkeypatch.setattr(ENGINES[engine], "can_cache", False)
+    monkeypatch.setattr("tempfile.tempdir", "nowhere")
+    assert np.abs(embed(path, engine) - by_numpy.encode_text(IDS)).max() < 1e-5
+    assert compilations == [None]
+    folder = prepared.prepared_folder()
+    assert folder is not None
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_cannot_be_written_is_no_error(
     path: Path, engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
