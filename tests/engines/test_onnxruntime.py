@@ -22,9 +22,6 @@ class Session:
     def get_providers(self) -> list[str]:
         return ["CPUExecutionProvider"]
 
-    def get_inputs(self) -> list[Any]:
-        return [None]
-
 
 @pytest.fixture
 def _package_for_gpus(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,8 +23,6 @@ class Compiled:
         assert name == "INFERENCE_PRECISION_HINT"
         return self._precision
 
-    def export_model(self) -> Any: ...
-
 
 class Core:
     available_devices = ("CPU", "GPU.0", "NPU")

@@ -6,8 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from numpyclip.arguments import PRECISIONS
-from numpyclip.engines.names import ENGINE_NAMES
+from numpyclip.arguments import ENGINE_NAMES, PRECISIONS
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
 from numpyclip.weights.activations import ACTIVATIONS
 

@@ -115,7 +115,7 @@ class ONNXRuntime(Engine):
         return _ONNXRuntimeSession(self, session)
 
 
-class _ONNXRuntimeSession(Session):
+class _ONNXRuntimeSession:
     def __init__(self, engine: ONNXRuntime, session: Any) -> None:
         self._engine = engine
         self._session = session

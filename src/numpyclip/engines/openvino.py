@@ -94,7 +94,7 @@ class OpenVINO(Engine):
         return _OpenVINOSession(self, compiled, content)
 
 
-class _OpenVINOSession(Session):
+class _OpenVINOSession:
     def __init__(self, engine: OpenVINO, compiled: Any, content: Any) -> None:
         self._engine = engine
         self._content = content  # which the library maps, but does not keep

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from numpyclip.arguments import Precision, checked_precision
+from numpyclip.arguments import ENGINE_NAMES, Precision, checked_precision
 from numpyclip.engines.engine import Engine
-from numpyclip.engines.names import ENGINE_NAMES
 from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.engines.openvino import OpenVINO
 from numpyclip.errors import InputError
