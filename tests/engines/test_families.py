@@ -49,3 +49,18 @@ def test_families_are_what_their_libraries_compute(key: str, engine: str, precis
         cosines[name] = least_cosine(found, golden[key])
     assert cosines
     assert {name: cosine for name, cosine in cosines.items() if cosine < LEAST_COSINES[precision]} == {}
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_pixels_are_embedded_as_by_numpy(engine: str, precision: Precision) -> None:
+    """As `embed_images` passes them on; most families have recorded normalised ones."""
+    cosines = {}
+    for name in with_record_of("encode_image"):
+        model, _ = load(name)
+        pixels = np.random.default_rng(1).integers(0, 256, (3, *model.preprocess.sides, 3), np.uint8)
+        found = on_engine(model, engine, precision).encode_image(pixels)
+        cosines[name] = least_cosine(found, model.encode_image(pixels))
+    assert cosines
+    assert {name: cosine for name, cosine in cosines.items() if cosine < LEAST_COSINES[precision]} == {}
