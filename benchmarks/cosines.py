@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 import numpyclip
 from contest import report
-from numpyclip.arguments import PRECISIONS
-from numpyclip.engines.names import ENGINE_NAMES
+from numpyclip.arguments import ENGINE_NAMES, PRECISIONS
 from numpyclip.engines.selection import choose
 from numpyclip.errors import EngineError, InputError, MissingPackageError
 

@@ -1,4 +1,4 @@
-"""Checks of arguments that many functions have: integers, paths, `precision`, and `on_error`."""
+"""Arguments that many functions have, and their checks: integers, paths, engines, precisions, and `on_error`."""
 
 import operator
 import os
@@ -10,8 +10,10 @@ import numpy as np
 from numpyclip.errors import InputError
 
 OnError: TypeAlias = Literal["raise", "skip"] | Callable[[Any], object]
+EngineName: TypeAlias = Literal["numpy", "openvino", "onnxruntime"]
 Precision: TypeAlias = Literal["float32", "bfloat16", "float16", "int8"]
 
+ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 

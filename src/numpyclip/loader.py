@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.engines.engine import Engine
     from numpyclip.families.description import ModelDescription
+    from numpyclip.families.exported import ExportedModel
     from numpyclip.images.preprocess import Preprocess
     from numpyclip.model.config import CLIPConfig
     from numpyclip.weights.activations import Activation
@@ -43,11 +45,12 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     ----------
     name : str or path
         A name from `available_models`, or a file (TorchScript archive, state dict of ``torch.save``,
-        ``.safetensors``, ``.npz``), or a folder that holds one. Or ``"hf-hub:organization/name"``, perhaps with
-        ``/subfolder`` and ``@revision``: a repository of the Hugging Face hub, in the layout of OpenCLIP or of
-        transformers. Or, with `pretrained`, OpenCLIP's name of an architecture, such as ``"ViT-B-32"``.
+        ``.safetensors``, ``.npz``), or a folder that holds one, or that `export` has written. Or
+        ``"hf-hub:organization/name"``, perhaps with ``/subfolder`` and ``@revision``: a repository of the Hugging Face
+        hub, in the layout of OpenCLIP or of transformers. Or, with `pretrained`, OpenCLIP's name of an architecture,
+        such as ``"ViT-B-32"``.
     device : default="cpu"
-        Where it is computed: ``"cpu"``, or with an engine that has it ``"cuda"``, ``"gpu"``, ``"npu"``, ``"coreml"``,
+        Where it is computed: ``"cpu"``, or with an engine that has it ``"cuda"``, ``"gpu"``, ``"coreml"``,
         ``"directml"`` or ``"rocm"``, perhaps with an index, as in ``"cuda:1"``.
     jit : bool, default=False
         Has no effect; accepted for scripts of openai/CLIP.
@@ -62,7 +65,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         assumed, as openai/CLIP does, with a warning.
     low_memory : bool, default=False
         Keep the weights in the file's dtype (float16 for OpenAI's) and convert each block to float32 at every use:
-        half the memory, slower by a time independent of batch size.
+        half the memory, slower by a time independent of batch size. Without an engine only.
     truncate_dim : int, optional
         Keep the first dimensions of embeddings only, as sentence-transformers does. Models that were not trained for it
         (Matryoshka representation learning) lose more accuracy, and a warning says so.
@@ -74,7 +77,8 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         What computes embeddings; by default NumPy or, if it has not the device or the precision, an installed engine
         that has. Tokens, attention and captions are always computed by NumPy, in float32.
     precision : {"float32", "bfloat16", "float16", "int8"}, optional
-        Of the computation of an engine, or of its weights alone for "int8"; by default "float32".
+        Of an engine's products; with "int8" weights are rounded to eight bits, and the inputs of layers where the
+        engine does so. By default "float32", or what `name` was exported in.
 
     Returns
     -------
@@ -92,7 +96,8 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     DownloadError
         If the weights are missing and cannot be downloaded.
     InputError
-        If an argument is none of those above.
+        If an argument is none of those above, or of no use with the others: an engine without such a device or
+        precision, `low_memory` with an engine, or for an exported folder what `export` has settled.
     MissingPackageError
         If the engine that has this device and precision is not installed.
     EngineError
@@ -101,7 +106,6 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     from numpyclip.families.aliases import resolve
     from numpyclip.families.locate import locate
     from numpyclip.families.recognise import recognise
-    from numpyclip.families.repository_files import EXPORTED
     from numpyclip.weights.activations import ACTIVATIONS
 
     if activation not in (None, *ACTIVATIONS):
@@ -114,10 +118,13 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         raise InputError(f"download_root is {download_root!r:.60}; expected a path.")
     if not isinstance(text_model, str | os.PathLike | None):
         raise InputError(f"text_model is {text_model!r:.60}; expected the name of a model, or a path.")
-    chosen = _choose(engine, device, precision, low_memory)
-    if chosen is not None and (Path(name) / EXPORTED).is_file():
-        _refuse(name, pretrained=pretrained, activation=activation, truncate_dim=truncate_dim, text_model=text_model)
-        model = _of_graphs(Path(name), chosen, precision)
+    fixed = {"pretrained": pretrained, "activation": activation, "truncate_dim": truncate_dim, "text_model": text_model}
+    exported = _read_exported(Path(name), precision, fixed)
+    chosen = _choose(engine, device, exported.precision if exported else precision, low_memory)
+    if exported is not None and chosen is not None:
+        from numpyclip.dual_encoder.from_graphs import from_graphs
+
+        model = from_graphs(exported, chosen)
         return model, model.preprocess
     named = resolve(os.fspath(name), pretrained, text_model)
     found = recognise(locate(named.name, named.pretrained, download_root), activation)
@@ -131,10 +138,13 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     return model, model.preprocess
 
 
-def _of_graphs(folder: Path, engine: Engine, precision: object) -> CLIP:
-    """Load a model that was exported as graphs, for an engine, in its own precision."""
-    from numpyclip.dual_encoder.from_graphs import from_graphs
-    from numpyclip.engines.selection import choose
+def _read_exported(folder: Path, precision: object, fixed: Mapping[str, object]) -> ExportedModel | None:
+    """Read a folder that was exported, None if it is none; raise InputError for an option that was fixed with it."""
+    from numpyclip.families.repository_files import EXPORTED
+    from numpyclip.weights.local import exists
+
+    if not exists(folder / EXPORTED):
+        return None
     from numpyclip.families.exported import read_exported
 
     exported = read_exported(folder)
@@ -143,18 +153,12 @@ def _of_graphs(folder: Path, engine: Engine, precision: object) -> CLIP:
             f"{folder}: was exported in {exported.precision}, not in {precision!r:.60}. Leave precision out, or export "
             "the model again."
         )
-    chosen = choose(engine.name, engine.device, exported.precision)
-    assert chosen is not None  # NumPy's graphs are none
-    return from_graphs(exported, chosen)
-
-
-def _refuse(folder: object, **options: object) -> None:
-    """Raise InputError for an option that an exported model has no use for."""
-    for name, value in options.items():
+    for name, value in fixed.items():
         if value is not None:
             raise InputError(
                 f"{folder}: was exported, and {name} is {value!r:.60}. Pass it to export, or leave it out."
             )
+    return exported
 
 
 def _truncate(found: ModelDescription, dim: int | None, *, warned: bool = False) -> ModelDescription:
@@ -174,9 +178,7 @@ def _truncate(found: ModelDescription, dim: int | None, *, warned: bool = False)
 
 
 def _choose(engine: object, device: object, precision: object, low_memory: bool) -> Engine | None:
-    """Return the engine that is asked for, importing none if it is NumPy."""
-    if engine in (None, "numpy") and str(device) == "cpu" and precision in (None, "float32"):
-        return None
+    """Return the engine that is asked for, None for NumPy."""
     from numpyclip.engines.selection import choose
 
     chosen = choose(engine, device, precision)

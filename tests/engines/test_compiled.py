@@ -1,5 +1,6 @@
 """Compiled graphs on disk: opened by the next process, and made again if anything is wrong with them."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import numpyclip
+from numpyclip.arguments import PRECISIONS
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.engines import compiled
 from numpyclip.engines.engine import Engine
@@ -17,8 +19,10 @@ from numpyclip.engines.selection import ENGINES
 from numpyclip.errors import EngineError, InputError, NumPyCLIPError
 from numpyclip.runtime import prepared
 from numpyclip.runtime.prepared import prepared_files
+from tests.families.test_parity import load
 
 IDS = np.array([[94, 3, 5, 95], [94, 7, 95, 0]])
+GRAPHS = 2, {"transformers-clip": "3ff8b87d92628486", "open_clip-fastvit": "d5640b059bcd61b8"}  # of which version
 CALLS = """
 import sys, numpy, numpyclip
 model, _ = numpyclip.load(sys.argv[1], activation="quick_gelu", engine=sys.argv[2])
@@ -43,6 +47,33 @@ def compilations(engine: str, monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 def embed(path: Path, engine: str) -> Any:
     return numpyclip.load(path, activation="quick_gelu", engine=engine)[0].encode_text(IDS)
+
+
+def digest(name: str) -> str:
+    """That of all graphs of a model: of all but the numbers of their weights, whose last bits vary by processor."""
+    onnx = pytest.importorskip("onnx")
+    from numpyclip.graph import image_graph, text_graph
+
+    model, found = load(name)[0], hashlib.sha256()
+    for precision in PRECISIONS:
+        for graph in (
+            image_graph(model, precision=precision),
+            image_graph(model, precision=precision, pixels="pixel_values"),
+            text_graph(model, precision=precision),
+        ):
+            for tensor in graph.graph.initializer:
+                if (tensor.data_type, len(tensor.raw_data)) == (onnx.TensorProto.FLOAT, 4):
+                    tensor.raw_data = f"{np.frombuffer(tensor.raw_data, np.float32)[0]:.4g}".encode()
+                elif tensor.data_type != onnx.TensorProto.INT64:
+                    tensor.ClearField("raw_data")
+            found.update(graph.SerializeToString(deterministic=True))
+    return found.hexdigest()[:16]
+
+
+def test_graphs_of_other_nodes_have_another_version() -> None:
+    """Else those that earlier versions of NumPyCLIP have compiled would be opened."""
+    found = compiled.VERSION, {name: digest(name) for name in GRAPHS[1]}
+    assert found == GRAPHS, "graphs have changed: raise compiled.VERSION, and record what was found"
 
 
 def test_the_next_process_compiles_nothing(path: Path, engine: str, by_engine: CLIP) -> None:
@@ -168,6 +199,19 @@ def test_without_a_cache_nothing_is_cached(
     monkeypatch.setenv("NUMPYCLIP_CACHE", "0")
     assert (embed(path, engine) == embed(path, engine)).all()
     assert len(compilations) == 2
+
+
+def test_what_cannot_be_cached_is_written_to_the_folder_of_the_cache(
+    path: Path, engine: str, by_numpy: CLIP, compilations: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of temporary files may be in memory, and nobody removes what a killed process leaves there."""
+    monkeypatch.setattr(ENGINES[engine], "can_cache", False)
+    monkeypatch.setattr("tempfile.tempdir", "nowhere")
+    assert np.abs(embed(path, engine) - by_numpy.encode_text(IDS)).max() < 1e-5
+    assert compilations == [None]
+    folder = prepared.prepared_folder()
+    assert folder is not None
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")

@@ -79,16 +79,20 @@ def test_images_of_flexible_size_are_those_of_numpy_in_any_order(engine: str, na
         assert_near(by_engine.encode_image(pixels), by_numpy.encode_image(pixels))
 
 
-@pytest.mark.parametrize("shape", [(1, 32), (2, 31), (2,)])
+@pytest.mark.parametrize("shape", [(1, 48), (2, 47), (2,)])
+@pytest.mark.parametrize("graph", [None, Path("image.onnx")])
 def test_embeddings_of_another_shape_are_an_error(
-    by_engine: CLIP, by_numpy: CLIP, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+    by_numpy: CLIP, shape: tuple[int, ...], graph: Path | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They would be one embedding for all inputs."""
     monkeypatch.setattr(
         "numpyclip.engines.engine_tower.open_or_compile", lambda *_: lambda inputs: np.ones(shape, np.float32)
     )
-    with pytest.raises(EngineError, match=rf"pixels: makes an array of shape {re.escape(str(shape))} of 2 inputs"):
-        by_engine.encode_image(pixels_of(by_numpy, 2))
+    tower = EngineTower(OpenVINO("cpu", "float32"), None, by_numpy.config, graph)
+    message = f"returned an array of shape {shape} for 2 inputs; expected (2, 48)."
+    message = f"image.onnx: {message} Export the model again." if graph else f"openvino on cpu in float32: {message}"
+    with pytest.raises(EngineError, match=f"^{re.escape(message)}$"):
+        tower.embed_images(pixels_of(by_numpy, 2), 1, lambda: by_numpy)
 
 
 def test_relu_hides_no_numbers_that_are_none(engine: str, tiny: CLIP) -> None:
@@ -119,7 +123,7 @@ def test_tokens_are_those_of_numpy(by_engine: CLIP, by_numpy: CLIP) -> None:
 
 def test_texts_of_a_pair_are_computed_by_the_engine(engine: str, tiny: CLIP) -> None:
     model, _ = numpyclip.load("tiny", text_model="tiny", engine=engine)
-    assert model._text_engine is not None
+    assert model._text_engine_tower is not None
     assert_near(model.embed_texts(["a dog"]), tiny.embed_texts(["a dog"]))
 
 
@@ -168,13 +172,13 @@ def test_images_are_cut_into_batches_of_similar_size(by_numpy: CLIP) -> None:
 
 def test_threads_are_those_of_numpy(by_engine: CLIP, by_numpy: CLIP, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
-    compile_ = type(by_engine._text_engine.engine).compile  # type: ignore[union-attr]
+    compile_ = type(by_engine._text_engine_tower.engine).compile  # type: ignore[union-attr]
 
     def counted(self: Engine, graph: Any, threads: int, keep: Any) -> Any:
         opened.append(threads)
         return compile_(self, graph, threads, keep)
 
-    monkeypatch.setattr(type(by_engine._text_engine.engine), "compile", counted)  # type: ignore[union-attr]
+    monkeypatch.setattr(type(by_engine._text_engine_tower.engine), "compile", counted)  # type: ignore[union-attr]
     monkeypatch.setenv("NUMPYCLIP_CACHE", "0")
     ids = ids_of(by_numpy, 4)
     with threadpool_limits(1, "blas"):
@@ -208,7 +212,7 @@ def test_a_pickled_model_is_compiled_again(by_engine: CLIP, by_numpy: CLIP, monk
     copy = pickle.loads(pickle.dumps(by_engine))
     assert_near(copy.encode_text(ids), by_numpy.encode_text(ids))
     assert_near(copy.encode_image(pixels), by_numpy.encode_image(pixels))
-    assert copy._image_engine.engine == by_engine._image_engine.engine  # type: ignore[union-attr]
+    assert copy._image_engine_tower.engine == by_engine._image_engine_tower.engine  # type: ignore[union-attr]
 
 
 def in_a_fork(compute: Callable[[], Any]) -> Any:

@@ -28,7 +28,7 @@ def on_engine(model: CLIP, name: str, precision: Precision) -> CLIP:
     except EngineError as error:
         pytest.skip(str(error))
     tower = EngineTower(engine, None, model.config)
-    return replace(model, _image_engine=tower, _text_engine=tower)
+    return replace(model, _image_engine_tower=tower, _text_engine_tower=tower)
 
 
 def least_cosine(found: Any, expected: Any) -> float:
@@ -47,5 +47,20 @@ def test_families_are_what_their_libraries_compute(key: str, engine: str, precis
         inputs = golden[key.removeprefix("encode_")]
         found = getattr(on_engine(model, engine, precision), key)(inputs)
         cosines[name] = least_cosine(found, golden[key])
+    assert cosines
+    assert {name: cosine for name, cosine in cosines.items() if cosine < LEAST_COSINES[precision]} == {}
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_pixels_are_embedded_as_by_numpy(engine: str, precision: Precision) -> None:
+    """As `embed_images` passes them on; most families have recorded normalised ones."""
+    cosines = {}
+    for name in with_record_of("encode_image"):
+        model, _ = load(name)
+        pixels = np.random.default_rng(1).integers(0, 256, (3, *model.preprocess.sides, 3), np.uint8)
+        found = on_engine(model, engine, precision).encode_image(pixels)
+        cosines[name] = least_cosine(found, model.encode_image(pixels))
     assert cosines
     assert {name: cosine for name, cosine in cosines.items() if cosine < LEAST_COSINES[precision]} == {}

@@ -22,9 +22,6 @@ class Session:
     def get_providers(self) -> list[str]:
         return ["CPUExecutionProvider"]
 
-    def get_inputs(self) -> list[Any]:
-        return [None]
-
 
 @pytest.fixture
 def _package_for_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +35,7 @@ def _package_for_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_provider_that_falls_back_to_the_cpu_is_an_error(device: str) -> None:
     engine = ONNXRuntime(device, "float16")
     engine.check()
-    assert not engine.is_cached
+    assert not engine.can_cache
     with pytest.raises(EngineError, match="computes with CPUExecutionProvider, not with CUDAExecutionProvider"):
         engine.compile(Path("graph.onnx"), 0, None)
     options = {"use_tf32": "0", **({"device_id": "1"} if device == "cuda:1" else {})}
@@ -50,6 +47,8 @@ def test_devices_are_those_of_its_providers() -> None:
     assert ONNXRuntime.available() == ["cpu", "cuda"]
     with pytest.raises(EngineError, match="no provider for 'directml' here, only TensorrtExecutionProvider, CUDA"):
         ONNXRuntime("directml", "float32").check()
+    with pytest.raises(EngineError, match="; CoreMLExecutionProvider is not in onnxruntime for this system"):
+        ONNXRuntime("coreml", "float16").check()
 
 
 def test_its_own_words_are_in_the_error(tmp_path: Path) -> None:

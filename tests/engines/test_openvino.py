@@ -23,10 +23,10 @@ class Compiled:
         assert name == "INFERENCE_PRECISION_HINT"
         return self._precision
 
-    def export_model(self) -> Any: ...
-
 
 class Core:
+    available_devices = ("CPU", "GPU.0", "NPU")
+
     def __init__(self, precision: Any) -> None:
         self._precision = precision
         self.options: dict[str, Any] = {}
@@ -54,6 +54,14 @@ def test_a_device_or_a_precision_that_is_not_here_is_an_error() -> None:
     for precision, name in (("bfloat16", "BF16"), ("float16", "FP16")):
         assert OpenVINO("cpu", precision).is_usable() == (name in capabilities)  # type: ignore[arg-type]
     OpenVINO("cpu", "float32").check()
+
+
+def test_a_device_that_takes_no_graph_of_ours_is_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    core = Core(openvino.Type.f32)
+    monkeypatch.setattr("numpyclip.engines.openvino._core", lambda: core)
+    assert OpenVINO.available() == ["cpu", "gpu:0"]
+    with pytest.raises(EngineError, match=r"has no device 'gpu:1' here; expected 'cpu', 'gpu:0'"):
+        OpenVINO("gpu:1", "float16").check()
 
 
 def test_its_own_words_are_in_the_error(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import numpyclip
+from numpyclip.engines.engine import Engine
 from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.engines.openvino import OpenVINO
 from numpyclip.engines.selection import ENGINES, choose
@@ -44,7 +45,6 @@ def test_the_default_is_numpy(asked: dict[str, Any]) -> None:
         ({"device": "cuda"}, ONNXRuntime("cuda", "float32")),
         ({"device": "CUDA:1", "precision": "float16"}, ONNXRuntime("cuda:1", "float16")),
         ({"device": "cpu:0", "engine": "openvino"}, OpenVINO("cpu", "float32")),
-        ({"device": "npu", "precision": "float16"}, OpenVINO("npu", "float16")),
         ({"device": "gpu"}, OpenVINO("gpu", "float32")),
         ({"device": "gpu", "engine": "onnxruntime"}, ONNXRuntime("gpu", "float32")),
     ],
@@ -64,6 +64,17 @@ def test_the_next_engine_is_chosen_where_the_first_has_no_such_device(monkeypatc
         choose(device="gpu", engine="openvino")
 
 
+@pytest.mark.usefixtures("_all_installed")
+def test_where_no_engine_has_it_the_error_is_that_of_the_preferred_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(self: Engine) -> None:
+        raise EngineError(f"{self.name}: no GPU")
+
+    for kind in ENGINES.values():
+        monkeypatch.setattr(kind, "check", check)
+    with pytest.raises(EngineError, match="openvino: no GPU"):
+        choose(device="gpu")
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
@@ -71,6 +82,8 @@ def test_the_next_engine_is_chosen_where_the_first_has_no_such_device(monkeypatc
         ({"precision": "fp16"}, "precision is 'fp16'; expected 'float32', 'bfloat16', 'float16', 'int8'."),
         ({"device": "mps"}, "device 'mps' in precision 'float32': no engine has both."),
         ({"device": "cpu:1"}, "device 'cpu:1' in precision 'float32': no engine has both."),
+        ({"device": "npu", "precision": "float16"}, "device 'npu' in precision 'float16': no engine has both."),
+        ({"device": "gpu", "precision": "bfloat16"}, "device 'gpu' in precision 'bfloat16': no engine has both."),
         *(
             ({"device": device}, f"device is {device!r}; expected a name, such as 'cpu', 'cuda' or 'cuda:1'.")
             for device in ("cuda:a", "cuda:", "cuda:1:2", "cuda:\u0663", "cuda:1000", "", "cpu ")

@@ -14,6 +14,7 @@ from PIL import Image
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.errors import CheckpointError, InputError
 from tests.families.test_parity import FAMILIES
 
@@ -137,9 +138,21 @@ def test_low_memory_is_refused(folder: Path, engine: str) -> None:
         numpyclip.load(folder, engine=engine, low_memory=True)
 
 
-def test_its_precision_chooses_an_engine(model: CLIP, tmp_path: Path, engine: str) -> None:
+@pytest.mark.parametrize("options", [{}, {"precision": "int8"}])
+def test_its_precision_chooses_an_engine(model: CLIP, tmp_path: Path, engine: str, options: Any) -> None:
     folder = numpyclip.export(model, tmp_path / "new", precision="int8")
-    assert "in int8" in repr(numpyclip.load(folder, precision="int8")[0])
+    assert "in int8" in repr(numpyclip.load(folder, **options)[0])
+
+
+def test_a_device_needs_to_have_its_precision_alone(
+    model: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(ONNXRuntime, "check", lambda self: None)
+    folder = numpyclip.export(model, tmp_path / "new", precision="float16")
+    assert numpyclip.load(folder, device="coreml")[0].engine == ONNXRuntime("coreml", "float16")
+    with pytest.raises(InputError, match=r"was exported in float16, not in 'float32'"):
+        numpyclip.load(folder, device="cuda", precision="float32")
 
 
 @pytest.mark.parametrize("missing", [{"vision": None}, {"text": None}])
@@ -171,6 +184,7 @@ def change(folder: Path, copy: Path, **options: Any) -> Path:
         ({"config": {}}, r"config is \{\}; expected an object of type CLIPConfig"),
         ({"config": {"type": "CLIPConfig"}}, r"config\.embed_dim is missing; expected all of CLIPConfig"),
         ({"other": 1}, r"other is 1; this option is not supported"),
+        ({"fingerprint": {}}, r"fingerprint: .* is no fingerprint; expected a JSON object"),
     ],
 )
 def test_a_description_that_is_none_is_refused(

@@ -6,8 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from numpyclip.arguments import PRECISIONS
-from numpyclip.engines.names import ENGINE_NAMES
+from numpyclip.arguments import ENGINE_NAMES, PRECISIONS
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
 from numpyclip.weights.activations import ACTIVATIONS
 
@@ -86,10 +85,11 @@ def add_engine_options(options: Options) -> None:
     options.add_argument(
         "--precision",
         choices=PRECISIONS,
-        help="of an engine's computation, or int8 for its weights; embeddings are comparable (default: float32)",
+        help="of an engine's products; int8 rounds weights, and with some engines the inputs of layers; embeddings are "
+        "comparable (default: float32)",
     )
     options.add_argument(
-        "--device", metavar="DEVICE", help="of an engine: cpu, cuda, cuda:1, gpu, npu, coreml, ... (default: cpu)"
+        "--device", metavar="DEVICE", help="of an engine: cpu, cuda, cuda:1, gpu, coreml, ... (default: cpu)"
     )
 
 

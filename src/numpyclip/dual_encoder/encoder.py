@@ -52,8 +52,8 @@ class DualEncoder(TorchMethods):
     _low_memory: bool
     checkpoint: Checkpoint | None
     _fingerprint: Lazy[Fingerprint]
-    _image_engine: EngineTower | None = None
-    _text_engine: EngineTower | None = None
+    _image_engine_tower: EngineTower | None = None
+    _text_engine_tower: EngineTower | None = None
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "checkpoint": None}  # the towers have all that is needed
@@ -106,8 +106,8 @@ class DualEncoder(TorchMethods):
             _low_memory=low_memory,
             checkpoint=checkpoint,
             _fingerprint=Lazy(partial(take_fingerprint, checkpoint, config, lazy_tokenizer, precision)),
-            _image_engine=_engine_tower(engine, checkpoint, config),
-            _text_engine=_engine_tower(engine, checkpoint, config),
+            _image_engine_tower=_engine_tower(engine, checkpoint, config),
+            _text_engine_tower=_engine_tower(engine, checkpoint, config),
         )
 
     @property
@@ -139,7 +139,7 @@ class DualEncoder(TorchMethods):
     @property
     def engine(self) -> Engine | None:
         """What computes embeddings, if not NumPy."""
-        tower = self._image_engine or self._text_engine
+        tower = self._image_engine_tower or self._text_engine_tower
         return tower.engine if tower else None
 
     @property
@@ -188,9 +188,9 @@ class DualEncoder(TorchMethods):
             If the shape or dtype does not match, or the model has no image tower.
         """
         image = self._checked_image(image, "encode_image")
-        cost, engine = self._cost(image), self._image_engine
-        if engine is not None:
-            embeddings = engine.embed_images(image, cost, self._to_be_copied)
+        cost, tower = self._cost(image), self._image_engine_tower
+        if tower is not None:
+            embeddings = tower.embed_images(image, cost, self._for_graph)
         else:
             embeddings = in_chunks(self.visual, image, cost, self.config.embed_dim, self._low_memory)
         return ops.normalize(embeddings) if normalize else embeddings
@@ -226,14 +226,14 @@ class DualEncoder(TorchMethods):
             If the shape, dtype or range does not match, or the model has no text tower.
         """
         config = present(self.config.text, "texts")
-        text, dim, engine = checked_text(text, config), self.config.embed_dim, self._text_engine
-        if engine is not None:
-            embeddings = engine.embed_texts(text, self._to_be_copied)
+        text, dim, tower = checked_text(text, config), self.config.embed_dim, self._text_engine_tower
+        if tower is not None:
+            embeddings = tower.embed_texts(text, self._for_graph)
         else:
             embeddings = by_length(self.text, text, config.lengths, dim, self._low_memory, config.pad_id)
         return ops.normalize(embeddings) if normalize else embeddings
 
-    def _to_be_copied(self) -> DualEncoder:
+    def _for_graph(self) -> DualEncoder:
         """Return a model whose towers are read once more, block by block, for a graph that copies their weights."""
         if self.checkpoint is None:
             return self

@@ -13,22 +13,26 @@ from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.dual_encoder.torch_methods import LogitScale
 from numpyclip.engines.engine import Engine
 from numpyclip.engines.engine_tower import EngineTower
-from numpyclip.errors import InputError
+from numpyclip.errors import CheckpointError, InputError
 from numpyclip.families.exported import ExportedModel
+from numpyclip.families.repository_files import EXPORTED
 from numpyclip.model.config import CLIPConfig
 from numpyclip.runtime.lazy import Lazy
 from numpyclip.weights.checkpoint import identity_of, identity_of_file
 
 
 def from_graphs(exported: ExportedModel, engine: Engine) -> CLIP:
-    """Make a model that embeds; its towers, which tokens and attention need, are not there.
+    """Make a model that only embeds: tokens and attention need the weights.
 
     Raises
     ------
-    InputError
-        If the fingerprint is none.
+    CheckpointError
+        If the fingerprint is damaged.
     """
-    fingerprint = Fingerprint.from_json(exported.fingerprint).computed_in(engine.precision)
+    try:
+        fingerprint = Fingerprint.from_json(exported.fingerprint).computed_in(engine.precision)
+    except InputError as error:
+        raise CheckpointError(f"{exported.folder / EXPORTED}: fingerprint: {error} Export again.") from error
     no_tower = partial(_no_tower, exported.folder)
     return CLIP(
         config=exported.config,
@@ -41,8 +45,8 @@ def from_graphs(exported: ExportedModel, engine: Engine) -> CLIP:
         _low_memory=False,
         checkpoint=None,
         _fingerprint=Lazy(lambda: fingerprint),
-        _image_engine=_tower(engine, exported.image_graph, exported.config),
-        _text_engine=_tower(engine, exported.text_graph, exported.config),
+        _image_engine_tower=_tower(engine, exported.image_graph, exported.config),
+        _text_engine_tower=_tower(engine, exported.text_graph, exported.config),
     )
 
 

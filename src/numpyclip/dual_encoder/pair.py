@@ -47,7 +47,7 @@ def pair(images: CLIP, texts: CLIP) -> CLIP:
             **parts,
             "config": replace(images.config, text=texts.config.text, decoder=None),
             "_text": texts._text,
-            "_text_engine": texts._text_engine,
+            "_text_engine_tower": texts._text_engine_tower,
             "_decoder": Lazy(_nothing),
             "_tokenizer": texts._tokenizer,
             "logit_scale": scale,

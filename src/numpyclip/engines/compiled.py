@@ -45,14 +45,17 @@ _PIECE = 2**22  # bytes, of which threads sum up one each
 def open_or_compile(engine: Engine, parts: tuple[object, ...], make: MakeGraph, threads: int) -> Session:
     """Open the session of a graph that an earlier process has compiled, or compile what `make` makes, and cache it.
 
-    `parts` are all that the graph depends on; if one of them is None, nothing is cached.
+    `parts` are all that the graph depends on; if one of them is None, nothing is cached. The graph itself is written
+    to the cache's folder all the same: that of temporary files may be in memory. What a killed process leaves there,
+    the next one removes. Without a cache, or room in it, the graph is written to a temporary folder.
     """
     here = Processor.here()
     about = identity_of(*parts, engine, engine.version(), here.name, here.features)
-    folder = prepared_folder()
-    file = None if about is None or folder is None else folder / f"{about}-compiled-v{VERSION}.bin"
-    if file is not None and (session := _open(engine, file, threads) or _compile_into(engine, file, make, threads)):
-        return session
+    if (folder := prepared_folder()) is not None:
+        file = folder / f"{about or 'uncached'}-compiled-v{VERSION}.bin"
+        session = _open(engine, file, threads) if about else None
+        if session := session or _compile_beside(engine, file, make, threads, is_cached=about is not None):
+            return session
     with tempfile.TemporaryDirectory(prefix="numpyclip-", ignore_cleanup_errors=True) as temporary:
         graph, _ = _written(make, Path(temporary))
         return engine.compile(graph, threads, None)[0]
@@ -67,10 +70,10 @@ def _open(engine: Engine, file: Path, threads: int) -> Session | None:
     return None
 
 
-def _compile_into(engine: Engine, file: Path, make: MakeGraph, threads: int) -> Session | None:
-    """Compile a graph into a file, and open that, unless it is too large to be cached.
+def _compile_beside(engine: Engine, file: Path, make: MakeGraph, threads: int, *, is_cached: bool) -> Session | None:
+    """Compile a graph beside a file, and into it if it is to be cached, and open that, unless it is too large.
 
-    None if that is not possible: the disk may be full, or the file another user's.
+    None if it cannot be written, since the disk is full or the file is another user's.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +83,7 @@ def _compile_into(engine: Engine, file: Path, make: MakeGraph, threads: int) -> 
             part.mkdir()
             graph, weights = _written(make, part)
             new = part / file.name
-            session, compiled = engine.compile(graph, threads, new if _is_small(weights) else None)
+            session, compiled = engine.compile(graph, threads, new if is_cached and _is_small(weights) else None)
             if not new.exists() or not _is_small(new):
                 return session
             _seal(new, compiled, file.name)

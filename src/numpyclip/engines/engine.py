@@ -3,42 +3,39 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from numpy.typing import NDArray
 
-from numpyclip.arguments import Precision
-from numpyclip.engines.names import EngineName
+from numpyclip.arguments import EngineName, Precision
 from numpyclip.errors import EngineError, MissingPackageError, NumPyCLIPError
 from numpyclip.model.ops import Array
+
+# A compiled graph of one input and one output, used by one thread at a time: (b, ...) -> (b, e).
+Session: TypeAlias = Callable[[NDArray[Any]], Array]
 
 
 @dataclass(frozen=True, eq=False)
 class CachedGraph:
-    """A compiled graph in a file: `weights` come first in it, so that an engine may map them."""
+    """A compiled graph in a file: `weights` come first in it, so that an engine may map them.
+
+    For OpenVINO `weights` is everything, and `graph` is empty.
+    """
 
     path: Path
     weights: memoryview
     graph: bytes
 
 
-class Session(ABC):
-    """A compiled graph of one input and one output, used by one thread at a time."""
-
-    @abstractmethod
-    def __call__(self, inputs: NDArray[Any]) -> Array:
-        """Compute the output: (b, ...) -> (b, e)."""
-
-
 @dataclass(frozen=True)
 class Engine(ABC):
-    """A library that compiles graphs for a device: a value, to which the library itself is imported when it is used.
+    """A library that compiles graphs for a device. It is imported when it is used, not when this is made.
 
     Attributes
     ----------
@@ -64,7 +61,7 @@ class Engine(ABC):
 
     @classmethod
     def is_installed(cls) -> bool:
-        """Tell whether the library, and that which writes graphs, can be imported."""
+        """Tell whether the library, and the package onnx, which writes graphs, are installed."""
         return all(find_spec(package) is not None for package in (cls.name, "onnx"))
 
     @classmethod
@@ -103,7 +100,7 @@ class Engine(ABC):
         return True
 
     @property
-    def is_cached(self) -> bool:
+    def can_cache(self) -> bool:
         """Whether compiled graphs can be written to files, and opened from them."""
         return True
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _MOST_TOKENS = 1600  # in a batch on a processor: activations stay in its cache
 _MOST_TOKENS_ELSEWHERE = 65536  # on a device with many more cores
-_EXACT = 1e-3  # how far from integers pixels are that were integers before they were normalised
 
 _of_parents: list[object] = []  # sessions of the process that this one was forked from, whose threads do not exist here
 
@@ -68,12 +67,7 @@ class EngineTower(Guarded):
 
     def embed_images(self, image: NDArray[Any], cost: int, model: Callable[[], Model]) -> Array:
         """Embed images (b, 3, y, x), or (b, y, x, 3) of uint8, which cost so many tokens each: -> (b, e)."""
-        kind: Input = "pixels"
-        if image.dtype != np.uint8:
-            if (pixels := self._integers(image)) is None:
-                kind = "pixel_values"
-            else:
-                image = pixels
+        kind: Input = "pixels" if image.dtype == np.uint8 else "pixel_values"
         embeddings = np.empty((len(image), self._config.embed_dim), np.float32)
         for rows in equal_parts(len(image), cost, self._most_tokens):
             embeddings[rows] = self._compute(kind, image[rows], model)
@@ -94,14 +88,6 @@ class EngineTower(Guarded):
     def _most_tokens(self) -> int:
         return _MOST_TOKENS if self.engine.device == "cpu" else _MOST_TOKENS_ELSEWHERE
 
-    def _integers(self, image: NDArray[Any]) -> NDArray[np.uint8] | None:
-        """Return the pixels that were normalised: (b, 3, y, x) -> (b, y, x, 3); None if they were no integers."""
-        as_pixels = self._config.preprocess.as_pixels
-        if _integers_near(as_pixels(image[:1, :, :1])) is None:  # one row is mostly enough to tell
-            return None
-        integers = _integers_near(as_pixels(image))
-        return None if integers is None else integers.transpose(0, 2, 3, 1).astype(np.uint8)
-
     def _compute(self, kind: Input, inputs: NDArray[Any], model: Callable[[], Model]) -> Array:
         count = threads.count() if self.engine.device == "cpu" else 0
         is_patch = kind != "input_ids" and inputs[0].size == 3 * (self._config.preprocess.patch_size or 0) ** 2
@@ -110,7 +96,7 @@ class EngineTower(Guarded):
             session = self._sessions.get(key)
             if session is None:
                 self._sessions = {key: session for key, session in self._sessions.items() if key[-1] == count}
-                parts = (self._identity if self.engine.is_cached else None, kind, self._config)
+                parts = (self._identity if self.engine.can_cache else None, kind, self._config)
                 make = partial(_make, kind, model, self.engine.precision)
                 if self._graph is not None:
                     make = partial(read_graph, self._graph, kind, self._config)
@@ -118,19 +104,12 @@ class EngineTower(Guarded):
                 self._sessions[key] = session
             embeddings = session(inputs)
         if embeddings.shape != (len(inputs), self._config.embed_dim):
+            remedy = " Export the model again." if self._graph else ""
             raise EngineError(
-                f"{self._graph or kind}: makes an array of shape {embeddings.shape} of {len(inputs)} inputs; expected "
-                f"{(len(inputs), self._config.embed_dim)}. Export the model again."
+                f"{self._graph or self.engine}: returned an array of shape {embeddings.shape} for {len(inputs)} "
+                f"inputs; expected {(len(inputs), self._config.embed_dim)}.{remedy}"
             )
         return embeddings
-
-
-def _integers_near(pixels: NDArray[Any]) -> NDArray[Any] | None:
-    """Return the integers of 0..255 that pixels are, but for rounding; None if they are none."""
-    integers = np.rint(pixels)
-    with np.errstate(invalid="ignore"):
-        is_near = pixels.size and np.abs(pixels - integers).max() < _EXACT
-        return integers if is_near and integers.min() >= 0 and integers.max() <= 255 else None
 
 
 def _make(kind: Input, model: Callable[[], Model], precision: Precision, weights: WeightFile) -> Any:

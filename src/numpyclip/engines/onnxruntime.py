@@ -21,7 +21,7 @@ _PROVIDERS = {
     "cuda": ([_CUDA], "onnxruntime-gpu"),
     "rocm": (["MIGraphXExecutionProvider", "ROCMExecutionProvider"], "onnxruntime-rocm"),
     "directml": (["DmlExecutionProvider"], "onnxruntime-directml"),
-    "coreml": (["CoreMLExecutionProvider"], "onnxruntime, on macOS"),
+    "coreml": (["CoreMLExecutionProvider"], "onnxruntime"),
 }
 _PROVIDERS["gpu"] = (
     [name for device in ("cuda", "rocm", "directml") for name in _PROVIDERS[device][0]],
@@ -43,7 +43,7 @@ class ONNXRuntime(Engine):
     }
 
     @property
-    def is_cached(self) -> bool:
+    def can_cache(self) -> bool:
         """Whether compiled graphs can be written to files: weights that were packed for the processor."""
         return self.device == "cpu"
 
@@ -56,7 +56,7 @@ class ONNXRuntime(Engine):
     @classmethod
     def package(cls, device: str) -> str:
         """Return the package that has a device."""
-        return _PROVIDERS[device.partition(":")[0]][1].partition(",")[0]
+        return _PROVIDERS[device.partition(":")[0]][1]
 
     def check(self) -> None:
         """Raise EngineError unless the library has a provider for the device."""
@@ -92,9 +92,11 @@ class ONNXRuntime(Engine):
         for provider in wanted:
             if provider in available:
                 return provider
+        remedy = f"comes with {package}. Install it in place of the other package, or leave device out."
+        if package == self.name:
+            remedy = f"is not in {package} for this system. Leave device out."
         raise EngineError(
-            f"onnxruntime: has no provider for {self.device!r} here, only {', '.join(available)}; {wanted[0]} comes "
-            f"with {package}. Install it in place of the other package, or leave device out."
+            f"onnxruntime: has no provider for {self.device!r} here, only {', '.join(available)}; {wanted[0]} {remedy}"
         )
 
     def _session(self, graph: bytes | str, options: Any) -> Session:
@@ -113,7 +115,7 @@ class ONNXRuntime(Engine):
         return _ONNXRuntimeSession(self, session)
 
 
-class _ONNXRuntimeSession(Session):
+class _ONNXRuntimeSession:
     def __init__(self, engine: ONNXRuntime, session: Any) -> None:
         self._engine = engine
         self._session = session

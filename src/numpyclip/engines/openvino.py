@@ -1,4 +1,4 @@
-"""OpenVINO: Intel's runtime, for processors of Intel, AMD and Arm, and Intel's GPUs and NPUs."""
+"""OpenVINO: Intel's runtime, for processors of Intel, AMD and Arm, and Intel's GPUs."""
 
 from __future__ import annotations
 
@@ -25,13 +25,17 @@ class OpenVINO(Engine):
     """Graphs compiled by OpenVINO. By itself it computes in bfloat16 where the processor has it; here as it is told."""
 
     name = "openvino"
-    devices: ClassVar[Mapping[str, tuple[Precision, ...]]] = dict.fromkeys(("cpu", "gpu", "npu"), PRECISIONS)
+    devices: ClassVar[Mapping[str, tuple[Precision, ...]]] = {  # NPUs take no graph whose inputs vary in size
+        "cpu": PRECISIONS,
+        "gpu": ("float32", "float16", "int8"),
+    }
 
     @classmethod
     def available(cls) -> list[str]:
-        """List the devices that it has here."""
+        """List the devices that it has here, of those that can compute these graphs."""
         with cls("cpu", "float32").errors():
-            return [name.lower().replace(".", ":") for name in _core().available_devices]
+            names = [name.lower().replace(".", ":") for name in _core().available_devices]
+        return [name for name in names if name.partition(":")[0] in cls.devices]
 
     def check(self) -> None:
         """Raise EngineError unless the device is here, and has the precision."""
@@ -90,7 +94,7 @@ class OpenVINO(Engine):
         return _OpenVINOSession(self, compiled, content)
 
 
-class _OpenVINOSession(Session):
+class _OpenVINOSession:
     def __init__(self, engine: OpenVINO, compiled: Any, content: Any) -> None:
         self._engine = engine
         self._content = content  # which the library maps, but does not keep

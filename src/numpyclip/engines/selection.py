@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from numpyclip.arguments import Precision, checked_precision
+from numpyclip.arguments import ENGINE_NAMES, Precision, checked_precision
 from numpyclip.engines.engine import Engine
-from numpyclip.engines.names import ENGINE_NAMES
 from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.engines.openvino import OpenVINO
 from numpyclip.errors import InputError
@@ -48,7 +47,7 @@ def choose(engine: object = None, device: object = "cpu", precision: object = No
     if not installed:
         raise kinds[0].missing(place)
     engines = [kind(place, wanted) for kind in installed]
-    chosen = next((each for each in engines[:-1] if each.is_usable()), engines[-1])
+    chosen = next((each for each in engines if each.is_usable()), engines[0])
     chosen.check()
     return chosen
 
