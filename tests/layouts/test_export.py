@@ -15,6 +15,7 @@ import pytest
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import CheckpointError, InputError, NumPyCLIPError, UnsupportedCheckpointError
 from numpyclip.layouts.export import LAYOUTS
 from tests.families.test_parity import FAMILIES
@@ -72,6 +73,9 @@ def test_without_a_tokenizer_images_are_exported(tmp_path: Path, layout: Any, gr
     with pytest.warns(UserWarning, match=r"has no tokenizer.* Only texts need it\. Images alone are exported"):
         folder = numpyclip.export(name, tmp_path / "new", layout=layout)
     assert [path.relative_to(folder).as_posix() for path in folder.rglob("*.onnx")] == [graph]
+    if layout == "open":
+        recorded = json.loads((folder / "numpyclip.json").read_text())["fingerprint"]
+        assert Fingerprint(**recorded) == numpyclip.load(name)[0].fingerprint
     with pytest.raises(CheckpointError, match="has no tokenizer"):
         numpyclip.export(name, tmp_path / "other", layout="immich")
 

@@ -87,8 +87,9 @@ def test_an_engine_of_less_precision_is_no_part_of_the_export(
     weights: Path, model: CLIP, tmp_path: Path, engine: str
 ) -> None:
     rounded, _ = numpyclip.load(weights, activation="quick_gelu", engine=engine, precision="int8")
-    folder = numpyclip.export(rounded, tmp_path / "new")
-    assert numpyclip.load(folder, engine=engine)[0].fingerprint == model.fingerprint
+    for name, exported in (("new", rounded), ("other", pickle.loads(pickle.dumps(rounded)))):
+        folder = numpyclip.export(exported, tmp_path / name)
+        assert numpyclip.load(folder, engine=engine)[0].fingerprint == model.fingerprint
 
 
 def test_a_pickled_copy_embeds_the_same(folder: Path, engine: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from numpyclip.arguments import Precision
 from numpyclip.atomic import write_files
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.dual_encoder.fingerprint import Fingerprint, take_fingerprint
+from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.families.exported import IMAGE_GRAPH, TEXT_GRAPH, ExportedModel
 from numpyclip.families.repository_files import EXPORTED
 from numpyclip.graph import image_graph, text_graph
@@ -52,6 +52,6 @@ def write_folder(model: CLIP, precision: Precision, folder: Path) -> None:
 
 def _fingerprint(model: CLIP) -> Fingerprint:
     """Return the fingerprint of the weights, whatever engine computes the model."""
-    if model.checkpoint is None:
-        return model.fingerprint
-    return take_fingerprint(model.checkpoint, model.config, lambda: model.tokenizer)
+    found, engine = model.fingerprint, model.engine
+    of_weights = found.precision.removesuffix(engine.precision if engine else "").removesuffix("+")
+    return replace(found, precision=of_weights or "float32")
