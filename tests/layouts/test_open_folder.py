@@ -64,8 +64,8 @@ def test_sides_that_vary_vary_in_normalised_pixels_too(tmp_path: Path, engine: s
         np.testing.assert_allclose(again.encode_image(image), model.encode_image(image), atol=1e-5)
 
 
-def test_weights_apart_are_found(model: CLIP, tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("numpyclip.layouts.graph_files.MOST_BYTES", 2**20)
+def test_external_data_is_found(model: CLIP, tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numpyclip.graph.write._MOST_BYTES", 2**20)
     folder = numpyclip.export(model, tmp_path / "new")
     assert (folder / "text.onnx_data").exists()
     again, _ = numpyclip.load(folder, engine=engine)
@@ -219,7 +219,7 @@ def test_a_graph_that_is_missing_or_another_one_is_named(folder: Path, tmp_path:
     shutil.copy(copy / "text.onnx", copy / "image.onnx")
     model, _ = numpyclip.load(copy, engine=engine)
     with pytest.raises(
-        CheckpointError, match=r"image\.onnx: takes input_ids and makes .*; expected pixels, and image_e"
+        CheckpointError, match=r"image\.onnx: has inputs input_ids and outputs .*; expected pixels, and image_e"
     ):
         model.encode_image(np.zeros((1, 64, 64, 3), np.uint8))
     (copy / "image.onnx").write_bytes(b"\x08\x01nothing")

@@ -12,8 +12,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.families.exported import IMAGE_GRAPH, TEXT_GRAPH, ExportedModel
 from numpyclip.families.repository_files import EXPORTED
-from numpyclip.graph import image_graph, text_graph
-from numpyclip.layouts.graph_files import write
+from numpyclip.graph import image_graph, text_graph, write_graph
 from numpyclip.saving.plan import as_json
 from numpyclip.tokenizer.described import describe_tokenizer
 
@@ -34,9 +33,9 @@ def write_folder(model: CLIP, precision: Precision, folder: Path) -> None:
     files: dict[str, bytes] = {}
     if model.config.text is not None:
         tokenizer, files = describe_tokenizer(model.tokenizer)
-        write(lambda weights: text_graph(model, precision=precision, weights=weights), folder / TEXT_GRAPH)
+        write_graph(lambda weights: text_graph(model, precision=precision, weights=weights), folder / TEXT_GRAPH)
     if model.config.vision is not None:
-        write(lambda weights: image_graph(model, precision=precision, weights=weights), folder / IMAGE_GRAPH)
+        write_graph(lambda weights: image_graph(model, precision=precision, weights=weights), folder / IMAGE_GRAPH)
     exported = ExportedModel(
         folder=folder,
         config=replace(model.config, decoder=None),
