@@ -27,7 +27,7 @@ def read_graph(path: Path, kind: Input, config: CLIPConfig, weights: WeightFile)
         If the file has no graph of such a tower.
     """
     try:
-        model = onnx.load(path, load_external_data=False)  # which may be any file, as a stranger says
+        model = onnx.load(path, load_external_data=False)  # its location may be any file: graphs are untrusted
     except Exception as error:  # of no common class
         raise CheckpointError(f"{path}: not an ONNX graph, or damaged ({error!s:.200}).") from error
     is_text = kind == "input_ids"
@@ -77,7 +77,7 @@ def _is_external(tensor: onnx.TensorProto) -> bool:
 
 
 def _read_external(path: Path, tensor: onnx.TensorProto) -> bytes:
-    """Read a weight from the file beside the graph, and from no other that a stranger may have named."""
+    """Read a weight from the file beside the graph, and from no other that an untrusted graph may name."""
     file, about = data_path(path), {entry.key: entry.value for entry in tensor.external_data}
     place = f"{path}: has {tensor.name!r:.100} in the file {about.get('location')!r:.100}"
     if about.get("location") != file.name or file.resolve().parent != path.resolve().parent:
