@@ -81,8 +81,8 @@ def attend_with(g: Graph, query: Value, keys_values: tuple[Array, Array], x: Val
 def attend_once(g: Graph, absorbed: Value | Array, values: Array, x: Value, mask: Value | None = None) -> Value:
     """Let one query of each input attend to all its tokens: (b, d, h) or (d, h), (h, k, d), (b, n, d) -> (b, h k).
 
-    As in `numpyclip.model.attention.attend`, the matrix of keys is absorbed by the query beforehand, which `attend_with`
-    does, and that of values is multiplied with the mixture, instead of all tokens.
+    As in `numpyclip.model.attention.attend`, the matrix of keys is absorbed by the query before, in `attend_with`, and
+    that of values is multiplied with the mixture, instead of all tokens.
     """
     scores = g.op("Transpose", g.op("MatMul", x, absorbed), perm=[0, 2, 1])  # (b, n, h) -> (b, h, n)
     if mask is not None:
