@@ -28,7 +28,7 @@ ROOMS = {
     "tokenizer": "errors arguments weights",
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
     "runtime": "errors arguments atomic regular_file weights model",
-    "graph": "errors arguments atomic weights images model",
+    "graph": "errors arguments atomic regular_file weights images model",
     "engines": "errors arguments atomic regular_file weights model runtime graph",
     "pipeline": "errors arguments images model runtime",
     "families": "errors arguments weights images tokenizer model",
@@ -64,7 +64,7 @@ MIRRORS = (
 )
 
 # Modules of one name that do not mirror each other.
-TWICE = {"clip", "index"}  # that of openai/CLIP and the model; the index and its folder
+TWICE = {"clip", "index", "read"}  # that of openai/CLIP and the model; the index and its folder; weights and graphs
 
 DEPENDENCIES = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 EXTRAS = {  # imported when they are needed, and missed with a message
@@ -75,7 +75,6 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "index.vectors.hnsw": {"usearch"},
     "server.*": {"starlette", "uvicorn", "h11", "python_multipart", "prometheus_client"},
     "graph.*": {"onnx"},
-    "engines.graph_file": {"onnx"},
     "layouts.*": {"onnx"},
     "weights.hub_client": {"huggingface_hub"},
     "tasks.evaluation.datasets.parquet": {"pyarrow"},

@@ -15,18 +15,21 @@ from tests.graph.runtime import run
 
 
 @pytest.mark.parametrize(("most_bytes", "files"), [(2**30, ["model.onnx"]), (0, ["model.onnx", "model.onnx_data"])])
-def test_a_runtime_reads_what_was_written(tmp_path: Path, most_bytes: int, files: list[str]) -> None:
+def test_a_runtime_reads_what_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_bytes: int, files: list[str]
+) -> None:
+    monkeypatch.setattr("numpyclip.graph.write._MOST_BYTES", most_bytes)
     clip, golden = load("transformers-clip")
-    path = tmp_path / "model.onnx"
-    is_apart = write_graph(lambda weights: text_graph(clip, weights=weights), path, most_bytes=most_bytes)
-    assert is_apart is (len(files) == 2)
-    assert sorted(file.name for file in tmp_path.iterdir()) == files
+    path = tmp_path / "new" / "model.onnx"
+    is_external = write_graph(lambda weights: text_graph(clip, weights=weights), path)
+    assert is_external is (len(files) == 2)
+    assert sorted(file.name for file in path.parent.iterdir()) == files
     onnx.checker.check_model(path, full_check=True)
     ids = golden["text"].astype(np.int64)
     assert np.array_equal(run(path, ids), run(text_graph(clip), ids))
 
 
-def test_only_large_weights_are_in_the_second_file_and_each_begins_at_a_page(tmp_path: Path) -> None:
+def test_only_large_weights_are_external_data_and_each_begins_at_a_page(tmp_path: Path) -> None:
     clip, _ = load("transformers-clip")
     model = text_graph(clip)
     stream_graph(lambda weights: text_graph(clip, weights=weights), tmp_path / "model.onnx")
@@ -58,4 +61,4 @@ def test_after_an_error_there_is_neither_file(tmp_path: Path) -> None:
 def test_a_folder_that_is_missing_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     clip, _ = load("transformers-clip")
     with pytest.raises(NumPyCLIPError, match=r"model\.onnx_data: cannot be written"):
-        write_graph(lambda weights: text_graph(clip, weights=weights), tmp_path / "missing" / "model.onnx")
+        stream_graph(lambda weights: text_graph(clip, weights=weights), tmp_path / "missing" / "model.onnx")

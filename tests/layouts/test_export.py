@@ -15,8 +15,10 @@ import pytest
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import CheckpointError, InputError, NumPyCLIPError, UnsupportedCheckpointError
 from numpyclip.layouts.export import LAYOUTS
+from numpyclip.runtime.lazy import Lazy
 from tests.families.test_parity import FAMILIES
 
 onnx = pytest.importorskip("onnx")
@@ -72,6 +74,9 @@ def test_without_a_tokenizer_images_are_exported(tmp_path: Path, layout: Any, gr
     with pytest.warns(UserWarning, match=r"has no tokenizer.* Only texts need it\. Images alone are exported"):
         folder = numpyclip.export(name, tmp_path / "new", layout=layout)
     assert [path.relative_to(folder).as_posix() for path in folder.rglob("*.onnx")] == [graph]
+    if layout == "open":
+        recorded = json.loads((folder / "numpyclip.json").read_text())["fingerprint"]
+        assert Fingerprint(**recorded) == numpyclip.load(name)[0].fingerprint
     with pytest.raises(CheckpointError, match="has no tokenizer"):
         numpyclip.export(name, tmp_path / "other", layout="immich")
 
@@ -153,6 +158,9 @@ def test_the_description_has_no_path_of_this_machine(model: CLIP, weights: Path,
     assert str(weights.parent) not in description
 
 
-def test_a_pickled_model_can_be_exported(model: CLIP, tmp_path: Path) -> None:
-    copy = replace(model, checkpoint=None)
-    assert content(numpyclip.export(copy, tmp_path / "new"))["text.onnx"]
+def test_weights_are_streamed_and_no_tower_is_prepared(model: CLIP, tmp_path: Path) -> None:
+    never: Lazy[Any] = Lazy(lambda: pytest.fail("prepared"))
+    folder = numpyclip.export(replace(model, _visual=never, _text=never), tmp_path / "new")
+    pickled = numpyclip.export(replace(model, checkpoint=None), tmp_path / "other")
+    for graph in ("image.onnx", "text.onnx"):
+        assert (folder / graph).read_bytes() == (pickled / graph).read_bytes()

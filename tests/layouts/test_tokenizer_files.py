@@ -15,7 +15,7 @@ from numpyclip.runtime.lazy import Lazy
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer, open_clip_tokenizer
 from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer
-from numpyclip.tokenizer.file_tokenizer import UnreadableTokenizer
+from numpyclip.tokenizer.file_tokenizer import FileTokenizer, UnreadableTokenizer
 from numpyclip.tokenizer.hugging_face import TokenizerRules, hugging_face_tokenizer, open_clip_file_tokenizer
 from numpyclip.tokenizer.unigram_model import read_t5
 
@@ -99,6 +99,10 @@ def test_what_no_file_says_is_refused(model: CLIP) -> None:
     left = hugging_face_tokenizer(FOLDERS / "roberta", TokenizerRules(""))
     with pytest.raises(UnsupportedCheckpointError, match=r"pads or truncates texts at their beginning"):
         tokenizer_files(with_tokenizer(model, left), LIBRARY)
+    upper = open_clip_file_tokenizer(FOLDERS / "gemma", "", "lower", strip_sep_token=False)
+    assert isinstance(upper, FileTokenizer)
+    with pytest.raises(UnsupportedCheckpointError, match=r"follows the cleaning .upper.; expected one that tokenizer"):
+        tokenizer_files(with_tokenizer(model, replace(upper, clean=str.upper)), LIBRARY)
     with pytest.raises(MissingPackageError, match="needs a package"):
         tokenizer_files(with_tokenizer(model, UnreadableTokenizer("x", "needs a package")), LIBRARY)
 

@@ -19,8 +19,6 @@ from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 
 onnx = pytest.importorskip("onnx")
 
-from numpyclip.layouts import graph_files  # noqa: E402  needs onnx
-
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "tools" / "check_transformers_js.mjs"
 TEXTS = ["a dog", "A photo of  TWO cats!", "caf\u00e9 \u4e2d\u6587 don't 42"]
@@ -88,13 +86,13 @@ def test_a_model_of_one_tower_has_its_files_only(model: CLIP, tmp_path: Path) ->
     assert [path.name for path in (folder / "onnx").iterdir()] == ["vision_model.onnx"]
 
 
-def test_the_config_says_which_graphs_have_their_weights_apart(
+def test_the_config_says_which_graphs_have_external_data(
     model: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(graph_files, "MOST_BYTES", 2**20)
+    monkeypatch.setattr("numpyclip.graph.write._MOST_BYTES", 2**20)
     folder = numpyclip.export(model, tmp_path / "new", layout="transformers.js")
-    apart = {"text_model.onnx": True, "vision_model.onnx": False}
-    assert read(folder / "config.json")["transformers.js_config"]["use_external_data_format"] == apart
+    external = {"text_model.onnx": True, "vision_model.onnx": False}
+    assert read(folder / "config.json")["transformers.js_config"]["use_external_data_format"] == external
     assert [path.name for path in (folder / "onnx").glob("*_data")] == ["text_model.onnx_data"]
 
 
@@ -119,7 +117,7 @@ def test_transformers_js_computes_the_same(
     model: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     """From an image of the model's size, which it does not resize: it resizes otherwise than Pillow."""
-    monkeypatch.setattr(graph_files, "MOST_BYTES", most)
+    monkeypatch.setattr("numpyclip.graph.write._MOST_BYTES", most)
     folder = numpyclip.export(model, tmp_path / "new", layout="transformers.js")
     pixels = np.random.default_rng(3).integers(0, 256, (64, 64, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "picture.png")

@@ -233,7 +233,7 @@ class DualEncoder(TorchMethods):
             embeddings = by_length(self.text, text, config.lengths, dim, self._low_memory, config.pad_id)
         return ops.normalize(embeddings) if normalize else embeddings
 
-    def _for_graph(self) -> DualEncoder:
+    def _for_graph(self: _Kind) -> _Kind:
         """Return a model whose towers are read once more, block by block, for a graph that copies their weights."""
         if self.checkpoint is None:
             return self

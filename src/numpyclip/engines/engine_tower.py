@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.arguments import Precision
 from numpyclip.engines.compiled import open_or_compile
 from numpyclip.engines.engine import Engine, Session
-from numpyclip.engines.graph_file import Input, read_graph
 from numpyclip.errors import EngineError
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
@@ -23,6 +21,7 @@ from numpyclip.runtime.lazy import Guarded
 
 if TYPE_CHECKING:
     from numpyclip.graph.build import Model
+    from numpyclip.graph.read import Input
     from numpyclip.graph.weight_file import WeightFile
 
 _MOST_TOKENS = 1600  # in a batch on a processor: activations stay in its cache
@@ -97,10 +96,7 @@ class EngineTower(Guarded):
             if session is None:
                 self._sessions = {key: session for key, session in self._sessions.items() if key[-1] == count}
                 parts = (self._identity if self.engine.can_cache else None, kind, self._config)
-                make = partial(_make, kind, model, self.engine.precision)
-                if self._graph is not None:
-                    make = partial(read_graph, self._graph, kind, self._config)
-                session = open_or_compile(self.engine, parts, make, count)
+                session = open_or_compile(self.engine, parts, partial(self._make_graph, kind, model), count)
                 self._sessions[key] = session
             embeddings = session(inputs)
         if embeddings.shape != (len(inputs), self._config.embed_dim):
@@ -111,10 +107,11 @@ class EngineTower(Guarded):
             )
         return embeddings
 
+    def _make_graph(self, kind: Input, model: Callable[[], Model], weights: WeightFile) -> Any:
+        from numpyclip.graph import image_graph, read_graph, text_graph  # slow: a cached start does without
 
-def _make(kind: Input, model: Callable[[], Model], precision: Precision, weights: WeightFile) -> Any:
-    from numpyclip.graph import image_graph, text_graph
-
-    if kind == "input_ids":
-        return text_graph(model(), precision=precision, weights=weights)
-    return image_graph(model(), precision=precision, pixels=kind, weights=weights)
+        if self._graph is not None:
+            return read_graph(self._graph, kind, self._config, weights)
+        if kind == "input_ids":
+            return text_graph(model(), precision=self.engine.precision, weights=weights)
+        return image_graph(model(), precision=self.engine.precision, pixels=kind, weights=weights)

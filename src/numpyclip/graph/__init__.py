@@ -25,10 +25,11 @@ from numpyclip.errors import MissingPackageError
 
 try:
     from numpyclip.graph.build import image_graph, text_graph
+    from numpyclip.graph.read import read_graph
     from numpyclip.graph.write import stream_graph, write_graph
 except ImportError as error:
     if error.name != "onnx":
         raise
     raise MissingPackageError('ONNX graphs need the package onnx: pip install "numpyclip[onnx]".') from error
 
-__all__ = ["image_graph", "stream_graph", "text_graph", "write_graph"]
+__all__ = ["image_graph", "read_graph", "stream_graph", "text_graph", "write_graph"]

@@ -74,17 +74,17 @@ def attend_with(g: Graph, query: Value, keys_values: tuple[Array, Array], x: Val
     keys, values = keys_values
     h, k, _ = keys.shape
     query = g.op("Transpose", g.op("Reshape", query, [-1, h, k]), perm=[1, 0, 2])
-    wanted = g.op("MatMul", query, g.matrix("in_proj.k.weight", keys))  # (h, b, k) (h, k, d)
-    return attend_once(g, g.op("Transpose", wanted, perm=[1, 2, 0]), values, x, mask)
+    absorbed = g.op("MatMul", query, g.matrix("in_proj.k.weight", keys))  # (h, b, k) (h, k, d)
+    return attend_once(g, g.op("Transpose", absorbed, perm=[1, 2, 0]), values, x, mask)
 
 
-def attend_once(g: Graph, wanted: Value | Array, values: Array, x: Value, mask: Value | None = None) -> Value:
+def attend_once(g: Graph, absorbed: Value | Array, values: Array, x: Value, mask: Value | None = None) -> Value:
     """Let one query of each input attend to all its tokens: (b, d, h) or (d, h), (h, k, d), (b, n, d) -> (b, h k).
 
-    As in `numpyclip.model.attention.attend`, the matrix of keys has been multiplied with the query, and that of values
-    is multiplied with the mixture, instead of all tokens.
+    As in `numpyclip.model.attention.attend`, the matrix of keys is absorbed by the query before, in `attend_with`, and
+    that of values is multiplied with the mixture, instead of all tokens.
     """
-    scores = g.op("Transpose", g.op("MatMul", x, wanted), perm=[0, 2, 1])  # (b, n, h) -> (b, h, n)
+    scores = g.op("Transpose", g.op("MatMul", x, absorbed), perm=[0, 2, 1])  # (b, n, h) -> (b, h, n)
     if mask is not None:
         scores = g.op("Add", scores, mask)
     mixture = g.op("MatMul", g.op("Softmax", scores, axis=-1), x)  # (b, h, n) (b, n, d)

@@ -46,8 +46,8 @@ def image_graph(
     ----------
     model : CLIP
     precision : {"float32", "bfloat16", "float16", "int8"}, default="float32"
-        "float16" is that of all that is computed. The others compute in float32, unless the engine rounds; matrices are
-        stored as bfloat16, or as int8 with a scale for each row.
+        "float16" computes in float16. The others compute in float32, unless the engine rounds; matrices are stored as
+        bfloat16, or as int8 with a scale for each row.
     pixels : {"pixels", "pixel_values"}, default="pixels"
         Its input: (batch, y, x, 3) of uint8, as `preprocess.crop` makes them, or (batch, 3, y, x) of float32, as
         `preprocess` does.

@@ -33,8 +33,8 @@ class Graph:
     Parameters
     ----------
     precision : {"float32", "bfloat16", "float16", "int8"}, default="float32"
-        "float16" is that of all that is computed. The others compute in float32; matrices are stored as bfloat16, or as
-        int8 with a scale for each row.
+        "float16" computes in float16. The others compute in float32; matrices are stored as bfloat16, or as int8 with a
+        scale for each row.
     weights : WeightFile, optional
         Where large weights are written, which are else part of the model.
 

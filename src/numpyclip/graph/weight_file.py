@@ -1,13 +1,14 @@
-"""The second file of a graph, with its large weights."""
+"""External data of a graph: the file with its large weights, beside it."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import IO, Any
 
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-_LEAST_BYTES = 1024  # of a weight that is not left in the first file
+_LEAST_BYTES = 1024  # of a weight that is external data
 _ALIGNMENT = 4096  # of weights, so that runtimes can map them
 
 
@@ -36,3 +37,8 @@ class WeightFile:
             tensor.external_data.add(key=key, value=str(value))
         self._file.write(data)  # type: ignore[arg-type]  # an array is a buffer
         return True
+
+
+def data_path(graph: Path) -> Path:
+    """Return the file of a graph's external data."""
+    return graph.with_name(f"{graph.name}_data")

@@ -2,51 +2,55 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import onnx
 
 from numpyclip.atomic import atomic_file
-from numpyclip.graph.weight_file import WeightFile
+from numpyclip.graph.weight_file import WeightFile, data_path
 
 # A file of protocol buffers holds less than 2 GiB; nodes take a part of what is left.
-MOST_BYTES = 2**31 - 2**26
+_MOST_BYTES = 2**31 - 2**26
 
 
-def write_graph(make: Callable[[WeightFile], onnx.ModelProto], path: Path, *, most_bytes: int = MOST_BYTES) -> bool:
-    """Write a graph, with its weights in a second file beside it, `<name>_data`, if they are too large for one.
+def write_graph(make: Callable[[WeightFile], onnx.ModelProto], path: Path) -> bool:
+    """Write a graph down to the disk, its weights as external data only if they are too large for one file.
 
     Parameters
     ----------
     make : callable
         As for `stream_graph`.
     path : Path
-    most_bytes : int
-        Size of the weights that are written to the same file.
+        Its folder is made if it is missing.
 
     Returns
     -------
     bool
-        Whether there is a second file.
+        Whether there is external data.
 
     Raises
     ------
-    NumPyCLIPError
+    NumPyCLIPError or OSError
         If it cannot be written.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     weights = stream_graph(make, path)
-    if weights.stat().st_size > most_bytes:
-        return True
-    model = onnx.load(path)
-    with atomic_file(path) as file:
-        file.write(model.SerializeToString())
-    weights.unlink()
-    return False
+    is_external = weights.stat().st_size > _MOST_BYTES
+    if not is_external:
+        model = onnx.load(path)
+        with atomic_file(path) as file:
+            file.write(model.SerializeToString())
+        weights.unlink()
+    for written in (path, weights) if is_external else (path,):
+        with written.open("rb+") as file:
+            os.fsync(file.fileno())
+    return is_external
 
 
 def stream_graph(make: Callable[[WeightFile], onnx.ModelProto], path: Path) -> Path:
-    """Write a graph, and its weights as they are made to a second file: of a model with low memory, no two blocks.
+    """Write a graph, and its weights as external data as they are made: of a model with low memory, block by block.
 
     Each file takes its name when it is complete, the weights first.
 
@@ -59,14 +63,14 @@ def stream_graph(make: Callable[[WeightFile], onnx.ModelProto], path: Path) -> P
     Returns
     -------
     Path
-        The second file.
+        The file of its external data.
 
     Raises
     ------
     NumPyCLIPError
         If it cannot be written.
     """
-    weights = path.with_name(f"{path.name}_data")
+    weights = data_path(path)
     with atomic_file(weights) as file:
         model = make(WeightFile(file, weights.name))
     with atomic_file(path) as file:

@@ -71,7 +71,7 @@ def export(
     if layout not in LAYOUTS:
         raise InputError(f"layout is {layout!r:.60}; expected {' or '.join(map(repr, LAYOUTS))}.")
     precision = checked_precision(precision)
-    loaded = model if isinstance(model, CLIP) else load(model, low_memory=True)[0]
+    loaded = (model if isinstance(model, CLIP) else load(model, low_memory=True)[0])._for_graph()
     if layout != "immich":
         loaded = _without_texts_of_no_tokenizer(loaded)
     module = {"open": open_folder, "immich": immich, "transformers.js": transformers_js}[layout]

@@ -15,10 +15,9 @@ import onnx
 from numpyclip.arguments import Precision
 from numpyclip.atomic import write_files
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.graph import image_graph, text_graph
+from numpyclip.graph import image_graph, text_graph, write_graph
 from numpyclip.graph.edits import normalize, rename, trim
 from numpyclip.graph.weight_file import WeightFile
-from numpyclip.layouts.graph_files import write
 from numpyclip.layouts.library import Library
 from numpyclip.layouts.tokenizer_files import tokenizer_files
 from numpyclip.saving.open_clip import describe_preprocess
@@ -44,8 +43,8 @@ def write_folder(model: CLIP, precision: Precision, folder: Path) -> None:
     files["visual/preprocess_cfg.json"] = as_json(describe_preprocess(model.preprocess))
     files["config.json"] = as_json(_config(model))
     write_files(folder, files)
-    write(partial(_image_graph, model, precision), folder / "visual" / "model.onnx")
-    write(partial(_text_graph, model, precision), folder / "textual" / "model.onnx")
+    write_graph(partial(_image_graph, model, precision), folder / "visual" / "model.onnx")
+    write_graph(partial(_text_graph, model, precision), folder / "textual" / "model.onnx")
 
 
 def _image_graph(model: CLIP, precision: Precision, weights: WeightFile) -> onnx.ModelProto:

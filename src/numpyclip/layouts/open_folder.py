@@ -9,11 +9,10 @@ from typing import Any
 from numpyclip.arguments import Precision
 from numpyclip.atomic import write_files
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.dual_encoder.fingerprint import Fingerprint, take_fingerprint
+from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.families.exported import IMAGE_GRAPH, TEXT_GRAPH, ExportedModel
 from numpyclip.families.repository_files import EXPORTED
-from numpyclip.graph import image_graph, text_graph
-from numpyclip.layouts.graph_files import write
+from numpyclip.graph import image_graph, text_graph, write_graph
 from numpyclip.saving.plan import as_json
 from numpyclip.tokenizer.described import describe_tokenizer
 
@@ -34,9 +33,9 @@ def write_folder(model: CLIP, precision: Precision, folder: Path) -> None:
     files: dict[str, bytes] = {}
     if model.config.text is not None:
         tokenizer, files = describe_tokenizer(model.tokenizer)
-        write(lambda weights: text_graph(model, precision=precision, weights=weights), folder / TEXT_GRAPH)
+        write_graph(lambda weights: text_graph(model, precision=precision, weights=weights), folder / TEXT_GRAPH)
     if model.config.vision is not None:
-        write(lambda weights: image_graph(model, precision=precision, weights=weights), folder / IMAGE_GRAPH)
+        write_graph(lambda weights: image_graph(model, precision=precision, weights=weights), folder / IMAGE_GRAPH)
     exported = ExportedModel(
         folder=folder,
         config=replace(model.config, decoder=None),
@@ -52,6 +51,6 @@ def write_folder(model: CLIP, precision: Precision, folder: Path) -> None:
 
 def _fingerprint(model: CLIP) -> Fingerprint:
     """Return the fingerprint of the weights, whatever engine computes the model."""
-    if model.checkpoint is None:
-        return model.fingerprint
-    return take_fingerprint(model.checkpoint, model.config, lambda: model.tokenizer)
+    found, engine = model.fingerprint, model.engine
+    of_weights = found.precision.removesuffix(engine.precision if engine else "").removesuffix("+")
+    return replace(found, precision=of_weights or "float32")

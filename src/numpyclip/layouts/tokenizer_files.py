@@ -36,6 +36,7 @@ _REPAIR = [
 
 # Our cleaning by its name.
 _CLEAN: dict[str, list[dict[str, Any]]] = {
+    "_as_it_is": [],
     "lower": [*_REPAIR, _WHITE_SPACE, _STRIP, _LOWER],
     "whitespace": [*_REPAIR, _WHITE_SPACE, _STRIP],
     "canonicalize": [*_REPAIR, _UNDERSCORE, _PUNCTUATION, _WHITE_SPACE, _STRIP, _LOWER],
@@ -101,11 +102,10 @@ def _from_file(tokenizer: Tokenizer, library: Library) -> tuple[bytes, dict[str,
         raise library.cannot(f"{tokenizer.path} replaces separators by zeros (strip_sep_token)", "none of that")
     contents = json.loads(model.to_json())
     clean = tokenizer.clean.__name__ if model is tokenizer.model else "lower_without_punctuation"
+    if clean not in _CLEAN:
+        raise library.cannot(f"{tokenizer.path} follows the cleaning {clean!r}", "one that tokenizer.json can express")
     own = contents["normalizer"]
-    steps = [
-        *_CLEAN.get(clean, []),
-        *(own["normalizers"] if "normalizers" in (own or {}) else [own]),
-    ]
+    steps = [*_CLEAN[clean], *(own["normalizers"] if "normalizers" in (own or {}) else [own])]
     contents["normalizer"] = {"type": "Sequence", "normalizers": [step for step in steps if step]}
     return json.dumps(contents).encode(), {"pad_token": model.token_of(tokenizer.pad_id)}
 

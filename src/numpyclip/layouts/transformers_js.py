@@ -15,10 +15,9 @@ import onnx
 from numpyclip.arguments import Precision
 from numpyclip.atomic import write_files
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.graph import image_graph, text_graph
+from numpyclip.graph import image_graph, text_graph, write_graph
 from numpyclip.graph.edits import pad, rename, trim
 from numpyclip.graph.weight_file import WeightFile
-from numpyclip.layouts.graph_files import write
 from numpyclip.layouts.library import Library
 from numpyclip.layouts.tokenizer_files import tokenizer_files
 from numpyclip.model.text.text_config import TextConfig
@@ -50,17 +49,17 @@ def write_folder(model: CLIP, precision: Precision, folder: Path) -> None:
     _TRANSFORMERS_JS.check(model.preprocess, precision)
     dtype, suffix = _DTYPES[precision]
     files: dict[str, bytes] = {}
-    are_apart: dict[str, bool] = {}
+    are_external: dict[str, bool] = {}
     if model.config.text is not None:
         files |= tokenizer_files(model, _TRANSFORMERS_JS)
         name = f"text_model{suffix}.onnx"
-        are_apart[name] = write(partial(_text_graph, model, precision), folder / "onnx" / name)
+        are_external[name] = write_graph(partial(_text_graph, model, precision), folder / "onnx" / name)
     if model.config.vision is not None:
         described = describe_preprocess(model.preprocess, model.config.sigmoid)
         files["preprocessor_config.json"] = as_json(described)
         name = f"vision_model{suffix}.onnx"
-        are_apart[name] = write(partial(_image_graph, model, precision), folder / "onnx" / name)
-    files["config.json"] = as_json(_config(model, dtype, are_apart))
+        are_external[name] = write_graph(partial(_image_graph, model, precision), folder / "onnx" / name)
+    files["config.json"] = as_json(_config(model, dtype, are_external))
     write_files(folder, files)
 
 
@@ -81,8 +80,8 @@ def _image_graph(model: CLIP, precision: Precision, weights: WeightFile) -> onnx
     return graph
 
 
-def _config(model: CLIP, dtype: str, are_apart: dict[str, bool]) -> dict[str, object]:
-    """Describe the model; the library reads the class, the dtype, and which graphs have their weights apart."""
+def _config(model: CLIP, dtype: str, are_external: dict[str, bool]) -> dict[str, object]:
+    """Describe the model; the library reads the class, the dtype, and which graphs have external data."""
     kind, name = ("siglip", "SiglipModel") if model.config.sigmoid else ("clip", "CLIPModel")
     config = model.config
     return {
@@ -93,7 +92,7 @@ def _config(model: CLIP, dtype: str, are_apart: dict[str, bool]) -> dict[str, ob
         **({"text_config": _text_config(config.text, kind)} if config.text else {}),
         "transformers.js_config": {
             "dtype": dtype,
-            "use_external_data_format": are_apart,
+            "use_external_data_format": are_external,
         },
     }
 

@@ -111,8 +111,8 @@ class Attention:
         q, k, v = self.in_proj.reshape(3, d, -1)
         by_head = (self.heads, d // self.heads, -1)
         query = ops.linear(layout.pick(x), q, self.bias).reshape(by_head)
-        wanted = query.swapaxes(1, 2) @ k.reshape(by_head)  # (h, b, k) (h, k, d)
-        return self._project(attend(wanted, v.reshape(by_head), x, layout))
+        absorbed = query.swapaxes(1, 2) @ k.reshape(by_head)  # (h, b, k) (h, k, d)
+        return self._project(attend(absorbed, v.reshape(by_head), x, layout))
 
     def extend(self, x: Array, cache: KVCache, mask: Array | None) -> Array:
         """Mix the earlier tokens of each input into the next ones: (d, b m) -> the same shape."""
@@ -160,18 +160,18 @@ class Attention:
         return self.out_proj(mixed)
 
 
-def attend(wanted: Array, values: Array, x: Array, layout: TokenLayout) -> Array:
+def attend(absorbed: Array, values: Array, x: Array, layout: TokenLayout) -> Array:
     """Let one query of each input attend to all its tokens: (h, b, d), (h, k, d), (d, shared + b n) -> (h k, b).
 
-    q · (K x) is (Kᵀ q) · x, and the values of a mixture are the mixture of the values. So the matrix of keys multiplies
-    the query, which makes what is `wanted`, and that of `values` the mixture, instead of all tokens.
+    q · (K x) is (Kᵀ q) · x, and the values of a mixture are the mixture of the values. So the matrix of keys is
+    `absorbed` by the query, and that of `values` multiplies the mixture, instead of all tokens.
     """
-    h, b, _ = wanted.shape
+    h, b, _ = absorbed.shape
     shared, own = layout.split(x)
     s = layout.shared
     scores = np.empty((b, h, s + own.shape[-1]), np.float32)
-    np.matmul(wanted.swapaxes(0, 1), own.swapaxes(0, 1), out=scores[..., s:])  # (b, h, d) (b, d, n)
-    scores[..., :s] = (wanted @ shared).swapaxes(0, 1)
+    np.matmul(absorbed.swapaxes(0, 1), own.swapaxes(0, 1), out=scores[..., s:])  # (b, h, d) (b, d, n)
+    scores[..., :s] = (absorbed @ shared).swapaxes(0, 1)
     mask = layout.mask_of_pooled()
     if mask is not None:
         scores += mask

@@ -27,4 +27,4 @@ def add_attentional_pool(pool: AttentionalPool, g: Graph, x: Value, layout: Toke
 
 def _attend(pool: MapPool | AttentionalPool, g: Graph, x: Value, layout: TokenLayout) -> Value:
     tokens = layout.by_input(g, x, pool.values.shape[2])
-    return attend_once(g, g.weight("in_proj.qk.weight", pool.wanted[:, 0].T), pool.values, tokens)
+    return attend_once(g, g.weight("in_proj.qk.weight", pool.absorbed[:, 0].T), pool.values, tokens)

@@ -78,8 +78,8 @@ class AttentionPool:
         tokens += self.positions(self.positional_embedding, rows, columns)[:, np.newaxis]
         by_head = (self.heads, d // self.heads, -1)
         query = self.q_proj(np.ascontiguousarray(tokens[:, :, 0])).reshape(by_head)
-        wanted = query.swapaxes(1, 2) @ self.k_proj.reshape(by_head)  # (h, b, k) (h, k, d)
-        return self.c_proj(attend(wanted, self.v_proj.reshape(by_head), tokens.reshape(d, -1), TokenLayout(b)))
+        absorbed = query.swapaxes(1, 2) @ self.k_proj.reshape(by_head)  # (h, b, k) (h, k, d)
+        return self.c_proj(attend(absorbed, self.v_proj.reshape(by_head), tokens.reshape(d, -1), TokenLayout(b)))
 
     @staticmethod
     def positions(embedding: Array, rows: int, columns: int) -> Array:

@@ -25,7 +25,7 @@ class MapPool:
     The query is the same for every image, so it is multiplied with the matrix of keys at load time.
     """
 
-    wanted: Array  # (h, 1, d): see `attend`
+    absorbed: Array  # (h, 1, d): see `attend`
     values: Array  # (h, k, d)
     out_proj: Linear
     mlp: MLP
@@ -54,16 +54,16 @@ class MapPool:
             if norm is not None:
                 fold_norm(checkpoint, norm, weight, bias)
             keys, values = weight[d:].reshape(2, h, -1, d)
-            wanted: Array = query.reshape(h, 1, -1) @ keys
-            return wanted, values, *prepare_out_proj(checkpoint, f"{name}.attn.out_proj", bias[2 * d :])
+            absorbed: Array = query.reshape(h, 1, -1) @ keys
+            return absorbed, values, *prepare_out_proj(checkpoint, f"{name}.attn.out_proj", bias[2 * d :])
 
-        wanted, values, out_weight, out_bias = weights.derive(name, prepare)
+        absorbed, values, out_weight, out_bias = weights.derive(name, prepare)
         mlp = MLP.read(weights, name, block)
-        return cls(wanted, values, Linear(out_weight, out_bias), mlp, config.eps, config.pool.kind == "map")
+        return cls(absorbed, values, Linear(out_weight, out_bias), mlp, config.eps, config.pool.kind == "map")
 
     def __call__(self, x: Array, batch: int) -> Array:  # (d, b n), standardized if there is a norm before -> (d, b)
-        wanted = np.broadcast_to(self.wanted, (len(self.wanted), batch, len(x)))
-        y = self.out_proj(attend(wanted, self.values, x, TokenLayout(batch)))
+        absorbed = np.broadcast_to(self.absorbed, (len(self.absorbed), batch, len(x)))
+        y = self.out_proj(attend(absorbed, self.values, x, TokenLayout(batch)))
         of_mlp = self.mlp(ops.standardize(y, self.eps))
         if self.residual:
             of_mlp += y
@@ -90,7 +90,7 @@ class AttentionalPool:
     alone, is multiplied with the matrix of keys, too. The norms' epsilon is `EPS`, whatever the tower's.
     """
 
-    wanted: Array  # (h, 1, d), of the first query: see `attend`
+    absorbed: Array  # (h, 1, d), of the first query: see `attend`
     queries: Array  # (h, k, n - 1), the others
     keys: Array  # (h, k, d)
     values: Array  # (h, k, d)
@@ -128,17 +128,17 @@ class AttentionalPool:
             scale, shift = checkpoint.take(f"{name}.ln_k.weight"), checkpoint.take(f"{name}.ln_k.bias")
             keys = (k * scale).reshape(*queries.shape[:2], -1)
             values = (v * scale).reshape(keys.shape)
-            wanted = queries[:, :, :1].swapaxes(1, 2) @ keys  # (h, 1, k) (h, k, d)
+            absorbed = queries[:, :, :1].swapaxes(1, 2) @ keys  # (h, 1, k) (h, k, d)
             out_proj = prepare_out_proj(checkpoint, f"{name}.attn.out_proj", value_bias + v @ shift)
-            return wanted, np.ascontiguousarray(queries[:, :, 1:]), keys, values, *out_proj
+            return absorbed, np.ascontiguousarray(queries[:, :, 1:]), keys, values, *out_proj
 
-        wanted, queries, keys, values, out_weight, out_bias = weights.derive(name, prepare)
-        return cls(wanted, queries, keys, values, Linear(out_weight, out_bias))
+        absorbed, queries, keys, values, out_weight, out_bias = weights.derive(name, prepare)
+        return cls(absorbed, queries, keys, values, Linear(out_weight, out_bias))
 
     def __call__(self, x: Array, batch: int) -> Array:
         """Compute the result of the first query: (d, b n) -> (e, b)."""
-        wanted = np.broadcast_to(self.wanted, (len(self.wanted), batch, len(x)))
-        return self.out_proj(attend(wanted, self.values, ops.standardize(x, EPS), TokenLayout(batch)))
+        absorbed = np.broadcast_to(self.absorbed, (len(self.absorbed), batch, len(x)))
+        return self.out_proj(attend(absorbed, self.values, ops.standardize(x, EPS), TokenLayout(batch)))
 
     def others(self, x: Array, batch: int) -> Array:
         """Compute the results of the other queries: (d, b n) -> (e, b, queries - 1)."""

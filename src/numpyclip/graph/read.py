@@ -1,23 +1,24 @@
-"""A graph that `numpyclip.export` has written, read back for an engine."""
+"""Graphs that `numpyclip.export` has written, read back for an engine."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+import onnx
 
 from numpyclip.errors import CheckpointError
+from numpyclip.graph.edits import take_pixel_values
+from numpyclip.graph.weight_file import WeightFile, data_path
 from numpyclip.model.config import CLIPConfig
 from numpyclip.regular_file import open_regular
-
-if TYPE_CHECKING:
-    from numpyclip.graph.weight_file import WeightFile
 
 Input: TypeAlias = Literal["pixels", "pixel_values", "input_ids"]
 
 
-def read_graph(path: Path, kind: Input, config: CLIPConfig, weights: WeightFile) -> Any:
+def read_graph(path: Path, kind: Input, config: CLIPConfig, weights: WeightFile) -> onnx.ModelProto:
     """Read a graph, with an input of this kind, and move its weights to a file.
 
     Raises
@@ -25,21 +26,17 @@ def read_graph(path: Path, kind: Input, config: CLIPConfig, weights: WeightFile)
     CheckpointError
         If the file has no graph of such a tower.
     """
-    import onnx
-
-    from numpyclip.graph.edits import take_pixel_values
-
     try:
-        model = onnx.load(path, load_external_data=False)  # its weights may be in any file, as a stranger says
+        model = onnx.load(path, load_external_data=False)  # its location may be any file: graphs are untrusted
     except Exception as error:  # of no common class
         raise CheckpointError(f"{path}: not an ONNX graph, or damaged ({error!s:.200}).") from error
     is_text = kind == "input_ids"
-    (given, made), (expected, output) = _names(model), (kind if is_text else "pixels", "text" if is_text else "image")
-    if given != [expected] or made != [(f"{output}_embeds", config.embed_dim)]:
-        found = " and makes ".join(", ".join(map(str, names))[:60] or "nothing" for names in (given, made))
+    names, (expected, output) = _names(model), (kind if is_text else "pixels", "text" if is_text else "image")
+    if names != ([expected], [(f"{output}_embeds", config.embed_dim)]):
+        found = " and outputs ".join(", ".join(map(str, each))[:60] or "none" for each in names)
         raise CheckpointError(
-            f"{path}: takes {found}; expected {expected}, and {output}_embeds of {config.embed_dim} dimensions. Use "
-            "files that were exported together."
+            f"{path}: has inputs {found}; expected {expected}, and {output}_embeds of {config.embed_dim} dimensions. "
+            "Use files that were exported together."
         )
     _move_weights(path, model, weights)
     if kind == "pixel_values":
@@ -47,22 +44,20 @@ def read_graph(path: Path, kind: Input, config: CLIPConfig, weights: WeightFile)
     return model
 
 
-def _names(model: Any) -> tuple[list[str], list[tuple[str, int]]]:
+def _names(model: onnx.ModelProto) -> tuple[list[str], list[tuple[str, int]]]:
     """Return the inputs of a graph, and its outputs with their last dimension."""
     outputs = [(each.name, each.type.tensor_type.shape.dim[-1:]) for each in model.graph.output]
     return [each.name for each in model.graph.input], [(name, dim[0].dim_value if dim else 0) for name, dim in outputs]
 
 
-def _move_weights(path: Path, model: Any, weights: WeightFile) -> None:
-    """Move weights to a file, from the graph or from the file beside it."""
+def _move_weights(path: Path, model: onnx.ModelProto, weights: WeightFile) -> None:
+    """Move weights to a file, from the graph or from its external data."""
     initializers = model.graph.initializer
-    if sum(map(_is_apart, _tensors(model))) > sum(map(_is_apart, initializers)):
-        raise CheckpointError(
-            f"{path}: a node has numbers in another file; expected only weights there. Export it again."
-        )
+    if sum(map(_is_external, _tensors(model))) > sum(map(_is_external, initializers)):
+        raise CheckpointError(f"{path}: a node has external data; expected only initializers. Export it again.")
     for tensor in initializers:
-        if _is_apart(tensor):
-            tensor.raw_data = _read_apart(path, tensor)
+        if _is_external(tensor):
+            tensor.raw_data = _read_external(path, tensor)
             tensor.ClearField("external_data")
             tensor.ClearField("data_location")
         if weights.add(tensor, tensor.raw_data):
@@ -77,13 +72,13 @@ def _tensors(message: Any) -> Iterator[Any]:
                 yield from [each] if field.message_type.name == "TensorProto" else _tensors(each)
 
 
-def _is_apart(tensor: Any) -> bool:
+def _is_external(tensor: onnx.TensorProto) -> bool:
     return bool(tensor.data_location == tensor.EXTERNAL)
 
 
-def _read_apart(path: Path, tensor: Any) -> bytes:
-    """Read a weight from the file beside the graph, and from no other that a stranger may have named."""
-    file, about = path.with_name(f"{path.name}_data"), {entry.key: entry.value for entry in tensor.external_data}
+def _read_external(path: Path, tensor: onnx.TensorProto) -> bytes:
+    """Read a weight from the file beside the graph, and from no other that an untrusted graph may name."""
+    file, about = data_path(path), {entry.key: entry.value for entry in tensor.external_data}
     place = f"{path}: has {tensor.name!r:.100} in the file {about.get('location')!r:.100}"
     if about.get("location") != file.name or file.resolve().parent != path.resolve().parent:
         raise CheckpointError(f"{place}; expected {file.name}, in one folder with the graph. Export it again.")

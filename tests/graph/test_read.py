@@ -1,4 +1,4 @@
-"""Graphs from strangers: their weights are in the file beside them, and in no other."""
+"""Untrusted graphs: their weights are in the file beside them, and in no other."""
 
 import io
 import os
@@ -8,21 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import numpyclip
 from numpyclip.errors import CheckpointError
+from numpyclip.graph import read_graph, stream_graph, text_graph
+from numpyclip.graph.weight_file import WeightFile
 from numpyclip.model.config import CLIPConfig
 from tests.families.test_parity import FAMILIES
-
-onnx = pytest.importorskip("onnx")
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CLIPConfig]:
-    """A graph with its weights apart, alone in its folder, and the config of its model."""
-    from numpyclip.graph import stream_graph, text_graph
-
+    """A graph with external data, alone in its folder, and the config of its model."""
     model, _ = numpyclip.load(FAMILIES / "transformers-clip")
     path = tmp_path_factory.mktemp("exported") / "text.onnx"
     stream_graph(lambda weights: text_graph(model, weights=weights), path)
@@ -37,9 +36,6 @@ def folder(exported: tuple[Path, CLIPConfig], tmp_path: Path) -> Path:
 
 def read(folder: Path, config: CLIPConfig) -> bytes:
     """Read the graph, and return the weights that are moved."""
-    from numpyclip.engines.graph_file import read_graph
-    from numpyclip.graph.weight_file import WeightFile
-
     with io.BytesIO() as file:
         read_graph(folder / "text.onnx", "input_ids", config, WeightFile(file, "weights"))
         return file.getvalue()
@@ -52,7 +48,7 @@ def changed(path: Path, change: Callable[[Any], None]) -> None:
 
 
 def refer(folder: Path, **entries: object) -> None:
-    """Have the first weight that is apart refer to something else."""
+    """Have the first external weight refer to something else."""
 
     def change(model: Any) -> None:
         tensor = next(each for each in model.graph.initializer if each.external_data)
@@ -120,18 +116,18 @@ def test_links_are_followed_together(exported: tuple[Path, CLIPConfig], folder: 
         read(snapshot, exported[1])
 
 
-def test_numbers_of_a_node_in_a_file_are_refused(exported: tuple[Path, CLIPConfig], folder: Path) -> None:
+def test_external_data_of_a_node_is_refused(exported: tuple[Path, CLIPConfig], folder: Path) -> None:
     def change(model: Any) -> None:
         value = onnx.helper.make_tensor("value", onnx.TensorProto.FLOAT, [1], np.zeros(1, np.float32))
         value.data_location = onnx.TensorProto.EXTERNAL
         model.graph.node.append(onnx.helper.make_node("Constant", [], ["secret"], value=value))
 
     changed(folder / "text.onnx", change)
-    with pytest.raises(CheckpointError, match="a node has numbers in another file"):
+    with pytest.raises(CheckpointError, match="a node has external data"):
         read(folder, exported[1])
 
 
 def test_an_empty_file_is_no_graph(exported: tuple[Path, CLIPConfig], folder: Path) -> None:
     (folder / "text.onnx").write_bytes(b"")
-    with pytest.raises(CheckpointError, match="takes nothing and makes nothing; expected input_ids"):
+    with pytest.raises(CheckpointError, match="has inputs none and outputs none; expected input_ids"):
         read(folder, exported[1])
