@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError
-from numpyclip.index.database import Connection
+from numpyclip.index.database import Connection, Damage
 from numpyclip.index.database.sql import generation, meta, set_meta
 from numpyclip.index.records import Modality
 from numpyclip.index.vectors import Space
@@ -24,6 +24,15 @@ def searched(connection: Connection, modality: Modality) -> Space:
 def following(connection: Connection, modality: Modality) -> Space:
     """Return which embeddings a migration collects."""
     return Space(generation(connection) + 1, modality)
+
+
+def searched_fingerprint(connection: Connection) -> Fingerprint | None:
+    """Return the fingerprint of the embeddings that are searched; None if there are none yet."""
+    text = meta(connection, "fingerprint")
+    try:
+        return None if text is None else Fingerprint.from_json(text)
+    except InputError as error:
+        raise Damage(str(error)) from error
 
 
 def is_migrating(connection: Connection) -> bool:
@@ -57,8 +66,8 @@ def remember_model(connection: Connection, fingerprint: Fingerprint, name: str) 
     set_meta(connection, **{f"model {key}": name})
 
 
-def complete_fingerprint(connection: Connection, fingerprint: Fingerprint) -> None:
-    """Record an equal fingerprint with facts that an older version did not record."""
+def replace_fingerprint(connection: Connection, fingerprint: Fingerprint) -> None:
+    """Record another fingerprint for the embeddings that are searched, whose model is still loaded as before."""
     old, new = f"model {meta(connection, 'fingerprint')}", f"model {fingerprint.to_json()}"
     set_meta(connection, fingerprint=fingerprint.to_json())
     if name := meta(connection, old):

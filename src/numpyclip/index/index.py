@@ -293,9 +293,9 @@ class Index:
         elif both := found.mixed_with(mine):
             if not self._mix_precisions:
                 raise other_precision(found, mine.precision, self.store, self.model)
-            self.store.fingerprint_of_mix = both
+            self.store.mix(both)
         elif found == mine and mine.weights_float16 and not found.weights_float16:
-            self.store.complete_fingerprint(mine)
+            self.store.replace_fingerprint(mine)
 
 
 def _roots(folders: Sequence[str], ignored: Mapping[str, Sequence[str]]) -> list[str]:

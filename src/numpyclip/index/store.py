@@ -13,7 +13,7 @@ from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, StoreError
 from numpyclip.images.find import FileState
 from numpyclip.index import generations, rows
-from numpyclip.index.database import Connection, Damage, Database
+from numpyclip.index.database import Connection, Database
 from numpyclip.index.database.sql import MOST_VALUES, below, checked, generation, meta, one_of, set_meta
 from numpyclip.index.drop_damaged import drop_damaged
 from numpyclip.index.generations import following, searched
@@ -37,7 +37,7 @@ class Store:
     def __init__(self, database: Database, vectors: Vectors) -> None:
         self._database = database
         self._vectors = vectors
-        self.fingerprint_of_mix: Fingerprint | None = None  # recorded when embeddings are added, in this `writing`
+        self._mix: Fingerprint | None = None
 
     @property
     def place(self) -> str:
@@ -48,11 +48,7 @@ class Store:
     def fingerprint(self) -> Fingerprint | None:
         """Of the model whose embeddings it holds; None if it holds none yet."""
         with self._database.reading() as connection:
-            text = meta(connection, "fingerprint")
-            try:
-                return None if text is None else Fingerprint.from_json(text)
-            except InputError as error:
-                raise Damage(str(error)) from error
+            return generations.searched_fingerprint(connection)
 
     @property
     def model_name(self) -> str | None:
@@ -65,15 +61,19 @@ class Store:
         with self._database.transaction() as connection:
             generations.remember_model(connection, fingerprint, name)
 
-    def complete_fingerprint(self, fingerprint: Fingerprint) -> None:
-        """Record an equal fingerprint with facts that an older version did not record."""
+    def replace_fingerprint(self, fingerprint: Fingerprint) -> None:
+        """Record another fingerprint for the embeddings that are searched, whose model is still loaded as before."""
         with self._database.transaction() as connection:
-            generations.complete_fingerprint(connection, fingerprint)
+            generations.replace_fingerprint(connection, fingerprint)
+
+    def mix(self, fingerprint: Fingerprint) -> None:
+        """Replace the fingerprint by one with several precisions once embeddings are added, in this `writing`."""
+        self._mix = fingerprint
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the lock for writing; StoreError if another process holds it."""
-        self.fingerprint_of_mix = None
+        self._mix = None
         with self._database.writing():
             self._remove_old_generations()
             with self._database.transaction() as connection:
@@ -305,8 +305,8 @@ class Store:
         squares = np.einsum("ij,ij->i", embeddings, embeddings, dtype=np.float64)
         if not (np.abs(squares - 1) < _LENGTHS).all():
             raise InputError(f"{self.place}: an embedding is not of unit length; expected finite ones, normalized.")
-        if self.fingerprint_of_mix is not None:
-            generations.complete_fingerprint(connection, self.fingerprint_of_mix)
+        if self._mix is not None:
+            generations.replace_fingerprint(connection, self._mix)
         self._vectors.add(connection, space, numbers, embeddings)
 
     def _remove_old_generations(self) -> None:
