@@ -36,7 +36,7 @@ def test_another_precision_may_search(place: Path, rounded: CLIP) -> None:
 
 
 def test_another_precision_may_not_add(place: Path, rounded: CLIP, photos: Path) -> None:
-    refused = r"computed in float32, new ones would be in bfloat16\..*--mix-precisions"
+    refused = r"computed in float32, new ones would be in bfloat16\. Compute in the index's precision \(--precision\)"
     with pytest.warns(UserWarning, match=NOTE), Index(place, rounded) as index:
         for add in (lambda: index.add_texts("a bird"), index.update):
             with pytest.raises(InputError, match=refused):
@@ -80,3 +80,20 @@ def test_imported_embeddings_are_of_the_same_precision(place: Path, rounded: CLI
     refused = "exported: its embeddings are computed in float32, not in bfloat16"
     with Index(tmp_path / "other.index", rounded, create=True) as index, pytest.raises(InputError, match=refused):
         import_embeddings(index, tmp_path / "exported")
+
+
+def test_embeddings_are_imported_by_the_precision_of_the_index(
+    place: Path, rounded: CLIP, tiny: CLIP, tmp_path: Path
+) -> None:
+    pytest.importorskip("pyarrow")
+    with Index(place, tiny) as index:
+        export_embeddings(index.store, tmp_path / "exported")
+    with Index(tmp_path / "same.index", tiny, create=True) as index:
+        index.add_texts("a bird")
+    with pytest.warns(UserWarning, match=NOTE), Index(tmp_path / "same.index", rounded) as index:
+        assert import_embeddings(index, tmp_path / "exported") == 6
+        assert index.store.fingerprint == tiny.fingerprint
+    with Index(tmp_path / "mixed.index", rounded, create=True, mix_precisions=True) as index:
+        index.add_texts("a bird")
+        assert import_embeddings(index, tmp_path / "exported") == 6
+        assert index.store.fingerprint == replace(tiny.fingerprint, precision="bfloat16 and float32")

@@ -23,7 +23,7 @@ def other_precision(found: Fingerprint, added: str, store: Store, model: CLIP) -
     options = model.engine.options if model.engine else "--engine numpy"
     return InputError(
         f"{store.place}: its embeddings are computed in {found.precision}, new ones would be in {added}. "
-        "Leave out --engine, --precision and --device, pass mix_precisions=True (--mix-precisions), or re-embed "
+        "Compute in the index's precision (--precision), pass mix_precisions=True (--mix-precisions), or re-embed "
         f"everything: numpyclip index --migrate {options}."
     )
 

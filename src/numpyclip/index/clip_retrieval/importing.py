@@ -52,7 +52,8 @@ def import_embeddings(
     ------
     InputError
         If the folder is no such folder, or its embeddings are of another model: where no fingerprint is recorded, some
-        pictures are embedded again, and compared. Or if they are of another precision, and not to be mixed.
+        pictures are embedded again, and compared. Or if they are of another precision than the index, and not to be
+        mixed; or than the model, where the index is new.
     MissingPackageError
         If pyarrow is not installed.
     """
@@ -132,7 +133,7 @@ def _check_model(index: Index, folder: Path) -> str | None:
             raise InputError(f"{description}: cannot be read ({error}).") from error
         if differences := made_with.differences(index.model.fingerprint):
             raise InputError(f"{folder}: its embeddings are of another model ({differences}).")
-        if made_with.mixed_with(index.model.fingerprint):
+        if index.store.fingerprint is None and made_with.mixed_with(index.model.fingerprint):
             note = made_with.precision_note(index.model.fingerprint)
             raise InputError(f"{folder}: its embeddings are {note}. Load the model in that precision.")
         return made_with.precision
