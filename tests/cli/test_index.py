@@ -141,3 +141,15 @@ def test_the_dimensions_of_an_index_are_recorded_until_it_is_migrated(run: Run, 
     assert "holds embeddings of 64 dimensions, not 128; pass truncate_dim=64 (--truncate-dim 64)" in err
     assert "1 re-embedded" in run("index", "--migrate", "-m", "tiny", "--store", store).err
     assert _listed(run, store)["truncate_dim"] is None
+
+
+def test_the_model_of_an_imported_mix_is_remembered(run: Run, store: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    exported, imported = tmp_path / "exported", tmp_path / "imported.index"
+    assert run("index", "--export", exported, "--store", store).status == 0
+    fingerprint = json.loads((exported / "numpyclip.json").read_text("utf-8"))
+    mixed = json.dumps({**fingerprint, "precision": "bfloat16 and float32"})
+    (exported / "numpyclip.json").write_text(mixed, "utf-8")
+    assert run("index", "--import", exported, "--store", imported, "-m", "tiny").status == 0
+    assert (_listed(run, imported)["model"], _listed(run, imported)["precision"]) == ("tiny", "bfloat16 and float32")
+    assert run("search", "a bird", "--store", imported).status == 0

@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.migrate:
             return _migrate(arguments, store, model)
         index = Index(store, model, mix_precisions=arguments.mix_precisions)
-        remember_model(arguments, index)
+        remember_model(arguments, store, model.fingerprint)
         if arguments.source is not None:
             return _import(arguments, index)
         if arguments.texts is None:
@@ -161,19 +161,20 @@ def _import(arguments: argparse.Namespace, index: Index) -> int:
     report = Reporter()
     folder = Path(arguments.source)
     new = import_embeddings(index, folder, lambda steps: progress(steps, "batch", printing=False), report)
+    if index.store.model_name is None and (found := index.store.fingerprint):  # new, and of precisions that are mixed
+        remember_model(arguments, index.store, found)
     _say(arguments, {"imported": new, "unreadable": report.count}, f"{new} imported")
     return 3 if report.count else 0
 
 
 def _migrate(arguments: argparse.Namespace, store: Store, model: CLIP) -> int:
-    from numpyclip.index import Index
     from numpyclip.index.migrate import migrate
 
     report = Reporter()
     with store.writing():
         steps = migrate(store, model, batch_size=arguments.batch_size, options=decode_options(arguments), report=report)
         done = sum(progress(steps, "batch", printing=False)) - report.count
-    remember_model(arguments, Index(store, model))
+    remember_model(arguments, store, model.fingerprint)
     _say(arguments, {"migrated": done, "lost": report.count}, f"{done} re-embedded")
     return 3 if report.count else 0
 

@@ -19,7 +19,7 @@ from numpyclip.index.model_options import MODEL_OPTIONS, remembered_options
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
-    from numpyclip.index import Index
+    from numpyclip.dual_encoder.fingerprint import Fingerprint
     from numpyclip.index.known import KnownEmbeddings
     from numpyclip.index.store import Store
 
@@ -158,10 +158,10 @@ def dimensions(options: dict[str, str]) -> int | None:
     return int(dim) if dim.isdecimal() else None
 
 
-def remember_model(arguments: argparse.Namespace, index: Index) -> None:
-    """Record in the index by which options its model is loaded."""
-    with index.store.writing():
-        index.store.remember_model(index.model.fingerprint, json.dumps(_options(arguments)))
+def remember_model(arguments: argparse.Namespace, store: Store, fingerprint: Fingerprint) -> None:
+    """Record in the index by which options the model of a fingerprint is loaded."""
+    with store.writing():
+        store.remember_model(fingerprint, json.dumps(_options(arguments)))
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, str]:
