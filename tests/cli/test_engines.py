@@ -4,6 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from numpyclip.cli.engines import _candidates, _Measured, _recommend
+from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.engines.openvino import _core
 from numpyclip.engines.selection import ENGINES
 from tests.cli.conftest import Run
@@ -75,6 +77,30 @@ def test_what_nothing_here_has_is_not_measured(run: Run, options: tuple[str, ...
     pytest.importorskip("onnx")
     found = run("engines", "-m", "tiny", *options)
     assert (found.status, message in found.err) == (status, True)
+
+
+@pytest.mark.parametrize(("asked", "device"), [("CPU", "cpu"), ("cpu:0", "cpu"), ("gpu", "gpu"), ("cuda:1", "cuda:1")])
+def test_a_device_is_named_as_for_other_commands(asked: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    monkeypatch.setattr(library, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    found = _candidates({ONNXRuntime: ["cpu", "cuda"]}, {"engine": None, "precision": None, "device": asked})
+    precisions = ONNXRuntime.devices[device.partition(":")[0]]
+    assert [(each.device, each.precision) for each in found] == [(device, precision) for precision in precisions]
+
+
+def test_the_fastest_of_equal_and_of_similar_embeddings_are_recommended(capsys: pytest.CaptureFixture[str]) -> None:
+    def measured(options: str, precision: str, images_per_s: float, cosine: float) -> _Measured:
+        return _Measured("an engine", "cpu", precision, options, 1.0, images_per_s, 1.0, cosine)
+
+    equal = [measured("", "float32", 10, 1.0), measured("--engine openvino", "float32", 20, 1.0)]
+    _recommend([*equal, measured("--precision int8", "int8", 40, 0.998), measured("-p", "bfloat16", 30, 0.9995)])
+    assert capsys.readouterr().err.splitlines() == [
+        "numpyclip: fastest in float32: --engine openvino",
+        "numpyclip: fastest with a cosine of 0.999 or more: -p",
+    ]
+    _recommend([*equal, measured("--precision int8", "int8", 40, 0.998)])
+    assert capsys.readouterr().err == "numpyclip: fastest in float32: --engine openvino\n"
 
 
 def test_options_that_no_measurement_heeds_are_unknown(run: Run) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numpyclip.arguments import ENGINE_NAMES, PRECISIONS
 from numpyclip.cli.options import ENGINE_OPTIONS, add_model_choice, load_model
 from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.errors import EngineError, InputError, NumPyCLIPError
@@ -29,7 +32,7 @@ EXAMPLES = """\
 
 First the processor, and each engine: its version, and its devices. Then for every engine, device and precision: one
 image in milliseconds, images a second in a batch of 32, texts a second of 100 short ones, and the least cosine to what
-NumPy computes in float32. The last line is the command line to use. Medians of 5; leave the machine alone meanwhile.
+NumPy computes in float32. The last lines are the options to use. Medians of 5; leave the machine alone meanwhile.
 
 Another engine needs: pip install "numpyclip[openvino]", or "numpyclip[onnxruntime]"."""
 
@@ -58,7 +61,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     command.add_argument("--list", action="store_true", help="list what there is, and measure nothing")
     command.add_argument("--json", action="store_true", help="print one JSON object per line")
-    add_model_choice(command)
+    group = add_model_choice(command)
+    group.add_argument("--engine", choices=ENGINE_NAMES, help="measure this one (default: all)")
+    group.add_argument("--precision", choices=PRECISIONS, help="measure this one (default: all)")
+    group.add_argument("--device", metavar="DEVICE", help="measure this one: cpu, cuda, cuda:1, ... (default: all)")
     command.set_defaults(low_memory=False)
 
 
@@ -127,18 +133,15 @@ def _candidates(devices: dict[type[Engine], list[str]], wanted: dict[str, str | 
     """
     from numpyclip.engines.selection import choose
 
-    engines = [
-        kind(device, precision)
-        for kind, places in devices.items()
-        for device in places
-        for precision in kind.devices[device.partition(":")[0]]
-    ]
     given = {name: value for name, value in wanted.items() if value is not None}
-    found = [each for each in engines if given.items() <= _options(each).items() and each.is_usable()]
-    if found:
-        return found
-    chosen = choose(**given)
-    return [chosen] if chosen else []
+    found = []
+    for kind in (kind for kind in devices if given.get("engine", kind.name) == kind.name):
+        places = [given["device"]] if "device" in given else devices[kind]
+        precisions = [given["precision"]] if "precision" in given else PRECISIONS
+        for device, precision in product(places, precisions):
+            with suppress(NumPyCLIPError):  # it has not both here
+                found.append(choose(kind.name, device, precision))
+    return [engine for engine in found or [choose(**given)] if engine]
 
 
 def _options(engine: Engine) -> dict[str, str]:

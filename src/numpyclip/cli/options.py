@@ -29,6 +29,7 @@ def add_pictures(command: argparse.ArgumentParser, verb: str, metavar: str = "PI
 def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32, usual: str = USUAL_MODEL) -> None:
     """Add the model, of which the `usual` one is the default, and how it is run."""
     group = add_model_choice(command, usual)
+    add_engine_options(group)
     group.add_argument(
         "--batch-size", type=positive, default=batch_size, metavar="N", help="inputs in a batch (default: %(default)s)"
     )
@@ -38,7 +39,7 @@ def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32, us
 
 
 def add_model_choice(command: argparse.ArgumentParser, usual: str = USUAL_MODEL) -> Options:
-    """Add the model, and what computes it."""
+    """Add the model."""
     group = command.add_argument_group("model")
     group.add_argument(
         "-m",
@@ -56,7 +57,6 @@ def add_model_choice(command: argparse.ArgumentParser, usual: str = USUAL_MODEL)
         metavar="N",
         help="keep the first N dimensions of embeddings, for models trained for it (Matryoshka)",
     )
-    add_engine_options(group)
     return group
 
 
