@@ -1,5 +1,6 @@
 import base64
 import json
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -197,17 +198,29 @@ def test_the_text_model_of_the_index_and_that_of_queries_are_named(serve: Serve,
 
 
 def test_an_index_of_another_model_is_not_searched(serve: Serve, tmp_path: Path, tiny: CLIP, drawings: Path) -> None:
-    import dataclasses
-
     client = serve(store=str(tmp_path / "store"))
     with Index(tmp_path / "store", tiny, create=True) as index:
         index.update([drawings])
         assert client.get("/search?q=a").status == 200
-        other = dataclasses.replace(tiny.fingerprint, weights="0" * 64, weights_float16="0" * 64)
+        other = replace(tiny.fingerprint, weights="0" * 64, weights_float16="0" * 64)
         with index.store.writing():
             index.store.begin(other, 128)
     answer = client.get("/search?q=a")
     assert (answer.status, "another model" in answer.message) == (503, True)
+
+
+def test_an_index_that_is_rebuilt_in_another_precision_is_searched_with_a_warning(
+    serve: Serve, tmp_path: Path, tiny: CLIP, drawings: Path
+) -> None:
+    client = serve(store=str(tmp_path / "store"))
+    with Index(tmp_path / "store", tiny, create=True) as index:
+        index.update([drawings])
+        assert client.get("/search?q=a").status == 200
+        with index.store.writing():
+            index.store.replace_fingerprint(replace(tiny.fingerprint, precision="bfloat16"))
+    with pytest.warns(UserWarning, match="computed in bfloat16, not in float32: comparable") as warned:
+        assert [client.get("/search?q=a").status for _ in range(2)] == [200, 200]
+    assert len(warned) == 1
 
 
 def test_without_an_index_there_is_no_search(serve: Serve) -> None:

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import CorruptCheckpointError, InputError, PictureError, StoreError
 from numpyclip.images.formats import identify
 from numpyclip.images.watch import quietly
+from numpyclip.index.fit import check_fit
 from numpyclip.index.index import Index
 from numpyclip.index.records import Match
 from numpyclip.model.ops import Array
@@ -71,6 +73,7 @@ class Service:
         self.fetcher = Fetcher(settings.fetch_hosts, private=settings.fetch_private)
         self._store = store
         self._index: Index | None = None
+        self._fitting: Fingerprint | None = None  # that of the index when it was last found to fit the model
         self._running: set[Future[Any]] = set()
 
     async def __aenter__(self) -> Service:
@@ -224,8 +227,12 @@ class Service:
         except InputError as error:
             raise HTTPException(503, f"the index cannot be searched: {error}") from error
         found = index.store.fingerprint
-        if found is not None and not found.is_comparable(self.model.fingerprint):
-            raise HTTPException(503, "the index was rebuilt with another model; restart the server.")
+        if found != self._fitting:
+            try:
+                check_fit(index.store, self.model)
+            except InputError as error:
+                raise HTTPException(503, "the index was rebuilt with another model; restart the server.") from error
+            self._fitting = found
         return index
 
     def _open_index(self) -> Index:
@@ -233,6 +240,7 @@ class Service:
             raise HTTPException(404, "this server has no index to search.")
         if self._index is None:
             self._index = Index(self._store, self.model)
+            self._fitting = self._index.store.fingerprint
         return self._index
 
     def indexed_image(self, row_id: int) -> Match:
