@@ -71,6 +71,10 @@ def test_known_embeddings_are_those_of_the_same_precision(place: Path, rounded: 
     assert Index(place, tiny).known.of_file(picture) is not None
     with pytest.warns(UserWarning, match=NOTE):
         assert Index(place, rounded).known.of_file(picture) is None
+    with pytest.warns(UserWarning, match=NOTE), Index(place, rounded, mix_precisions=True) as index:
+        index.add_texts("a bird")
+    for model in (rounded, tiny):
+        assert Index(place, model).known.of_file(picture) is None
 
 
 def test_imported_embeddings_are_of_the_same_precision(place: Path, rounded: CLIP, tiny: CLIP, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--mix-precisions",
         action="store_true",
-        help="add embeddings in another precision of an engine than that of the index, which records both",
+        help="add embeddings in another precision; the index records both, and other commands reuse none of it",
     )
     action = command.add_mutually_exclusive_group()
     action.add_argument("--texts", metavar="FILE", help="add texts, one a line, or - for standard input")

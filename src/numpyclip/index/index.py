@@ -53,7 +53,8 @@ class Index:
     vectors : {"float32", "float16", "int8"}, optional
         See `open_store`.
     mix_precisions : bool, default=False
-        Add embeddings that are computed in another precision than those of the index, which then records both.
+        Add embeddings that are computed in another precision than those of the index, which then records both;
+        nothing of it is `known` then.
 
     Raises
     ------

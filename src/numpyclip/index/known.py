@@ -23,7 +23,7 @@ class KnownEmbeddings:
     """Embeddings that an index has, for `numpyclip.pipeline`; to the index nothing is added.
 
     The EXIF orientation was applied to them. Whether large JPEG files were decoded at a reduced size, an index does
-    not tell. If the index holds embeddings of another model, nothing is known.
+    not tell. Nothing is known if the index is of another model or precision, or mixes precisions.
     """
 
     def __init__(self, store: Store, model: CLIP) -> None:
