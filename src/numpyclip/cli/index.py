@@ -21,6 +21,7 @@ from numpyclip.cli.stores import (
 )
 from numpyclip.errors import InputError
 from numpyclip.index.model_options import remembered_options
+from numpyclip.index.vectors.shards import VECTOR_DTYPES
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -58,7 +59,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_file_options(command)
     command.add_argument(
         "--vectors",
-        choices=["float32", "float16", "int8"],
+        choices=VECTOR_DTYPES,
         help="of a new index: dtype of the first search pass; less memory, same results (default: float32)",
     )
     command.add_argument(

@@ -27,7 +27,7 @@ from numpyclip.index.records import Modality
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
 from numpyclip.index.update import FoundFile, Report, Updater, reaches
-from numpyclip.index.vectors.shards import Precision
+from numpyclip.index.vectors.shards import VectorDType
 from numpyclip.index.where import EVERYWHERE, Where, existing_folder
 from numpyclip.pipeline import Embedded, PictureReader, iter_embeddings
 from numpyclip.runtime.chunks import batched
@@ -70,7 +70,7 @@ class Index:
         model: CLIP,
         *,
         create: bool = False,
-        vectors: Precision | None = None,
+        vectors: VectorDType | None = None,
         mix_precisions: bool = False,
     ) -> None:
         check_model(model)

@@ -11,11 +11,11 @@ from numpyclip.index.database.sql import meta
 from numpyclip.index.database.sqlite import SQLiteDatabase
 from numpyclip.index.store import Store
 from numpyclip.index.vectors.memory_mapped import MemoryMappedVectors
-from numpyclip.index.vectors.shards import PRECISIONS, Precision, shard_files
+from numpyclip.index.vectors.shards import VECTOR_DTYPES, VectorDType, shard_files
 from numpyclip.index.where import absolute, is_path
 
 
-def open_store(place: str | os.PathLike[str], *, create: bool = False, vectors: Precision | None = None) -> Store:
+def open_store(place: str | os.PathLike[str], *, create: bool = False, vectors: VectorDType | None = None) -> Store:
     """Open an index.
 
     Parameters
@@ -48,8 +48,8 @@ def open_store(place: str | os.PathLike[str], *, create: bool = False, vectors: 
         from numpyclip.index.vectors.pgvector import PgVectors
 
         return Store(PostgresDatabase(address, create=create), PgVectors())
-    if vectors is not None and vectors not in PRECISIONS:
-        raise InputError(f"vectors is {vectors!r:.60}; expected one of {', '.join(PRECISIONS)}.")
+    if vectors is not None and vectors not in VECTOR_DTYPES:
+        raise InputError(f"vectors is {vectors!r:.60}; expected one of {', '.join(VECTOR_DTYPES)}.")
     folder = Path(absolute(place))
     database = SQLiteDatabase(folder)
     if not database.file.exists() and shard_files(folder):
@@ -59,8 +59,8 @@ def open_store(place: str | os.PathLike[str], *, create: bool = False, vectors: 
         database.create(precision=vectors or "float32", row_checksums="1")
     database.check()
     with database.reading() as connection:
-        found: Precision = meta(connection, "precision") or "float32"  # type: ignore[assignment]
-        if found not in PRECISIONS:
+        found: VectorDType = meta(connection, "precision") or "float32"  # type: ignore[assignment]
+        if found not in VECTOR_DTYPES:
             raise Damage(f"holds {found!r:.60} for the precision of embeddings")
     if vectors not in (None, found):
         raise InputError(f"{folder}: this index has vectors of {found}, not {vectors}; leave vectors out.")

@@ -16,7 +16,7 @@ from numpyclip.index.open_store import is_address, open_store
 from numpyclip.index.salvage import check_rows, copy_sound, is_damage
 from numpyclip.index.store import Store
 from numpyclip.index.vectors import LEAST_RECALL, Progress
-from numpyclip.index.vectors.shards import PRECISIONS, remove, shard_files
+from numpyclip.index.vectors.shards import VECTOR_DTYPES, remove, shard_files
 from numpyclip.index.where import absolute
 
 
@@ -124,7 +124,7 @@ def _salvage(database: SQLiteDatabase, damage: str) -> str:
             with database.reading() as old:
                 copy_sound(old, new)
         if meta(new, "precision") is None:
-            found = (name for name in PRECISIONS[1:] if any(file.suffix == f".{name}" for file in shards))
+            found = (name for name in VECTOR_DTYPES[1:] if any(file.suffix == f".{name}" for file in shards))
             set_meta(new, precision=next(found, "float32"))
         for table in ("folders", "texts", "vectors"):
             (counts[table],) = new.execute(f"SELECT count(*) FROM {table}").fetchone()

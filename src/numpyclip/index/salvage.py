@@ -21,7 +21,7 @@ from numpyclip.index.database import Damage
 from numpyclip.index.database.sql import checked, set_meta
 from numpyclip.index.records import MODALITIES
 from numpyclip.index.vectors.memory_mapped import MOST_ROWS
-from numpyclip.index.vectors.shards import PRECISIONS
+from numpyclip.index.vectors.shards import VECTOR_DTYPES
 
 _TEXT, _FLOAT = (str, NoneType), (float, NoneType)  # or nothing
 
@@ -165,7 +165,7 @@ def _check(name: str, row: tuple[Any, ...]) -> None:
 def _is_fact(key: str, value: str) -> bool:
     """Tell whether a value can be that of a key of `meta`."""
     if key == "precision":
-        return value in PRECISIONS
+        return value in VECTOR_DTYPES
     if key in ("generation", "embed_dim", "next_embed_dim"):
         return value.isascii() and value.isdecimal() and len(value) <= 6 and int(value) > 0
     with contextlib.suppress(InputError, ValueError, RecursionError):

@@ -5,7 +5,7 @@ import pytest
 
 from numpyclip.index.vectors import shards as shards_module
 from numpyclip.index.vectors.scan import nearest
-from numpyclip.index.vectors.shards import PRECISIONS, Precision, Shards
+from numpyclip.index.vectors.shards import VECTOR_DTYPES, Shards, VectorDType
 from numpyclip.model.ops import Array, normalize
 
 
@@ -20,10 +20,10 @@ def cloud(rows: int, seed: int, width: int = 32) -> Array:
     return normalize(noise + np.float32(3))
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", VECTOR_DTYPES)
 @pytest.mark.parametrize("n", [1, 7, 1000, 5000])
 @pytest.mark.usefixtures("small_files")
-def test_what_is_found_is_what_sorting_all_would_give(tmp_path: Path, precision: Precision, n: int) -> None:
+def test_what_is_found_is_what_sorting_all_would_give(tmp_path: Path, precision: VectorDType, n: int) -> None:
     vectors, queries = cloud(2500, 0), cloud(3, 1)
     vectors[1200] = vectors[40]  # equal ones: the first is first
     shards = Shards(tmp_path, 32, precision)
@@ -40,9 +40,9 @@ def test_what_is_found_is_what_sorting_all_would_give(tmp_path: Path, precision:
         assert len(set(rows.tolist())) == len(rows)
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", VECTOR_DTYPES)
 @pytest.mark.usefixtures("small_files")
-def test_only_allowed_rows_are_found(tmp_path: Path, precision: Precision) -> None:
+def test_only_allowed_rows_are_found(tmp_path: Path, precision: VectorDType) -> None:
     vectors, query = cloud(1000, 2), cloud(1, 3)
     shards = Shards(tmp_path, 32, precision)
     shards.write(0, vectors)
@@ -54,7 +54,7 @@ def test_only_allowed_rows_are_found(tmp_path: Path, precision: Precision) -> No
 
 
 @pytest.mark.parametrize("precision", ["float16", "int8"])
-def test_the_error_of_a_rounded_row_is_a_bound(tmp_path: Path, precision: Precision) -> None:
+def test_the_error_of_a_rounded_row_is_a_bound(tmp_path: Path, precision: VectorDType) -> None:
     vectors, queries = cloud(500, 4), cloud(50, 5)
     vectors[0] = 0
     vectors[1, 1:] = 0  # one peak

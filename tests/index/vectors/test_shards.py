@@ -8,7 +8,7 @@ import pytest
 
 from numpyclip.errors import StoreError
 from numpyclip.index.vectors import shards as shards_module
-from numpyclip.index.vectors.shards import PRECISIONS, Precision, Shards
+from numpyclip.index.vectors.shards import VECTOR_DTYPES, Shards, VectorDType
 from numpyclip.model.ops import Array
 from tests.index.vectors.test_scan import cloud
 
@@ -27,7 +27,7 @@ def vectors() -> Array:
     return cloud(COUNT, 0, WIDTH)
 
 
-def written(folder: Path, vectors: Array, precision: Precision = "float32") -> Shards:
+def written(folder: Path, vectors: Array, precision: VectorDType = "float32") -> Shards:
     shards = Shards(folder, WIDTH, precision, {})
     for start, stop in ((0, 7), (7, 21), (21, COUNT)):
         shards.write(start, vectors[start:stop])
@@ -56,7 +56,7 @@ def cut(file: Path, size: int) -> None:
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 @pytest.mark.parametrize("rows", [[], [0], [3, 4, 7], [9, 10, 11, 24], [5, 7, 9, 20], list(range(COUNT))], ids=str)
 def test_rows_that_are_not_sound_become_zeros_and_no_others(
-    tmp_path: Path, vectors: Array, rows: list[int], precision: Precision
+    tmp_path: Path, vectors: Array, rows: list[int], precision: VectorDType
 ) -> None:
     shards = written(tmp_path, vectors, precision)
     assert unsound(shards) == []
@@ -164,8 +164,8 @@ def test_rows_are_verified_once_in_a_process(tmp_path: Path, vectors: Array) -> 
         list(shards.blocks(COUNT, 4))
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_rows_of_version_1_get_their_checksums(tmp_path: Path, vectors: Array, precision: Precision) -> None:
+@pytest.mark.parametrize("precision", VECTOR_DTYPES)
+def test_rows_of_version_1_get_their_checksums(tmp_path: Path, vectors: Array, precision: VectorDType) -> None:
     shards = written(tmp_path, vectors, precision)
     for file in tmp_path.glob("*-checksums"):
         file.unlink()

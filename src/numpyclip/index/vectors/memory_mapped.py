@@ -31,7 +31,7 @@ from numpyclip.index.records import MODALITIES
 from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors, hnsw
 from numpyclip.index.vectors.hnsw import HNSW
 from numpyclip.index.vectors.scan import nearest
-from numpyclip.index.vectors.shards import Precision, Rows, Shards, remove
+from numpyclip.index.vectors.shards import Rows, Shards, VectorDType, remove
 from numpyclip.index.where import EVERYWHERE, Where
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched
@@ -45,7 +45,7 @@ _FEW = 1000  # pictures that are listed before a search, however few there are
 class MemoryMappedVectors(Vectors):
     """See `Vectors`; `folder` is that of the index."""
 
-    def __init__(self, folder: Path, precision: Precision) -> None:
+    def __init__(self, folder: Path, precision: VectorDType) -> None:
         self._folder = folder
         self._precision = precision
         self._verified: dict[Path, int] = {}

@@ -27,8 +27,8 @@ from numpyclip.index.vectors.checksums import at_places, checksums
 from numpyclip.model.ops import Array
 from numpyclip.regular_file import open_regular
 
-Precision: TypeAlias = Literal["float32", "float16", "int8"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+VectorDType: TypeAlias = Literal["float32", "float16", "int8"]
+VECTOR_DTYPES: tuple[VectorDType, ...] = get_args(VectorDType)
 
 _ROWS = 1 << 17  # of a file: 256 MiB at 512 numbers a row
 _SUMS = "-checksums"  # ends the name of the file with those of another
@@ -52,7 +52,7 @@ class Shards:
     """
 
     def __init__(
-        self, folder: Path, embed_dim: int, precision: Precision = "float32", verified: dict[Path, int] | None = None
+        self, folder: Path, embed_dim: int, precision: VectorDType = "float32", verified: dict[Path, int] | None = None
     ) -> None:
         self._verified = verified
         self.folder = folder
@@ -228,7 +228,7 @@ class Shards:
 def shard_files(folder: Path) -> list[Path]:
     """List the shards of all generations in the folder of an index, and the files with their checksums."""
     files = (file for modality in MODALITIES for file in folder.glob(f"{modality}-[0-9]*/*.*"))
-    return sorted(file for file in files if file.suffix[1:].removesuffix(_SUMS) in PRECISIONS)
+    return sorted(file for file in files if file.suffix[1:].removesuffix(_SUMS) in VECTOR_DTYPES)
 
 
 def _map(file: Path, kind: np.dtype[Any], count: int) -> NDArray[Any]:
