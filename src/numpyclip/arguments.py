@@ -15,6 +15,7 @@ Precision: TypeAlias = Literal["float32", "bfloat16", "float16", "int8"]
 
 ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+ENGINE_OPTIONS = ("engine", "precision", "device")  # of `numpyclip.load`, of commands, and of what an index records
 
 
 def whole_number(value: Any) -> int | None:

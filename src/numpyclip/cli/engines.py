@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numpyclip.arguments import ENGINE_NAMES, PRECISIONS
-from numpyclip.cli.options import ENGINE_OPTIONS, add_model_choice, load_model
+from numpyclip.arguments import ENGINE_NAMES, ENGINE_OPTIONS, PRECISIONS
+from numpyclip.cli.options import add_model_choice, load_model
 from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.errors import EngineError, InputError, NumPyCLIPError
 from numpyclip.families.repository_files import EXPORTED

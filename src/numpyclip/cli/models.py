@@ -6,6 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
+from numpyclip.arguments import ENGINE_OPTIONS
 from numpyclip.cli.model_files import known_model, print_state, state_of
 from numpyclip.cli.options import add_engine_options, add_weights_options
 from numpyclip.cli.outputs import print_columns, print_json, say, say_error
@@ -218,8 +219,6 @@ _OPTIONS = {  # those of some actions → the argument, and these actions
     "--clear": ("clear", ("cache",)),
     "--images": ("images", ("verify",)),
     "--as": ("published_as", ("verify",)),
-    "--engine": ("engine", ("verify",)),
-    "--precision": ("precision", ("verify",)),
-    "--device": ("device", ("verify",)),
+    **{f"--{name}": (name, ("verify",)) for name in ENGINE_OPTIONS},
 }
 _ACTIONS = {"list": _list, "download": _download, "verify": _verify, "cache": _cache}

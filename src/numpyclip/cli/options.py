@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from numpyclip.arguments import ENGINE_NAMES, PRECISIONS
+from numpyclip.arguments import ENGINE_NAMES, ENGINE_OPTIONS, PRECISIONS
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
 from numpyclip.weights.activations import ACTIVATIONS
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
 
 DEFAULT_MODEL = "ViT-B/32"
-ENGINE_OPTIONS = ("engine", "precision", "device")
 USUAL_MODEL = f"$NUMPYCLIP_MODEL, else {DEFAULT_MODEL}"
 Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"  # of a command, or a group of them
 

@@ -12,7 +12,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from numpyclip.cli.options import ENGINE_OPTIONS, USUAL_MODEL, add_model_options, load_model
+from numpyclip.arguments import ENGINE_OPTIONS
+from numpyclip.cli.options import USUAL_MODEL, add_model_options, load_model
 from numpyclip.cli.outputs import say
 from numpyclip.errors import EngineError, InputError, MissingPackageError, NumPyCLIPError
 from numpyclip.index.model_options import MODEL_OPTIONS, remembered_options

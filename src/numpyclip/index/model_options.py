@@ -5,22 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from numpyclip.arguments import ENGINE_OPTIONS
 from numpyclip.errors import StoreError
 from numpyclip.index.database import RECOVERY
 
 if TYPE_CHECKING:
     from numpyclip.index.store import Store
 
-MODEL_OPTIONS = (
-    "model",
-    "pretrained",
-    "activation",
-    "text_model",
-    "truncate_dim",
-    "engine",
-    "precision",
-    "device",
-)
+MODEL_OPTIONS = ("model", "pretrained", "activation", "text_model", "truncate_dim", *ENGINE_OPTIONS)
 
 
 def remembered_options(store: Store) -> dict[str, str]:
