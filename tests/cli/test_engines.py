@@ -147,7 +147,8 @@ def test_an_index_remembers_its_engine(run: Run, engine: str, tmp_path: Path, mo
     store, add = tmp_path / "an.index", ("index", "--texts", tmp_path / "words.txt", "--store", tmp_path / "an.index")
     assert run(*add, "-m", "tiny", "--engine", engine, "--precision", "int8").status == 0
     listed = json.loads(run("index", "--list", "--json", "--store", store).out)
-    assert (listed["precision"], listed["texts"]) == ("int8", 2)
+    assert (listed["engine"], listed["precision"], listed["device"]) == (engine, "int8", None)
+    assert listed["texts"] == 2
     assert f"engine {engine}, precision int8" in run("index", "--list", "--store", store).out
     found = run("search", "a dog", "--in", "texts", "--store", store, "--json")
     assert (found.status, found.err) == (0, "")  # in the same precision

@@ -20,7 +20,7 @@ from numpyclip.cli.stores import (
     remember_model,
 )
 from numpyclip.errors import InputError
-from numpyclip.index.model_options import remembered_options
+from numpyclip.index.model_options import MODEL_OPTIONS, remembered_options
 from numpyclip.index.vectors.shards import VECTOR_DTYPES
 
 if TYPE_CHECKING:
@@ -237,8 +237,8 @@ def _list(arguments: argparse.Namespace, store: Store) -> int:
     options, found = remembered_options(store), store.fingerprint
     precision = None if found is None else found.precision
     if arguments.json:
-        named = {key: options.get(key) for key in ("model", "pretrained", "text_model")}
-        about = {**named, "truncate_dim": dimensions(options), "precision": precision}
+        about: dict[str, Any] = {**dict.fromkeys(MODEL_OPTIONS), **options, "precision": precision}
+        about["truncate_dim"] = dimensions(options)
         print_json({"store": store.place, **about, **counts, "folders": folders})
         return 0
     if precision not in (None, "float32"):
