@@ -62,9 +62,11 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--list", action="store_true", help="list what there is, and measure nothing")
     command.add_argument("--json", action="store_true", help="print one JSON object per line")
     group = add_model_choice(command)
-    group.add_argument("--engine", choices=ENGINE_NAMES, help="measure this one (default: all)")
-    group.add_argument("--precision", choices=PRECISIONS, help="measure this one (default: all)")
-    group.add_argument("--device", metavar="DEVICE", help="measure this one: cpu, cuda, cuda:1, ... (default: all)")
+    group.add_argument("--engine", choices=ENGINE_NAMES, help="measure this engine only (default: all)")
+    group.add_argument("--precision", choices=PRECISIONS, help="measure this precision only (default: all)")
+    group.add_argument(
+        "--device", metavar="DEVICE", help="measure this device only: cpu, cuda, cuda:1, ... (default: all)"
+    )
     command.set_defaults(low_memory=False)
 
 

@@ -65,7 +65,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--mix-precisions",
         action="store_true",
-        help="add embeddings in another precision; the index records both, and other commands reuse none of it",
+        help="add embeddings in another precision; the index records both, and no command reuses its embeddings",
     )
     action = command.add_mutually_exclusive_group()
     action.add_argument("--texts", metavar="FILE", help="add texts, one a line, or - for standard input")
