@@ -31,7 +31,7 @@ BLAS = threadpool_info()
 import faiss  # noqa: E402
 
 from numpyclip.index.vectors.scan import nearest  # noqa: E402
-from numpyclip.index.vectors.shards import PRECISIONS, Shards  # noqa: E402
+from numpyclip.index.vectors.shards import VECTOR_DTYPES, Shards  # noqa: E402
 
 _WRITTEN = 50_000
 
@@ -54,7 +54,7 @@ def in_turn(rounds: int, *calls: Callable[[], object]) -> list[float]:
 
 def measure(rows: int, width: int, rounds: int, folder: Path) -> None:
     rng = np.random.default_rng(0)
-    shards = {precision: Shards(folder / precision, width, precision) for precision in PRECISIONS}
+    shards = {precision: Shards(folder / precision, width, precision) for precision in VECTOR_DTYPES}
     peer = faiss.IndexFlatIP(width)
     for start in range(0, rows, _WRITTEN):
         vectors = unit(rng, min(_WRITTEN, rows - start), width)
