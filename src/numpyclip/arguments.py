@@ -44,7 +44,7 @@ def checked_precision(precision: object) -> Precision:
     if precision is None:
         return "float32"
     for known in PRECISIONS:
-        if precision == known:
+        if isinstance(precision, str) and precision == known:
             return known
     raise InputError(f"precision is {precision!r:.60}; expected {', '.join(map(repr, PRECISIONS))}.")
 

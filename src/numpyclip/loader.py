@@ -140,10 +140,9 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
 
 def _read_exported(folder: Path, precision: object, fixed: Mapping[str, object]) -> ExportedModel | None:
     """Read a folder that was exported, None if it is none; raise InputError for an option that was fixed with it."""
-    from numpyclip.families.repository_files import EXPORTED
-    from numpyclip.weights.local import exists
+    from numpyclip.families.repository_files import is_exported
 
-    if not exists(folder / EXPORTED):
+    if not is_exported(folder):
         return None
     from numpyclip.families.exported import read_exported
 

@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from numpyclip.cli.engines import _candidates, _Measured, _recommend
+import numpyclip
+from numpyclip.cli.engines import _candidates, _Inputs, _Measured, _recommend
 from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.engines.openvino import _core
 from numpyclip.engines.selection import ENGINES
@@ -101,6 +103,16 @@ def test_the_fastest_of_equal_and_of_similar_embeddings_are_recommended(capsys: 
     ]
     _recommend([*equal, measured("--precision int8", "int8", 40, 0.998)])
     assert capsys.readouterr().err == "numpyclip: fastest in float32: --engine openvino\n"
+
+
+def test_no_engine_that_computes_nan_is_recommended(capsys: pytest.CaptureFixture[str]) -> None:
+    model, _ = numpyclip.load("tiny")
+    inputs = _Inputs(model)
+    ours, nan = inputs.embed(model), [np.full_like(each, np.nan) for each in inputs.embed(model)]
+    measured = inputs.measure(model, None, nan)
+    assert np.isnan(measured.cosine)
+    _recommend([inputs.measure(model, None, ours), replace(measured, precision="float16", images_per_s=1e9)])
+    assert "0.999" not in capsys.readouterr().err
 
 
 def test_options_that_no_measurement_heeds_are_unknown(run: Run) -> None:

@@ -247,3 +247,11 @@ def test_a_forked_process_has_sessions_of_its_own(by_engine: CLIP, by_numpy: CLI
         assert "forked from one that has used it" in str(found)
     else:
         assert_near(found, expected)
+
+
+def test_the_fingerprint_of_a_text_model_is_that_of_its_weights(engine: str) -> None:
+    images, texts = FAMILIES / "open_clip-bert", FAMILIES / "mclip-bert"
+    by_numpy, _ = numpyclip.load(images, text_model=texts)
+    by_engine, _ = numpyclip.load(images, text_model=texts, engine=engine, precision="int8")
+    assert by_engine.fingerprint.text_model == by_numpy.fingerprint.text_model
+    assert by_engine.fingerprint.precision != by_numpy.fingerprint.precision

@@ -89,6 +89,24 @@ def test_weights_beyond_the_file_are_refused(
         read(folder, exported[1])
 
 
+@pytest.mark.parametrize("name", ["token_embedding.weight", "text_projection.bias"])
+@pytest.mark.parametrize("part", [0, 0.5])
+def test_weights_without_all_their_data_are_refused(
+    exported: tuple[Path, CLIPConfig], folder: Path, name: str, part: float
+) -> None:
+    """OpenVINO would compute with whatever is behind them in memory."""
+    whole = onnx.load(folder / "text.onnx")
+
+    def shorten(model: Any) -> None:
+        model.CopyFrom(whole)
+        tensor = next(each for each in model.graph.initializer if each.name == name)
+        tensor.raw_data = tensor.raw_data[: int(part * len(tensor.raw_data))]
+
+    changed(folder / "text.onnx", shorten)
+    with pytest.raises(CheckpointError, match=rf"text\.onnx: '{name}' has [0-9]+ bytes; expected those of its type"):
+        read(folder, exported[1])
+
+
 def test_a_file_that_is_missing_or_none_is_refused(exported: tuple[Path, CLIPConfig], folder: Path) -> None:
     (folder / "text.onnx_data").unlink()
     with pytest.raises(CheckpointError, match="cannot be read \\(No such file"):

@@ -18,7 +18,7 @@ from numpyclip.arguments import ENGINE_NAMES, ENGINE_OPTIONS, PRECISIONS
 from numpyclip.cli.options import add_model_choice, load_model
 from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.errors import EngineError, InputError, NumPyCLIPError
-from numpyclip.families.repository_files import EXPORTED
+from numpyclip.families.repository_files import is_exported
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -72,7 +72,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List, then measure."""
-    if (Path(arguments.model) / EXPORTED).is_file():
+    if is_exported(Path(arguments.model)):
         raise InputError(
             f"{arguments.model}: has ONNX graphs, and all is compared with NumPy, which needs weights. Name the model "
             "that was exported."
@@ -195,7 +195,7 @@ class _Inputs:
             many = len(pixels) / _seconds(lambda: model.encode_image(pixels))
         if (ids := self.ids) is not None:
             texts = len(ids) / _seconds(lambda: model.encode_text(ids))
-        return _Measured(*names, one, many, texts, min(1.0, *cosines))
+        return _Measured(*names, one, many, texts, float(np.minimum(1, cosines).min()))
 
 
 def _seconds(compute: Callable[[], object]) -> float:

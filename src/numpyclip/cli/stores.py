@@ -16,6 +16,7 @@ from numpyclip.arguments import ENGINE_OPTIONS
 from numpyclip.cli.options import USUAL_MODEL, add_model_options, load_model
 from numpyclip.cli.outputs import say
 from numpyclip.errors import EngineError, InputError, MissingPackageError, NumPyCLIPError
+from numpyclip.families.repository_files import is_exported
 from numpyclip.index.model_options import MODEL_OPTIONS, remembered_options
 
 if TYPE_CHECKING:
@@ -137,12 +138,12 @@ def load_remembered(
     with warnings.catch_warnings():
         if "truncate_dim" not in given:  # it was said when the index was made
             warnings.simplefilter("ignore", TruncationWarning)
-        with _explained({key: wanted[key] for key in ENGINE_OPTIONS if key in wanted and key not in given}):
+        with _explained({key: wanted[key] for key in ENGINE_OPTIONS if key in wanted and key not in given}, arguments):
             return load_model(arguments)
 
 
 @contextmanager
-def _explained(made_with: dict[str, str]) -> Iterator[None]:
+def _explained(made_with: dict[str, str], arguments: argparse.Namespace) -> Iterator[None]:
     """Say in an error, perhaps of the engine, that nobody asked for it now."""
     try:
         yield
@@ -150,7 +151,8 @@ def _explained(made_with: dict[str, str]) -> Iterator[None]:
         if made_with in ({}, {"engine": "numpy"}):
             raise
         options = " ".join(f"--{key} {value}" for key, value in made_with.items())
-        raise type(error)(f"{error} The index was made with {options}; --engine numpy searches it, too.") from error
+        other = "" if is_exported(Path(arguments.model)) else "; --engine numpy searches it, too"
+        raise type(error)(f"{error} The index was made with {options}{other}.") from error
 
 
 def dimensions(options: dict[str, str]) -> int | None:

@@ -143,6 +143,11 @@ class DualEncoder(TorchMethods):
         return tower.engine if tower else None
 
     @property
+    def fingerprint_of_weights(self) -> Fingerprint:
+        """The fingerprint, whatever engine computes the model."""
+        return self.fingerprint.of_weights(self.engine.precision if self.engine else "")
+
+    @property
     def visual(self) -> VisionTower:
         """The image tower, computed by NumPy."""
         return present(self._visual(), "images")

@@ -53,7 +53,7 @@ _ELSEWHERE = ("family", "matryoshka", "preprocess", "masks_padding", "usual_logi
 _PROFILE = re.compile(r" profile=\w+")
 _CLIP_TOKENIZER = re.compile(r"openai|open_clip|transformers \{.*", re.DOTALL)
 # The least cosines to embeddings of float32 that were measured, of models with random weights: float16 on a CPU, in
-# tests/graph; bfloat16 of 16 images by RN50 (other models: 0.9995); int8 of 40 images by a small FastViT.
+# tests/graph; bfloat16 of 16 images by RN50 (other models: 0.996); int8 of 40 images by a small FastViT.
 _LEAST_COSINES = {"float16": 0.9999, "bfloat16": 0.994, "int8": 0.997}
 _AND = " and "  # between precisions of embeddings that are mixed
 _END_OF_TEXT = re.compile(r"vocab_size=(?P<size>[0-9]+)(?P<between>[^()]*) pool=eos end_id=(?P<end>[0-9]+)")
@@ -151,6 +151,11 @@ class Fingerprint:
     def computed_in(self, precision: str) -> Fingerprint:
         """Return that of the same model, computed in another precision than float32."""
         return dataclasses.replace(self, precision=_joined(self.precision, precision))
+
+    def of_weights(self, computed_in: str) -> Fingerprint:
+        """Return that of the weights, given the precision that they are computed in: the inverse of `computed_in`."""
+        precision = self.precision.removesuffix(computed_in).removesuffix("+")
+        return dataclasses.replace(self, precision=precision or "float32")
 
     def precision_note(self, other: Fingerprint) -> str:
         """Say in which precisions the embeddings of two comparable models are computed; empty if it is the same."""

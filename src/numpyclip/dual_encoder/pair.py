@@ -52,7 +52,7 @@ def pair(images: CLIP, texts: CLIP) -> CLIP:
             "_tokenizer": texts._tokenizer,
             "logit_scale": scale,
             "checkpoint": None,
-            "_fingerprint": Lazy(partial(_fingerprint, images._fingerprint, texts._fingerprint)),
+            "_fingerprint": Lazy(partial(_fingerprint, images, texts)),
         }
     )
 
@@ -61,5 +61,6 @@ def _nothing() -> None:
     return None
 
 
-def _fingerprint(images: Lazy[Fingerprint], texts: Lazy[Fingerprint]) -> Fingerprint:
-    return replace(images(), text_model=sha256(texts().to_json().encode()).hexdigest())
+def _fingerprint(images: CLIP, texts: CLIP) -> Fingerprint:
+    text_model = texts.fingerprint_of_weights.to_json()
+    return replace(images.fingerprint, text_model=sha256(text_model.encode()).hexdigest())

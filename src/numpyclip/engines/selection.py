@@ -35,7 +35,7 @@ def choose(engine: object = None, device: object = "cpu", precision: object = No
     EngineError
         If an engine is installed, but has no such device here.
     """
-    if engine not in (None, *ENGINE_NAMES):
+    if not isinstance(engine, str | None) or engine not in (None, *ENGINE_NAMES):
         raise InputError(f"engine is {engine!r:.60}; expected {', '.join(map(repr, ENGINE_NAMES))}.")
     place, wanted = _checked_device(device), checked_precision(precision)
     if engine in (None, "numpy") and place == "cpu" and wanted == "float32":
@@ -54,7 +54,7 @@ def choose(engine: object = None, device: object = "cpu", precision: object = No
 
 def _checked_device(device: object) -> str:
     name = str(device).lower()
-    if not _DEVICE.fullmatch(name):
+    if device is None or not _DEVICE.fullmatch(name):
         raise InputError(f"device is {device!r:.60}; expected a name, such as 'cpu', 'cuda' or 'cuda:1'.")
     return "cpu" if name == "cpu:0" else name
 

@@ -8,6 +8,7 @@ from pathlib import Path, PureWindowsPath
 from numpyclip.errors import CheckpointError, listed
 from numpyclip.families.activation import Claim
 from numpyclip.families.config_file import Section, read_config_file
+from numpyclip.weights.local import exists
 from numpyclip.weights.read import INDEX_SUFFIX
 
 OPEN_CLIP_CONFIG = "open_clip_config.json"
@@ -70,6 +71,11 @@ class ModelFiles:
     activation: Claim | None = None  # the catalogue's
     copy_of: str | None = None  # the model of OpenAI's, if it is in another library's layout
     warnings: tuple[str, ...] = ()  # why the config may be the wrong one for these weights
+
+
+def is_exported(folder: Path) -> bool:
+    """Tell whether a folder has ONNX graphs that `numpyclip.export` has written."""
+    return exists(folder / EXPORTED)
 
 
 def files_at(path: Path, table: Section | None = None, doubt: str | None = None) -> ModelFiles:

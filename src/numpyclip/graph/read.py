@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import onnx
+from onnx import TensorProto
 
 from numpyclip.errors import CheckpointError
 from numpyclip.graph.edits import take_pixel_values
@@ -16,6 +18,13 @@ from numpyclip.model.config import CLIPConfig
 from numpyclip.regular_file import open_regular
 
 Input: TypeAlias = Literal["pixels", "pixel_values", "input_ids"]
+
+_SIZES = {  # bytes of a number
+    **dict.fromkeys((TensorProto.BOOL, TensorProto.INT8, TensorProto.UINT8), 1),
+    **dict.fromkeys((TensorProto.FLOAT16, TensorProto.BFLOAT16), 2),
+    TensorProto.FLOAT: 4,
+    TensorProto.INT64: 8,
+}
 
 
 def read_graph(path: Path, kind: Input, config: CLIPConfig, weights: WeightFile) -> onnx.ModelProto:
@@ -60,6 +69,11 @@ def _move_weights(path: Path, model: onnx.ModelProto, weights: WeightFile) -> No
             tensor.raw_data = _read_external(path, tensor)
             tensor.ClearField("external_data")
             tensor.ClearField("data_location")
+        if len(tensor.raw_data) != math.prod(tensor.dims) * _SIZES.get(tensor.data_type, -1):
+            raise CheckpointError(  # OpenVINO would compute with whatever is behind it in memory
+                f"{path}: {tensor.name!r:.100} has {len(tensor.raw_data)} bytes; expected those of its type and shape "
+                f"{tuple(tensor.dims)}. Export it again."
+            )
         if weights.add(tensor, tensor.raw_data):
             tensor.ClearField("raw_data")
 

@@ -9,7 +9,6 @@ from typing import Any
 from numpyclip.arguments import Precision
 from numpyclip.atomic import write_files
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.families.exported import IMAGE_GRAPH, TEXT_GRAPH, ExportedModel
 from numpyclip.families.repository_files import EXPORTED
 from numpyclip.graph import image_graph, text_graph, write_graph
@@ -42,15 +41,8 @@ def write_folder(model: CLIP, precision: Precision, folder: Path) -> None:
         precision=precision,
         logit_scale=float(model.logit_scale),
         logit_bias=float(model.logit_bias),
-        fingerprint=_fingerprint(model).to_json(),
+        fingerprint=model.fingerprint_of_weights.to_json(),
         source=model.checkpoint.path.name if model.checkpoint else "",
         described_tokenizer=tokenizer,
     )
     write_files(folder, {**files, EXPORTED: as_json(exported.to_json())})
-
-
-def _fingerprint(model: CLIP) -> Fingerprint:
-    """Return the fingerprint of the weights, whatever engine computes the model."""
-    found, engine = model.fingerprint, model.engine
-    of_weights = found.precision.removesuffix(engine.precision if engine else "").removesuffix("+")
-    return replace(found, precision=of_weights or "float32")
