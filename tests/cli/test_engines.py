@@ -11,6 +11,7 @@ from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.engines.openvino import _core
 from numpyclip.engines.selection import ENGINES
 from tests.cli.conftest import Run
+from tests.random_clip import write_random_clip
 
 
 def test_the_list_has_the_processor_and_all_engines(run: Run) -> None:
@@ -180,3 +181,19 @@ def test_an_index_remembers_its_engine(run: Run, engine: str, tmp_path: Path, mo
     assert err.endswith("numpyclip index --migrate --engine numpy.\n")
     assert run(*add, "--engine", "numpy", "--mix-precisions").status == 0
     assert json.loads(run("index", "--list", "--json", "--store", store).out)["precision"] == "float32 and int8"
+
+
+def test_an_index_of_an_exported_model_is_searched_with_the_original(run: Run, engine: str, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("a dog\na cat\n", "utf-8")
+    folder, at = numpyclip.export("tiny", tmp_path / "exported"), ("--store", tmp_path / "an.index")
+    made = ("index", "--texts", tmp_path / "words.txt", *at)
+    assert run(*made, "-m", folder, "--engine", engine).status == 0
+    searched = ("search", "a dog", "--in", "texts", *at)
+    for options in ((), ("-m", "tiny"), ("-m", "tiny", "--engine", "numpy")):
+        status, out, err = run(*searched, *options)
+        assert (status, err) == (0, "")
+        assert out.splitlines()[0].endswith("\ta dog")
+    assert run(*made, "-m", "tiny", "--engine", "numpy").status == 0
+    other = write_random_clip(tmp_path / "random.npz")
+    status, _, err = run(*searched, "-m", other, "--activation", "gelu")
+    assert (status, "of another model" in err) == (2, True), err
