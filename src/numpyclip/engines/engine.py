@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from numpyclip.arguments import EngineName, Precision
 from numpyclip.errors import EngineError, MissingPackageError, NumPyCLIPError
+from numpyclip.interrupts import deferred_interrupts
 from numpyclip.model.ops import Array
 
 # A compiled graph of one input and one output, used by one thread at a time: (b, ...) -> (b, e).
@@ -82,7 +83,8 @@ class Engine(ABC):
     def library(cls) -> Any:
         """Import the library; raise EngineError if it is installed, and cannot be imported."""
         try:
-            return import_module(cls.name)
+            with deferred_interrupts():
+                return import_module(cls.name)
         except Exception as error:  # of a file that is missing or damaged, or of another version of something
             raise EngineError(f"{cls.name}: cannot be imported ({error}). Install it anew.") from error
 
