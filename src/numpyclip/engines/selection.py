@@ -40,7 +40,7 @@ def choose(engine: object = None, device: object = "cpu", precision: object = No
     place, wanted = _checked_device(device), checked_precision(precision)
     if engine in (None, "numpy") and place == "cpu" and wanted == "float32":
         return None
-    kinds = [kind for kind in ENGINES.values() if engine in (None, kind.name) and wanted in _precisions(kind, place)]
+    kinds = [kind for kind in _kinds(engine) if wanted in _precisions(kind, place)]
     if not kinds:
         raise InputError(_unavailable(engine, place, wanted))
     installed = [kind for kind in kinds if kind.is_installed()]
@@ -59,6 +59,10 @@ def _checked_device(device: object) -> str:
     return "cpu" if name == "cpu:0" else name
 
 
+def _kinds(engine: object) -> list[type[Engine]]:
+    return [kind for kind in ENGINES.values() if engine in (None, kind.name)]
+
+
 def _precisions(kind: type[Engine], device: str) -> tuple[Precision, ...]:
     name, _, index = device.partition(":")
     return () if index and name == "cpu" else kind.devices.get(name, ())
@@ -68,10 +72,12 @@ def _unavailable(engine: object, device: str, precision: str) -> str:
     """Say what there is in place of what was asked for."""
     if engine == "numpy":
         return f"engine 'numpy' computes on the CPU in float32, not on {device!r:.60} in {precision}. Leave engine out."
-    kinds = [kind for kind in ENGINES.values() if engine in (None, kind.name)]
-    has = "; ".join(
-        f"{kind.name} on {name}: {', '.join(precisions)}" for kind in kinds for name, precisions in kind.devices.items()
-    )
-    return (
-        f"device {device!r:.60} in precision {precision!r}: no engine has both. Expected numpy on cpu: float32; {has}."
-    )
+    has = [
+        f"{kind.name} on {name}: {', '.join(precisions)}"
+        for kind in _kinds(engine)
+        for name, precisions in kind.devices.items()
+    ]
+    none = f"engine {engine!r} has not both"
+    if engine is None:
+        none, has = "no engine has both", ["numpy on cpu: float32", *has]
+    return f"device {device!r:.60} in precision {precision!r}: {none}. Expected {'; '.join(has)}."
