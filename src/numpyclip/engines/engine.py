@@ -22,6 +22,10 @@ from numpyclip.model.ops import Array
 Session: TypeAlias = Callable[[NDArray[Any]], Array]
 
 
+class PrecisionError(EngineError):
+    """A device that is here does not compute in a precision."""
+
+
 @dataclass(frozen=True, eq=False)
 class CachedGraph:
     """A compiled graph in a file: `weights` come first in it, so that an engine may map them.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from numpyclip.arguments import ENGINE_NAMES, Precision, checked_precision
-from numpyclip.engines.engine import Engine
+from numpyclip.engines.engine import Engine, PrecisionError
 from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.engines.openvino import OpenVINO
 from numpyclip.errors import InputError
@@ -50,6 +51,31 @@ def choose(engine: object = None, device: object = "cpu", precision: object = No
     chosen = next((each for each in engines if each.is_usable()), engines[0])
     chosen.check()
     return chosen
+
+
+def choose_for_graphs(folder: Path, precision: Precision, engine: object, device: object) -> Engine | None:
+    """Return the engine for a folder of graphs, which have a precision; None for NumPy.
+
+    Raises
+    ------
+    InputError, PrecisionError
+        If the device has other precisions only, or the reason is one of those of `choose`.
+    MissingPackageError, EngineError
+        As `choose`.
+    """
+    if engine == "numpy":  # which has no use for graphs of any precision
+        return choose(engine, device)
+    try:
+        return choose(engine, device, precision)
+    except (InputError, PrecisionError) as error:
+        others = [other for kind in _kinds(engine) for other in _precisions(kind, _checked_device(device))]
+        if not others:
+            raise
+        who = "no engine computes" if engine is None else f"engine {engine!r} does not compute"
+        raise type(error)(
+            f"{folder}: was exported in {precision}, in which {who} on {device!r:.60} here. Export it in {others[0]}, "
+            "or pass another device."
+        ) from error
 
 
 def _checked_device(device: object) -> str:
