@@ -194,6 +194,16 @@ def test_what_needs_weights_says_so(folder: Path, engine: str, pixels: np.ndarra
         _ = again.visual
 
 
+def test_what_has_no_weights_is_not_saved_or_exported_again(folder: Path, tmp_path: Path, engine: str) -> None:
+    again, _ = numpyclip.load(folder, engine=engine)
+    for model in (again, pickle.loads(pickle.dumps(again))):
+        with pytest.raises(InputError, match=r"folder: has ONNX graphs, no weights; save the model that was exported"):
+            numpyclip.save(model, tmp_path / "saved")
+        with pytest.raises(InputError, match=r"or another export, load the model that was exported\.$"):
+            numpyclip.export(model, tmp_path / "exported")
+    assert list(tmp_path.iterdir()) == []
+
+
 def change(folder: Path, copy: Path, **options: Any) -> Path:
     shutil.copytree(folder, copy)
     path = copy / "numpyclip.json"
