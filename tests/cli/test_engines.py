@@ -60,11 +60,14 @@ def test_an_engine_that_cannot_be_imported_is_listed_with_the_reason(
 
 def test_every_engine_is_measured(run: Run, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("numpyclip.cli.engines._ROUNDS", 1)
-    status, out, _ = run("engines", "-m", "tiny", "--engine", engine, "--precision", "float32", "--json")
+    status, out, err = run("engines", "-m", "tiny", "--engine", engine, "--precision", "float32", "--json")
     assert status == 0
     measured = [json.loads(line) for line in out.splitlines()[3:]]
     assert [each["engine"] for each in measured] == ["numpy", engine]
     assert measured[1]["cosine"] > 1 - 1e-5
+    assert "numpyclip: fastest in float32: " in err
+    status, _, err = run("engines", "-m", "tiny", "--engine", engine, "--precision", "int8")
+    assert (status, "fastest in float32" in err) == (0, False)
 
 
 @pytest.mark.parametrize(
@@ -97,13 +100,17 @@ def test_the_fastest_of_equal_and_of_similar_embeddings_are_recommended(capsys: 
         return _Measured("an engine", "cpu", precision, options, 1.0, images_per_s, 1.0, cosine)
 
     equal = [measured("", "float32", 10, 1.0), measured("--engine openvino", "float32", 20, 1.0)]
-    _recommend([*equal, measured("--precision int8", "int8", 40, 0.998), measured("-p", "bfloat16", 30, 0.9995)])
+    _recommend(
+        [*equal, measured("--precision int8", "int8", 40, 0.998), measured("-p", "bfloat16", 30, 0.9995)], is_all=False
+    )
     assert capsys.readouterr().err.splitlines() == [
         "numpyclip: fastest in float32: --engine openvino",
         "numpyclip: fastest with a cosine of 0.999 or more: -p",
     ]
-    _recommend([*equal, measured("--precision int8", "int8", 40, 0.998)])
+    _recommend([*equal, measured("--precision int8", "int8", 40, 0.998)], is_all=False)
     assert capsys.readouterr().err == "numpyclip: fastest in float32: --engine openvino\n"
+    _recommend([equal[0], measured("--precision int8", "int8", 40, 0.9995)], is_all=False)  # not all in float32
+    assert capsys.readouterr().err == "numpyclip: fastest with a cosine of 0.999 or more: --precision int8\n"
 
 
 def test_no_engine_that_computes_nan_is_recommended(capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,7 +119,9 @@ def test_no_engine_that_computes_nan_is_recommended(capsys: pytest.CaptureFixtur
     ours, nan = inputs.embed(model), [np.full_like(each, np.nan) for each in inputs.embed(model)]
     measured = inputs.measure(model, None, nan)
     assert np.isnan(measured.cosine)
-    _recommend([inputs.measure(model, None, ours), replace(measured, precision="float16", images_per_s=1e9)])
+    _recommend(
+        [inputs.measure(model, None, ours), replace(measured, precision="float16", images_per_s=1e9)], is_all=True
+    )
     assert "0.999" not in capsys.readouterr().err
 
 
