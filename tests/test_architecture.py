@@ -15,6 +15,7 @@ SOURCE = Path(numpyclip.__file__).parent
 # A room is a folder or a module of the package. It may import those named beside it, which all stand above it.
 ROOMS = {
     "escaping": "",
+    "interrupts": "",
     "errors": "escaping",
     "arguments": "errors",
     "lock": "",
@@ -28,8 +29,8 @@ ROOMS = {
     "tokenizer": "errors arguments weights",
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
     "runtime": "errors arguments atomic regular_file weights model",
-    "graph": "errors arguments atomic regular_file weights images model",
-    "engines": "errors arguments atomic regular_file weights model runtime graph",
+    "graph": "errors interrupts arguments atomic regular_file weights images model",
+    "engines": "errors interrupts arguments atomic regular_file weights model runtime graph",
     "pipeline": "errors arguments images model runtime",
     "families": "errors arguments weights images tokenizer model",
     "dual_encoder": "errors arguments notebook weights images tokenizer model runtime engines pipeline families",

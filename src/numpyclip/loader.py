@@ -120,7 +120,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         raise InputError(f"text_model is {text_model!r:.60}; expected the name of a model, or a path.")
     fixed = {"pretrained": pretrained, "activation": activation, "truncate_dim": truncate_dim, "text_model": text_model}
     exported = _read_exported(Path(name), precision, fixed)
-    chosen = _choose(engine, device, exported.precision if exported else precision, low_memory)
+    chosen = _choose(engine, device, precision, exported, low_memory)
     if exported is not None and chosen is not None:
         from numpyclip.dual_encoder.from_graphs import from_graphs
 
@@ -176,11 +176,16 @@ def _truncate(found: ModelDescription, dim: int | None, *, warned: bool = False)
     return replace(found, config=config)
 
 
-def _choose(engine: object, device: object, precision: object, low_memory: bool) -> Engine | None:
+def _choose(
+    engine: object, device: object, precision: object, exported: ExportedModel | None, low_memory: bool
+) -> Engine | None:
     """Return the engine that is asked for, None for NumPy."""
-    from numpyclip.engines.selection import choose
+    from numpyclip.engines.selection import choose, choose_for_graphs
 
-    chosen = choose(engine, device, precision)
+    if exported is None:
+        chosen = choose(engine, device, precision)
+    else:
+        chosen = choose_for_graphs(exported.folder, exported.precision, engine, device)
     if low_memory and chosen is not None:
         raise InputError(f"low_memory is {low_memory}, and engine {chosen.name!r} keeps all weights. Leave one out.")
     return chosen

@@ -11,6 +11,7 @@ from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.engines.openvino import _core
 from numpyclip.engines.selection import ENGINES
 from tests.cli.conftest import Run
+from tests.random_clip import write_random_clip
 
 
 def test_the_list_has_the_processor_and_all_engines(run: Run) -> None:
@@ -59,18 +60,21 @@ def test_an_engine_that_cannot_be_imported_is_listed_with_the_reason(
 
 def test_every_engine_is_measured(run: Run, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("numpyclip.cli.engines._ROUNDS", 1)
-    status, out, _ = run("engines", "-m", "tiny", "--engine", engine, "--precision", "float32", "--json")
+    status, out, err = run("engines", "-m", "tiny", "--engine", engine, "--precision", "float32", "--json")
     assert status == 0
     measured = [json.loads(line) for line in out.splitlines()[3:]]
     assert [each["engine"] for each in measured] == ["numpy", engine]
     assert measured[1]["cosine"] > 1 - 1e-5
+    assert "numpyclip: fastest in float32: " in err
+    status, _, err = run("engines", "-m", "tiny", "--engine", "numpy")
+    assert (status, "fastest in float32" in err) == (0, False)
 
 
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
         (("--device", "mps"), 2, "device 'mps' in precision 'float32': no engine has both"),
-        (("--engine", "onnxruntime", "--precision", "bfloat16"), 2, "device 'cpu' in precision 'bfloat16': no engine"),
+        (("--engine", "onnxruntime", "--precision", "float16"), 2, "engine 'onnxruntime' has not both. Expected onnx"),
         (("--engine", "onnxruntime", "--device", "directml"), 1, "has no provider for 'directml' here"),
     ],
 )
@@ -96,13 +100,17 @@ def test_the_fastest_of_equal_and_of_similar_embeddings_are_recommended(capsys: 
         return _Measured("an engine", "cpu", precision, options, 1.0, images_per_s, 1.0, cosine)
 
     equal = [measured("", "float32", 10, 1.0), measured("--engine openvino", "float32", 20, 1.0)]
-    _recommend([*equal, measured("--precision int8", "int8", 40, 0.998), measured("-p", "bfloat16", 30, 0.9995)])
+    _recommend(
+        [*equal, measured("--precision int8", "int8", 40, 0.998), measured("-p", "bfloat16", 30, 0.9995)], is_all=False
+    )
     assert capsys.readouterr().err.splitlines() == [
         "numpyclip: fastest in float32: --engine openvino",
         "numpyclip: fastest with a cosine of 0.999 or more: -p",
     ]
-    _recommend([*equal, measured("--precision int8", "int8", 40, 0.998)])
+    _recommend([*equal, measured("--precision int8", "int8", 40, 0.998)], is_all=False)
     assert capsys.readouterr().err == "numpyclip: fastest in float32: --engine openvino\n"
+    _recommend([equal[0], measured("--precision int8", "int8", 40, 0.9995)], is_all=False)  # not all in float32
+    assert capsys.readouterr().err == "numpyclip: fastest with a cosine of 0.999 or more: --precision int8\n"
 
 
 def test_no_engine_that_computes_nan_is_recommended(capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,7 +119,9 @@ def test_no_engine_that_computes_nan_is_recommended(capsys: pytest.CaptureFixtur
     ours, nan = inputs.embed(model), [np.full_like(each, np.nan) for each in inputs.embed(model)]
     measured = inputs.measure(model, None, nan)
     assert np.isnan(measured.cosine)
-    _recommend([inputs.measure(model, None, ours), replace(measured, precision="float16", images_per_s=1e9)])
+    _recommend(
+        [inputs.measure(model, None, ours), replace(measured, precision="float16", images_per_s=1e9)], is_all=True
+    )
     assert "0.999" not in capsys.readouterr().err
 
 
@@ -180,3 +190,19 @@ def test_an_index_remembers_its_engine(run: Run, engine: str, tmp_path: Path, mo
     assert err.endswith("numpyclip index --migrate --engine numpy.\n")
     assert run(*add, "--engine", "numpy", "--mix-precisions").status == 0
     assert json.loads(run("index", "--list", "--json", "--store", store).out)["precision"] == "float32 and int8"
+
+
+def test_an_index_of_an_exported_model_is_searched_with_the_original(run: Run, engine: str, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("a dog\na cat\n", "utf-8")
+    folder, at = numpyclip.export("tiny", tmp_path / "exported"), ("--store", tmp_path / "an.index")
+    made = ("index", "--texts", tmp_path / "words.txt", *at)
+    assert run(*made, "-m", folder, "--engine", engine).status == 0
+    searched = ("search", "a dog", "--in", "texts", *at)
+    for options in ((), ("-m", "tiny"), ("-m", "tiny", "--engine", "numpy")):
+        status, out, err = run(*searched, *options)
+        assert (status, err) == (0, "")
+        assert out.splitlines()[0].endswith("\ta dog")
+    assert run(*made, "-m", "tiny", "--engine", "numpy").status == 0
+    other = write_random_clip(tmp_path / "random.npz")
+    status, _, err = run(*searched, "-m", other, "--activation", "gelu")
+    assert (status, "of another model" in err) == (2, True), err

@@ -65,3 +65,10 @@ def test_unknown_layouts_are_refused_with_what_is_meant(run: Run) -> None:
     status, _, err = run("export", "tiny", "new", "--layout", "transformers")
     assert status == 2
     assert "did you mean transformers.js?" in err
+
+
+def test_a_precision_that_a_layout_has_not_is_a_wrong_argument(run: Run, tmp_path: Path) -> None:
+    status, out, err = run("export", "tiny", tmp_path / "new", "--layout", "immich", "--precision", "bfloat16")
+    assert (status, out) == (2, "")
+    assert "layout='immich': precision is 'bfloat16'; expected float32 or float16 or int8. The layout 'open'" in err
+    assert list(tmp_path.iterdir()) == []

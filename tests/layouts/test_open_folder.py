@@ -6,6 +6,7 @@ import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.engines.onnxruntime import ONNXRuntime
-from numpyclip.errors import CheckpointError, InputError
+from numpyclip.errors import CheckpointError, EngineError, InputError
 from tests.families.test_parity import FAMILIES
 
 onnx = pytest.importorskip("onnx")
@@ -156,6 +157,30 @@ def test_a_device_needs_to_have_its_precision_alone(
         numpyclip.load(folder, device="cuda", precision="float32")
 
 
+def test_a_precision_that_a_device_has_not_is_that_of_the_folder(
+    model: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setattr("numpyclip.engines.openvino._core", lambda: SimpleNamespace(get_property=lambda *_: ["FP32"]))
+    folder = numpyclip.export(model, tmp_path / "new", precision="float16")
+    remedy = r" on 'cpu' here\. Export it in float32, or pass another device\.$"
+    with pytest.raises(EngineError, match=r"new: was exported in float16, in which no engine computes" + remedy):
+        numpyclip.load(folder)
+    for engine, kind in (("openvino", EngineError), ("onnxruntime", InputError)):
+        words = f"new: was exported in float16, in which engine '{engine}' does not compute"
+        with pytest.raises(kind, match=words + remedy):
+            numpyclip.load(folder, engine=engine)
+    with pytest.raises(CheckpointError, match="no weights, which NumPy needs"):
+        numpyclip.load(folder, engine="numpy")
+    with pytest.raises(InputError, match=r"^device 'mps' in precision 'float16': no engine has both"):
+        numpyclip.load(folder, device="mps")
+
+
+def test_a_device_of_float16_alone_is_named(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"exported in float32, .* on 'coreml' here\. Export it in float16"):
+        numpyclip.load(folder, device="coreml")
+
+
 @pytest.mark.parametrize("missing", [{"vision": None}, {"text": None}])
 def test_a_model_of_one_tower_says_what_computes_it(model: CLIP, tmp_path: Path, engine: str, missing: Any) -> None:
     without = replace(model, config=replace(model.config, **missing))
@@ -167,6 +192,16 @@ def test_what_needs_weights_says_so(folder: Path, engine: str, pixels: np.ndarra
     again, _ = numpyclip.load(folder, engine=engine)
     with pytest.raises(InputError, match="has ONNX graphs, which only embed images and texts"):
         _ = again.visual
+
+
+def test_what_has_no_weights_is_not_saved_or_exported_again(folder: Path, tmp_path: Path, engine: str) -> None:
+    again, _ = numpyclip.load(folder, engine=engine)
+    for model in (again, pickle.loads(pickle.dumps(again))):
+        with pytest.raises(InputError, match=r"folder: has ONNX graphs, no weights; save the model that was exported"):
+            numpyclip.save(model, tmp_path / "saved")
+        with pytest.raises(InputError, match=r"or another export, load the model that was exported\.$"):
+            numpyclip.export(model, tmp_path / "exported")
+    assert list(tmp_path.iterdir()) == []
 
 
 def change(folder: Path, copy: Path, **options: Any) -> Path:

@@ -122,7 +122,7 @@ def load_remembered(
         remembered = {key: value for key, value in remembered.items() if key not in ENGINE_OPTIONS}
     wanted = given if arguments.model is not None else {**remembered, **given}
     is_same = all(wanted.get(key) == remembered.get(key) for key in _NAMED)
-    has_file = _has_file(wanted) or _has_lost_file(remembered)
+    has_file = _has_file(wanted) or _has_lost_file(remembered) or is_exported(Path(remembered.get("model", "")))
     may_fit = is_same or (must_fit and has_file) or _are_copies(wanted, remembered)
     if remembered and must_fit and not may_fit:
         raise InputError(

@@ -59,6 +59,6 @@ def _tower(engine: Engine, graph: Path | None, config: CLIPConfig) -> EngineTowe
 
 def _no_tower(folder: Path) -> NoReturn:
     raise InputError(
-        f"{folder}: has ONNX graphs, which only embed images and texts. Load the model that was exported for tokens, "
-        "attention and captions."
+        f"{folder}: has ONNX graphs, which only embed images and texts. For all else, such as tokens, captions or "
+        "another export, load the model that was exported."
     )

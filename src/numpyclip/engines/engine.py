@@ -15,10 +15,15 @@ from numpy.typing import NDArray
 
 from numpyclip.arguments import EngineName, Precision
 from numpyclip.errors import EngineError, MissingPackageError, NumPyCLIPError
+from numpyclip.interrupts import deferred_interrupts
 from numpyclip.model.ops import Array
 
 # A compiled graph of one input and one output, used by one thread at a time: (b, ...) -> (b, e).
 Session: TypeAlias = Callable[[NDArray[Any]], Array]
+
+
+class PrecisionError(EngineError):
+    """A device that is here does not compute in a precision."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +87,8 @@ class Engine(ABC):
     def library(cls) -> Any:
         """Import the library; raise EngineError if it is installed, and cannot be imported."""
         try:
-            return import_module(cls.name)
+            with deferred_interrupts():
+                return import_module(cls.name)
         except Exception as error:  # of a file that is missing or damaged, or of another version of something
             raise EngineError(f"{cls.name}: cannot be imported ({error}). Install it anew.") from error
 

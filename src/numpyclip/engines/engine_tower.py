@@ -51,7 +51,7 @@ class EngineTower(Guarded):
         self.engine = engine
         self._identity = identity
         self._config = config
-        self._graph = graph
+        self.graph = graph
         self._sessions: dict[tuple[Input, bool, int], Session] = {}
         super().__init__()
 
@@ -62,7 +62,7 @@ class EngineTower(Guarded):
         self._sessions = {}
 
     def __reduce__(self) -> tuple[object, ...]:
-        return EngineTower, (self.engine, self._identity, self._config, self._graph)
+        return EngineTower, (self.engine, self._identity, self._config, self.graph)
 
     def embed_images(self, image: NDArray[Any], cost: int, model: Callable[[], Model]) -> Array:
         """Embed images (b, 3, y, x), or (b, y, x, 3) of uint8, which cost so many tokens each: -> (b, e)."""
@@ -100,9 +100,9 @@ class EngineTower(Guarded):
                 self._sessions[key] = session
             embeddings = session(inputs)
         if embeddings.shape != (len(inputs), self._config.embed_dim):
-            remedy = " Export the model again." if self._graph else ""
+            remedy = " Export the model again." if self.graph else ""
             raise EngineError(
-                f"{self._graph or self.engine}: returned an array of shape {embeddings.shape} for {len(inputs)} "
+                f"{self.graph or self.engine}: returned an array of shape {embeddings.shape} for {len(inputs)} "
                 f"inputs; expected {(len(inputs), self._config.embed_dim)}.{remedy}"
             )
         return embeddings
@@ -110,8 +110,8 @@ class EngineTower(Guarded):
     def _make_graph(self, kind: Input, model: Callable[[], Model], weights: WeightFile) -> Any:
         from numpyclip.graph import image_graph, read_graph, text_graph  # slow: a cached start does without
 
-        if self._graph is not None:
-            return read_graph(self._graph, kind, self._config, weights)
+        if self.graph is not None:
+            return read_graph(self.graph, kind, self._config, weights)
         if kind == "input_ids":
             return text_graph(model(), precision=self.engine.precision, weights=weights)
         return image_graph(model(), precision=self.engine.precision, pixels=kind, weights=weights)

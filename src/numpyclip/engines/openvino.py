@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.arguments import PRECISIONS, Precision
-from numpyclip.engines.engine import CachedGraph, Engine, Session
+from numpyclip.engines.engine import CachedGraph, Engine, PrecisionError, Session
 from numpyclip.errors import EngineError
 from numpyclip.model.ops import Array
 
@@ -47,7 +47,7 @@ class OpenVINO(Engine):
                 raise EngineError(f"openvino: has no device {self.device!r} here; expected {_listed(available)}.")
             capabilities = _core().get_property(self._device, "OPTIMIZATION_CAPABILITIES")
         if _CAPABILITIES[self.precision] not in capabilities:
-            raise EngineError(
+            raise PrecisionError(
                 f"openvino: {self.device!r} does not compute in {self.precision} here. Leave precision out; "
                 "`numpyclip engines` lists what there is."
             )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from numpyclip.arguments import ENGINE_NAMES, Precision, checked_precision
-from numpyclip.engines.engine import Engine
+from numpyclip.engines.engine import Engine, PrecisionError
 from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.engines.openvino import OpenVINO
 from numpyclip.errors import InputError
@@ -40,7 +41,7 @@ def choose(engine: object = None, device: object = "cpu", precision: object = No
     place, wanted = _checked_device(device), checked_precision(precision)
     if engine in (None, "numpy") and place == "cpu" and wanted == "float32":
         return None
-    kinds = [kind for kind in ENGINES.values() if engine in (None, kind.name) and wanted in _precisions(kind, place)]
+    kinds = [kind for kind in _kinds(engine) if wanted in _precisions(kind, place)]
     if not kinds:
         raise InputError(_unavailable(engine, place, wanted))
     installed = [kind for kind in kinds if kind.is_installed()]
@@ -52,11 +53,40 @@ def choose(engine: object = None, device: object = "cpu", precision: object = No
     return chosen
 
 
+def choose_for_graphs(folder: Path, precision: Precision, engine: object, device: object) -> Engine | None:
+    """Return the engine for a folder of graphs, which have a precision; None for NumPy.
+
+    Raises
+    ------
+    InputError, PrecisionError
+        If the device has other precisions only, or the reason is one of those of `choose`.
+    MissingPackageError, EngineError
+        As `choose`.
+    """
+    if engine == "numpy":  # which has no use for graphs of any precision
+        return choose(engine, device)
+    try:
+        return choose(engine, device, precision)
+    except (InputError, PrecisionError) as error:
+        others = [other for kind in _kinds(engine) for other in _precisions(kind, _checked_device(device))]
+        if not others:
+            raise
+        who = "no engine computes" if engine is None else f"engine {engine!r} does not compute"
+        raise type(error)(
+            f"{folder}: was exported in {precision}, in which {who} on {device!r:.60} here. Export it in {others[0]}, "
+            "or pass another device."
+        ) from error
+
+
 def _checked_device(device: object) -> str:
     name = str(device).lower()
     if device is None or not _DEVICE.fullmatch(name):
         raise InputError(f"device is {device!r:.60}; expected a name, such as 'cpu', 'cuda' or 'cuda:1'.")
     return "cpu" if name == "cpu:0" else name
+
+
+def _kinds(engine: object) -> list[type[Engine]]:
+    return [kind for kind in ENGINES.values() if engine in (None, kind.name)]
 
 
 def _precisions(kind: type[Engine], device: str) -> tuple[Precision, ...]:
@@ -68,10 +98,12 @@ def _unavailable(engine: object, device: str, precision: str) -> str:
     """Say what there is in place of what was asked for."""
     if engine == "numpy":
         return f"engine 'numpy' computes on the CPU in float32, not on {device!r:.60} in {precision}. Leave engine out."
-    kinds = [kind for kind in ENGINES.values() if engine in (None, kind.name)]
-    has = "; ".join(
-        f"{kind.name} on {name}: {', '.join(precisions)}" for kind in kinds for name, precisions in kind.devices.items()
-    )
-    return (
-        f"device {device!r:.60} in precision {precision!r}: no engine has both. Expected numpy on cpu: float32; {has}."
-    )
+    has = [
+        f"{kind.name} on {name}: {', '.join(precisions)}"
+        for kind in _kinds(engine)
+        for name, precisions in kind.devices.items()
+    ]
+    none = f"engine {engine!r} has not both"
+    if engine is None:
+        none, has = "no engine has both", ["numpy on cpu: float32", *has]
+    return f"device {device!r:.60} in precision {precision!r}: {none}. Expected {'; '.join(has)}."

@@ -22,11 +22,13 @@ recorded, and fails for one without a graph.
 """
 
 from numpyclip.errors import MissingPackageError
+from numpyclip.interrupts import deferred_interrupts
 
 try:
-    from numpyclip.graph.build import image_graph, text_graph
-    from numpyclip.graph.read import read_graph
-    from numpyclip.graph.write import stream_graph, write_graph
+    with deferred_interrupts():
+        from numpyclip.graph.build import image_graph, text_graph
+        from numpyclip.graph.read import read_graph
+        from numpyclip.graph.write import stream_graph, write_graph
 except ImportError as error:
     if error.name != "onnx":
         raise

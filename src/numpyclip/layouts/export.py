@@ -78,7 +78,7 @@ def export(
     target = Path(folder).resolve()  # where a link points
     with atomic_folder(target, overwrite) as part:
         source = loaded.checkpoint.path if loaded.checkpoint else None
-        check_target(target, source, overwrite, module.FILES)
+        check_target(target, source, overwrite, module.FILES, f"an export of the layout {layout!r}")
         module.write_folder(loaded, precision, part)
     return Path(folder)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from numpyclip.arguments import Precision
-from numpyclip.errors import UnsupportedCheckpointError
+from numpyclip.errors import InputError, UnsupportedCheckpointError
 from numpyclip.images.preprocess import Preprocess, in_pixels
 from numpyclip.model.config import list_options
 from numpyclip.saving.plan import PREPROCESS
@@ -21,9 +21,15 @@ class Library:
     precisions: tuple[Precision, ...]
 
     def check(self, preprocess: Preprocess, precision: Precision) -> None:
-        """Raise UnsupportedCheckpointError if it cannot prepare images as a model needs them, or has no precision."""
+        """Raise UnsupportedCheckpointError if it cannot prepare images as a model needs them.
+
+        An InputError if it has no such precision.
+        """
         if precision not in self.precisions:
-            raise self.cannot(f"precision is '{precision}'", " or ".join(self.precisions))
+            expected = " or ".join(self.precisions)
+            raise InputError(
+                f"layout='{self.name}': precision is '{precision}'; expected {expected}. The layout 'open' takes it."
+            )
         if len({*preprocess.sides}) > 1:
             raise self.cannot(f"images are {in_pixels(preprocess.size)}", "squares")
         if preprocess.resize_mode not in _RESIZE_MODES:

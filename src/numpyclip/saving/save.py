@@ -70,10 +70,7 @@ def save(
         raise InputError(f"dtype is {dtype!r:.60}; expected {' or '.join(map(repr, DTYPES))}.")
     loaded = model if isinstance(model, CLIP) else load(model)[0]
     if loaded.checkpoint is None:
-        raise InputError(
-            "a model that was pickled, or has the text tower of another one, cannot be saved; expected one from "
-            "numpyclip.load in this process."
-        )
+        raise InputError(_why_not(loaded))
     if loaded.config.full_dim is not None:
         raise InputError("no format says that embeddings are truncated; load the model without truncate_dim.")
     target = Path(folder).resolve()  # where a link points
@@ -84,6 +81,17 @@ def save(
     if plan.warning:
         warnings.warn(f"{folder}: {plan.warning}", stacklevel=2)
     return Path(folder)
+
+
+def _why_not(model: CLIP) -> str:
+    """Say why a model without a checkpoint cannot be saved."""
+    tower = model._image_engine_tower or model._text_engine_tower
+    if tower is not None and tower.graph is not None:
+        return f"{tower.graph.parent}: has ONNX graphs, no weights; save the model that was exported."
+    return (
+        "a model that was pickled, or has the text tower of another one, cannot be saved; expected one from "
+        "numpyclip.load in this process."
+    )
 
 
 def _plan(model: CLIP, checkpoint: Checkpoint, format: Format, dtype: DType) -> Plan:

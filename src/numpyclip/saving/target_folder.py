@@ -17,7 +17,9 @@ SAVED = (
 )
 
 
-def check_target(folder: Path, source: Path | None, overwrite: bool, ours: Iterable[str] = SAVED) -> None:
+def check_target(
+    folder: Path, source: Path | None, overwrite: bool, ours: Iterable[str] = SAVED, what: str = "a saved model"
+) -> None:
     """Raise unless a folder can be created, or replaced.
 
     Parameters
@@ -28,11 +30,13 @@ def check_target(folder: Path, source: Path | None, overwrite: bool, ours: Itera
     overwrite : bool
     ours : iterable of str
         What a folder that is replaced may hold: patterns of paths within it.
+    what : str
+        The name of that.
 
     Raises
     ------
     InputError
-        If it exists: unless it is to be overwritten, and holds only a saved model, other than the one being saved.
+        If it exists: unless it is to be overwritten, and holds only ours, other than the one being saved.
     """
     if not folder.exists():
         return
@@ -43,7 +47,7 @@ def check_target(folder: Path, source: Path | None, overwrite: bool, ours: Itera
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder; expected a new name, or the folder of a model to replace.")
     if others := sorted(name for name in _contents(folder) if not any(_matches(name, pattern) for pattern in ours)):
-        raise InputError(f"{folder}: holds {others[0]!r:.100}, which is no part of a saved model; it is not replaced.")
+        raise InputError(f"{folder}: holds {others[0]!r:.100}, which is no part of {what}; it is not replaced.")
     if source and folder in (source.absolute().parent, source.resolve().parent, source.parent.resolve()):
         raise InputError(f"{folder}: holds the model that is being saved; expected another folder.")
 

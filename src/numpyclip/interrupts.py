@@ -1,0 +1,25 @@
+"""Ctrl-C that waits until something has ended that would report it as a fault of its own, or swallow it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def deferred_interrupts() -> Iterator[None]:
+    """Handle Ctrl-C at the end: compiled modules whose import it breaks off say that they are damaged."""
+    previous = signal.getsignal(signal.SIGINT)
+    if previous is None or threading.current_thread() is not threading.main_thread():
+        yield  # others have set the handler, or it runs in the main thread
+        return
+    received: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: received.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+        for number in received[:1]:
+            signal.raise_signal(number)
