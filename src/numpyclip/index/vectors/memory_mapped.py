@@ -126,7 +126,7 @@ class MemoryMappedVectors(Vectors):
         """Delete shards and HNSW indexes of older generations, also those that a killed process has left."""
         for space in (Space(old, modality) for old in range(1, generation) for modality in MODALITIES):
             shutil.rmtree(self._shard_folder(space), ignore_errors=True)  # on Windows a reader may hold it: later, then
-            for _, file in hnsw.files(self._folder, space):
+            for file in self._folder.glob(f"{space.modality}-{space.generation}-*.usearch*"):
                 with contextlib.suppress(OSError):
                     file.unlink()
 
@@ -139,11 +139,11 @@ class MemoryMappedVectors(Vectors):
     def has_damaged_hnsw(self, connection: Connection, space: Space) -> bool:
         """Tell whether there is an HNSW index that cannot be used."""
         count = _next_row(connection, space)
-        return any(rows > count or not hnsw.is_whole(file, rows) for rows, file in hnsw.files(self._folder, space))
+        return any(rows > count or not hnsw.is_whole(file) for rows, file in hnsw.files(self._folder, space))
 
     def remove_hnsw(self) -> bool:
         """Remove it; False if there is none."""
-        files = list(self._folder.glob("*.usearch"))
+        files = list(self._folder.glob("[!.]*.usearch*"))  # parts of one, too
         for file in files:
             remove(file)
         return bool(files)
