@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyarrow import Array, RecordBatch
 
-TEXT = "text"  # the column of texts that are embedded
-
 
 def utf8(text: str) -> str:
     """Return a text with escape sequences for what UTF-8 has not: lone surrogates, which names of files may have."""
