@@ -16,7 +16,7 @@ from typing import IO
 import numpy as np
 
 from numpyclip.remote import exists, join
-from numpyclip.shards.names import name_columns, text_column
+from numpyclip.shards.key_columns import name_columns, text_column
 from numpyclip.shards.new_file import make_folder, new_file, numbered_files
 from numpyclip.shards.part import Kind, OutputRow
 from numpyclip.shards.spool import ROWS, Spool, batched

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError, quoted
 from numpyclip.remote import is_url
-from numpyclip.shards.names import utf8
+from numpyclip.shards.columns import valid_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -123,7 +123,7 @@ class Spool:
                 yield stream.read_all()
 
     def _free(self, name: str) -> str:
-        name = utf8(name)
+        name = valid_text(name)
         return f"{_PREFIX}{name}" if self._reserved.fullmatch(name) else name
 
 
@@ -162,7 +162,7 @@ def _text(value: Any) -> str | None:
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     if isinstance(value, str):
-        return utf8(value)
+        return valid_text(value)
     try:
         return json.dumps(value, default=str)
     except RecursionError:

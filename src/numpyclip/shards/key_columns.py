@@ -9,20 +9,17 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from numpyclip.shards.columns import valid_text
+
 if TYPE_CHECKING:
     from pyarrow import Array, RecordBatch
-
-
-def utf8(text: str) -> str:
-    """Return a text with escape sequences for what UTF-8 has not: lone surrogates, which names of files may have."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def text_column(texts: Sequence[str | None]) -> Array:
     """Make a column of texts."""
     import pyarrow
 
-    return pyarrow.array([text if text is None else utf8(text) for text in texts], pyarrow.string())
+    return pyarrow.array([text if text is None else valid_text(text) for text in texts], pyarrow.string())
 
 
 def name_columns(column: str, names: Sequence[str]) -> dict[str, Array]:
@@ -30,7 +27,7 @@ def name_columns(column: str, names: Sequence[str]) -> dict[str, Array]:
     import pyarrow
 
     columns = {column: text_column(names)}
-    if any(raw := [None if name == utf8(name) else _bytes(name) for name in names]):
+    if any(raw := [None if name == valid_text(name) else _bytes(name) for name in names]):
         columns[f"{column}_bytes"] = pyarrow.array(raw, pyarrow.binary())
     return columns
 
