@@ -20,6 +20,7 @@ from numpyclip.errors import (
 from numpyclip.loader import load
 from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
 from numpyclip.runtime.chunks import batched
+from numpyclip.runtime.finite import NOT_FINITE, NotFinite
 from numpyclip.shards.part import OutputRow, Part, PartSummary, Row
 from numpyclip.shards.read import read_part
 from numpyclip.shards.write import open_destination
@@ -59,8 +60,7 @@ def embed_part(job: Job, part: Part, report: Report | None = None) -> PartSummar
     start = time.perf_counter()
     model = load_model(job.model, job.load_options)
     destination = open_destination(job.destination, job.layout, job.dtype, model.config.embed_dim, job.reading.kind)
-    embed = _embed_images if job.reading.kind == "images" else _embed_texts
-    embedded = embed(model, read_part(part, job.reading), job)
+    embedded = _embed(model, read_part(part, job.reading), job)
     if report is not None:
         embedded = _reported(embedded, job.batch_size, lambda rows: report(part.number, rows))
     rows, errors = destination.write(part.number, embedded)
@@ -74,26 +74,37 @@ def load_model(name: str, options: tuple[tuple[str, Any], ...]) -> CLIP:
     return model
 
 
-def _embed_images(model: CLIP, rows: Iterable[Row], job: Job) -> Iterator[OutputRow]:
-    read_picture = PictureReader(model.preprocess, job.decoding)
+def _embed(model: CLIP, rows: Iterable[Row], job: Job) -> Iterator[OutputRow]:
+    if job.reading.kind == "images":
+        return embed_images(model, rows, PictureReader(model.preprocess, job.decoding), job.batch_size)
+    return embed_texts(model, rows, job.batch_size, truncate=job.truncate)
+
+
+def embed_images(
+    model: CLIP, rows: Iterable[Row], read_picture: PictureReader, batch_size: int
+) -> Iterator[OutputRow]:
+    """Embed rows of images; yield one row for each, in order."""
 
     def read(row: Row) -> Reading[None]:
         if row.content is None:
             raise PictureError(row.error)
         return read_picture(row.content, row.key)
 
-    for record in iter_embeddings(model.embed_pixels, rows, read, batch_size=job.batch_size, on_error="skip"):
+    for record in iter_embeddings(model.embed_pixels, rows, read, batch_size=batch_size, on_error="skip"):
         row, error = record.picture, record.error
+        if isinstance(error, NotFinite):
+            error = NotFinite(f"{row.key}: {NOT_FINITE}")
         yield OutputRow(row.key, record.embedding, row.columns, None if error is None else str(error))
 
 
-def _embed_texts(model: CLIP, rows: Iterable[Row], job: Job) -> Iterator[OutputRow]:
-    for batch in batched(rows, job.batch_size):
-        errors = [_text_error(model, row, job.truncate) for row in batch]
+def embed_texts(model: CLIP, rows: Iterable[Row], batch_size: int, *, truncate: bool) -> Iterator[OutputRow]:
+    """Embed rows of texts; yield one row for each, in order."""
+    for batch in batched(rows, batch_size):
+        errors = [_text_error(model, row, truncate) for row in batch]
         texts = [str(row.content) for row, error in zip(batch, errors, strict=True) if error is None]
-        embeddings = iter(model.embed_texts(texts, job.batch_size, truncate=job.truncate))
+        embeddings = iter(model.embed_texts(texts, batch_size, truncate=truncate))
         for row, error in zip(batch, errors, strict=True):
-            yield OutputRow(row.key, None if error else next(embeddings), row.columns, error)
+            yield OutputRow(row.key, next(embeddings) if error is None else None, row.columns, error)
 
 
 def _text_error(model: CLIP, row: Row, truncate: bool) -> str | None:
