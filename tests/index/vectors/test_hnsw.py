@@ -1,10 +1,12 @@
 """An HNSW index beside the shards. Random rows are the hardest there are for one."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -162,6 +164,23 @@ def test_a_build_that_is_killed_goes_on(
     assert sum(steps) == 1000
     assert (recall.queries, recall.n) == (200, 10)
     assert recall.least > 0.98  # as of one that was not interrupted
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT ends the process there")
+def test_ctrl_c_within_usearch_is_no_error(shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from usearch.index import Index
+
+    add = Index.add
+
+    def interrupted(*arguments: object) -> None:
+        Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        while True:
+            add(*arguments)
+            arguments[0].clear()  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(Index, "add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        hnsw.build(shards, 2000, tmp_path, SPACE)
 
 
 def test_it_is_meant_for_the_rows_there_were(shards: Shards, tmp_path: Path, added: list[int]) -> None:

@@ -31,7 +31,7 @@ from numpyclip.index.vectors.shards import Rows, Shards, remove
 from numpyclip.model.ops import Array, normalize
 
 _LOG = logging.getLogger(__name__)
-_AT_ONCE = 1 << 14  # rows that are added
+_AT_ONCE = 1 << 12  # rows that are added
 _CONNECTIONS, _EXPANSION = 24, 256  # of the graph: neighbours of a row, and how many are looked at to choose them
 _PATIENCE = 20  # times as long as it took to save it, it is built until it is saved again; at first in seconds
 _WIDTH = 8  # candidates for each row that is wanted, and at least 256
@@ -91,7 +91,7 @@ def build(shards: Shards, count: int, folder: Path, space: Space, progress: Prog
         for start, block in shards.blocks(count, _AT_ONCE):
             rows = np.setdiff1d(np.arange(start, start + len(block)), held_out, assume_unique=True)
             new = rows[~graph.contains(rows)]
-            graph.add(new, block[new - start])
+            _add(graph, new, block[new - start])
             crc, now = zlib.crc32(block.data, crc), time.monotonic()
             if len(new) and now - saved > patience:
                 before = list(folder.glob(parts))
@@ -130,6 +130,15 @@ def _begun(shards: Shards, count: int, parts: Iterable[Path]) -> tuple[Any, int]
                 graph.load(file)
                 return graph, int(planned)
     return new(), count
+
+
+def _add(graph: Any, rows: Rows, embeddings: Array) -> None:
+    try:
+        graph.add(rows, embeddings)
+    except RuntimeError as error:
+        if "terminated" not in str(error):
+            raise
+        raise KeyboardInterrupt from error  # as which usearch has caught it
 
 
 def _crc(shards: Shards, count: int) -> int:
