@@ -67,7 +67,10 @@ MIRRORS = (
 )
 
 # Modules of one name that do not mirror each other.
-TWICE = {"clip", "index"}  # that of openai/CLIP and the model; the index and its folder
+TWICE = {
+    *("clip", "index"),  # that of openai/CLIP and the model; the index and its folder
+    *("shards", "write"),  # of inputs and of an index's vectors; of embeddings and of graphs
+}
 
 DEPENDENCIES = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 EXTRAS = {  # imported when they are needed, and missed with a message

@@ -1,0 +1,102 @@
+"""Parts of the output in clip-retrieval's format, which autofaiss reads, too.
+
+``img_emb/img_emb_0000.npy`` has the embeddings of a part, ``metadata/metadata_0000.parquet`` what is known of each. The
+latter is written last: where it is, the part is complete. Inputs without an embedding are in neither, but in
+``errors/errors_0000.parquet``. Embeddings of texts are in ``text_emb``, the texts in the column ``caption``.
+
+Source: github.com/rom1504/clip-retrieval, clip_inference/writer.py and clip_back.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from numpyclip.remote import exists, join
+from numpyclip.shards.columns import TEXT, name_columns, text_column
+from numpyclip.shards.new_file import make_folder, new_file, numbered_files
+from numpyclip.shards.part import Kind, OutputRow
+from numpyclip.shards.spool import ROWS, Spool, batched
+
+if TYPE_CHECKING:
+    from pyarrow import Array
+
+FOLDERS: dict[Kind, str] = {"images": "img_emb", "texts": "text_emb"}
+KEYS: dict[Kind, str] = {"images": "image_path", "texts": "caption"}  # columns that identify what is embedded
+
+
+@dataclass(frozen=True)
+class ClipRetrievalParts:
+    """A destination in clip-retrieval's format."""
+
+    place: str
+    dtype: str
+    embed_dim: int
+    kind: Kind
+
+    def done(self) -> set[int]:
+        """Return the numbers of complete parts."""
+        return set(numbered_files(join(self.place, "metadata"), lambda number: f"metadata_{number:04d}.parquet"))
+
+    def write(self, number: int, rows: Iterable[OutputRow]) -> tuple[int, int]:
+        """Write a part, atomically; return the numbers of rows and of errors among them."""
+        import pyarrow
+
+        own = {KEYS[self.kind]: pyarrow.string()}
+        reserved = (f"{KEYS[self.kind]}_bytes",)
+        place = self._place("metadata", number, ".parquet")
+        with (
+            Spool(place, own, reserved) as metadata,
+            Spool(place, {**own, "error": pyarrow.string()}, reserved) as errors,
+        ):
+            with new_file(self._place(FOLDERS[self.kind], number, ".npy")) as file:
+                self._fill(file, rows, metadata, errors)
+            self._write_errors(errors, number)
+            with new_file(place) as file:
+                metadata.write(file)
+            return metadata.rows + errors.rows, errors.rows
+
+    def _place(self, folder: str, number: int, suffix: str) -> str:
+        make_folder(self.place)
+        make_folder(join(self.place, folder))
+        return join(join(self.place, folder), f"{folder}_{number:04d}{suffix}")
+
+    def _fill(self, file: IO[bytes], rows: Iterable[OutputRow], metadata: Spool, errors: Spool) -> None:
+        """Write embeddings to an .npy file, and spool the rest of rows."""
+        _write_header(file, self.dtype, (0, self.embed_dim))
+        start = file.tell()
+        for batch in batched(rows, ROWS):
+            embeddings = [row.embedding for row in batch if row.embedding is not None]
+            if embeddings:
+                file.write(np.stack(embeddings).astype(self.dtype).tobytes())
+                self._add(metadata, [row for row in batch if row.embedding is not None], {})
+            if failed := [row for row in batch if row.embedding is None]:
+                self._add(errors, failed, {"error": text_column([str(row.error) for row in failed])})
+        file.seek(0)
+        _write_header(file, self.dtype, (metadata.rows, self.embed_dim))
+        if file.tell() != start:  # NumPy leaves room in headers for more rows
+            raise AssertionError(f"{self.place}: a header of {file.tell()} bytes has replaced one of {start}.")
+
+    def _add(self, spool: Spool, rows: Sequence[OutputRow], own: Mapping[str, Array]) -> None:
+        if self.kind == "images":
+            names = name_columns(KEYS["images"], [row.key for row in rows])
+            spool.add({**names, **own}, [row.columns for row in rows])
+        else:
+            texts = text_column([row.columns.get(TEXT, row.key) for row in rows])
+            carried = [{name: value for name, value in row.columns.items() if name != TEXT} for row in rows]
+            spool.add({KEYS["texts"]: texts, **own}, carried)
+
+    def _write_errors(self, errors: Spool, number: int) -> None:
+        place = join(join(self.place, "errors"), f"errors_{number:04d}.parquet")
+        if errors.rows or exists(place):  # of a run that was killed, perhaps, with other errors
+            make_folder(join(self.place, "errors"))
+            with new_file(place) as file:
+                errors.write(file)
+
+
+def _write_header(file: IO[bytes], dtype: str, shape: tuple[int, int]) -> None:
+    descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
+    np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})

@@ -1,0 +1,226 @@
+"""Files here and elsewhere: tried again, resumed at their byte, written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from numpyclip import remote
+from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
+from tests.http_server import running
+from tests.object_store import ObjectStore
+
+CONTENT = bytes(range(256)) * 1000
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    return ObjectStore(monkeypatch)
+
+
+def test_urls_are_told_from_paths() -> None:
+    assert all(map(remote.is_url, ["s3://b/k", "hf://datasets/a/b", "HTTPS://x", "zip://a.jpg::s3://b/a.zip"]))
+    assert not any(map(remote.is_url, ["a.jpg", "/a://b", "C://a", "C:\\a", "s3:/a", "./s3://a", "://a", ""]))
+
+
+def test_names_are_joined_and_taken_from_paths_and_urls() -> None:
+    assert remote.join("s3://b/out/", "part.parquet") == "s3://b/out/part.parquet"
+    assert remote.join("out", "part.parquet") == os.path.join("out", "part.parquet")  # noqa: PTH118
+    assert remote.base_name("https://x.org/a/00000.tar?X-Amz-Signature=a/b") == "00000.tar"
+    assert remote.base_name("s3://b/a?b.tar") == "a?b.tar"
+    assert remote.base_name("/data/00000.tar") == "00000.tar"
+    assert remote.base_name("/data/out/") == "out"
+
+
+def test_files_here_need_no_fsspec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    place = str(tmp_path / "new" / "a.bin")
+    remote.write_bytes(place, CONTENT)
+    remote.put(Path(place), str(tmp_path / "b.bin"))
+    assert remote.read_bytes(str(tmp_path / "b.bin"), len(CONTENT)) == CONTENT
+    with remote.open_stream(place, start=1000) as stream:
+        assert stream.read(10) == CONTENT[1000:1010]
+    assert (remote.size(place), remote.size(str(tmp_path)), remote.size("/none")) == (len(CONTENT), None, None)
+    assert (remote.exists(str(tmp_path)), remote.exists("/none")) == (True, False)
+    assert remote.listing(str(tmp_path)) == [str(tmp_path / "b.bin")]
+    assert remote.listing(str(tmp_path), recursive=True) == [str(tmp_path / "b.bin"), place]
+    assert remote.glob(str(tmp_path / "**" / "*.bin")) == [str(tmp_path / "b.bin"), place]
+    assert remote.listing("/none") == []
+    with pytest.raises(MissingPackageError, match=r"s3://b/k: URLs need .*pip install numpyclip\[remote\]"):
+        remote.exists("s3://b/k")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no named pipes")
+def test_a_named_pipe_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.tar")
+    with pytest.raises(InputError, match="is a named pipe"):
+        remote.open_stream(str(tmp_path / "pipe.tar"))
+
+
+def test_what_is_not_there_is_told_at_once(store: ObjectStore) -> None:
+    for place in ("/none/a.tar", "memory://none/a.tar"):
+        with pytest.raises(InputError, match=f"{place}: cannot be read .*o such file"):
+            remote.open_stream(place)
+    assert store.pauses == []
+    with pytest.raises(InputError, match="unheard://a: is not a URL that can be opened .*unheard"):
+        remote.exists("unheard://a")
+
+
+def test_objects_are_listed_and_found(store: ObjectStore) -> None:
+    for name in ("a/1.tar", "a/0.tar", "a/b/2.tar", "a/notes.txt"):
+        store.put(f"memory://{name}", b"")
+    assert remote.listing("memory://a") == ["memory:///a/0.tar", "memory:///a/1.tar", "memory:///a/notes.txt"]
+    assert "memory:///a/b/2.tar" in remote.listing("memory://a/", recursive=True)
+    assert remote.listing("memory://none") == []
+    assert remote.glob("memory://a/*.tar") == ["memory:///a/0.tar", "memory:///a/1.tar"]
+    assert remote.glob("memory://a/**/*.tar")[-1] == "memory:///a/b/2.tar"
+    assert remote.exists("memory://a/0.tar")
+    assert not remote.exists("memory://a/3.tar")
+    assert remote.size("memory://a/0.tar") == 0
+
+
+def test_a_connection_that_breaks_is_resumed_at_its_byte(store: ObjectStore) -> None:
+    url = store.put("memory://a.bin", CONTENT)
+    store.breaks = [100_000, 1, 0, 0]
+    with remote.open_stream(url) as stream:
+        assert stream.read() == CONTENT
+    assert store.opened == 5
+    assert store.pauses == [0.5, 0.5, 1.0, 2.0]  # from the start after bytes have come
+
+
+def test_a_connection_that_breaks_again_and_again_is_given_up(store: ObjectStore) -> None:
+    url = store.put("memory://a.bin", CONTENT)
+    store.breaks = [70_000] + [0] * 10
+    with remote.open_stream(url) as stream:
+        assert stream.read(70_000) == CONTENT[:70_000]
+        with pytest.raises(InputError, match=r"memory://a.bin: cannot be read \(the connection was reset\)"):
+            stream.read(1)
+    assert store.pauses == [0.5, 1, 2, 4]
+
+
+def test_an_object_that_changes_while_it_is_read_is_not_mixed(store: ObjectStore) -> None:
+    url = store.put("memory://a.bin", CONTENT)
+    store.breaks = [100_000]
+    with remote.open_stream(url) as stream:
+        stream.read(70_000)
+        store.put(url, CONTENT[::-1] + b"new")
+        with pytest.raises(InputError, match="has changed while it was read"):
+            stream.read()
+
+
+def test_a_store_that_is_busy_is_asked_again(store: ObjectStore) -> None:
+    url = store.put("memory://a/b.bin", CONTENT)
+    store.refusals = [TimeoutError(), OSError("503 slow down")]
+    assert remote.listing("memory://a") == ["memory:///a/b.bin"]
+    store.refusals = [TimeoutError()]
+    assert remote.exists(url)
+    store.refusals = [TimeoutError()]
+    assert remote.glob("memory://a/*") == ["memory:///a/b.bin"]
+    store.refusals = [TimeoutError()]
+    remote.write_bytes(url, b"new")
+    assert store.get(url) == b"new"
+    store.refusals = [TimeoutError() for _ in range(10)]
+    with pytest.raises(InputError, match=r"memory://a: cannot be read \(TimeoutError\)"):
+        remote.listing("memory://a")
+    with pytest.raises(NumPyCLIPError, match=r"memory://a/b.bin: cannot be written"):
+        remote.write_bytes(url, b"newer")
+    assert store.get(url) == b"new"
+
+
+def test_what_is_forbidden_is_not_asked_again(store: ObjectStore) -> None:
+    class ForbiddenError(Exception):
+        status = 403
+
+    store.refusals = [ForbiddenError("403, forbidden")]
+    with pytest.raises(InputError, match="403, forbidden"):
+        remote.exists("memory://a")
+    store.refusals = [PermissionError(errno.EACCES, "Access Denied")]
+    with pytest.raises(InputError, match="Access Denied"):
+        remote.exists("memory://a")
+    assert store.pauses == []
+
+
+def test_a_finished_file_is_put_under_a_url(store: ObjectStore, tmp_path: Path) -> None:
+    (tmp_path / "part").write_bytes(CONTENT)
+    remote.put(tmp_path / "part", "memory://out/deep/part-00000.parquet")
+    assert store.get("memory://out/deep/part-00000.parquet") == CONTENT
+    remote.put(tmp_path / "part", f"file://{tmp_path}/new/folder/part")
+    assert (tmp_path / "new/folder/part").read_bytes() == CONTENT
+
+
+def test_a_small_file_that_is_large_is_refused(store: ObjectStore) -> None:
+    url = store.put("memory://a.bin", CONTENT)
+    with pytest.raises(InputError, match="memory://a.bin: has more than 1000 bytes"):
+        remote.read_bytes(url, 1000)
+
+
+def test_streams_seek_as_files_do(store: ObjectStore) -> None:
+    url = store.put("memory://a.bin", CONTENT)
+    with remote.open_stream(url, start=5) as stream:
+        assert stream.read(3) == CONTENT[5:8]
+        assert stream.seek(-100_000, os.SEEK_END) == len(CONTENT) - 100_000
+        assert stream.read(3) == CONTENT[-100_000:-99_997]
+        assert stream.seek(70_000) == 70_000
+        assert stream.read(3) == CONTENT[70_000:70_003]
+    assert store.opened == 1
+
+
+class _Server(BaseHTTPRequestHandler):
+    """Sends half of what it announces, the first times it is asked; `ranges` is whether it knows them."""
+
+    ranges = True
+    hang_ups = 0
+
+    def do_HEAD(self) -> None:
+        self.send_response(200 if self.path == "/a.bin" else 404)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        body, status = CONTENT, 200
+        if self.ranges and (asked := self.headers.get("Range")):
+            first, _, last = asked.removeprefix("bytes=").partition("-")
+            body, status = CONTENT[int(first) : int(last) + 1], 206
+        self.send_response(status if self.path == "/a.bin" else 404)
+        self.send_header("Content-Length", str(len(body)))
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {first}-{int(first) + len(body) - 1}/{len(CONTENT)}")
+        self.end_headers()
+        if type(self).hang_ups:
+            type(self).hang_ups -= 1
+            body = body[: len(body) // 2]
+        self.wfile.write(body)
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(params=[True, False], ids=["ranges", "no ranges"])
+def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    pytest.importorskip("fsspec", reason="URLs need fsspec")
+    pytest.importorskip("aiohttp", reason="http:// URLs need aiohttp")
+    monkeypatch.setattr(_Server, "ranges", request.param)
+    monkeypatch.setattr(_Server, "hang_ups", 2)
+    monkeypatch.setattr(remote, "sleep", lambda seconds: None)
+    monkeypatch.setattr(remote, "_BLOCK", 100_000)
+    with running(_Server) as url:
+        yield url
+
+
+def test_a_web_server_that_hangs_up_is_asked_for_the_rest(server: str) -> None:
+    with remote.open_stream(f"{server}/a.bin") as stream:
+        assert stream.read() == CONTENT
+    assert _Server.hang_ups == 0
+
+
+def test_a_page_that_is_not_there_is_told(server: str) -> None:
+    with pytest.raises(InputError, match=r"none: cannot be read \(there is no such file\)"):
+        remote.open_stream(f"{server}/none")
