@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -64,9 +64,11 @@ class RunParts(Protocol):
     """An executor: `numpyclip.batch.local_pool.run_parts`, or that of a cluster."""
 
     def __call__(
-        self, job: Job, parts: Sequence[Part], workers: int, report: Report
-    ) -> Iterator[PartSummary | FailedPart]:
+        self, job: Job, parts: Sequence[Part], workers: int | None, report: Report
+    ) -> Generator[PartSummary | FailedPart, None, None]:
         """Embed parts on workers of one CPU each; yield what became of each part, in the order they end.
+
+        `workers` is the most of them at a time; None for as many as there are CPUs.
 
         `report` is called with the rows of parts in flight, as far as the executor knows them. Closing the iterator
         ends all workers at once. An error that concerns every part (`numpyclip.batch.work.attempt_part` raises it) is

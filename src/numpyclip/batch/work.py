@@ -99,7 +99,7 @@ def _embed_texts(model: CLIP, rows: Iterable[Row], job: Job) -> Iterator[OutputR
 def _text_error(model: CLIP, row: Row, truncate: bool) -> str | None:
     """Return why a row cannot be embedded, if so."""
     if not isinstance(row.content, str):
-        return row.error or f"{row.key}: no text."
+        return row.error or f"{row.key}: has no text."
     try:
         model.tokenize([row.content], truncate)
     except (TextTooLongError, InputError) as error:
