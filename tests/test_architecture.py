@@ -26,7 +26,7 @@ ROOMS = {
     "weights": "escaping errors atomic regular_file",
     "images": "errors arguments regular_file",
     "remote": "errors atomic regular_file",
-    "shards": "errors arguments atomic regular_file images remote",
+    "shards": "escaping errors arguments atomic regular_file images remote",
     "tokenizer": "errors arguments weights",
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
     "runtime": "errors arguments atomic regular_file weights model",
@@ -62,14 +62,19 @@ MIRRORS = (
     ("families", "saving"),  # a format is read and written
     ("model", "graph"),  # a layer is computed and written
     ("model.text", "model.vision"),
+    ("shards", "tasks.evaluation.datasets"),  # a format, and the examples in it
     ("open_clip", "families"),  # the library whose names and files these are
     ("open_clip", "saving"),
 )
 
 # Modules of one name that do not mirror each other.
 TWICE = {
-    *("clip", "index"),  # that of openai/CLIP and the model; the index and its folder
-    *("shards", "write"),  # of inputs and of an index's vectors; of embeddings and of graphs
+    "clip",  # that of openai/CLIP and the model
+    "index",  # the index and its folder
+    "plan",  # of a saved model, and of parts
+    "read",  # weights, and parts
+    "shards",  # of data, and of an index's vectors
+    "write",  # graphs, and embeddings
 }
 
 DEPENDENCIES = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}

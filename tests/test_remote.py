@@ -69,7 +69,7 @@ def test_what_is_not_there_is_told_at_once(store: ObjectStore) -> None:
         with pytest.raises(InputError, match=f"{place}: cannot be read .*o such file"):
             remote.open_stream(place)
     assert store.pauses == []
-    with pytest.raises(InputError, match="unheard://a: is not a URL that can be opened .*unheard"):
+    with pytest.raises(InputError, match=r"unheard://a: is not a URL that can be opened .*unheard"):
         remote.exists("unheard://a")
 
 
@@ -157,7 +157,7 @@ def test_a_finished_file_is_put_under_a_url(store: ObjectStore, tmp_path: Path) 
 
 def test_a_small_file_that_is_large_is_refused(store: ObjectStore) -> None:
     url = store.put("memory://a.bin", CONTENT)
-    with pytest.raises(InputError, match="memory://a.bin: has more than 1000 bytes"):
+    with pytest.raises(InputError, match=r"memory://a.bin: has more than 1000 bytes"):
         remote.read_bytes(url, 1000)
 
 

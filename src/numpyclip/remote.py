@@ -54,8 +54,19 @@ def base_name(place: str) -> str:
     return os.path.basename(place.rstrip("/" if is_url(place) else "/" + os.sep))
 
 
-def open_stream(place: str, start: int = 0) -> IO[bytes]:
+def open_stream(place: str, start: int = 0, *, ahead: bool = True, tries: int = _TRIES) -> IO[bytes]:
     """Open a file for reading from a byte on; it can seek.
+
+    Parameters
+    ----------
+    place : str
+        A path or URL.
+    start : int, default=0
+        The first byte.
+    ahead : bool, default=True
+        Fetch more than is asked for, as is best for reading in order.
+    tries : int, default=5
+        How often to try what fails.
 
     Raises
     ------
@@ -64,7 +75,7 @@ def open_stream(place: str, start: int = 0) -> IO[bytes]:
     MissingPackageError
         If fsspec, or the package for this kind of URL, is not installed.
     """
-    stream = _Resumed(place)
+    stream = _Resumed(place, ahead, tries)
     stream.seek(start)
     stream.connect()
     return cast("IO[bytes]", io.BufferedReader(stream, 1 << 16))
@@ -115,9 +126,9 @@ def _local_files(folder: str, recursive: bool) -> Iterator[str]:
             break
 
 
-def read_bytes(place: str, most: int) -> bytes:
+def read_bytes(place: str, most: int, *, tries: int = _TRIES) -> bytes:
     """Read a small file; InputError if it cannot be read, or has more bytes."""
-    with open_stream(place) as stream:
+    with open_stream(place, tries=tries) as stream:
         content = stream.read(most + 1)
     if len(content) > most:
         raise InputError(f"{place}: has more than {most} bytes.")
@@ -233,15 +244,15 @@ def _info(place: str) -> dict[str, Any] | None:
     return _retried(place, look)
 
 
-def _retried(place: str, act: Callable[[], _T], done: str = "read") -> _T:
+def _retried(place: str, act: Callable[[], _T], done: str = "read", tries: int = _TRIES) -> _T:
     """Call a function until it succeeds; InputError, or NumPyCLIPError if it writes, after its last try."""
-    for attempt in range(_TRIES):
+    for attempt in range(tries):
         try:
             return act()
         except Exception as error:  # each package has its own
             if isinstance(error, NumPyCLIPError):
                 raise
-            if _is_final(error) or attempt == _TRIES - 1:
+            if _is_final(error) or attempt == tries - 1:
                 kind = InputError if done == "read" else NumPyCLIPError
                 raise kind(f"{place}: cannot be {done} ({_reason(error)}).") from error
         sleep(_FIRST_PAUSE * 2**attempt)
@@ -264,8 +275,10 @@ def _reason(error: Exception) -> str:
 class _Resumed(io.RawIOBase):
     """A file that is opened again at the same byte when reading it fails."""
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, ahead: bool, tries: int) -> None:
         self._place = place
+        self._cache = "readahead" if ahead else "none"
+        self._tries = tries
         self._position = 0
         self._file: Any = None
         self._version: dict[str, Any] | None = None  # of the file, as far as it is known
@@ -273,7 +286,7 @@ class _Resumed(io.RawIOBase):
 
     def connect(self) -> None:
         """Open the file, unless it is open."""
-        _retried(self._place, self._connected)
+        _retried(self._place, self._connected, tries=self._tries)
 
     def readable(self) -> bool:
         return True
@@ -301,7 +314,7 @@ class _Resumed(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Read some bytes; InputError if that fails again and again."""
-        data = _retried(self._place, lambda: self._read(len(buffer)))
+        data = _retried(self._place, lambda: self._read(len(buffer)), tries=self._tries)
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
@@ -347,7 +360,7 @@ class _Resumed(io.RawIOBase):
             return local, {"size": status.st_size, "mtime": status.st_mtime_ns}
         system, path = _file_system(self._place)
         facts = system.info(path)
-        block = {"block_size": _BLOCK, "cache_type": "readahead"} if self._has_ranges else {"block_size": 0}
+        block = {"block_size": _BLOCK, "cache_type": self._cache} if self._has_ranges else {"block_size": 0}
         return system.open(path, "rb", **block), {name: facts[name] for name in _VERSION if name in facts}
 
     def _drop(self) -> None:

@@ -133,15 +133,15 @@ def test_types_that_differ_between_batches_agree_in_the_file(
 
 
 def test_carried_columns_do_not_replace_those_of_the_program(tmp_path: Path) -> None:
-    some = [OutputRow("a.jpg", row("a").embedding, {"key": 1, "key_": 2, "error": "3", "embedding": 4}, None)]
+    some = [OutputRow("a.jpg", row("a").embedding, {"key": 1, "source_key": 2, "error": "3", "embedding": 4}, None)]
     table = written(tmp_path / "out", some)
     assert {name: table[name][0].as_py() for name in table.column_names if name != "embedding"} == {
         "key": "a.jpg",
         "error": None,
-        "key_": 1,
-        "key__": 2,
-        "error_": "3",
-        "embedding_": 4,
+        "source_key": 1,
+        "source_source_key": 2,
+        "source_error": "3",
+        "source_embedding": 4,
     }
 
 
@@ -182,13 +182,13 @@ def test_clip_retrievals_files_have_equal_rows_and_the_errors_apart(tmp_path: Pa
     assert table["image_path"].to_pylist() == [each.key for each in good]
     assert table["caption"].to_pylist() == ["text 0", "text 1", "text 3", "text 4"]
     errors = read_table(out / "errors" / "errors_0003.parquet").to_pylist()
-    assert errors == [{"image_path": "xxx", "error": "cannot be read", "caption": "text 2"}]
+    assert errors == [{"key": "xxx", "error": "cannot be read", "caption": "text 2"}]
     assert destination.done() == {3}
 
 
 def test_clip_retrievals_texts_are_captions(tmp_path: Path) -> None:
     destination = open_destination(str(tmp_path / "out"), "clip-retrieval", "float32", DIM, "texts")
-    destination.write(0, [row("lines.txt:1", text="a dog", lang="en")])
+    destination.write(0, [row("lines.txt:1", caption="a dog", lang="en")])
     assert np.load(tmp_path / "out" / "text_emb" / "text_emb_0000.npy").shape == (1, DIM)
     table = read_table(tmp_path / "out" / "metadata" / "metadata_0000.parquet")
     assert table.to_pylist() == [{"caption": "a dog", "lang": "en"}]

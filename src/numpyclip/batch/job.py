@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.shards.part import Part, PartSummary, ReadOptions
-
-Layout: TypeAlias = Literal["parquet", "clip-retrieval"]
-Dtype: TypeAlias = Literal["float16", "float32"]
+from numpyclip.shards.write import Dtype, Layout
 
 
 @dataclass(frozen=True)

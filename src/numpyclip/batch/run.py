@@ -6,21 +6,22 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from numpyclip.arguments import as_paths, whole_number
+from numpyclip.arguments import OnError, whole_number
 from numpyclip.batch import local_pool
-from numpyclip.batch.job import Dtype, Job, Layout, RunParts
+from numpyclip.batch.job import Job, RunParts
 from numpyclip.batch.summary import Meter, Progress, Summary
 from numpyclip.batch.work import load_model
 from numpyclip.dual_encoder.encoder import present
 from numpyclip.errors import InputError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.runtime.chunks import checked_batch_size
+from numpyclip.shards.manifest import Manifest, claim, digest_of
 from numpyclip.shards.part import Kind, Part, ReadOptions
 from numpyclip.shards.plan import plan
-from numpyclip.shards.write import open_destination
+from numpyclip.shards.write import Dtype, Layout, open_destination
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Options:
     ----------
     load : mapping
         Arguments of `numpyclip.load` besides the name: ``{"engine": "openvino", "precision": "bfloat16"}``.
+    lists : tuple of str, default=()
+        Files that name more sources, or hold texts, one a line, whatever their own names are.
+    on_error : {"raise", "skip"} or callable, default="raise"
+        What happens where a folder cannot be searched.
     column : str, optional
         The column of images or texts in parquet files and in ``.json``; by default one of the usual names.
     columns : tuple of str, optional
@@ -53,6 +58,8 @@ class Options:
     """
 
     load: Mapping[str, Any] = field(default_factory=dict)
+    lists: tuple[str, ...] = ()
+    on_error: OnError = "raise"
     column: str | None = None
     columns: tuple[str, ...] | None = None
     limit: int | None = None
@@ -114,7 +121,7 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
     start = time.perf_counter()
     run_parts = _executor(on, workers)
     reading = ReadOptions(kind, options.column, options.columns, limit=options.limit)
-    parts = plan([os.fspath(source) for source in as_paths(sources, "sources")], kind, reading)
+    parts = plan(sources, reading, options.lists, on_error=options.on_error)
     job = _job(os.fspath(model), os.fspath(destination), reading, options)
     mine = _share(parts, options.shard)
     missing = _missing(job, parts, mine)
@@ -165,9 +172,22 @@ def _share(parts: list[Part], shard: tuple[int, int]) -> list[Part]:
 
 def _missing(job: Job, parts: list[Part], mine: list[Part]) -> list[Part]:
     """Return those of my parts that are not complete; InputError if the destination has other embeddings."""
-    model = load_model(job.model, job.load_options)
     kind = job.reading.kind
+    model = load_model(job.model, job.load_options)
     present(model.config.vision if kind == "images" else model.config.text, kind)
-    destination = open_destination(job.destination, job.layout, job.dtype, model.config.embed_dim, kind)
+    embed_dim = model.config.embed_dim
+    destination = open_destination(job.destination, job.layout, job.dtype, embed_dim, kind)
+    fingerprint, digest = model.fingerprint.to_json(), digest_of(parts)
+    claim(
+        job.destination,
+        Manifest(job.layout, kind, job.dtype, embed_dim, fingerprint, _recorded(job), len(parts), digest),
+    )
     done = destination.done()
     return [part for part in mine if part.number not in done]
+
+
+def _recorded(job: Job) -> dict[str, Any]:
+    """Return the options that embeddings and rows depend on, to the last bit."""
+    ours = {"batch_size": job.batch_size, "truncate": job.truncate}
+    reading = {name: value for name, value in asdict(job.reading).items() if name != "kind"}
+    return {**ours, **reading, **asdict(job.decoding)}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from numpyclip.arguments import OnError, error_handler
 from numpyclip.batch.job import FailedPart, Job, Report
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import (
@@ -14,12 +15,14 @@ from numpyclip.errors import (
     EngineError,
     InputError,
     MissingPackageError,
+    NumPyCLIPError,
     PictureError,
     TextTooLongError,
 )
 from numpyclip.loader import load
 from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
 from numpyclip.runtime.chunks import batched
+from numpyclip.runtime.finite import NOT_FINITE, NotFinite
 from numpyclip.shards.part import OutputRow, Part, PartSummary, Row
 from numpyclip.shards.read import read_part
 from numpyclip.shards.write import open_destination
@@ -59,8 +62,7 @@ def embed_part(job: Job, part: Part, report: Report | None = None) -> PartSummar
     start = time.perf_counter()
     model = load_model(job.model, job.load_options)
     destination = open_destination(job.destination, job.layout, job.dtype, model.config.embed_dim, job.reading.kind)
-    embed = _embed_images if job.reading.kind == "images" else _embed_texts
-    embedded = embed(model, read_part(part, job.reading), job)
+    embedded = _embed(model, read_part(part, job.reading), job)
     if report is not None:
         embedded = _reported(embedded, job.batch_size, lambda rows: report(part.number, rows))
     rows, errors = destination.write(part.number, embedded)
@@ -74,36 +76,58 @@ def load_model(name: str, options: tuple[tuple[str, Any], ...]) -> CLIP:
     return model
 
 
-def _embed_images(model: CLIP, rows: Iterable[Row], job: Job) -> Iterator[OutputRow]:
-    read_picture = PictureReader(model.preprocess, job.decoding)
+def _embed(model: CLIP, rows: Iterable[Row], job: Job) -> Iterator[OutputRow]:
+    if job.reading.kind == "images":
+        return embed_images(model, rows, PictureReader(model.preprocess, job.decoding), job.batch_size)
+    return embed_texts(model, rows, job.batch_size, truncate=job.truncate)
 
-    def read(row: Row) -> Reading[None]:
+
+def embed_images(
+    model: CLIP, rows: Iterable[Row], read_picture: PictureReader, batch_size: int, on_error: OnError = "skip"
+) -> Iterator[OutputRow]:
+    """Embed rows of images; yield one row for each, in order."""
+
+    def read(row: Row) -> Reading[Any]:
         if row.content is None:
             raise PictureError(row.error)
         return read_picture(row.content, row.key)
 
-    for record in iter_embeddings(model.embed_pixels, rows, read, batch_size=job.batch_size, on_error="skip"):
+    handle = error_handler(on_error)
+    for record in iter_embeddings(model.embed_pixels, rows, read, batch_size=batch_size, on_error="skip"):
         row, error = record.picture, record.error
+        if isinstance(error, NotFinite):
+            error = NotFinite(f"{row.key}: {NOT_FINITE}")
+        if error is not None:
+            handle(error)
         yield OutputRow(row.key, record.embedding, row.columns, None if error is None else str(error))
 
 
-def _embed_texts(model: CLIP, rows: Iterable[Row], job: Job) -> Iterator[OutputRow]:
-    for batch in batched(rows, job.batch_size):
-        errors = [_text_error(model, row, job.truncate) for row in batch]
+def embed_texts(
+    model: CLIP, rows: Iterable[Row], batch_size: int, *, truncate: bool, on_error: OnError = "skip"
+) -> Iterator[OutputRow]:
+    """Embed rows of texts; yield one row for each, in order."""
+    handle = error_handler(on_error)
+    for batch in batched(rows, batch_size):
+        errors = [_text_error(model, row, truncate) for row in batch]
         texts = [str(row.content) for row, error in zip(batch, errors, strict=True) if error is None]
-        embeddings = iter(model.embed_texts(texts, job.batch_size, truncate=job.truncate))
+        embeddings = iter(model.embed_texts(texts, batch_size, truncate=truncate))
         for row, error in zip(batch, errors, strict=True):
-            yield OutputRow(row.key, None if error else next(embeddings), row.columns, error)
+            if error is None:
+                yield OutputRow(row.key, next(embeddings), row.columns, None)
+            else:
+                handle(error)
+                reason = f"{error.found}." if isinstance(error, TextTooLongError) else str(error)
+                yield OutputRow(row.key, None, row.columns, reason)
 
 
-def _text_error(model: CLIP, row: Row, truncate: bool) -> str | None:
+def _text_error(model: CLIP, row: Row, truncate: bool) -> NumPyCLIPError | None:
     """Return why a row cannot be embedded, if so."""
     if not isinstance(row.content, str):
-        return row.error or f"{row.key}: has no text."
+        return InputError(row.error)
     try:
-        model.tokenize([row.content], truncate)
+        model.tokenize(row.content, truncate)
     except (TextTooLongError, InputError) as error:
-        return f"{row.key}: {error}"
+        return error
     return None
 
 

@@ -9,20 +9,17 @@ Source: github.com/rom1504/clip-retrieval, clip_inference/writer.py and clip_bac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 
 from numpyclip.remote import exists, join
-from numpyclip.shards.columns import TEXT, name_columns, text_column
+from numpyclip.shards.key_columns import name_columns, text_column
 from numpyclip.shards.new_file import make_folder, new_file, numbered_files
 from numpyclip.shards.part import Kind, OutputRow
 from numpyclip.shards.spool import ROWS, Spool, batched
-
-if TYPE_CHECKING:
-    from pyarrow import Array
 
 FOLDERS: dict[Kind, str] = {"images": "img_emb", "texts": "text_emb"}
 KEYS: dict[Kind, str] = {"images": "image_path", "texts": "caption"}  # columns that identify what is embedded
@@ -45,12 +42,11 @@ class ClipRetrievalParts:
         """Write a part, atomically; return the numbers of rows and of errors among them."""
         import pyarrow
 
-        own = {KEYS[self.kind]: pyarrow.string()}
-        reserved = (f"{KEYS[self.kind]}_bytes",)
+        text, key = pyarrow.string(), KEYS[self.kind]
         place = self._place("metadata", number, ".parquet")
         with (
-            Spool(place, own, reserved) as metadata,
-            Spool(place, {**own, "error": pyarrow.string()}, reserved) as errors,
+            Spool(place, {key: text}, [f"{key}_bytes"]) as metadata,
+            Spool(place, {"key": text, "error": text}, ["key_bytes"]) as errors,
         ):
             with new_file(self._place(FOLDERS[self.kind], number, ".npy")) as file:
                 self._fill(file, rows, metadata, errors)
@@ -72,22 +68,28 @@ class ClipRetrievalParts:
             embeddings = [row.embedding for row in batch if row.embedding is not None]
             if embeddings:
                 file.write(np.stack(embeddings).astype(self.dtype).tobytes())
-                self._add(metadata, [row for row in batch if row.embedding is not None], {})
-            if failed := [row for row in batch if row.embedding is None]:
-                self._add(errors, failed, {"error": text_column([str(row.error) for row in failed])})
+                self._add(metadata, [row for row in batch if row.embedding is not None])
+            self._add_errors(errors, [row for row in batch if row.embedding is None])
         file.seek(0)
         _write_header(file, self.dtype, (metadata.rows, self.embed_dim))
         if file.tell() != start:  # NumPy leaves room in headers for more rows
             raise AssertionError(f"{self.place}: a header of {file.tell()} bytes has replaced one of {start}.")
 
-    def _add(self, spool: Spool, rows: Sequence[OutputRow], own: Mapping[str, Array]) -> None:
+    def _add(self, metadata: Spool, rows: Sequence[OutputRow]) -> None:
         if self.kind == "images":
-            names = name_columns(KEYS["images"], [row.key for row in rows])
-            spool.add({**names, **own}, [row.columns for row in rows])
+            metadata.add(name_columns(KEYS["images"], [row.key for row in rows]), [row.columns for row in rows])
         else:
-            texts = text_column([row.columns.get(TEXT, row.key) for row in rows])
-            carried = [{name: value for name, value in row.columns.items() if name != TEXT} for row in rows]
-            spool.add({KEYS["texts"]: texts, **own}, carried)
+            texts = text_column([row.columns.get(KEYS["texts"]) for row in rows])
+            carried = [{name: row.columns[name] for name in row.columns if name != KEYS["texts"]} for row in rows]
+            metadata.add({KEYS["texts"]: texts}, carried)
+
+    def _add_errors(self, errors: Spool, rows: Sequence[OutputRow]) -> None:
+        if rows:
+            own = {
+                **name_columns("key", [row.key for row in rows]),
+                "error": text_column([str(row.error) for row in rows]),
+            }
+            errors.add(own, [row.columns for row in rows])
 
     def _write_errors(self, errors: Spool, number: int) -> None:
         place = join(join(self.place, "errors"), f"errors_{number:04d}.parquet")

@@ -1,56 +1,49 @@
-"""Columns of names, which are bytes in file systems and in archives, and need not be UTF-8.
-
-Those that are not are there twice: readable, and in a column of the same name with ``_bytes``, as they are.
-"""
+"""COLUMNS → COLUMNS: what an output carries along from its input, under names and as values that can be written."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-if TYPE_CHECKING:
-    from pyarrow import Array, RecordBatch
+from numpyclip.errors import InputError
 
-TEXT = "text"  # the column of texts that are embedded
+CAPTION = "caption"  # the column of texts in every output
+RESERVED = ("key", "embedding", "error")  # the output's own
+
+_PREFIX = "source_"
+_MOST_COLUMNS = 256
+_INTEGERS = range(-(2**63), 2**63)
 
 
-def utf8(text: str) -> str:
-    """Return a text with escape sequences for what UTF-8 has not: lone surrogates, which names of files may have."""
+def valid_text(text: str) -> str:
+    r"""Return a text as valid UTF-8, with lone surrogates (of file names, say) as ``\udce9``."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def text_column(texts: Sequence[str | None]) -> Array:
-    """Make a column of texts."""
-    import pyarrow
-
-    return pyarrow.array([text if text is None else utf8(text) for text in texts], pyarrow.string())
-
-
-def name_columns(column: str, names: Sequence[str]) -> dict[str, Array]:
-    """Make a column of names, and, if some are not UTF-8, that of their bytes."""
-    import pyarrow
-
-    columns = {column: text_column(names)}
-    if any(raw := [None if name == utf8(name) else _bytes(name) for name in names]):
-        columns[f"{column}_bytes"] = pyarrow.array(raw, pyarrow.binary())
-    return columns
+def output_names(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """Map names of columns to those in the output: what is taken there, or by others, is prefixed."""
+    used, renamed = {*RESERVED, *taken}, {}
+    for name in names:
+        new = valid_text(name)
+        while new in used:
+            new = f"{_PREFIX}{new}"
+        used.add(new)
+        renamed[name] = new
+    return renamed
 
 
-def names_in(batch: RecordBatch, column: str) -> list[str | None]:
-    """Read names, None where there is none."""
-    names = batch.column(column).to_pylist()
-    has_bytes = f"{column}_bytes" in batch.schema.names
-    raw = batch.column(f"{column}_bytes").to_pylist() if has_bytes else [None] * len(names)
-    return [_name(name if each is None else each) for name, each in zip(names, raw, strict=True)]
+def few(facts: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """Return what is carried along; InputError if it is too much."""
+    if len(facts) > _MOST_COLUMNS:
+        raise InputError(f"{where}: has {len(facts)} columns; expected {_MOST_COLUMNS} at most. Choose some.")
+    return facts
 
 
-def _bytes(name: str) -> bytes | None:
-    try:
-        return os.fsencode(name)
-    except UnicodeEncodeError:  # surrogates that stand for no byte
-        return None
-
-
-def _name(value: Any) -> str | None:
-    return os.fsdecode(value) if isinstance(value, str | bytes) and value else None
+def json_value(value: Any) -> Any:
+    """Return a value of a JSON file as one that a column can have: lists and objects, and huge integers, as JSON."""
+    if isinstance(value, str):
+        return valid_text(value)
+    if isinstance(value, list | dict) or (isinstance(value, int) and value not in _INTEGERS):
+        return json.dumps(value)
+    return value

@@ -15,7 +15,7 @@ import numpy as np
 
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.remote import join
-from numpyclip.shards.columns import name_columns, text_column
+from numpyclip.shards.key_columns import name_columns, text_column
 from numpyclip.shards.new_file import make_folder, new_file, numbered_files
 from numpyclip.shards.part import OutputRow
 from numpyclip.shards.spool import ROWS, Spool, batched, need_pyarrow

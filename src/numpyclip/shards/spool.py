@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError, quoted
 from numpyclip.remote import is_url
-from numpyclip.shards.columns import utf8
+from numpyclip.shards.columns import valid_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,6 +27,7 @@ _T = TypeVar("_T")
 
 ROWS = 1024  # of a batch
 _GROUP = 8  # batches of a row group
+_PREFIX = "source_"
 _MOST_COLUMNS = 1000  # .json files of samples can name any number of them
 
 
@@ -51,13 +52,13 @@ class Spool:
     own : mapping of str to DataType
         Columns that are there even without rows.
     reserved : iterable of str
-        Names that carried columns cannot have: they get underscores at the end.
+        Names that carried columns cannot have, either: such a column gets the prefix ``source_``.
     """
 
     def __init__(self, place: str, own: Mapping[str, DataType], reserved: Iterable[str] = ()) -> None:
         self._file = _temporary_file(place)
         self._types: dict[str, DataType] = dict(own)
-        self._reserved = re.compile(f"(?:{'|'.join(map(re.escape, (*own, *reserved)))})_*")
+        self._reserved = re.compile(f"(?:{_PREFIX})*(?:{'|'.join(map(re.escape, (*own, *reserved)))})")
         self._batches = 0
         self.rows = 0
 
@@ -122,8 +123,8 @@ class Spool:
                 yield stream.read_all()
 
     def _free(self, name: str) -> str:
-        name = utf8(name)
-        return f"{name}_" if self._reserved.fullmatch(name) else name
+        name = valid_text(name)
+        return f"{_PREFIX}{name}" if self._reserved.fullmatch(name) else name
 
 
 def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
@@ -161,7 +162,7 @@ def _text(value: Any) -> str | None:
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     if isinstance(value, str):
-        return utf8(value)
+        return valid_text(value)
     try:
         return json.dumps(value, default=str)
     except RecursionError:

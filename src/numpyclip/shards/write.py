@@ -45,7 +45,7 @@ def open_destination(place: str, layout: Layout, dtype: Dtype, embed_dim: int, k
         Of the embeddings in it.
     embed_dim : int
     kind : {"images", "texts"}
-        What is embedded. Texts themselves are in the rows' column ``text``.
+        What is embedded. Texts themselves are in the rows' column ``caption``.
 
     Raises
     ------
