@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from numpyclip.arguments import OnError, error_handler
 from numpyclip.batch.job import FailedPart, Job, Report
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import (
@@ -14,6 +15,7 @@ from numpyclip.errors import (
     EngineError,
     InputError,
     MissingPackageError,
+    NumPyCLIPError,
     PictureError,
     TextTooLongError,
 )
@@ -81,40 +83,51 @@ def _embed(model: CLIP, rows: Iterable[Row], job: Job) -> Iterator[OutputRow]:
 
 
 def embed_images(
-    model: CLIP, rows: Iterable[Row], read_picture: PictureReader, batch_size: int
+    model: CLIP, rows: Iterable[Row], read_picture: PictureReader, batch_size: int, on_error: OnError = "skip"
 ) -> Iterator[OutputRow]:
     """Embed rows of images; yield one row for each, in order."""
 
-    def read(row: Row) -> Reading[None]:
+    def read(row: Row) -> Reading[Any]:
         if row.content is None:
             raise PictureError(row.error)
         return read_picture(row.content, row.key)
 
+    handle = error_handler(on_error)
     for record in iter_embeddings(model.embed_pixels, rows, read, batch_size=batch_size, on_error="skip"):
         row, error = record.picture, record.error
         if isinstance(error, NotFinite):
             error = NotFinite(f"{row.key}: {NOT_FINITE}")
+        if error is not None:
+            handle(error)
         yield OutputRow(row.key, record.embedding, row.columns, None if error is None else str(error))
 
 
-def embed_texts(model: CLIP, rows: Iterable[Row], batch_size: int, *, truncate: bool) -> Iterator[OutputRow]:
+def embed_texts(
+    model: CLIP, rows: Iterable[Row], batch_size: int, *, truncate: bool, on_error: OnError = "skip"
+) -> Iterator[OutputRow]:
     """Embed rows of texts; yield one row for each, in order."""
+    handle = error_handler(on_error)
     for batch in batched(rows, batch_size):
         errors = [_text_error(model, row, truncate) for row in batch]
         texts = [str(row.content) for row, error in zip(batch, errors, strict=True) if error is None]
         embeddings = iter(model.embed_texts(texts, batch_size, truncate=truncate))
         for row, error in zip(batch, errors, strict=True):
-            yield OutputRow(row.key, next(embeddings) if error is None else None, row.columns, error)
+            if error is None:
+                yield OutputRow(row.key, next(embeddings), row.columns, None)
+            else:
+                handle(error)
+                reason = f"{error.found}." if isinstance(error, TextTooLongError) else str(error)
+                yield OutputRow(row.key, None, row.columns, reason)
 
 
-def _text_error(model: CLIP, row: Row, truncate: bool) -> str | None:
+def _text_error(model: CLIP, row: Row, truncate: bool) -> NumPyCLIPError | None:
     """Return why a row cannot be embedded, if so."""
     if not isinstance(row.content, str):
-        return row.error or f"{row.key}: has no text."
+        return InputError(row.error)
     try:
-        model.tokenize([row.content], truncate)
+        model.tokenize(row.content, truncate)
     except (TextTooLongError, InputError) as error:
-        return f"{row.key}: {error}"
+        return error
     return None
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from numpyclip.cli.inputs import Reporter, is_terminal
+from numpyclip.cli.inputs import Reporter, is_terminal, paths_in, with_stdin
 from numpyclip.cli.options import decode_options, load_options, positive
 from numpyclip.cli.outputs import print_json, say
 from numpyclip.errors import InputError
@@ -23,7 +23,7 @@ _EVERY = 60  # seconds between lines that tell how far a run is, where they are 
 def add_parts_options(command: argparse.ArgumentParser) -> None:
     """Add who computes parts, which of them, and how they are written."""
     group = command.add_argument_group("parts, where the output is a folder or URL")
-    group.add_argument("--workers", type=positive, metavar="N", help="inputs in work at a time (default: each core one)")
+    group.add_argument("--workers", type=positive, metavar="N", help="of one core each (default: all cores)")
     group.add_argument(
         "--on", metavar="CLUSTER", help="ray for the cluster of this machine, or ray://HOST:10001 (default: processes)"
     )
@@ -36,17 +36,27 @@ def add_parts_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--layout", choices=("parquet", "clip-retrieval"), help="of the output (default: parquet)")
 
 
-def embed_parts(arguments: argparse.Namespace, sources: Iterable[str], lists: tuple[str, ...]) -> int:
-    """Embed sources into parts; print or say what was done."""
+def refuse_options(arguments: argparse.Namespace, more: Sequence[str]) -> None:
+    """Raise InputError for options that have no meaning for an output of one file, and more of them."""
+    for name in ("workers", "on", "shard", "layout", *more):
+        if getattr(arguments, name) is not None:
+            kind = "a .parquet file, a folder or a URL" if name in more else "a folder, which ends in /, or a URL"
+            raise InputError(f"--{name} is for outputs to {kind}; leave it out, or choose such an --output.")
+
+
+def embed_parts(arguments: argparse.Namespace) -> int:
+    """Embed sources into parts of a folder or URL; print or say what was done."""
     from numpyclip.batch import Options, embed
 
     if getattr(arguments, "store", None) is not None:
-        raise InputError("--store is for outputs of one file; the parts of a folder or URL are all computed.")
+        raise InputError("--store is for outputs of one file; a folder or URL takes no embeddings of an index.")
+    if arguments.kind == "texts" and "-" in arguments.items:
+        raise InputError("-: texts of standard input cannot be divided into parts; put them into a file for --from.")
     report = Reporter()
     display = _Display(arguments.kind)
     options = Options(
         load=load_options(arguments),
-        lists=lists,
+        lists=() if arguments.list_file is None else (arguments.list_file,),
         on_error=report,
         column=arguments.column,
         columns=arguments.columns,
@@ -60,7 +70,7 @@ def embed_parts(arguments: argparse.Namespace, sources: Iterable[str], lists: tu
     )
     try:
         summary = embed(
-            sources,
+            list(with_stdin(arguments.items, paths_in)),
             arguments.output,
             model=arguments.model,
             kind=arguments.kind,
@@ -89,15 +99,16 @@ def _say_summary(arguments: argparse.Namespace, summary: Summary) -> None:
         say(f"part {part.number}: {part.error}")
     if arguments.json:
         print_json(summary.to_dict())
-    before = f", {summary.parts_skipped:,} of which were complete before" if summary.parts_skipped else ""
+        return
+    before = f" ({summary.parts_skipped:,} were complete before)" if summary.parts_skipped else ""
     say(
-        f"{summary.destination}: {summary.rows:,} {arguments.kind} embedded, {summary.rows_per_second:.4g}/s; "
-        f"{summary.parts:,} parts{before}."
+        f"{summary.destination}: {summary.rows:,} {arguments.kind} in {summary.parts:,} parts{before}, "
+        f"{summary.rows_per_second:.4g}/s"
     )
     if summary.errors:
-        say(f"{summary.errors:,} rows have an error in the place of an embedding.")
+        say(f"{summary.errors:,} of them have an error in the place of an embedding")
     if summary.failed:
-        say(f"{len(summary.failed):,} parts failed, named above; the same command tries them again.")
+        say(f"{len(summary.failed):,} parts failed, named above; the same command tries them again")
 
 
 def _status(summary: Summary, problems: int) -> int:
