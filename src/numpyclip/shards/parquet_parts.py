@@ -7,7 +7,7 @@ which pyarrow 20 cannot read. A key that is not UTF-8 is in ``key_bytes``, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,10 @@ from numpyclip.shards.spool import ROWS, Spool, batched, need_pyarrow
 if TYPE_CHECKING:
     from pyarrow import Array
 
-METADATA = "numpyclip"  # of a single file: the fingerprint of the model
+# Metadata of a single file, of which there is no manifest.
+FINGERPRINT = "numpyclip.fingerprint"
+KIND = "numpyclip.kind"
+
 RESERVED = ("key", "key_bytes", "embedding", "error")
 
 
@@ -55,7 +58,9 @@ def part_name(number: int) -> str:
     return f"part-{number:05d}.parquet"
 
 
-def write_parquet(place: str, rows: Iterable[OutputRow], dtype: str, embed_dim: int, fingerprint: str) -> int:
+def write_parquet(
+    place: str, rows: Iterable[OutputRow], dtype: str, embed_dim: int, metadata: Mapping[str, str]
+) -> int:
     """Write one parquet file, atomically and in flat memory, with the columns that parts have; return its rows.
 
     Parameters
@@ -65,8 +70,8 @@ def write_parquet(place: str, rows: Iterable[OutputRow], dtype: str, embed_dim: 
     rows : iterable of OutputRow
     dtype : {"float16", "float32"}
     embed_dim : int
-    fingerprint : str
-        Of the model, as JSON.
+    metadata : mapping
+        Of the file: `FINGERPRINT`, that of the model as JSON, and `KIND`, "images" or "texts".
 
     Raises
     ------
@@ -81,7 +86,7 @@ def write_parquet(place: str, rows: Iterable[OutputRow], dtype: str, embed_dim: 
         if not spool.rows:
             raise NumPyCLIPError(f"{place}: not written, there is nothing to put into it.")
         with new_file(place) as file:
-            spool.write(file, {METADATA: fingerprint})
+            spool.write(file, metadata)
         return spool.rows
 
 
