@@ -137,8 +137,13 @@ def test_columns_are_carried_if_they_can_be_written_again(tmp_path: Path) -> Non
     path = write(tmp_path, {"image": [b"A"], **carried, **left_out})
     (row,) = read(path)
     assert row.columns == {
-        **{"int": 1, "list": [1.5, None], "struct": {"a": "b"}, "kind": "x", "day": day},
-        **{"price": decimal.Decimal("1.50"), "null": None},
+        "int": 1,
+        "list": [1.5, None],
+        "struct": {"a": "b"},
+        "kind": "x",
+        "day": day,
+        "price": decimal.Decimal("1.50"),
+        "null": None,
     }
     pyarrow.table({name: [value] for name, value in row.columns.items()})
     (row,) = read(path, ReadOptions("images", columns=("mask", "int")))
