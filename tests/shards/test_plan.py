@@ -42,7 +42,7 @@ def test_a_folder_is_its_images_at_any_depth(here: Path) -> None:
     parts = plan("photos", IMAGES)
     assert [part.number for part in parts] == [0, 1]
     assert [len(part.paths) for part in parts] == [4, 2]
-    names = [os.path.join("photos", name) for name in (*(f"{number}.jpg" for number in range(5)), "in/a.png")]
+    names = [str(Path("photos", name)) for name in (*(f"{number}.jpg" for number in range(5)), "in/a.png")]
     assert [row.key for row in rows(parts, IMAGES)] == names
     assert [row.content for row in rows(parts, IMAGES)] == names
     assert plan("photos", IMAGES) == parts
