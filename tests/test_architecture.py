@@ -73,6 +73,7 @@ TWICE = {
     "plan",  # of a saved model, and of parts
     "read",  # weights, and parts
     "shards",  # of data, and of an index's vectors
+    "write",  # graphs, and embeddings
 }
 
 DEPENDENCIES = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}

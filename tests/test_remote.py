@@ -224,3 +224,25 @@ def test_a_web_server_that_hangs_up_is_asked_for_the_rest(server: str) -> None:
 def test_a_page_that_is_not_there_is_told(server: str) -> None:
     with pytest.raises(InputError, match=r"none: cannot be read \(there is no such file\)"):
         remote.open_stream(f"{server}/none")
+
+
+@pytest.mark.parametrize("create", [None, TypeError("mode"), NotImplementedError()])
+def test_a_new_file_replaces_none(tmp_path: Path, store: ObjectStore, create: Exception | None) -> None:
+    for place in (str(tmp_path / "a.json"), "memory://b/a.json"):
+        if create and remote.is_url(place):
+            store.refusals.append(create)  # of a store, or an fsspec, without conditional writes
+        remote.write_new(place, b"one")
+        remote.write_new(place, b"two")
+        assert remote.read_bytes(place, 10) == b"one"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    with pytest.raises(NumPyCLIPError, match=r"no/a: cannot be written"):
+        remote.write_new(str(tmp_path / "no" / "a"), b"")
+
+
+def test_a_new_file_is_written_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    remote.write_new(str(tmp_path / "a"), b"one")
+    assert (tmp_path / "a").read_bytes() == b"one"

@@ -18,7 +18,7 @@ from time import sleep
 from typing import IO, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from numpyclip.atomic import atomic_file
+from numpyclip.atomic import atomic_file, temporary_path
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
 from numpyclip.regular_file import open_regular
 
@@ -141,6 +141,44 @@ def write_bytes(place: str, content: bytes) -> None:
         _upload(place, lambda system, path: system.pipe_file(path, content))
     else:
         _write(place, lambda file: file.write(content))
+
+
+def write_new(place: str, content: bytes) -> None:
+    """Write a small file, atomically, unless it is there; NumPyCLIPError if it cannot be written.
+
+    Of several that do so at the same time one succeeds; where there are no hard links, or no conditional writes in an
+    object store, the last may replace what others have written.
+    """
+    if is_url(place):
+        _upload(place, lambda system, path: _create(system, path, content))
+        return
+    target = Path(place)
+    try:
+        with temporary_path(target) as part:
+            part.write_bytes(content)
+            _name(part, target)
+    except OSError as error:
+        if isinstance(error, NumPyCLIPError):
+            raise
+        raise NumPyCLIPError(f"{place}: cannot be written ({error.strerror or error}).") from error
+
+
+def _name(part: Path, target: Path) -> None:
+    try:
+        os.link(part, target)  # which replaces nothing, unlike a rename
+    except FileExistsError:
+        return
+    except (OSError, AttributeError):  # as of FAT, and of Android's Python
+        part.replace(target)
+
+
+def _create(system: Any, path: str, content: bytes) -> None:
+    try:
+        system.pipe_file(path, content, mode="create")
+    except FileExistsError:
+        return
+    except Exception:  # of each package its own: this one, or the store, cannot do it
+        system.pipe_file(path, content)
 
 
 def put(file: Path, place: str) -> None:
