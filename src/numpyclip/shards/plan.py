@@ -126,7 +126,7 @@ def _of_parquet(source: str, options: ReadOptions) -> Iterator[_Piece]:
         for start, stop, rows in row_groups(source, options):
             yield _Piece(Part(0, "parquet", source, start, stop), rows)
     except NotParquetError:  # which fails when it is read: others are no worse for it
-        yield _Piece(Part(0, "parquet", source), None)
+        yield _Piece(Part(0, "parquet", source), 0)
 
 
 def _of_list(source: str, options: ReadOptions) -> Iterator[_Piece]:
