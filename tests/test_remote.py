@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar
 
 import pytest
 
@@ -172,31 +174,30 @@ def test_streams_seek_as_files_do(store: ObjectStore) -> None:
 
 
 class _Server(BaseHTTPRequestHandler):
-    """Sends half of what it announces, the first times it is asked; `ranges` is whether it knows them."""
+    """Fails as it is told, one thing for each request to come."""
 
     ranges = True
-    hang_ups = 0
+    failures: ClassVar[list[str]] = []
 
     def do_HEAD(self) -> None:
-        self.send_response(200 if self.path == "/a.bin" else 404)
-        self.send_header("Content-Length", str(len(CONTENT)))
-        self.end_headers()
+        self._begin(200, CONTENT)
 
     def do_GET(self) -> None:
-        body, status = CONTENT, 200
-        if self.ranges and (asked := self.headers.get("Range")):
-            first, _, last = asked.removeprefix("bytes=").partition("-")
-            body, status = CONTENT[int(first) : int(last) + 1], 206
-        self.send_response(status if self.path == "/a.bin" else 404)
-        self.send_header("Content-Length", str(len(body)))
-        if status == 206:
-            self.send_header("Content-Range", f"bytes {first}-{int(first) + len(body) - 1}/{len(CONTENT)}")
-        self.end_headers()
-        if type(self).hang_ups:
-            type(self).hang_ups -= 1
-            body = body[: len(body) // 2]
-        self.wfile.write(body)
+        failure = self.failures.pop(0) if self.failures else ""
+        body, headers, status = CONTENT, {}, 503 if failure == "busy" else 200
+        if self.ranges and status == 200 and (asked := self.headers.get("Range")):
+            first, last = map(int, asked.removeprefix("bytes=").split("-"))
+            body, status = CONTENT[first : last + 1], 206
+            headers = {"Content-Range": f"bytes {first}-{first + len(body) - 1}/{len(CONTENT)}"}
+        self._begin(status, body, headers)
+        self.wfile.write(body[: len(body) // 2] if failure == "half" else b"" if failure == "none" else body)
         self.close_connection = True
+
+    def _begin(self, status: int, body: bytes, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.send_response(status if self.path == "/a.bin" else 404)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -207,17 +208,26 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     pytest.importorskip("fsspec", reason="URLs need fsspec")
     pytest.importorskip("aiohttp", reason="http:// URLs need aiohttp")
     monkeypatch.setattr(_Server, "ranges", request.param)
-    monkeypatch.setattr(_Server, "hang_ups", 2)
+    monkeypatch.setattr(_Server, "failures", [])
     monkeypatch.setattr(remote, "sleep", lambda seconds: None)
     monkeypatch.setattr(remote, "_BLOCK", 100_000)
     with running(_Server) as url:
         yield url
 
 
-def test_a_web_server_that_hangs_up_is_asked_for_the_rest(server: str) -> None:
+@pytest.mark.parametrize("failures", [["half", "half"], ["busy", "half", "none", "", "busy", "none"], ["none"] * 4])
+def test_a_web_server_that_hangs_up_is_asked_for_the_rest(server: str, failures: list[str]) -> None:
+    _Server.failures = failures.copy()
     with remote.open_stream(f"{server}/a.bin") as stream:
         assert stream.read() == CONTENT
-    assert _Server.hang_ups == 0
+
+
+def test_a_web_server_that_never_sends_the_rest_is_given_up(server: str) -> None:
+    with remote.open_stream(f"{server}/a.bin") as stream:
+        stream.read(100_000)
+        _Server.failures = ["none"] * 20
+        with pytest.raises(InputError, match=r"a.bin: cannot be read"):
+            stream.read()
 
 
 def test_a_page_that_is_not_there_is_told(server: str) -> None:
