@@ -85,10 +85,10 @@ def _pieces(place: str, options: ReadOptions, on_error: OnError) -> list[_Piece]
         return list(_of_list(place, options))
     if os.path.isdir(place) or (is_url(place) and not is_picture_name(place) and not name.startswith(_WEB)):
         return _of_folder(place, options, on_error)
-    if options.kind == "texts":
-        raise InputError(f"{place}: holds no texts; expected {', '.join((LISTS, PARQUET, *ARCHIVES))}, or a folder.")
     if not is_url(place) and not os.path.lexists(place):
         raise InputError(f"{place}: there is no such file or folder.")
+    if options.kind == "texts":
+        raise InputError(f"{place}: holds no texts; expected {', '.join((LISTS, PARQUET, *ARCHIVES))}, or a folder.")
     return [_of_files(place, [place])]
 
 
