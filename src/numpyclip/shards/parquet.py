@@ -45,7 +45,7 @@ def open_parquet(source: str) -> Iterator[ParquetFile]:
         ) from error
     with open_stream(source, ahead=False) as stream:
         try:
-            file = parquet.ParquetFile(stream, buffer_size=_BUFFER)
+            file = parquet.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
         except NumPyCLIPError:  # of the stream
             raise
         except Exception as error:  # pyarrow's, of every kind
