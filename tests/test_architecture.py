@@ -42,13 +42,14 @@ ROOMS = {
     "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
     " dual_encoder remote shards",
     "index": "errors arguments lock atomic regular_file images remote shards model runtime pipeline dual_encoder tasks",
+    "batch": "escaping errors arguments images remote shards model runtime engines pipeline dual_encoder loader",
     "server": "escaping errors images model runtime dual_encoder viz tasks index",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"
     " index open_clip",
     "cli": "escaping errors arguments atomic weights images model runtime engines pipeline dual_encoder families loader"
-    " saving layouts viz tasks index server numpyclip",
+    " saving layouts viz tasks index batch remote shards server numpyclip",
     "__main__": "cli",
 }
 
