@@ -30,14 +30,18 @@ sys.stdin.read()
 """
 _DRIVER = """
 import json, sys
+from contextlib import redirect_stdout
 from numpyclip import batch
-sources, destination, settings, prelude = json.loads(sys.argv[1])
+stdout = sys.stdout
 def show(progress):
-    print(json.dumps([progress.parts_done, progress.rows]), flush=True)
-exec(prelude)
+    print(json.dumps([progress.parts_done, progress.rows]), file=stdout, flush=True)
+sources, destination, settings = json.loads(sys.argv[1])
 options = batch.Options(batch_size=16, progress=show)
-print(json.dumps(batch.embed(sources, destination, options=options, **settings).to_dict()))
+with redirect_stdout(sys.stderr):  # for Ray's messages
+    summary = batch.embed(sources, destination, options=options, **settings)
+print(json.dumps(summary.to_dict()))
 """
+_COMMAND = "import sys\nfrom numpyclip.cli import main\nsys.exit(main())\n"
 
 
 def spawn(code: str, *words: str, environment: dict[str, str], **streams: Any) -> subprocess.Popen[bytes]:
@@ -103,11 +107,11 @@ class Store:
 
     def put(self, name: str, content: bytes = b"") -> None:
         """Write an object, or make a bucket."""
-        self._ask(urllib.request.Request(f"{self.url}/{name}", content, {"Content-Type": "application/octet-stream"}, method="PUT"))
+        self._ask("PUT", name, content)
 
     def get(self, name: str) -> bytes:
         """Read an object."""
-        return self._ask(urllib.request.Request(f"{self.url}/{name}"))
+        return self._ask("GET", name, None)
 
     def names(self, bucket: str, prefix: str) -> list[str]:
         """List objects: few, as an answer has a thousand at most."""
@@ -118,37 +122,33 @@ class Store:
         """Stop it."""
         end(self._process)
 
-    @staticmethod
-    def _ask(request: urllib.request.Request) -> bytes:
+    def _ask(self, method: str, name: str, content: bytes | None) -> bytes:
+        headers = {"Authorization": "AWS test:test", "Content-Type": "application/octet-stream"}
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        request = urllib.request.Request(f"{self.url}/{name}", content, headers, method=method)
         with opener.open(request) as answer:
             return cast("bytes", answer.read())
 
 
 class Driver:
-    """A process that calls `numpyclip.batch.embed`."""
+    """A process that calls `numpyclip.batch.embed`, and tells how far that is."""
 
-    def __init__(self, environment: dict[str, str], *arguments: Any, log: IO[bytes]) -> None:
-        self._process = spawn(_DRIVER, json.dumps(arguments), environment=environment, stderr=log)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._lines = cast("IO[bytes]", process.stdout)
 
     def events(self) -> Iterator[tuple[int, int]]:
         """How many parts and rows are done, each time that there are more; fails if the run ends."""
-        for line in cast("IO[bytes]", self._process.stdout):
+        for line in self._lines:
             event = json.loads(line)
             assert isinstance(event, list), f"the run has ended too early: {event}"
             yield event[0], event[1]
         raise AssertionError("the driver has ended too early")
 
     def summary(self) -> dict[str, Any]:
-        """Wait for the end; all that is on standard output is ours."""
-        lines = cast("IO[bytes]", self._process.stdout).read().splitlines()
+        """Wait for the end."""
+        summary = json.loads(self._lines.read().splitlines()[-1])
         assert self._process.wait() == 0
-        *events, summary = map(json.loads, lines)
-        assert all(isinstance(event, list) for event in events)
         return cast("dict[str, Any]", summary)
 
     def kill(self) -> None:
@@ -156,15 +156,14 @@ class Driver:
         self._process.kill()
         self._process.wait()
 
-    def end(self) -> None:
-        end(self._process)
-
 
 class Node:
     """A node of one CPU."""
 
     def __init__(self, environment: dict[str, str], *options: str, log: IO[bytes]) -> None:
-        common = "--block --num-cpus=1 --object-store-memory=80000000 --dashboard-agent-listen-port=0 --disable-usage-stats"
+        common = (
+            "--block --num-cpus=1 --object-store-memory=80000000 --dashboard-agent-listen-port=0 --disable-usage-stats"
+        )
         self.process = spawn(_RAY, "start", *common.split(), *options, environment=environment, stderr=log)
         for line in cast("IO[bytes]", self.process.stdout):
             if b"Ray runtime started" in line:
@@ -189,7 +188,9 @@ class Cluster:
             **store.environment,
             "NUMPYCLIP_CACHE": str(folder / "prepared"),
             "RAY_AUTH_MODE": "disabled",
+            "RAY_USAGE_STATS_ENABLED": "0",
         }
+        self.environment["RAY_ADDRESS"] = self.address
         self.head = self._node(
             *("--head", f"--port={self.address.partition(':')[2]}", f"--temp-dir={self._place}"),
             *("--include-dashboard=false", f"--ray-client-server-port={self.client.partition(':')[2]}"),
@@ -206,15 +207,21 @@ class Cluster:
         self._ends.append(lambda: end(node.process))
         return node
 
-    def drive(
-        self, sources: Any, destination: str, prelude: str = "", address: str | None = None, **settings: Any
-    ) -> Driver:
-        """Start a driver, by default on this cluster; `address` is what RAY_ADDRESS is then."""
-        environment = {**self.environment, "RAY_ADDRESS": self.address if address is None else address}
-        settings = {"model": "tiny", "on": "ray", **settings}
-        driver = Driver(environment, sources, destination, settings, prelude, log=self._log)
-        self._ends.append(driver.end)
-        return driver
+    def drive(self, sources: Any, destination: str, **settings: Any) -> Driver:
+        """Start a driver, on this cluster by default."""
+        arguments = json.dumps([sources, destination, {"model": "tiny", "on": "ray", **settings}])
+        return Driver(self._spawn(_DRIVER, arguments))
+
+    def command(self, *words: str, before: str = "") -> tuple[int, bytes]:
+        """Run a command, after some code; return its exit status and what it prints to stdout."""
+        process = self._spawn(before + _COMMAND, *words)
+        printed = cast("IO[bytes]", process.stdout).read()
+        return process.wait(), printed
+
+    def _spawn(self, code: str, *words: str) -> subprocess.Popen[bytes]:
+        process = spawn(code, *words, environment=self.environment, stderr=self._log)
+        self._ends.append(lambda: end(process))
+        return process
 
     def end(self) -> None:
         """End all processes, drivers first."""

@@ -1,13 +1,13 @@
 """Two real Ray nodes and an S3 server, of which workers, a node and a driver are killed."""
 
 import io
+import json
 import os
 import signal
 import sys
 import tarfile
 from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -122,3 +122,27 @@ def test_a_killed_driver_is_started_again_and_does_the_rest(cluster: Cluster, st
     assert 5 <= summary["parts_skipped"] < SHARDS
     assert summary["rows"] == (SHARDS - summary["parts_skipped"]) * PICTURES
     assert written(store, "again") == expected
+
+
+DEADLY = """
+import os, signal
+from numpyclip.batch import cluster
+embed = cluster._embed
+def deadly(job, part, *others):
+    if part.number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return embed(job, part, *others)
+cluster._embed = deadly
+"""
+
+
+def test_a_part_that_ends_every_worker_fails_and_stdout_is_data(cluster: Cluster, store: Store, expected: Rows) -> None:
+    words = ["embed", "images", SOURCES, "-o", "s3://embeddings/deadly", "--model", "tiny", "--batch-size", "16"]
+    status, printed = cluster.command(*words, "--json", "--on", "ray", before=DEADLY)
+    summary = json.loads(printed)
+    assert (status, summary["rows"]) == (3, (SHARDS - 1) * PICTURES)
+    assert [part["number"] for part in summary["failed"]] == [3]
+    assert "each of 4 workers ended within it" in summary["failed"][0]["error"]
+    status, printed = cluster.command(*words, "--json", "--on", f"ray://{cluster.client}")
+    assert (status, json.loads(printed)["rows"]) == (0, PICTURES)
+    assert written(store, "deadly") == expected

@@ -63,8 +63,8 @@ def test_images_become_rows_in_order_with_their_columns_and_errors(
     assert [(row.key, row.columns) for row in kept.rows] == [(row.key, row.columns) for row in rows]
     for row in kept.rows[::3]:
         assert row.embedding is not None
-        np.testing.assert_array_equal(row.embedding, tiny.embed_images(bird, draft=True)[0])
-    assert [row.error and row.error[:16] for row in kept.rows] == [None, "0.tar/b: is in n", "0.tar: is cut sh", None]
+        np.testing.assert_allclose(row.embedding, tiny.embed_images(bird, draft=True)[0], atol=1e-6)
+    assert [row.error and row.error[:16] for row in kept.rows] == [None, "0.tar/b: cannot ", "0.tar: is cut sh", None]
     assert kept.rows[1].embedding is None
 
 
@@ -74,14 +74,14 @@ def test_texts_become_rows_and_those_that_are_too_long_errors(
     reads(
         monkeypatch,
         *(Row(f"a.parquet/{number}", text, {}) for number, text in enumerate(["a dog", "dog " * 100, "a cat"])),
-        Row("a.parquet/3", None, {}),
         Row("a.parquet/4", None, {}, "is no text"),
     )
-    assert work.embed_part(texts, PART).errors == 3
-    dog, long, cat, empty, wrong = kept.rows
-    np.testing.assert_array_equal([dog.embedding, cat.embedding], tiny.embed_texts(["a dog", "a cat"], 1))
-    assert "a.parquet/1: " in str(long.error)
-    assert (empty.error, wrong.error) == ("a.parquet/3: has no text.", "is no text")
+    assert work.embed_part(texts, PART).errors == 2
+    dog, long, cat, wrong = kept.rows
+    assert dog.embedding is not None and cat.embedding is not None
+    np.testing.assert_allclose([dog.embedding, cat.embedding], tiny.embed_texts(["a dog", "a cat"]), atol=1e-6)
+    assert str(long.error).endswith("expected at most 77 tokens.")
+    assert (long.embedding, wrong.embedding, wrong.error) == (None, None, "is no text")
     work.embed_part(replace(texts, truncate=True), PART)
     assert kept.rows[1].error is None
 

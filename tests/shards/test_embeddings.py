@@ -18,12 +18,13 @@ from pyarrow.parquet import read_table, write_table
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.shards.embeddings import fingerprint_at, read_embeddings
 from numpyclip.shards.manifest import NAME, Manifest, claim
-from numpyclip.shards.parquet_parts import FINGERPRINT, KIND, write_parquet
-from numpyclip.shards.part import OutputRow
+from numpyclip.shards.parquet_parts import write_parquet
+from numpyclip.shards.part import Kind, OutputRow
 from numpyclip.shards.write import open_destination
 from tests.object_store import ObjectStore
 
 DIM = 4
+KINDS: list[Kind] = ["images", "texts"]
 LAYOUTS = ["parquet", "clip-retrieval"]
 RNG = np.random.default_rng(0)
 VECTORS = RNG.standard_normal((600, DIM)).astype(np.float32)
@@ -117,16 +118,16 @@ def test_parts_in_flight_are_not_read(tmp_path: Path) -> None:
 def test_a_single_file_tells_what_it_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ObjectStore(monkeypatch)
     for place in (str(tmp_path / "x.parquet"), "memory://bucket/x.parquet"):
-        for kind in ("images", "texts"):
-            metadata = {FINGERPRINT: '{"weights": "0a"}', KIND: kind}
-            assert write_parquet(place, iter(rows(0, 300)), "float32", DIM, metadata) == 300
+        for kind in KINDS:
+            some = iter(rows(0, 300))
+            assert write_parquet(place, some, "float32", DIM, '{"weights": "0a"}', kind) == 300
             keys, embeddings, _ = everything(place, kind)
             assert keys == [f"{n}.jpg" for n in range(300) if n % 10 != 9]
             np.testing.assert_array_equal(embeddings, VECTORS[GOOD[:270]])
             assert fingerprint_at(place) == '{"weights": "0a"}'
     assert list(read_embeddings(place, "images")) == []
     with pytest.raises(NumPyCLIPError, match=r"y\.parquet: not written, there is nothing to put into it"):
-        write_parquet(str(tmp_path / "y.parquet"), [], "float32", DIM, {})
+        write_parquet(str(tmp_path / "y.parquet"), [], "float32", DIM, "{}")
     assert [path.name for path in tmp_path.iterdir()] == ["x.parquet"]
 
 
@@ -146,9 +147,11 @@ def table(**columns: Any) -> Callable[[Path], object]:
 
 
 def test_lists_of_other_types_are_read(tmp_path: Path) -> None:
-    kinds = [pyarrow.list_(pyarrow.float64()), pyarrow.large_list(pyarrow.float32()), pyarrow.list_(pyarrow.float16())]
-    for kind in kinds:
-        table(embedding=pyarrow.array(VECTORS[:2].astype("f2").tolist()).cast(kind))(tmp_path)
+    offsets = pyarrow.array([0, DIM, 2 * DIM])
+    halves = pyarrow.ListArray.from_arrays(offsets.cast("int32"), VECTORS[:2].astype(np.float16).ravel())
+    large = pyarrow.LargeListArray.from_arrays(offsets.cast("int64"), VECTORS[:2].astype(np.float64).ravel())
+    for column in (halves, large):
+        table(embedding=column)(tmp_path)
         np.testing.assert_allclose(everything(str(tmp_path))[1], VECTORS[:2], atol=1e-3)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -32,28 +33,36 @@ def bucket() -> Iterator[str]:
     server.stop()
 
 
-def test_shards_are_found_and_read(bucket: str) -> None:
+def upload(url: str, content: bytes, folder: Path) -> None:
+    (folder / "file").write_bytes(content)
+    remote.put(folder / "file", url)
+
+
+def test_shards_are_found_and_read(bucket: str, tmp_path: Path) -> None:
     contents = [bytes([number]) * 300_000 for number in range(40)]
     for shard in range(2):
         part = contents[shard * 20 : shard * 20 + 20]
-        remote.write_bytes(f"{bucket}/in/{shard}.tar", tar({f"{n}.jpg": content for n, content in enumerate(part)}))
-        remote.write_bytes(f"{bucket}/tables/{shard}.parquet", parquet({"image": part}, group=10, compression="none"))
+        archive, table = {f"{n}.jpg": content for n, content in enumerate(part)}, {"image": part}
+        upload(f"{bucket}/in/{shard}.tar", tar(archive), tmp_path)
+        upload(f"{bucket}/tables/{shard}.parquet", parquet(table, group=10, compression="none"), tmp_path)
     options = ReadOptions("images", rows=10)
     for source in (f"{bucket}/in", f"{bucket}/in/*.tar", f"{bucket}/in/{{0..1}}.tar", f"{bucket}/tables"):
         rows = [row for part in plan(source, options) for row in read_part(part, options)]
         assert [row.content for row in rows] == contents
 
 
-def test_files_are_written_whole_and_listed(bucket: str) -> None:
+def test_files_are_written_whole_and_listed(bucket: str, tmp_path: Path) -> None:
     assert remote.listing(f"{bucket}/out") == []
-    remote.write_bytes(f"{bucket}/out/manifest.json", b"{}")
-    assert remote.listing(f"{bucket}/out") == [f"{bucket}/out/manifest.json"]
-    assert (remote.size(f"{bucket}/out/manifest.json"), remote.size(f"{bucket}/out/none")) == (2, None)
+    upload(f"{bucket}/out/part", bytes(6 << 20), tmp_path)  # of several requests
+    remote.write_new(f"{bucket}/out/manifest.json", b"{}")
+    remote.write_new(f"{bucket}/out/manifest.json", b"another")
+    assert remote.listing(f"{bucket}/out") == [f"{bucket}/out/manifest.json", f"{bucket}/out/part"]
+    assert remote.read_bytes(f"{bucket}/out/manifest.json", 9) == b"{}"
     assert (remote.exists(f"{bucket}/out"), remote.exists(f"{bucket}/none")) == (True, False)
 
 
-def test_what_is_not_there_is_told(bucket: str) -> None:
+def test_what_is_not_there_is_told(bucket: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"s3://bucket/none.tar: cannot be read \(there is no such file\)"):
         remote.open_stream(f"{bucket}/none.tar")
     with pytest.raises(NumPyCLIPError, match=r"s3://other/a: cannot be written"):
-        remote.write_bytes("s3://other/a", b"")
+        upload("s3://other/a", b"", tmp_path)

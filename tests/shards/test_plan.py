@@ -143,6 +143,7 @@ def test_a_damaged_parquet_file_is_a_part_that_fails(here: Path) -> None:
     (here / "1.parquet").write_bytes(parquet({"image": [b"A"]}))
     parts = plan("*.parquet", IMAGES)
     assert [part.number for part in parts] == [0, 1]
+    assert plan("*.parquet", ReadOptions("images", limit=1)) == parts
     assert len(rows(parts[1:], IMAGES)) == 1
     with pytest.raises(InputError, match=r"0.parquet: is not a parquet file"):
         rows(parts[:1], IMAGES)

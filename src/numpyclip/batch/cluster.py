@@ -10,28 +10,31 @@ import contextlib
 import os
 import time
 import warnings
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Any, TypeAlias
+from pathlib import Path
+from socket import gethostname
+from typing import Any, TypeAlias, cast
 
 from numpyclip.batch.job import FailedPart, Job, Report
-from numpyclip.batch.work import attempt_part, load_model
+from numpyclip.batch.work import ONE_THREAD, attempt_part, share_weights
 from numpyclip.engines.processor import cores
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
 from numpyclip.lock import exclusive
+from numpyclip.remote import exists, is_url, join
 from numpyclip.runtime.prepared import prepared_folder
+from numpyclip.shards.manifest import NAME
 from numpyclip.shards.part import Part, PartSummary
 
 _Outcome: TypeAlias = PartSummary | FailedPart
+_Returned: TypeAlias = tuple[_Outcome | Exception, list[Warning | str]]
 
 _MOST_RETRIES = 3  # of a part whose worker or node died
 _TASKS_PER_CPU = 2  # in flight: one that runs, and one that is there when it ends
 _MOST_WARNINGS = 100  # of a part
 _REPORT_SECONDS = 1.0  # between two reports of a worker, of which there may be thousands
 _STORE_BYTES = 80 * 2**20  # of a cluster that is started here: about the least that Ray accepts
-_LIBRARIES = ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "BLIS_NUM", "VECLIB_MAXIMUM")
-_ONE_THREAD = {f"{library}_THREADS": "1" for library in _LIBRARIES}
 
 
 def run_parts(
@@ -122,9 +125,9 @@ class _Run:
             name="numpyclip.embed_part",
             num_cpus=1,
             max_retries=_MOST_RETRIES,
-            runtime_env={"env_vars": _ONE_THREAD},  # set before NumPy is imported
+            runtime_env={"env_vars": ONE_THREAD},  # set before NumPy is imported
         )
-        self._start = lambda part: task.remote(job, part, os.getcwd(), self._reports)
+        self._start: Callable[[Part], Any] = lambda part: task.remote(job, part, str(Path.cwd()), self._reports)
 
     def outcomes(self, parts: Sequence[Part], workers: int | None) -> Iterator[_Outcome]:
         """Start tasks, few at a time; yield what became of each part."""
@@ -156,7 +159,7 @@ class _Run:
     def _outcome(self, reference: Any, part: Part) -> _Outcome:
         errors = self._ray.exceptions
         try:
-            outcome, noted = self._ray.get(reference)
+            outcome, noted = cast(_Returned, self._ray.get(reference))
         except (errors.RayTaskError, errors.RuntimeEnvSetupError) as error:  # `_embed` itself raises nothing
             raise MissingPackageError(
                 f"a node cannot run numpyclip, which must be installed on each: {_last_line(error)}"
@@ -196,7 +199,7 @@ class _Reports:
         return rows
 
 
-def _embed(job: Job, part: Part, folder: str, reports: Any) -> tuple[_Outcome | Exception, list[Warning | str]]:
+def _embed(job: Job, part: Part, folder: str, reports: Any) -> _Returned:
     """Embed a part in a worker; return what became of it, or an error that concerns all, and warnings."""
     last = -_REPORT_SECONDS
 
@@ -213,7 +216,7 @@ def _embed(job: Job, part: Part, folder: str, reports: Any) -> tuple[_Outcome | 
         warnings.filterwarnings("ignore", ".* encountered in ", RuntimeWarning)  # NumPy's; results are checked
         outcome: _Outcome | Exception
         try:
-            _share_weights(job)
+            _prepare(job)
             outcome = attempt_part(job, part, report)
         except Exception as error:
             outcome = error
@@ -221,14 +224,15 @@ def _embed(job: Job, part: Part, folder: str, reports: Any) -> tuple[_Outcome | 
 
 
 @lru_cache(maxsize=1)
-def _share_weights(job: Job) -> None:
-    """Cache prepared weights, once a node, so that all workers of it map one file of them."""
-    if (folder := prepared_folder()) is None:
-        return
-    with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-    with exclusive(folder / "batch.lock"):
-        model = load_model(job.model, job.load_options)
-        if model.engine is None:
-            _ = model.visual if job.reading.kind == "images" else model.text
-        load_model.cache_clear()
+def _prepare(job: Job) -> None:
+    """Prepare a worker: check that it sees the destination, and let one worker of a node cache weights for all."""
+    if not (is_url(job.destination) or exists(join(job.destination, NAME))):
+        raise InputError(
+            f"{job.destination}: has no {NAME} on node {gethostname()}; expected a folder that all nodes share, or a "
+            "URL (s3://bucket/folder)."
+        )
+    if (folder := prepared_folder()) is not None:
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+        with exclusive(folder / "batch.lock"):
+            share_weights(job)

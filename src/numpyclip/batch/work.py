@@ -27,6 +27,9 @@ from numpyclip.shards.part import OutputRow, Part, PartSummary, Row
 from numpyclip.shards.read import read_part
 from numpyclip.shards.write import open_destination
 
+_LIBRARIES = ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "BLIS_NUM", "VECLIB_MAXIMUM")
+ONE_THREAD = {f"{library}_THREADS": "1" for library in _LIBRARIES}  # environment of workers, read with NumPy
+
 
 def attempt_part(job: Job, part: Part, report: Report | None = None) -> PartSummary | FailedPart:
     """Embed one part as `embed_part`; return what keeps it from being read or written.
@@ -74,6 +77,14 @@ def load_model(name: str, options: tuple[tuple[str, Any], ...]) -> CLIP:
     """Load a model once a process."""
     model, _ = load(name, **dict(options))
     return model
+
+
+def share_weights(job: Job) -> None:
+    """Cache prepared weights, so that all workers of a machine map one file of them, and none has to make it."""
+    model = load_model(job.model, job.load_options)
+    if model.engine is None:
+        _ = model.visual if job.reading.kind == "images" else model.text
+    load_model.cache_clear()
 
 
 def _embed(model: CLIP, rows: Iterable[Row], job: Job) -> Iterator[OutputRow]:

@@ -23,6 +23,7 @@ from numpyclip.shards.parquet import column_values, open_parquet
 from numpyclip.shards.parquet_parts import FINGERPRINT, KIND, part_name
 from numpyclip.shards.part import Kind
 from numpyclip.shards.spool import need_pyarrow
+from numpyclip.shards.write import open_destination
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,6 +102,15 @@ def fingerprint_at(place: str) -> str | None:
         return read_bytes(file, _MOST).decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: cannot be read ({error}).") from error
+
+
+def missing_parts(place: str) -> int:
+    """Return how many parts are not there that a manifest promises."""
+    manifest = None if _is_file(place) else read_manifest(place)
+    if manifest is None:
+        return 0
+    done = open_destination(place, manifest.layout, manifest.dtype, manifest.embed_dim, manifest.kind).done()
+    return manifest.parts - sum(number < manifest.parts for number in done)
 
 
 def _files(place: str) -> list[tuple[Kind, str | None, str]]:

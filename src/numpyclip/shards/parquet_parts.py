@@ -7,7 +7,7 @@ which pyarrow 20 cannot read. A key that is not UTF-8 is in ``key_bytes``, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from numpyclip.errors import NumPyCLIPError
 from numpyclip.remote import join
 from numpyclip.shards.key_columns import name_columns, text_column
 from numpyclip.shards.new_file import make_folder, new_file, numbered_files
-from numpyclip.shards.part import OutputRow
+from numpyclip.shards.part import Kind, OutputRow
 from numpyclip.shards.spool import ROWS, Spool, batched, need_pyarrow
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def part_name(number: int) -> str:
 
 
 def write_parquet(
-    place: str, rows: Iterable[OutputRow], dtype: str, embed_dim: int, metadata: Mapping[str, str]
+    place: str, rows: Iterable[OutputRow], dtype: str, embed_dim: int, fingerprint: str, kind: Kind = "images"
 ) -> int:
     """Write one parquet file, atomically and in flat memory, with the columns that parts have; return its rows.
 
@@ -70,8 +70,10 @@ def write_parquet(
     rows : iterable of OutputRow
     dtype : {"float16", "float32"}
     embed_dim : int
-    metadata : mapping
-        Of the file: `FINGERPRINT`, that of the model as JSON, and `KIND`, "images" or "texts".
+    fingerprint : str
+        Of the model, as JSON.
+    kind : {"images", "texts"}, default="images"
+        What is embedded. Texts themselves are the keys, or in the column ``caption``.
 
     Raises
     ------
@@ -86,7 +88,7 @@ def write_parquet(
         if not spool.rows:
             raise NumPyCLIPError(f"{place}: not written, there is nothing to put into it.")
         with new_file(place) as file:
-            spool.write(file, metadata)
+            spool.write(file, {FINGERPRINT: fingerprint, KIND: kind})
         return spool.rows
 
 
