@@ -145,6 +145,13 @@ def test_names_of_members_are_only_names(tmp_path: Path, name: str) -> None:
         assert len(row.key) < 5000
 
 
+def test_hidden_files_are_none_and_divide_no_sample(tmp_path: Path) -> None:
+    path = shard(tmp_path, {"s/._a.jpg": b"X", "s/a.jpg": b"A", "s/._a.txt": b"X", ".jpg": b"X", "s/a.txt": b"a dog"})
+    assert [(row.key, row.content, row.columns) for row in read(path)] == [
+        ("00000.tar/s/a", b"A", {"caption": "a dog"})
+    ]
+
+
 def test_an_archive_that_is_not_there_is_no_row(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none.tar: cannot be read"):
         read(tmp_path / "none.tar")
