@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 from numpyclip.errors import InputError, NumPyCLIPError
@@ -124,10 +124,10 @@ def read_webdataset(part: Part, options: ReadOptions) -> Iterator[Row]:
     for sample in samples(part.source, with_images=options.kind == "images"):
         key = f"{shard}/{sample.key}" if sample.key else shard
         try:
-            row = _row(sample, options)
+            row = _row(key, sample, options)
         except InputError as error:
             row = Row(key, None, {}, str(error))
-        yield replace(row, key=key)
+        yield row
 
 
 def samples(source: str, *, with_images: bool = True) -> Iterator[Sample]:
@@ -195,7 +195,7 @@ def _split(name: str) -> tuple[str, str]:
     return folder + slash + stem, suffix.lower()
 
 
-def _row(sample: Sample, options: ReadOptions) -> Row:
+def _row(key: str, sample: Sample, options: ReadOptions) -> Row:
     """Make a row of a sample, with its caption, its class and what is in ``.json``; InputError if it cannot be one."""
     if sample.problems:
         raise InputError(sample.problems[0])
@@ -214,7 +214,7 @@ def _row(sample: Sample, options: ReadOptions) -> Row:
     if len(facts) > _MOST_FACTS:
         raise InputError(f"{sample.name}: its .json has {len(facts)} names; expected at most {_MOST_FACTS}.")
     columns |= {new: facts[name] for name, new in free_names(facts, columns).items()}
-    return Row(sample.key, content, columns)
+    return Row(key, content, columns)
 
 
 def _text(name: str, caption: str | None, facts: dict[str, Any], key: str | None) -> str:
