@@ -71,10 +71,14 @@ class Store:
             generations.complete_fingerprint(connection, fingerprint)
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the lock for writing; StoreError if another process holds it."""
+    def writing(self, *, shared: bool = False) -> Iterator[None]:
+        """Hold the lock for writing; StoreError if another process holds it.
+
+        Processes that only add pictures, files and texts, and remove files that are gone, may share it where the
+        database has many writers, as PostgreSQL has.
+        """
         self.fingerprint_of_mix = None
-        with self._database.writing():
+        with self._database.writing(shared=shared):
             self._remove_old_generations()
             with self._database.transaction() as connection:
                 if self._vectors.upgrade(connection):
@@ -82,9 +86,11 @@ class Store:
             yield
 
     def begin(self, fingerprint: Fingerprint, embed_dim: int) -> None:
-        """Record the model whose embeddings an empty store will hold."""
+        """Record the model whose embeddings an empty store will hold, unless another process was faster."""
         with self._database.transaction() as connection:
-            set_meta(connection, fingerprint=fingerprint.to_json(), embed_dim=str(embed_dim), generation="1")
+            sql = "INSERT INTO meta VALUES ('fingerprint', ?) ON CONFLICT DO NOTHING"
+            if connection.execute(sql, (fingerprint.to_json(),)).rowcount:
+                set_meta(connection, embed_dim=str(embed_dim), generation="1")
 
     def folders(self) -> dict[str, tuple[str, ...]]:
         """Return folders that are indexed, with the patterns of what is ignored in each."""
@@ -243,7 +249,7 @@ class Store:
         """Add embeddings of pictures or texts that are in the index, of the next model or of this one."""
         with self._database.transaction() as connection:
             space = following(connection, modality) if migrating else searched(connection, modality)
-            self._add(connection, space, numbers, embeddings)
+            self._add_new(connection, space, dict(zip(numbers, embeddings, strict=True)))
 
     def drop_pictures(self, numbers: Sequence[int]) -> None:
         """Remove pictures whose files cannot be read any more."""
@@ -287,13 +293,17 @@ class Store:
 
     def build_hnsw(self, progress: Progress = iter) -> Recall:
         """Build an HNSW index of all pictures, which searches then use: faster, but approximate."""
-        with self._database.reading() as connection:
-            return self._vectors.build_hnsw(connection, searched(connection, "pictures"), progress)
+        with self._database.building() as connection:
+            space = searched(connection, "pictures")
+            sql = "SELECT 1 FROM vectors WHERE generation = ? AND side = ? LIMIT 1"
+            if connection.execute(sql, space).fetchone() is None:
+                raise StoreError(f"{self.place}: holds no pictures yet; there is nothing to build a graph of.")
+            return self._vectors.build_hnsw(connection, space, progress)
 
     def remove_hnsw(self) -> bool:
         """Remove the HNSW index; False if there was none."""
-        with self._database.reading():
-            return self._vectors.remove_hnsw()
+        with self._database.building() as connection:
+            return self._vectors.remove_hnsw(connection)
 
     def close(self) -> None:
         """Close connections to a server, if it has any."""
@@ -317,7 +327,7 @@ class Store:
 
     def _remove_old_generations(self) -> None:
         with self._database.reading() as connection:
-            self._vectors.remove_before(generation(connection))
+            self._vectors.remove_before(connection, generation(connection))
 
 
 def _by_themselves(embeddings: dict[int, Array]) -> Iterator[Found]:

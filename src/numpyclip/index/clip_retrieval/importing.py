@@ -70,7 +70,7 @@ def import_embeddings(
                 new += _add_texts(index.store, rows, embeddings)
                 yield len(rows)
 
-    with index.store.writing():
+    with index.adding():
         index.begin(precision)
         for done in progress(batches()):
             del done

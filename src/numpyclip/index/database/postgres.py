@@ -222,5 +222,6 @@ def copy_rows(connection: Connection, table: str, rows: bytes) -> None:
 
 
 def _note(notice: psycopg.errors.Diagnostic) -> None:
-    """Log what the server notes, such as that it has too little memory to build a graph fast."""
-    _LOG.warning("%s", ". ".join(filter(None, (notice.message_primary, notice.message_hint))))
+    """Log what pgvector notes, such as that it has too little memory to build a graph fast."""
+    if (notice.message_primary or "").startswith("hnsw"):
+        _LOG.warning("%s. %s", notice.message_primary, notice.message_hint)

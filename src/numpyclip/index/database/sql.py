@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpyclip.index.database import Connection, Damage
+from numpyclip.index.database.schema import FOLDER_BYTES
 from numpyclip.index.records import Modality
 from numpyclip.index.where import Where
 
@@ -79,7 +80,10 @@ def below(folder: str, column: str = "directory") -> tuple[str, list[Any]]:
     separator = os.fsencode(os.sep)
     start = path if path.endswith(separator) else path + separator
     end = start[:-1] + bytes([start[-1] + 1])
-    return f"({column} = ? OR ({column} >= ? AND {column} < ?))", [path, start, end]
+    beginning = f"substr({column}, 1, {FOLDER_BYTES})"  # of which PostgreSQL has an index
+    exact = f"({column} = ? OR ({column} >= ? AND {column} < ?))"
+    ends = [path[:FOLDER_BYTES], end[:FOLDER_BYTES]]
+    return f"({beginning} >= ? AND {beginning} <= ? AND {exact})", [*ends, path, start, end]
 
 
 def conditions(where: Where) -> tuple[str, list[Any]]:
