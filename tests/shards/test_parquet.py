@@ -41,7 +41,7 @@ def test_bytes_are_images_and_other_columns_are_carried_along(tmp_path: Path) ->
         ("a.parquet/2", None),
     ]
     assert [row.columns for row in rows] == [
-        {"label": label, "source_key": key} for label, key in ((1, "x"), (2, "y"), (None, "z"))
+        {"label": label, "key": key} for label, key in ((1, "x"), (2, "y"), (None, "z"))
     ]
     assert str(rows[1].error).endswith("a.parquet/1: has no image.")
 
