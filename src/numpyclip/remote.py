@@ -177,6 +177,19 @@ def put(file: Path, place: str) -> None:
             _write(place, lambda target: shutil.copyfileobj(source, target))
 
 
+def remove(place: str) -> None:
+    """Remove a file, if it is there; NumPyCLIPError if it cannot be removed."""
+    if is_url(place):
+        system, path = _file_system(place)
+        if exists(place):  # removing may be forbidden where nothing has to be
+            _retried(place, lambda: system.rm_file(path), "removed")
+        return
+    try:
+        Path(place).unlink(missing_ok=True)
+    except OSError as error:
+        raise NumPyCLIPError(f"{place}: cannot be removed ({error.strerror or error}).") from error
+
+
 def _write(place: str, write: Callable[[IO[bytes]], object]) -> None:
     target = Path(place)
     try:
