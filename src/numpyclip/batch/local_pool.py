@@ -77,7 +77,8 @@ class _Pool:
         finally:
             self._end()
             for thread in threads:
-                thread.join()
+                if thread.is_alive():  # an interrupt may come before they have been started
+                    thread.join()
 
     def _next_outcome(self) -> _Outcome:
         """Wait until a part has ended; report rows and give warnings that come before it."""
