@@ -32,7 +32,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
             super().__init__(*words, **options)
             started.append(self)
 
-    monkeypatch.setattr(local_pool.subprocess, "Popen", Recorded)
+    monkeypatch.setattr("numpyclip.batch.local_pool.subprocess.Popen", Recorded)
     return started
 
 

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from numpyclip.arguments import OnError, whole_number
-from numpyclip.batch import local_pool
+from numpyclip.batch import cluster, local_pool
 from numpyclip.batch.job import Job, RunParts
 from numpyclip.batch.summary import Meter, Progress, Summary
 from numpyclip.batch.work import load_model
@@ -145,6 +146,8 @@ def _executor(on: str | None, workers: int | None) -> RunParts:
         raise InputError(f"workers is {workers!r:.60}; expected an integer of 1 or more.")
     if on is None:
         return local_pool.run_parts
+    if on == "ray" or on.startswith("ray://"):
+        return partial(cluster.run_parts, on=on)
     raise InputError(f"on is {on!r:.60}; expected 'ray' or 'ray://host:port'.")
 
 
