@@ -134,7 +134,9 @@ def test_what_cannot_be_written_is_the_end_of_the_run(kept: Kept, job: Job, monk
 
 def test_an_unforeseen_error_is_one_of_its_part(kept: Kept, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "read_part", lambda part, options: 1 // 0)
-    assert work.attempt_part(job, PART) == FailedPart(7, "photos", "integer division or modulo by zero")
+    assert work.attempt_part(job, PART) == FailedPart(
+        7, "photos", "ZeroDivisionError: integer division or modulo by zero"
+    )
 
 
 def test_a_model_is_loaded_once(kept: Kept, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

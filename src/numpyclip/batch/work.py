@@ -42,7 +42,8 @@ def attempt_part(job: Job, part: Part, report: Report | None = None) -> PartSumm
     except Exception as error:  # of whatever kind: the other parts of a long run are worth more
         if isinstance(error, NumPyCLIPError) and not isinstance(error, InputError):
             raise
-        return FailedPart(part.number, part.source, str(error) or type(error).__name__)
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        return FailedPart(part.number, part.source, reason)
 
 
 def embed_part(job: Job, part: Part, report: Report | None = None) -> PartSummary:
