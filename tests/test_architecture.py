@@ -43,7 +43,8 @@ ROOMS = {
     "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
     " dual_encoder remote shards",
     "index": "errors arguments lock atomic regular_file images remote shards model runtime pipeline dual_encoder tasks",
-    "batch": "escaping errors arguments images remote shards model runtime engines pipeline dual_encoder loader",
+    "batch": "escaping errors arguments lazy_exports lock images remote shards model runtime engines pipeline"
+    " dual_encoder loader",
     "server": "escaping errors images model runtime dual_encoder viz tasks index",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
@@ -92,6 +93,7 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "layouts.*": {"onnx"},
     "weights.hub_client": {"huggingface_hub"},
     "resumed_stream": {"fsspec"},
+    "batch.cluster": {"ray"},
     "shards.*": {"pyarrow"},
 }
 

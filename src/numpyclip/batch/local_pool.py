@@ -20,8 +20,9 @@ from typing import IO, Any, TypeAlias, cast
 from threadpoolctl import threadpool_limits
 
 from numpyclip.batch.job import FailedPart, Job, Report
-from numpyclip.batch.work import attempt_part, load_model
+from numpyclip.batch.work import ONE_THREAD, attempt_part, share_weights
 from numpyclip.engines.processor import cores
+from numpyclip.errors import NumPyCLIPError
 from numpyclip.shards.part import Part, PartSummary
 
 _Outcome: TypeAlias = PartSummary | FailedPart
@@ -29,8 +30,6 @@ _Outcomes: TypeAlias = Generator[_Outcome, None, None]
 
 _MOST_RETRIES = 3  # of a part whose worker died
 _CHECK_SECONDS = 1.0  # for Ctrl-C, on systems where it does not interrupt waiting
-_LIBRARIES = ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "BLIS_NUM", "VECLIB_MAXIMUM")
-_ONE_THREAD = {f"{library}_THREADS": "1" for library in _LIBRARIES}
 _PROGRAM = (
     "import pickle, sys\nsys.path[:] = pickle.load(sys.stdin.buffer)\nfrom numpyclip.batch.worker import main\nmain()\n"
 )
@@ -41,16 +40,8 @@ def run_parts(job: Job, parts: Sequence[Part], workers: int | None, report: Repo
     workers = min(workers or cores(), len(parts))
     if workers <= 1:
         return _run_here(job, parts, report)
-    _share_weights(job)
+    share_weights(job)
     return _Pool(job, parts, report).run(workers)
-
-
-def _share_weights(job: Job) -> None:
-    """Cache prepared weights, so that all workers map one file of them, and none has to make it."""
-    model = load_model(job.model, job.load_options)
-    if model.engine is None:
-        _ = model.visual if job.reading.kind == "images" else model.text
-    load_model.cache_clear()
 
 
 def _run_here(job: Job, parts: Sequence[Part], report: Report) -> _Outcomes:
@@ -87,7 +78,8 @@ class _Pool:
         finally:
             self._end()
             for thread in threads:
-                thread.join()
+                if thread.is_alive():  # an interrupt may come before they have been started
+                    thread.join()
 
     def _next_outcome(self) -> _Outcome:
         """Wait until a part has ended; report rows and give warnings that come before it."""
@@ -150,9 +142,10 @@ class _Process:
             [sys.executable, "-c", _PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **_ONE_THREAD},  # which is read when NumPy is imported
+            env={**os.environ, **ONE_THREAD},  # which is read when NumPy is imported
         )
         self._requests, self._replies = cast("tuple[IO[bytes], IO[bytes]]", (self._popen.stdin, self._popen.stdout))
+        self._has_begun = False
         self._send(sys.path)
         self._send(job)
 
@@ -161,7 +154,10 @@ class _Process:
         self._send(part)
         try:
             while True:
-                events.put(reply := pickle.load(self._replies))
+                reply = pickle.load(self._replies)
+                self._has_begun = True
+                if reply is not None:
+                    events.put(reply)
                 if isinstance(reply, PartSummary | FailedPart):
                     return True
         except (EOFError, pickle.UnpicklingError, OSError, ValueError):  # cut short, or closed
@@ -173,9 +169,17 @@ class _Process:
             self._requests.flush()
 
     def death(self) -> str:
-        """Tell how the process has ended."""
+        """Tell how the process has ended.
+
+        Raises
+        ------
+        NumPyCLIPError
+            If it never began, as none of the others would.
+        """
         status = self._popen.wait()
         self.end()
+        if status > 0 and not self._has_begun:
+            raise NumPyCLIPError(f"{sys.executable}: a worker ended with exit status {status}, for the reason above.")
         reason = f"signal {-status} ({signal.strsignal(-status)})" if status < 0 else f"exit status {status}"
         return f"each of {1 + _MOST_RETRIES} workers ended within it, the last with {reason}; is there enough memory?"
 

@@ -11,10 +11,7 @@ from numpyclip.arguments import OnError, error_handler
 from numpyclip.batch.job import FailedPart, Job, Report
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import (
-    CheckpointError,
-    EngineError,
     InputError,
-    MissingPackageError,
     NumPyCLIPError,
     PictureError,
     TextTooLongError,
@@ -27,22 +24,26 @@ from numpyclip.shards.part import OutputRow, Part, PartSummary, Row
 from numpyclip.shards.read import read_part
 from numpyclip.shards.write import open_destination
 
+_LIBRARIES = ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "BLIS_NUM", "VECLIB_MAXIMUM")
+ONE_THREAD = {f"{library}_THREADS": "1" for library in _LIBRARIES}  # environment of workers, read with NumPy
+
 
 def attempt_part(job: Job, part: Part, report: Report | None = None) -> PartSummary | FailedPart:
-    """Embed one part as `embed_part`; return what keeps it from being read or written.
+    """Embed one part as `embed_part`; return what keeps it from being read.
 
     Raises
     ------
     NumPyCLIPError
-        If the model cannot be loaded or run, which concerns all parts.
+        If the model cannot be loaded or run, a package is missing, or nothing can be written: what concerns all parts.
     """
     load_model(job.model, job.load_options)
     try:
         return embed_part(job, part, report)
-    except (CheckpointError, EngineError, MissingPackageError):
-        raise
     except Exception as error:  # of whatever kind: the other parts of a long run are worth more
-        return FailedPart(part.number, part.source, str(error) or type(error).__name__)
+        if isinstance(error, NumPyCLIPError) and not isinstance(error, InputError):
+            raise
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        return FailedPart(part.number, part.source, reason)
 
 
 def embed_part(job: Job, part: Part, report: Report | None = None) -> PartSummary:
@@ -74,6 +75,14 @@ def load_model(name: str, options: tuple[tuple[str, Any], ...]) -> CLIP:
     """Load a model once a process."""
     model, _ = load(name, **dict(options))
     return model
+
+
+def share_weights(job: Job) -> None:
+    """Cache prepared weights, so that all workers of a machine map one file of them, and none has to make it."""
+    model = load_model(job.model, job.load_options)
+    if model.engine is None:
+        _ = model.visual if job.reading.kind == "images" else model.text
+    load_model.cache_clear()
 
 
 def _embed(model: CLIP, rows: Iterable[Row], job: Job) -> Iterator[OutputRow]:

@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -69,15 +70,16 @@ def embed_parts(arguments: argparse.Namespace) -> int:
         **_of_kind(arguments),
     )
     try:
-        summary = embed(
-            list(with_stdin(arguments.items, paths_in)),
-            arguments.output,
-            model=arguments.model,
-            kind=arguments.kind,
-            workers=arguments.workers,
-            on=arguments.on,
-            options=options,
-        )
+        with redirect_stdout(sys.stderr):  # for Ray, which prints to it what happens to workers
+            summary = embed(
+                list(with_stdin(arguments.items, paths_in)),
+                arguments.output,
+                model=arguments.model,
+                kind=arguments.kind,
+                workers=arguments.workers,
+                on=arguments.on,
+                options=options,
+            )
     except KeyboardInterrupt:
         display.close()
         say(f"{arguments.output}: is not complete; the same command continues.")
