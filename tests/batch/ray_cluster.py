@@ -83,6 +83,19 @@ def tasks(pid: int) -> list[int]:
     return [each for each in descendants(pid) if _title(each).startswith(TASK)]
 
 
+def memory(pid: int, mapped: str = "") -> dict[str, int]:
+    """What a process has in memory, in bytes, by names such as Rss and Pss; of files with a name, or all."""
+    found: dict[str, int] = {}
+    counts = False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        name, _, rest = line.partition(" ")
+        if not name.endswith(":"):
+            counts = mapped in line
+        elif counts and rest.endswith(" kB"):
+            found[name[:-1]] = found.get(name[:-1], 0) + 1024 * int(rest.split()[0])
+    return found
+
+
 def _title(pid: int) -> bytes:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -134,6 +147,7 @@ class Driver:
     """A process that calls `numpyclip.batch.embed`, and tells how far that is."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.pid = process.pid
         self._process = process
         self._lines = cast("IO[bytes]", process.stdout)
 
@@ -207,19 +221,29 @@ class Cluster:
         self._ends.append(lambda: end(node.process))
         return node
 
-    def drive(self, sources: Any, destination: str, **settings: Any) -> Driver:
+    def drive(self, sources: str, destination: str, **settings: Any) -> Driver:
         """Start a driver, on this cluster by default."""
         arguments = json.dumps([sources, destination, {"model": "tiny", "on": "ray", **settings}])
-        return Driver(self._spawn(_DRIVER, arguments))
+        return Driver(self._spawn(self.environment, _DRIVER, arguments))
+
+    def drive_alone(self, sources: str, destination: str, **settings: Any) -> Driver:
+        """Start a driver that sees no cluster and has no prepared weights."""
+        own = {
+            "RAY_ADDRESS": "local",
+            "RAY_TMPDIR": f"{self._place}-own",
+            "NUMPYCLIP_CACHE": f"{self._place}-own/cache",
+        }
+        arguments = json.dumps([sources, destination, {"on": "ray", **settings}])
+        return Driver(self._spawn({**self.environment, **own}, _DRIVER, arguments))
 
     def command(self, *words: str, before: str = "") -> tuple[int, bytes]:
         """Run a command, after some code; return its exit status and what it prints to stdout."""
-        process = self._spawn(before + _COMMAND, *words)
+        process = self._spawn(self.environment, before + _COMMAND, *words)
         printed = cast("IO[bytes]", process.stdout).read()
         return process.wait(), printed
 
-    def _spawn(self, code: str, *words: str) -> subprocess.Popen[bytes]:
-        process = spawn(code, *words, environment=self.environment, stderr=self._log)
+    def _spawn(self, environment: dict[str, str], code: str, *words: str) -> subprocess.Popen[bytes]:
+        process = spawn(code, *words, environment=environment, stderr=self._log)
         self._ends.append(lambda: end(process))
         return process
 
@@ -228,4 +252,5 @@ class Cluster:
         for each in reversed(self._ends):
             each()
         self._log.close()
-        shutil.rmtree(self._place, ignore_errors=True)
+        for place in (self._place, f"{self._place}-own"):
+            shutil.rmtree(place, ignore_errors=True)
