@@ -82,7 +82,6 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "images.formats": {"pillow_heif", "pillow_jxl"},
     "tokenizer.subword_models": {"tokenizers", "sentencepiece"},
     "index.database.postgres": {"psycopg"},
-    "index.clip_retrieval*": {"pyarrow"},
     "index.vectors.hnsw": {"usearch"},
     "server.*": {"starlette", "uvicorn", "h11", "python_multipart", "prometheus_client"},
     "graph.*": {"onnx"},

@@ -81,14 +81,6 @@ def open_stream(place: str, start: int = 0, *, ahead: bool = True, tries: int = 
     return cast("IO[bytes]", io.BufferedReader(stream, 1 << 16))
 
 
-def size(place: str) -> int | None:
-    """Return the size of a file in bytes; None if there is none, or its server does not tell."""
-    if not is_url(place):
-        return os.stat(place).st_size if os.path.isfile(place) else None
-    found = _info(place)
-    return None if found is None else found.get("size")
-
-
 def exists(place: str) -> bool:
     """Tell whether there is a file or folder; InputError if that cannot be found out."""
     return _info(place) is not None if is_url(place) else os.path.exists(place)
@@ -133,14 +125,6 @@ def read_bytes(place: str, most: int, *, tries: int = _TRIES) -> bytes:
     if len(content) > most:
         raise InputError(f"{place}: has more than {most} bytes.")
     return content
-
-
-def write_bytes(place: str, content: bytes) -> None:
-    """Write a small file, atomically; NumPyCLIPError if it cannot be written."""
-    if is_url(place):
-        _upload(place, lambda system, path: system.pipe_file(path, content))
-    else:
-        _write(place, lambda file: file.write(content))
 
 
 def write_new(place: str, content: bytes) -> None:

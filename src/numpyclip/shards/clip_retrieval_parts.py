@@ -25,6 +25,11 @@ FOLDERS: dict[Kind, str] = {"images": "img_emb", "texts": "text_emb"}
 KEYS: dict[Kind, str] = {"images": "image_path", "texts": "caption"}  # columns that identify what is embedded
 
 
+def complete_parts(place: str) -> dict[int, str]:
+    """List the metadata of complete parts, by number."""
+    return numbered_files(join(place, "metadata"), lambda number: f"metadata_{number:04d}.parquet")
+
+
 @dataclass(frozen=True)
 class ClipRetrievalParts:
     """A destination in clip-retrieval's format."""
@@ -36,7 +41,7 @@ class ClipRetrievalParts:
 
     def done(self) -> set[int]:
         """Return the numbers of complete parts."""
-        return set(numbered_files(join(self.place, "metadata"), lambda number: f"metadata_{number:04d}.parquet"))
+        return set(complete_parts(self.place))
 
     def write(self, number: int, rows: Iterable[OutputRow]) -> tuple[int, int]:
         """Write a part, atomically; return the numbers of rows and of errors among them."""

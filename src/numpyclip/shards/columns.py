@@ -36,14 +36,25 @@ def output_names(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, s
 def few(facts: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     """Return what is carried along; InputError if it is too much."""
     if len(facts) > _MOST_COLUMNS:
-        raise InputError(f"{where}: has {len(facts)} columns; expected {_MOST_COLUMNS} at most. Choose some.")
+        raise InputError(
+            f"{where}: has {len(facts)} columns; expected {_MOST_COLUMNS} at most. Choose some: columns=('a', 'b')."
+        )
     return facts
 
 
-def json_value(value: Any) -> Any:
-    """Return a value of a JSON file as one that a column can have: lists and objects, and huge integers, as JSON."""
+def json_value(value: Any, where: str) -> Any:
+    """Return a value of a JSON file as one that a column can have: lists and objects, and huge integers, as JSON.
+
+    Raises
+    ------
+    InputError
+        If it is nested so deep that it cannot be written.
+    """
     if isinstance(value, str):
         return valid_text(value)
     if isinstance(value, list | dict) or (isinstance(value, int) and value not in _INTEGERS):
-        return json.dumps(value)
+        try:
+            return json.dumps(value)
+        except RecursionError as error:
+            raise InputError(f"{where}: its .json is nested too deep.") from error
     return value

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.shards.columns import valid_text
+from numpyclip.shards.parquet import column_values
 
 if TYPE_CHECKING:
     from pyarrow import Array, RecordBatch
@@ -34,9 +35,9 @@ def name_columns(column: str, names: Sequence[str]) -> dict[str, Array]:
 
 def names_in(batch: RecordBatch, column: str) -> list[str | None]:
     """Read names, None where there is none."""
-    names = batch.column(column).to_pylist()
+    names = column_values(batch.column(column))
     has_bytes = f"{column}_bytes" in batch.schema.names
-    raw = batch.column(f"{column}_bytes").to_pylist() if has_bytes else [None] * len(names)
+    raw = column_values(batch.column(f"{column}_bytes")) if has_bytes else [None] * len(names)
     return [_name(name if each is None else each) for name, each in zip(names, raw, strict=True)]
 
 

@@ -21,7 +21,7 @@ from numpyclip.shards.part import Kind, Part
 from numpyclip.shards.write import Dtype, Layout
 
 NAME = "manifest.json"
-_FORMAT = "numpyclip embeddings"
+_FORMAT = "numpyclip-embeddings"
 _VERSION = 1
 _MOST = 1 << 20  # bytes
 _UNRELATED = "file_dtype"  # of a fingerprint: equal weights in another file make equal embeddings

@@ -45,7 +45,7 @@ def open_parquet(source: str) -> Iterator[ParquetFile]:
         ) from error
     with open_stream(source, ahead=False) as stream:
         try:
-            file = parquet.ParquetFile(stream, buffer_size=_BUFFER)
+            file = parquet.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
         except NumPyCLIPError:  # of the stream
             raise
         except Exception as error:  # pyarrow's, of every kind
@@ -103,12 +103,12 @@ def iter_rows(
     types = [file.schema_arrow.field(name).type for name in columns]
     size = _IMAGE_ROWS if any(is_bytes(kind) or is_image_struct(kind) for kind in types) else _OTHER_ROWS
     for batch in file.iter_batches(size, row_groups=groups, columns=list(columns), use_threads=False):
-        found = [_values(batch.column(name)) for name in columns]
+        found = [column_values(batch.column(name)) for name in columns]
         for values in zip(*found, strict=True):
             yield dict(zip(columns, values, strict=True))
 
 
-def _values(column: Any) -> list[Any]:
+def column_values(column: Any) -> list[Any]:
     """Return a column's values: times in microseconds, as Python's, and texts as valid UTF-8."""
     import pyarrow
 

@@ -17,13 +17,16 @@ from numpyclip.errors import NumPyCLIPError
 from numpyclip.remote import join
 from numpyclip.shards.key_columns import name_columns, text_column
 from numpyclip.shards.new_file import make_folder, new_file, numbered_files
-from numpyclip.shards.part import OutputRow
+from numpyclip.shards.part import Kind, OutputRow
 from numpyclip.shards.spool import ROWS, Spool, batched, need_pyarrow
 
 if TYPE_CHECKING:
     from pyarrow import Array
 
-METADATA = "numpyclip"  # of a single file: the fingerprint of the model
+# Metadata of a single file, of which there is no manifest.
+FINGERPRINT = "numpyclip.fingerprint"
+KIND = "numpyclip.kind"
+
 RESERVED = ("key", "key_bytes", "embedding", "error")
 
 
@@ -55,7 +58,9 @@ def part_name(number: int) -> str:
     return f"part-{number:05d}.parquet"
 
 
-def write_parquet(place: str, rows: Iterable[OutputRow], dtype: str, embed_dim: int, fingerprint: str) -> int:
+def write_parquet(
+    place: str, rows: Iterable[OutputRow], dtype: str, embed_dim: int, fingerprint: str, kind: Kind = "images"
+) -> int:
     """Write one parquet file, atomically and in flat memory, with the columns that parts have; return its rows.
 
     Parameters
@@ -67,6 +72,8 @@ def write_parquet(place: str, rows: Iterable[OutputRow], dtype: str, embed_dim: 
     embed_dim : int
     fingerprint : str
         Of the model, as JSON.
+    kind : {"images", "texts"}, default="images"
+        What is embedded. Texts themselves are the keys, or in the column ``caption``.
 
     Raises
     ------
@@ -81,7 +88,7 @@ def write_parquet(place: str, rows: Iterable[OutputRow], dtype: str, embed_dim: 
         if not spool.rows:
             raise NumPyCLIPError(f"{place}: not written, there is nothing to put into it.")
         with new_file(place) as file:
-            spool.write(file, {METADATA: fingerprint})
+            spool.write(file, {FINGERPRINT: fingerprint, KIND: kind})
         return spool.rows
 
 

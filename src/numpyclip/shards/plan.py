@@ -85,10 +85,10 @@ def _pieces(place: str, options: ReadOptions, on_error: OnError) -> list[_Piece]
         return list(_of_list(place, options))
     if os.path.isdir(place) or (is_url(place) and not is_picture_name(place) and not name.startswith(_WEB)):
         return _of_folder(place, options, on_error)
-    if options.kind == "texts":
-        raise InputError(f"{place}: holds no texts; expected {', '.join((LISTS, PARQUET, *ARCHIVES))}, or a folder.")
     if not is_url(place) and not os.path.lexists(place):
         raise InputError(f"{place}: there is no such file or folder.")
+    if options.kind == "texts":
+        raise InputError(f"{place}: holds no texts; expected {', '.join((LISTS, PARQUET, *ARCHIVES))}, or a folder.")
     return [_of_files(place, [place])]
 
 
@@ -126,7 +126,7 @@ def _of_parquet(source: str, options: ReadOptions) -> Iterator[_Piece]:
         for start, stop, rows in row_groups(source, options):
             yield _Piece(Part(0, "parquet", source, start, stop), rows)
     except NotParquetError:  # which fails when it is read: others are no worse for it
-        yield _Piece(Part(0, "parquet", source), None)
+        yield _Piece(Part(0, "parquet", source), 0)
 
 
 def _of_list(source: str, options: ReadOptions) -> Iterator[_Piece]:

@@ -170,12 +170,14 @@ def _members(stream: IO[bytes]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
 def _add(sample: Sample, source: str, suffix: str, member: tarfile.TarInfo, file: IO[bytes] | None) -> None:
     """Read a file of a sample, unless it is too large or not the first image; None for an image that is not needed."""
     most = _MOST_TEXT if suffix in _TEXTS else _MOST_IMAGE
-    if member.size > most:
+    if file is None:
+        sample.image = b""
+    elif member.size > most:
         sample.problems.append(f"{source}: {member.name!r:.100} has {member.size} bytes; expected {most} at most.")
-    elif suffix in _TEXTS and file is not None:
+    elif suffix in _TEXTS:
         sample.texts[suffix] = file.read()
     elif sample.image is None:
-        sample.suffix, sample.image = suffix, b"" if file is None else file.read()
+        sample.suffix, sample.image = suffix, file.read()
 
 
 def _is_used(suffix: str) -> bool:
@@ -207,15 +209,16 @@ def _row(sample: Sample, options: ReadOptions) -> Row:
         facts = {name: facts.get(name) for name in options.columns if name not in columns}
         columns = {name: text for name, text in columns.items() if name in wanted}
     for name, new in output_names(few(facts, sample.name), columns).items():
-        columns[new] = json_value(facts[name])
+        columns[new] = json_value(facts[name], sample.name)
     return Row(sample.key, content, columns)
 
 
 def _text(name: str, caption: str | None, facts: dict[str, Any], key: str | None) -> str:
     """Return the text of a sample, by default its caption, and take it out of `facts` if it is from there."""
-    if key is None and caption is not None:
+    if caption and key in (None, CAPTION):
         return caption
-    known = next((known for known in ((key,) if key else _TEXT_KEYS) if isinstance(facts.get(known), str)), None)
-    if known is None:
-        raise InputError(f"{name}: has no text; expected .txt, or a string in .json by the name of {key or CAPTION}.")
-    return valid_text(facts.pop(known).strip())
+    for known in (key,) if key else _TEXT_KEYS:
+        if isinstance(text := facts.get(known), str) and text.strip():
+            del facts[known]
+            return valid_text(text.strip())
+    raise InputError(f"{name}: has no text; expected .txt, or a string in .json by the name of {key or CAPTION}.")
