@@ -219,6 +219,7 @@ def _embed(job: Job, part: Part, folder: str, reports: Any) -> _Returned:
             _prepare(job)
             outcome = attempt_part(job, part, report)
         except Exception as error:
+            error.args = (f"on node {gethostname()}: {error}", *error.args[1:])
             outcome = error
     return outcome, [warning.message for warning in caught[:_MOST_WARNINGS]]
 
@@ -228,8 +229,7 @@ def _prepare(job: Job) -> None:
     """Prepare a worker: check that it sees the destination, and let one worker of a node cache weights for all."""
     if not (is_url(job.destination) or exists(join(job.destination, NAME))):
         raise InputError(
-            f"{job.destination}: has no {NAME} on node {gethostname()}; expected a folder that all nodes share, or a "
-            "URL (s3://bucket/folder)."
+            f"{job.destination}: has no {NAME}; expected a folder that all nodes share, or a URL (s3://bucket/folder)."
         )
     if (folder := prepared_folder()) is not None:
         with contextlib.suppress(OSError):
