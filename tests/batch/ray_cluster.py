@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import re
@@ -20,13 +19,29 @@ from typing import IO, Any, cast
 
 TASK = b"ray::numpyclip.embed_part"  # the title of a process that is in a task
 _RAY = "from ray.scripts.scripts import main; main()"
+_SUPERVISOR = """
+import ctypes, os, signal, subprocess, sys, threading
+from pathlib import Path
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what a process leaves behind becomes a child of this one
+child = subprocess.Popen([sys.executable, "-c", *sys.argv[1:]], stdin=subprocess.DEVNULL)
+def watch():
+    sys.stdin.buffer.read()
+    child.kill()
+threading.Thread(target=watch, daemon=True).start()
+status = child.wait()
+while left := [pid for tasks in Path("/proc/self/task").glob("*/children") for pid in tasks.read_text().split()]:
+    for pid in map(int, left):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+os._exit(abs(status))
+"""
 _STORE = """
-import sys
+import time
 from moto.server import ThreadedMotoServer
 server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
 server.start()
 print(server.get_host_and_port()[1], flush=True)
-sys.stdin.read()
+time.sleep(1e9)
 """
 _DRIVER = """
 import json, sys
@@ -44,29 +59,26 @@ print(json.dumps(summary.to_dict()))
 _COMMAND = "import sys\nfrom numpyclip.cli import main\nsys.exit(main())\n"
 
 
-def spawn(code: str, *words: str, environment: dict[str, str], **streams: Any) -> subprocess.Popen[bytes]:
-    """Start Python; it is killed when this process ends, however that does."""
+def spawn(code: str, *words: str, environment: dict[str, str], stderr: Any) -> subprocess.Popen[bytes]:
+    """Start Python below a supervisor; it ends, with all that it has started, when this process does."""
     return subprocess.Popen(
-        [sys.executable, "-c", code, *words],
+        [sys.executable, "-c", _SUPERVISOR, code, *words],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        preexec_fn=lambda: ctypes.CDLL(None).prctl(1, signal.SIGKILL),  # PR_SET_PDEATHSIG
-        **streams,
+        stderr=stderr,
     )
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process and all below it."""
-    below = list(descendants(process.pid))
-    process.kill()
-    process.wait()
-    for pid in below:
+    """Kill all below a supervisor, which ends then."""
+    for pid in list(descendants(process.pid)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     for stream in (process.stdin, process.stdout):
         with contextlib.suppress(OSError):
             cast("IO[bytes]", stream).close()
+    process.wait()
 
 
 def descendants(pid: int) -> Iterator[int]:
@@ -167,7 +179,7 @@ class Driver:
 
     def kill(self) -> None:
         """Kill it alone, with SIGKILL."""
-        self._process.kill()
+        os.kill(next(descendants(self.pid)), signal.SIGKILL)
         self._process.wait()
 
 
