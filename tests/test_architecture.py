@@ -42,7 +42,8 @@ ROOMS = {
     "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
     " dual_encoder remote shards",
     "index": "errors arguments lock atomic regular_file images remote shards model runtime pipeline dual_encoder tasks",
-    "batch": "escaping errors arguments lock images remote shards model runtime engines pipeline dual_encoder loader",
+    "batch": "escaping errors arguments lazy_exports lock images remote shards model runtime engines pipeline"
+    " dual_encoder loader",
     "server": "escaping errors images model runtime dual_encoder viz tasks index",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",

@@ -127,9 +127,12 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
     mine = _share(parts, options.shard)
     missing = _missing(job, parts, mine)
     meter = Meter(missing, options.progress)
-    with closing(run_parts(job, missing, workers, meter.report)) as outcomes:
-        for outcome in outcomes:
-            meter.end(outcome)
+    try:
+        with closing(run_parts(job, missing, workers, meter.report)) as outcomes:
+            for outcome in outcomes:
+                meter.end(outcome)
+    finally:
+        load_model.cache_clear()
     return Summary(
         job.destination,
         len(mine),
