@@ -25,7 +25,8 @@ ROOMS = {
     "reference": "",
     "weights": "escaping errors atomic regular_file",
     "images": "errors arguments regular_file",
-    "remote": "errors atomic regular_file",
+    "resumed_stream": "errors regular_file",
+    "remote": "errors atomic regular_file resumed_stream",
     "shards": "escaping errors arguments atomic regular_file images remote",
     "tokenizer": "errors arguments weights",
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
@@ -42,7 +43,8 @@ ROOMS = {
     "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
     " dual_encoder remote shards",
     "index": "errors arguments lock atomic regular_file images remote shards model runtime pipeline dual_encoder tasks",
-    "batch": "escaping errors arguments lock images remote shards model runtime engines pipeline dual_encoder loader",
+    "batch": "escaping errors arguments lazy_exports lock images remote shards model runtime engines pipeline"
+    " dual_encoder loader",
     "server": "escaping errors images model runtime dual_encoder viz tasks index",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
@@ -90,7 +92,7 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "engines.onnxruntime": {"onnxruntime"},
     "layouts.*": {"onnx"},
     "weights.hub_client": {"huggingface_hub"},
-    "remote": {"fsspec"},
+    "resumed_stream": {"fsspec"},
     "batch.cluster": {"ray"},
     "shards.*": {"pyarrow"},
 }

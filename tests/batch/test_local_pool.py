@@ -12,7 +12,7 @@ import pytest
 from numpyclip.batch import local_pool
 from numpyclip.batch.job import FailedPart, Job
 from numpyclip.batch.local_pool import run_parts
-from numpyclip.errors import ModelNotFoundError
+from numpyclip.errors import ModelNotFoundError, NumPyCLIPError
 from numpyclip.shards.part import Part, PartSummary
 from tests.batch.conftest import Read
 
@@ -32,7 +32,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
             super().__init__(*words, **options)
             started.append(self)
 
-    monkeypatch.setattr(local_pool.subprocess, "Popen", Recorded)
+    monkeypatch.setattr("numpyclip.batch.local_pool.subprocess.Popen", Recorded)
     return started
 
 
@@ -120,7 +120,7 @@ def test_an_error_of_the_model_ends_the_run(
 ) -> None:
     worker_does(
         monkeypatch,
-        "from numpyclip.errors import ModelNotFoundError\n"
+        "from numpyclip.errors import ModelNotFoundError, NumPyCLIPError\n"
         "def missing(*words):\n"
         "    raise ModelNotFoundError('no model')\n"
         "worker.attempt_part = missing",
@@ -161,6 +161,15 @@ def test_a_run_that_nobody_waits_for_any_more_ends(
     next(outcomes)
     outcomes.close()
     assert all(process.poll() is not None for process in processes)
+
+
+def test_workers_that_never_begin_are_not_tried_for_every_part(
+    job: Job, parts: list[Part], monkeypatch: pytest.MonkeyPatch, processes: list[subprocess.Popen[bytes]]
+) -> None:
+    worker_does(monkeypatch, "raise SystemExit(7)")
+    with pytest.raises(NumPyCLIPError, match="a worker ended with exit status 7"):
+        list(run_parts(job, parts, 2, ignore))
+    assert len(processes) <= 2
 
 
 def test_a_process_that_cannot_be_started_is_an_error(

@@ -11,7 +11,7 @@ import pytest
 from numpyclip.batch import work
 from numpyclip.batch.job import FailedPart, Job
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import CorruptCheckpointError, InputError, ModelNotFoundError
+from numpyclip.errors import CorruptCheckpointError, InputError, ModelNotFoundError, NumPyCLIPError
 from numpyclip.shards.part import OutputRow, Part, ReadOptions, Row
 
 PART = Part(7, "files", "photos")
@@ -110,7 +110,7 @@ def test_what_keeps_a_part_from_being_read_is_no_end_of_the_run(
     assert kept.rows == []
 
 
-def test_what_concerns_the_model_is(kept: Kept, job: Job, bird: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_concerns_the_model_is_one(kept: Kept, job: Job, bird: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def damaged(*words: object) -> None:
         raise CorruptCheckpointError("weights: are damaged.")
 
@@ -120,6 +120,23 @@ def test_what_concerns_the_model_is(kept: Kept, job: Job, bird: Path, monkeypatc
         work.attempt_part(job, PART)
     with pytest.raises(ModelNotFoundError):
         work.attempt_part(replace(job, model="no such model"), PART)
+
+
+def test_what_cannot_be_written_is_the_end_of_the_run(kept: Kept, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(number: int, rows: Iterable[OutputRow]) -> tuple[int, int]:
+        raise NumPyCLIPError("out: cannot be written (No space left on device).")
+
+    reads(monkeypatch)
+    monkeypatch.setattr(kept, "write", full)
+    with pytest.raises(NumPyCLIPError, match="No space"):
+        work.attempt_part(job, PART)
+
+
+def test_an_unforeseen_error_is_one_of_its_part(kept: Kept, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "read_part", lambda part, options: 1 // 0)
+    assert work.attempt_part(job, PART) == FailedPart(
+        7, "photos", "ZeroDivisionError: integer division or modulo by zero"
+    )
 
 
 def test_a_model_is_loaded_once(kept: Kept, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

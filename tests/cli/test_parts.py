@@ -158,6 +158,6 @@ def test_ctrl_c_ends_all_processes_and_nobody_has_a_traceback(shards: Path, tmp_
     options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     driver = subprocess.Popen([sys.executable, "-c", code, *words], start_new_session=True, **options)
     out, err = driver.communicate(timeout=60)  # until the last process that has its stderr is gone
-    assert (driver.returncode, out) == (130, "")
+    assert (driver.returncode, out) == (130, ""), err
     assert err.splitlines()[-1] == "numpyclip: interrupted"
     assert "Traceback" not in err

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.shards.parquet_parts import FINGERPRINT
 from tests.cli.conftest import Run
 
 
@@ -76,7 +77,7 @@ def test_parquet_has_a_row_for_every_input_and_the_columns_of_its_source(
     assert table["caption"].to_pylist() == ["a bird", None, None]
     assert [error is None for error in table["error"].to_pylist()] == [True, False, True]
     np.testing.assert_allclose(table["embedding"][0].as_py(), tiny.embed_images(album / "bird.png")[0], atol=1e-6)
-    assert table.schema.metadata[b"numpyclip"].decode() == tiny.fingerprint.to_json()
+    assert table.schema.metadata[FINGERPRINT.encode()].decode() == tiny.fingerprint.to_json()
     words = ["embed", "texts", "a dog", "dog " * 100, "-o", output, "-m", "tiny", "--dtype", "float16"]
     result = run(*words, "--columns", "caption")
     assert result.status == 3

@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 from numpyclip.batch.job import FailedPart, Job, Report
 from numpyclip.batch.work import ONE_THREAD, attempt_part, share_weights
 from numpyclip.engines.processor import cores
+from numpyclip.errors import NumPyCLIPError
 from numpyclip.shards.part import Part, PartSummary
 
 _Outcome: TypeAlias = PartSummary | FailedPart
@@ -77,7 +78,8 @@ class _Pool:
         finally:
             self._end()
             for thread in threads:
-                thread.join()
+                if thread.is_alive():  # an interrupt may come before they have been started
+                    thread.join()
 
     def _next_outcome(self) -> _Outcome:
         """Wait until a part has ended; report rows and give warnings that come before it."""
@@ -143,6 +145,7 @@ class _Process:
             env={**os.environ, **ONE_THREAD},  # which is read when NumPy is imported
         )
         self._requests, self._replies = cast("tuple[IO[bytes], IO[bytes]]", (self._popen.stdin, self._popen.stdout))
+        self._has_begun = False
         self._send(sys.path)
         self._send(job)
 
@@ -151,7 +154,10 @@ class _Process:
         self._send(part)
         try:
             while True:
-                events.put(reply := pickle.load(self._replies))
+                reply = pickle.load(self._replies)
+                self._has_begun = True
+                if reply is not None:
+                    events.put(reply)
                 if isinstance(reply, PartSummary | FailedPart):
                     return True
         except (EOFError, pickle.UnpicklingError, OSError, ValueError):  # cut short, or closed
@@ -163,9 +169,17 @@ class _Process:
             self._requests.flush()
 
     def death(self) -> str:
-        """Tell how the process has ended."""
+        """Tell how the process has ended.
+
+        Raises
+        ------
+        NumPyCLIPError
+            If it never began, as none of the others would.
+        """
         status = self._popen.wait()
         self.end()
+        if status > 0 and not self._has_begun:
+            raise NumPyCLIPError(f"{sys.executable}: a worker ended with exit status {status}, for the reason above.")
         reason = f"signal {-status} ({signal.strsignal(-status)})" if status < 0 else f"exit status {status}"
         return f"each of {1 + _MOST_RETRIES} workers ended within it, the last with {reason}; is there enough memory?"
 

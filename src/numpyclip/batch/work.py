@@ -11,10 +11,7 @@ from numpyclip.arguments import OnError, error_handler
 from numpyclip.batch.job import FailedPart, Job, Report
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import (
-    CheckpointError,
-    EngineError,
     InputError,
-    MissingPackageError,
     NumPyCLIPError,
     PictureError,
     TextTooLongError,
@@ -32,20 +29,21 @@ ONE_THREAD = {f"{library}_THREADS": "1" for library in _LIBRARIES}  # environmen
 
 
 def attempt_part(job: Job, part: Part, report: Report | None = None) -> PartSummary | FailedPart:
-    """Embed one part as `embed_part`; return what keeps it from being read or written.
+    """Embed one part as `embed_part`; return what keeps it from being read.
 
     Raises
     ------
     NumPyCLIPError
-        If the model cannot be loaded or run, which concerns all parts.
+        If the model cannot be loaded or run, a package is missing, or nothing can be written: what concerns all parts.
     """
     load_model(job.model, job.load_options)
     try:
         return embed_part(job, part, report)
-    except (CheckpointError, EngineError, MissingPackageError):
-        raise
     except Exception as error:  # of whatever kind: the other parts of a long run are worth more
-        return FailedPart(part.number, part.source, str(error) or type(error).__name__)
+        if isinstance(error, NumPyCLIPError) and not isinstance(error, InputError):
+            raise
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        return FailedPart(part.number, part.source, reason)
 
 
 def embed_part(job: Job, part: Part, report: Report | None = None) -> PartSummary:

@@ -23,15 +23,17 @@ def main() -> None:
     """Embed parts of a job until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who has started it ends it
     requests = sys.stdin.buffer
-    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no reply
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no reply
+    lock = threading.Lock()  # warnings may come from any thread
 
     def reply(value: object) -> None:
         try:
-            pickle.dump(value, replies)
-            replies.flush()
+            with lock:
+                pickle.dump(value, replies)
+                replies.flush()
         except OSError:  # nobody reads them any more
-            os._exit(1)
+            os._exit(0)
 
     def show(message: Warning | str, *_where: object, **_more: object) -> None:
         reply(message)
@@ -42,6 +44,7 @@ def main() -> None:
     job: Job = pickle.load(requests)
     parts: SimpleQueue[Part] = SimpleQueue()
     threading.Thread(target=_receive, args=(requests, parts), daemon=True).start()
+    reply(None)
     while True:
         try:
             reply(attempt_part(job, parts.get(), lambda number, rows: reply((number, rows))))

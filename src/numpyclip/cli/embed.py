@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     rows = progress(embedded, arguments.kind.removesuffix("s"), printing=not arguments.output)
     if is_parquet:
         dtype, fingerprint = arguments.dtype or "float32", model.fingerprint.to_json()
-        write_parquet(str(arguments.output), rows, dtype, model.config.embed_dim, fingerprint)
+        write_parquet(str(arguments.output), rows, dtype, model.config.embed_dim, fingerprint, arguments.kind)
     else:
         _save(arguments, model, rows)
     return embedded.status
