@@ -317,7 +317,7 @@ def test_parts_of_another_model_are_refused(index: Index, photos: Path, tmp_path
     parts(str(tmp_path / "out"), tiny, [str(next(photos.glob("*.png")))], fingerprint=other)
     with pytest.raises(InputError, match="its embeddings are of another model \\(weights: 0000"):
         import_embeddings(index, tmp_path / "out")
-    (tmp_path / "out" / "manifest.json").unlink()
+    (tmp_path / "out" / "_manifest.json").unlink()
     assert import_embeddings(index, tmp_path / "out") == 1  # compared with the image itself
 
 

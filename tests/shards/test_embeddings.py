@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("pyarrow")
 
 import pyarrow
+import pyarrow.dataset
 from pyarrow.parquet import read_table, write_table
 
 from numpyclip.errors import InputError, NumPyCLIPError
@@ -79,6 +80,13 @@ def test_what_is_written_is_read_bit_for_bit(
     assert everything(place)[0] == keys
     assert list(read_embeddings(place, "texts")) == []
     assert fingerprint_at(place) == '{"weights": "0a"}'
+
+
+def test_other_programs_read_the_folder(tmp_path: Path) -> None:
+    dataset = pyarrow.dataset.dataset(written(str(tmp_path / "out")), format="parquet")
+    found = dataset.to_table(filter=pyarrow.dataset.field("error").is_null())
+    assert found["key"].to_pylist() == [f"{n}.jpg" for n in GOOD]
+    assert dataset.count_rows() == 600
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -245,7 +245,7 @@ def test_a_part_is_there_when_it_is_complete_and_not_before(tmp_path: Path, layo
 def test_other_files_are_no_parts(tmp_path: Path, layout: Any) -> None:
     destination = open_destination(str(tmp_path), layout, "float32", DIM, "images")
     (tmp_path / "metadata").mkdir()
-    for name in ("part-00000.parquet.tmp", "part-0.parquet", "part-000001.parquet", "manifest.json", "x.parquet"):
+    for name in ("part-00000.parquet.tmp", "part-0.parquet", "part-000001.parquet", "_manifest.json", "x.parquet"):
         (tmp_path / name).touch()
         (tmp_path / "metadata" / name.replace("part-0", "metadata_")).touch()
     (tmp_path / "metadata" / "metadata_00001.parquet").touch()
