@@ -86,7 +86,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--contestants", nargs="+", choices=TITLES, default=list(TITLES), help="and always the loop")
-    parser.add_argument("--shards", type=int, nargs="+", help="numbers of them, two at least")
+    parser.add_argument("--shards", type=int, nargs="+", help="numbers of them, two at least, of two at least")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2, help="also processes, and tasks")
     parser.add_argument("--memory", type=int, default=100_000, metavar="ROWS", help="0: do not look at memory")
