@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import pytest
 
-from numpyclip import remote
+from numpyclip import remote, resumed_stream
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
 from tests.http_server import running
 from tests.object_store import ObjectStore
@@ -209,8 +209,8 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     pytest.importorskip("aiohttp", reason="http:// URLs need aiohttp")
     monkeypatch.setattr(_Server, "ranges", request.param)
     monkeypatch.setattr(_Server, "failures", [])
-    monkeypatch.setattr(remote, "sleep", lambda seconds: None)
-    monkeypatch.setattr(remote, "_BLOCK", 100_000)
+    monkeypatch.setattr(resumed_stream, "sleep", lambda seconds: None)
+    monkeypatch.setattr(resumed_stream, "_BLOCK", 100_000)
     with running(_Server) as url:
         yield url
 

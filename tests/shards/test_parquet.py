@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from numpyclip import remote
 from numpyclip.errors import InputError
+from numpyclip.resumed_stream import ResumedStream
 from numpyclip.shards.parquet import NotParquetError, read_parquet, row_groups
 from numpyclip.shards.part import Part, ReadOptions, Row
 from tests.object_store import ObjectStore
@@ -206,12 +206,12 @@ def test_large_row_groups_are_not_read_at_once(tmp_path: Path, monkeypatch: pyte
     path = tmp_path / "a.parquet"
     path.write_bytes(parquet({"image": contents}, compression="none", use_dictionary=False, write_batch_size=8))
     asked: list[int] = []
-    opened = remote._Resumed.readinto
+    opened = ResumedStream.readinto
 
     def readinto(stream: Any, buffer: Any) -> int:
         asked.append(len(buffer))
         return opened(stream, buffer)
 
-    monkeypatch.setattr(remote._Resumed, "readinto", readinto)
+    monkeypatch.setattr(ResumedStream, "readinto", readinto)
     assert len(read(path)) == 200
     assert max(asked) < 6 << 20

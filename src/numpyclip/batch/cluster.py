@@ -50,8 +50,8 @@ def run_parts(
         The most tasks in flight; None for two for each CPU of the cluster, as nodes come and go.
     report : callable
     on : str, default="ray"
-        ``"ray"`` for the cluster that ``RAY_ADDRESS`` names or this machine is part of, else one that is started on
-        this machine and ends with the run; ``"ray://host:10001"`` for the port of a cluster's Ray client.
+        ``"ray"`` for the cluster that ``RAY_ADDRESS`` names or this machine is part of; if there is none, or it is
+        ``local``, for one on this machine that ends with the run. ``"ray://host:10001"`` for a cluster's Ray client.
 
     Raises
     ------
@@ -101,14 +101,14 @@ def _join(on: str, workers: int | None) -> None:
     if on != "ray":
         ray.init(on, **quiet)
         return
-    try:
-        ray.init("auto", **quiet)
-    except ConnectionError:
-        if os.environ.get("RAY_ADDRESS"):
-            raise
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anyone unless asked for
-        here = {"num_cpus": workers or cores(), "object_store_memory": _STORE_BYTES, "include_dashboard": False}
-        ray.init("local", **here, **quiet)
+    address = os.environ.get("RAY_ADDRESS", "")
+    if address != "local":
+        with contextlib.nullcontext() if address else contextlib.suppress(ConnectionError):
+            ray.init("auto", **quiet)
+            return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anyone unless asked for
+    here = {"num_cpus": workers or cores(), "object_store_memory": _STORE_BYTES, "include_dashboard": False}
+    ray.init("local", **here, **quiet)
 
 
 class _Run:
@@ -219,6 +219,7 @@ def _embed(job: Job, part: Part, folder: str, reports: Any) -> _Returned:
             _prepare(job)
             outcome = attempt_part(job, part, report)
         except Exception as error:
+            error.args = (f"on node {gethostname()}: {error}", *error.args[1:])
             outcome = error
     return outcome, [warning.message for warning in caught[:_MOST_WARNINGS]]
 
@@ -228,8 +229,7 @@ def _prepare(job: Job) -> None:
     """Prepare a worker: check that it sees the destination, and let one worker of a node cache weights for all."""
     if not (is_url(job.destination) or exists(join(job.destination, NAME))):
         raise InputError(
-            f"{job.destination}: has no {NAME} on node {gethostname()}; expected a folder that all nodes share, or a "
-            "URL (s3://bucket/folder)."
+            f"{job.destination}: has no {NAME}; expected a folder that all nodes share, or a URL (s3://bucket/folder)."
         )
     if (folder := prepared_folder()) is not None:
         with contextlib.suppress(OSError):
