@@ -37,8 +37,12 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
 
 
 def worker_does(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    """Let workers run code that may replace `worker.attempt_part`."""
-    program = local_pool._PROGRAM.replace("main()\n", f"from numpyclip.batch import worker\n{code}\nmain()\n")
+    """Let workers only do what the code says, which replaces the embedding of a part."""
+    lines = "".join(f"    {line}\n" for line in code.splitlines())
+    attempt = f"def attempt(job, part, report):\n{lines}    return PartSummary(part.number, 0, 0, 0.0)\n"
+    imports = "import os, signal, sys, warnings; from numpyclip.batch import worker\n"
+    imports += "from numpyclip.shards.part import PartSummary\n"
+    program = local_pool._PROGRAM.replace("main()\n", f"{imports}{attempt}worker.attempt_part = attempt\nmain()\n")
     monkeypatch.setattr(local_pool, "_PROGRAM", program)
 
 
@@ -67,7 +71,7 @@ def test_workers_have_one_thread(job: Job, parts: list[Part], monkeypatch: pytes
     worker_does(
         monkeypatch,
         "from numpyclip.batch.job import FailedPart; from numpyclip.runtime import threads\n"
-        "worker.attempt_part = lambda job, part, report: FailedPart(part.number, '', str(threads.count()))",
+        "return FailedPart(part.number, '', str(threads.count()))",
     )
     assert {outcome.error for outcome in run_parts(job, parts, 2, ignore) if isinstance(outcome, FailedPart)} == {"1"}
 
@@ -101,13 +105,7 @@ def test_a_killed_worker_is_replaced_and_its_part_done_again(
 def test_a_part_that_ends_every_worker_fails_and_the_others_do_not(
     job: Job, parts: list[Part], monkeypatch: pytest.MonkeyPatch, processes: list[subprocess.Popen[bytes]]
 ) -> None:
-    worker_does(
-        monkeypatch,
-        "import os, signal; attempt = worker.attempt_part\n"
-        "def deadly(job, part, report):\n"
-        "    return os.kill(os.getpid(), signal.SIGKILL) if part.number == 1 else attempt(job, part, report)\n"
-        "worker.attempt_part = deadly",
-    )
+    worker_does(monkeypatch, "if part.number == 1: os.kill(os.getpid(), signal.SIGKILL)")
     outcomes = sorted(run_parts(job, parts, 2, ignore), key=lambda outcome: outcome.number)
     assert [type(outcome) for outcome in outcomes].count(PartSummary) == 5
     assert isinstance(failed := outcomes[1], FailedPart)
@@ -118,45 +116,35 @@ def test_a_part_that_ends_every_worker_fails_and_the_others_do_not(
 def test_an_error_of_the_model_ends_the_run(
     job: Job, parts: list[Part], monkeypatch: pytest.MonkeyPatch, processes: list[subprocess.Popen[bytes]]
 ) -> None:
-    worker_does(
-        monkeypatch,
-        "from numpyclip.errors import ModelNotFoundError, NumPyCLIPError\n"
-        "def missing(*words):\n"
-        "    raise ModelNotFoundError('no model')\n"
-        "worker.attempt_part = missing",
-    )
+    worker_does(monkeypatch, "from numpyclip.errors import ModelNotFoundError as Missing; raise Missing('no model')")
     with pytest.raises(ModelNotFoundError, match="no model"):
         list(run_parts(job, parts, 2, ignore))
     assert all(process.poll() is not None for process in processes)
 
 
 def test_warnings_of_workers_are_given_here(job: Job, parts: list[Part], monkeypatch: pytest.MonkeyPatch) -> None:
-    worker_does(
-        monkeypatch,
-        "import warnings; attempt = worker.attempt_part\n"
-        "def warned(job, part, report):\n"
-        "    print('to stdout'); warnings.warn(f'{part.source}: is strange', UserWarning)\n"
-        "    return attempt(job, part, report)\n"
-        "worker.attempt_part = warned",
-    )
+    worker_does(monkeypatch, "print('no reply'); warnings.warn(f'{part.source}: is strange', UserWarning)")
     with pytest.warns(UserWarning, match="pictures: is strange"):
         assert len(list(run_parts(job, parts, 2, ignore))) == 6
 
 
 def test_an_interrupt_ends_all_workers_at_once(
-    job: Job, parts: list[Part], processes: list[subprocess.Popen[bytes]]
+    job: Job, parts: list[Part], monkeypatch: pytest.MonkeyPatch, processes: list[subprocess.Popen[bytes]]
 ) -> None:
+    worker_does(monkeypatch, "report(part.number, 1)")
+
     def interrupt(number: int, rows: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         list(run_parts(job, parts, 2, interrupt))
-    assert [process.poll() for process in processes] == [-signal.SIGKILL] * 2
+    assert {process.poll() for process in processes} == {-signal.SIGKILL}
 
 
 def test_a_run_that_nobody_waits_for_any_more_ends(
-    job: Job, parts: list[Part], processes: list[subprocess.Popen[bytes]]
+    job: Job, parts: list[Part], monkeypatch: pytest.MonkeyPatch, processes: list[subprocess.Popen[bytes]]
 ) -> None:
+    worker_does(monkeypatch, "pass")
     outcomes = run_parts(job, parts, 2, ignore)
     next(outcomes)
     outcomes.close()
@@ -166,7 +154,7 @@ def test_a_run_that_nobody_waits_for_any_more_ends(
 def test_workers_that_never_begin_are_not_tried_for_every_part(
     job: Job, parts: list[Part], monkeypatch: pytest.MonkeyPatch, processes: list[subprocess.Popen[bytes]]
 ) -> None:
-    worker_does(monkeypatch, "raise SystemExit(7)")
+    monkeypatch.setattr(local_pool, "_PROGRAM", "raise SystemExit(7)")
     with pytest.raises(NumPyCLIPError, match="a worker ended with exit status 7"):
         list(run_parts(job, parts, 2, ignore))
     assert len(processes) <= 2
