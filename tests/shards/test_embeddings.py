@@ -71,8 +71,10 @@ GOOD = [n for n in range(600) if n % 10 != 9]
 def test_what_is_written_is_read_bit_for_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, layout: Any
 ) -> None:
-    ObjectStore(monkeypatch)
-    place = str(tmp_path / "out") if place == "here" else place
+    if place == "here":
+        place = str(tmp_path / "out")
+    else:
+        ObjectStore(monkeypatch)
     keys, embeddings, columns = everything(written(place, layout), "images", DIM)
     assert keys == [f"{n}.jpg" for n in GOOD]
     np.testing.assert_array_equal(embeddings, VECTORS[GOOD])
