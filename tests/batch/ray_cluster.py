@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import re
@@ -20,13 +19,29 @@ from typing import IO, Any, cast
 
 TASK = b"ray::numpyclip.embed_part"  # the title of a process that is in a task
 _RAY = "from ray.scripts.scripts import main; main()"
+_SUPERVISOR = """
+import ctypes, os, signal, subprocess, sys, threading
+from pathlib import Path
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what a process leaves behind becomes a child of this one
+child = subprocess.Popen([sys.executable, "-c", *sys.argv[1:]], stdin=subprocess.DEVNULL)
+def watch():
+    sys.stdin.buffer.read()
+    child.kill()
+threading.Thread(target=watch, daemon=True).start()
+status = child.wait()
+while left := [pid for tasks in Path("/proc/self/task").glob("*/children") for pid in tasks.read_text().split()]:
+    for pid in map(int, left):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+os._exit(abs(status))
+"""
 _STORE = """
-import sys
+import time
 from moto.server import ThreadedMotoServer
 server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
 server.start()
 print(server.get_host_and_port()[1], flush=True)
-sys.stdin.read()
+time.sleep(1e9)
 """
 _DRIVER = """
 import json, sys
@@ -44,29 +59,26 @@ print(json.dumps(summary.to_dict()))
 _COMMAND = "import sys\nfrom numpyclip.cli import main\nsys.exit(main())\n"
 
 
-def spawn(code: str, *words: str, environment: dict[str, str], **streams: Any) -> subprocess.Popen[bytes]:
-    """Start Python; it is killed when this process ends, however that does."""
+def spawn(code: str, *words: str, environment: dict[str, str], stderr: Any) -> subprocess.Popen[bytes]:
+    """Start Python below a supervisor; it ends, with all that it has started, when this process does."""
     return subprocess.Popen(
-        [sys.executable, "-c", code, *words],
+        [sys.executable, "-c", _SUPERVISOR, code, *words],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        preexec_fn=lambda: ctypes.CDLL(None).prctl(1, signal.SIGKILL),  # PR_SET_PDEATHSIG
-        **streams,
+        stderr=stderr,
     )
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process and all below it."""
-    below = list(descendants(process.pid))
-    process.kill()
-    process.wait()
-    for pid in below:
+    """Kill all below a supervisor, which ends then."""
+    for pid in list(descendants(process.pid)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     for stream in (process.stdin, process.stdout):
         with contextlib.suppress(OSError):
             cast("IO[bytes]", stream).close()
+    process.wait()
 
 
 def descendants(pid: int) -> Iterator[int]:
@@ -81,6 +93,19 @@ def descendants(pid: int) -> Iterator[int]:
 def tasks(pid: int) -> list[int]:
     """The workers below a process that are in a task."""
     return [each for each in descendants(pid) if _title(each).startswith(TASK)]
+
+
+def memory(pid: int, mapped: str = "") -> dict[str, int]:
+    """What a process has in memory, in bytes, by names such as Rss and Pss; of files with a name, or all."""
+    found: dict[str, int] = {}
+    counts = False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        name, _, rest = line.partition(" ")
+        if not name.endswith(":"):
+            counts = mapped in line
+        elif counts and rest.endswith(" kB"):
+            found[name[:-1]] = found.get(name[:-1], 0) + 1024 * int(rest.split()[0])
+    return found
 
 
 def _title(pid: int) -> bytes:
@@ -134,6 +159,7 @@ class Driver:
     """A process that calls `numpyclip.batch.embed`, and tells how far that is."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.pid = process.pid
         self._process = process
         self._lines = cast("IO[bytes]", process.stdout)
 
@@ -153,7 +179,7 @@ class Driver:
 
     def kill(self) -> None:
         """Kill it alone, with SIGKILL."""
-        self._process.kill()
+        os.kill(next(descendants(self.pid)), signal.SIGKILL)
         self._process.wait()
 
 
@@ -207,19 +233,29 @@ class Cluster:
         self._ends.append(lambda: end(node.process))
         return node
 
-    def drive(self, sources: Any, destination: str, **settings: Any) -> Driver:
+    def drive(self, sources: str, destination: str, **settings: Any) -> Driver:
         """Start a driver, on this cluster by default."""
         arguments = json.dumps([sources, destination, {"model": "tiny", "on": "ray", **settings}])
-        return Driver(self._spawn(_DRIVER, arguments))
+        return Driver(self._spawn(self.environment, _DRIVER, arguments))
+
+    def drive_alone(self, sources: str, destination: str, **settings: Any) -> Driver:
+        """Start a driver that sees no cluster and has no prepared weights."""
+        own = {
+            "RAY_ADDRESS": "local",
+            "RAY_TMPDIR": f"{self._place}-own",
+            "NUMPYCLIP_CACHE": f"{self._place}-own/cache",
+        }
+        arguments = json.dumps([sources, destination, {"on": "ray", **settings}])
+        return Driver(self._spawn({**self.environment, **own}, _DRIVER, arguments))
 
     def command(self, *words: str, before: str = "") -> tuple[int, bytes]:
         """Run a command, after some code; return its exit status and what it prints to stdout."""
-        process = self._spawn(before + _COMMAND, *words)
+        process = self._spawn(self.environment, before + _COMMAND, *words)
         printed = cast("IO[bytes]", process.stdout).read()
         return process.wait(), printed
 
-    def _spawn(self, code: str, *words: str) -> subprocess.Popen[bytes]:
-        process = spawn(code, *words, environment=self.environment, stderr=self._log)
+    def _spawn(self, environment: dict[str, str], code: str, *words: str) -> subprocess.Popen[bytes]:
+        process = spawn(code, *words, environment=environment, stderr=self._log)
         self._ends.append(lambda: end(process))
         return process
 
@@ -228,4 +264,5 @@ class Cluster:
         for each in reversed(self._ends):
             each()
         self._log.close()
-        shutil.rmtree(self._place, ignore_errors=True)
+        for place in (self._place, f"{self._place}-own"):
+            shutil.rmtree(place, ignore_errors=True)

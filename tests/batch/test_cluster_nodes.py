@@ -8,13 +8,15 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.batch.ray_cluster import Cluster, Store, end, tasks
+from tests import random_clip
+from tests.batch.ray_cluster import Cluster, Store, end, memory, tasks
 
 pytestmark = [
     pytest.mark.cluster,
@@ -26,6 +28,7 @@ pytestmark = [
 ]
 
 SHARDS, PICTURES = 20, 100
+WIDTH = 1024  # of a tower whose weights are worth sharing
 SOURCES = f"s3://sources/{{00..{SHARDS - 1}}}.tar"
 Rows = dict[str, tuple[Any, ...]]
 
@@ -146,3 +149,47 @@ def test_a_part_that_ends_every_worker_fails_and_stdout_is_data(cluster: Cluster
     status, printed = cluster.command(*words, "--json", "--on", f"ray://{cluster.client}")
     assert (status, json.loads(printed)["rows"]) == (0, PICTURES)
     assert written(store, "deadly") == expected
+
+
+def write_image_tower(path: Path) -> int:
+    """Write an image tower with random weights; return the bytes of its blocks in float32."""
+    random = np.random.default_rng(1)
+    arrays: dict[str, Any] = {
+        "visual.conv1.weight": random.standard_normal((WIDTH, 3, 16, 16)) / 16,
+        "visual.class_embedding": random.standard_normal(WIDTH) / 4,
+        "visual.positional_embedding": random.standard_normal((17, WIDTH)) / 4,
+        "visual.proj": random.standard_normal((WIDTH, 32)) / 32,
+    }
+    for norm in ("visual.ln_pre", "visual.ln_post"):
+        arrays[f"{norm}.weight"], arrays[f"{norm}.bias"] = np.ones(WIDTH), np.zeros(WIDTH)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(random_clip, "WIDTH", WIDTH)
+        for number in range(3):
+            arrays |= random_clip._block(f"visual.transformer.resblocks.{number}", random)
+    np.savez(path, **{name: array.astype(np.float16) for name, array in arrays.items()})
+    return 3 * 12 * WIDTH**2 * 4
+
+
+def test_workers_of_a_node_share_prepared_weights(cluster: Cluster, tmp_path: Path) -> None:
+    model = tmp_path / "tower.npz"
+    weights = write_image_tower(model)
+    settings = {"model": str(model), "workers": 2}
+    driver = cluster.drive_alone("s3://sources/{00..05}.tar", str(tmp_path / "out"), **settings)
+    for _ in driver.events():
+        workers = tasks(driver.pid)
+        shared = [memory(pid, "visual-v") for pid in workers]
+        if len(workers) == 2 and all(each.get("Rss", 0) >= weights for each in shared):
+            whole = [memory(pid) for pid in workers]
+            break
+    figures = [sum(each[name] for each in whole) >> 20 for name in ("Rss", "Pss")]
+    print(f"weights {weights >> 20} MiB; two workers: RSS {figures[0]} MiB, PSS {figures[1]} MiB")
+    assert sum(each["Pss"] for each in shared) < 1.1 * weights
+    assert figures[0] - figures[1] > 0.9 * (weights >> 20)
+    assert driver.summary()["failed"] == []
+    local = cluster.drive_alone("s3://sources/{00..05}.tar", str(tmp_path / "local"), on=None, **settings)
+    assert local.summary()["failed"] == []
+    here, there = (
+        rows_in(path.read_bytes() for path in sorted((tmp_path / name).iterdir()) if path.suffix == ".parquet")
+        for name in ("local", "out")
+    )
+    assert here == there

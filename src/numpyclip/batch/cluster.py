@@ -50,8 +50,8 @@ def run_parts(
         The most tasks in flight; None for two for each CPU of the cluster, as nodes come and go.
     report : callable
     on : str, default="ray"
-        ``"ray"`` for the cluster that ``RAY_ADDRESS`` names or this machine is part of, else one that is started on
-        this machine and ends with the run; ``"ray://host:10001"`` for the port of a cluster's Ray client.
+        ``"ray"`` for the cluster that ``RAY_ADDRESS`` names or this machine is part of; if there is none, or it is
+        ``local``, for one on this machine that ends with the run. ``"ray://host:10001"`` for a cluster's Ray client.
 
     Raises
     ------
@@ -101,14 +101,14 @@ def _join(on: str, workers: int | None) -> None:
     if on != "ray":
         ray.init(on, **quiet)
         return
-    try:
-        ray.init("auto", **quiet)
-    except ConnectionError:
-        if os.environ.get("RAY_ADDRESS"):
-            raise
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anyone unless asked for
-        here = {"num_cpus": workers or cores(), "object_store_memory": _STORE_BYTES, "include_dashboard": False}
-        ray.init("local", **here, **quiet)
+    address = os.environ.get("RAY_ADDRESS", "")
+    if address != "local":
+        with contextlib.nullcontext() if address else contextlib.suppress(ConnectionError):
+            ray.init("auto", **quiet)
+            return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anyone unless asked for
+    here = {"num_cpus": workers or cores(), "object_store_memory": _STORE_BYTES, "include_dashboard": False}
+    ray.init("local", **here, **quiet)
 
 
 class _Run:
@@ -121,6 +121,7 @@ class _Run:
         self._report = report
         self._in_flight: dict[Any, Part] = {}  # by reference to what its task returns
         self._reports = ray.remote(num_cpus=0, max_restarts=-1)(_Reports).remote()
+        self._taken = self._reports.take.remote()
         task = ray.remote(_embed).options(
             name="numpyclip.embed_part",
             num_cpus=1,
@@ -137,23 +138,29 @@ class _Run:
                 self._in_flight[self._start(part)] = part
             if not self._in_flight:
                 return
-            ended, _ = self._ray.wait(list(self._in_flight), timeout=_REPORT_SECONDS)
+            self._ray.wait(list(self._in_flight), timeout=_REPORT_SECONDS)
             self._report_rows()
-            for reference in ended:
+            for reference in self._ended(list(self._in_flight)):
                 yield self._outcome(reference, self._in_flight.pop(reference))
 
     def _most(self, workers: int | None) -> int:
         """Return how many tasks may be in flight; a cluster without CPUs gets some, for which it may start nodes."""
         return workers or _TASKS_PER_CPU * max(int(self._ray.cluster_resources().get("CPU", 0)), 1)
 
+    def _ended(self, references: list[Any]) -> list[Any]:
+        """Return those that have ended, without waiting."""
+        ended: list[Any] = self._ray.wait(references, num_returns=len(references), timeout=0)[0]
+        return ended
+
     def _report_rows(self) -> None:
-        """Report the rows of parts in flight, unless the node that knows them has died."""
-        try:
-            rows = self._ray.get(self._reports.take.remote(), timeout=_REPORT_SECONDS)
-        except self._ray.exceptions.RayError:
+        """Report the rows of parts in flight, as they were when this was last called; none if their node has died."""
+        if not self._ended([self._taken]):
             return
-        numbers = {part.number for part in self._in_flight.values()}
-        for number in numbers & rows.keys():
+        rows: dict[int, int] = {}
+        with contextlib.suppress(self._ray.exceptions.RayError):
+            rows = self._ray.get(self._taken)
+        self._taken = self._reports.take.remote()
+        for number in sorted({part.number for part in self._in_flight.values()} & rows.keys()):
             self._report(number, rows[number])
 
     def _outcome(self, reference: Any, part: Part) -> _Outcome:
@@ -219,6 +226,7 @@ def _embed(job: Job, part: Part, folder: str, reports: Any) -> _Returned:
             _prepare(job)
             outcome = attempt_part(job, part, report)
         except Exception as error:
+            error.args = (f"on node {gethostname()}: {error}", *error.args[1:])
             outcome = error
     return outcome, [warning.message for warning in caught[:_MOST_WARNINGS]]
 
@@ -228,8 +236,7 @@ def _prepare(job: Job) -> None:
     """Prepare a worker: check that it sees the destination, and let one worker of a node cache weights for all."""
     if not (is_url(job.destination) or exists(join(job.destination, NAME))):
         raise InputError(
-            f"{job.destination}: has no {NAME} on node {gethostname()}; expected a folder that all nodes share, or a "
-            "URL (s3://bucket/folder)."
+            f"{job.destination}: has no {NAME}; expected a folder that all nodes share, or a URL (s3://bucket/folder)."
         )
     if (folder := prepared_folder()) is not None:
         with contextlib.suppress(OSError):
