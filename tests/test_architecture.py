@@ -25,7 +25,8 @@ ROOMS = {
     "reference": "",
     "weights": "escaping errors atomic regular_file",
     "images": "errors arguments regular_file",
-    "remote": "errors atomic regular_file",
+    "resumed_stream": "errors regular_file",
+    "remote": "errors atomic regular_file resumed_stream",
     "shards": "escaping errors arguments atomic regular_file images remote",
     "tokenizer": "errors arguments weights",
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
@@ -91,7 +92,7 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "engines.onnxruntime": {"onnxruntime"},
     "layouts.*": {"onnx"},
     "weights.hub_client": {"huggingface_hub"},
-    "remote": {"fsspec"},
+    "resumed_stream": {"fsspec"},
     "batch.cluster": {"ray"},
     "shards.*": {"pyarrow"},
 }

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import pytest
 
-from numpyclip import remote
+from numpyclip import remote, resumed_stream
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
 from tests.http_server import running
 from tests.object_store import ObjectStore
@@ -209,8 +209,8 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     pytest.importorskip("aiohttp", reason="http:// URLs need aiohttp")
     monkeypatch.setattr(_Server, "ranges", request.param)
     monkeypatch.setattr(_Server, "failures", [])
-    monkeypatch.setattr(remote, "sleep", lambda seconds: None)
-    monkeypatch.setattr(remote, "_BLOCK", 100_000)
+    monkeypatch.setattr(resumed_stream, "sleep", lambda seconds: None)
+    monkeypatch.setattr(resumed_stream, "_BLOCK", 100_000)
     with running(_Server) as url:
         yield url
 
@@ -255,3 +255,13 @@ def test_a_new_file_is_written_where_there_are_no_hard_links(tmp_path: Path, mon
     monkeypatch.setattr(os, "link", refused)
     remote.write_new(str(tmp_path / "a"), b"one")
     assert (tmp_path / "a").read_bytes() == b"one"
+
+
+def test_a_file_is_removed_if_it_is_there(tmp_path: Path, store: ObjectStore) -> None:
+    for place in (str(tmp_path / "a"), "memory://b/a"):
+        remote.write_new(place, b"")
+        for _ in range(2):
+            remote.remove(place)
+            assert not remote.exists(place)
+    with pytest.raises(NumPyCLIPError, match="cannot be removed"):
+        remote.remove(str(tmp_path))

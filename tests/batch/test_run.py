@@ -72,6 +72,14 @@ def test_other_options_do_not_fit(options: dict[str, Any], pictures: Path, tmp_p
         here(pictures, tmp_path / "out", **options)
 
 
+def test_embeddings_of_another_engine_do_not_fit(pictures: Path, tmp_path: Path) -> None:
+    here(pictures, tmp_path / "out")
+    manifest = tmp_path / "out" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"engine": "numpy"', '"engine": "openvino"'))
+    with pytest.raises(InputError, match=r'options\.engine: found "openvino", expected "numpy"'):
+        here(pictures, tmp_path / "out")
+
+
 def test_runs_share_a_destination_by_the_numbers_of_parts(pictures: Path, tmp_path: Path, read_rows: Read) -> None:
     for share in range(4):
         summary = here(pictures, tmp_path / "out", shard=(share, 4))

@@ -141,3 +141,15 @@ def test_the_dimensions_of_an_index_are_recorded_until_it_is_migrated(run: Run, 
     assert "holds embeddings of 64 dimensions, not 128; pass truncate_dim=64 (--truncate-dim 64)" in err
     assert "1 re-embedded" in run("index", "--migrate", "-m", "tiny", "--store", store).err
     assert _listed(run, store)["truncate_dim"] is None
+
+
+@pytest.mark.parametrize("output", ["out/", "out.parquet"])
+def test_what_embed_wrote_is_imported(run: Run, album: Path, tmp_path: Path, output: str) -> None:
+    pytest.importorskip("pyarrow")
+    (tmp_path / "lines.txt").write_text("a dog\na cat\n")
+    for kind, source, new in (("images", album, 3), ("texts", tmp_path / "lines.txt", 2)):
+        place = f"{tmp_path}/{kind}-{output}"
+        assert run("embed", kind, source, "-o", place, "-m", "tiny").status in (0, 3)
+        status, out, _ = run("index", "--import", place, "--store", tmp_path / "second", "-m", "tiny", "--json")
+        assert (status, json.loads(out)) == (0, {"imported": new, "unreadable": 0})
+    assert "3 pictures, 2 texts" in run("index", "--list", "--store", tmp_path / "second").out

@@ -61,7 +61,7 @@ def test_what_is_done_costs_one_listing(store: ObjectStore, monkeypatch: pytest.
         found.append(place)
         return listing(place)
 
-    monkeypatch.setattr("numpyclip.shards.new_file.listing", listed)
+    monkeypatch.setattr("numpyclip.shards.parquet_parts.listing", listed)
     destination = open_destination("memory://bucket/out", "parquet", "float32", 4, "images")
     assert destination.done() == set(range(20))
     assert (found, store.opened) == (["memory://bucket/out"], 0)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from numpyclip import remote
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.shards.part import ReadOptions
+from numpyclip.shards.embeddings import read_embeddings
+from numpyclip.shards.part import OutputRow, ReadOptions
 from numpyclip.shards.plan import plan
 from numpyclip.shards.read import read_part
+from numpyclip.shards.write import open_destination
 from tests.shards.shard_files import parquet, tar
 
 
@@ -66,3 +74,46 @@ def test_what_is_not_there_is_told(bucket: str, tmp_path: Path) -> None:
         remote.open_stream(f"{bucket}/none.tar")
     with pytest.raises(NumPyCLIPError, match=r"s3://other/a: cannot be written"):
         upload("s3://other/a", b"", tmp_path)
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+import s3fs
+from numpyclip.shards.part import OutputRow
+from numpyclip.shards.write import open_destination
+call = s3fs.S3FileSystem._call_s3
+
+async def killed(system, method, *arguments, **options):
+    if method == "put_object" and options["Key"].endswith(".parquet"):  # the last file of a part
+        os.kill(os.getpid(), signal.SIGKILL)
+    return await call(system, method, *arguments, **options)
+
+s3fs.S3FileSystem._call_s3 = killed
+rows = [OutputRow(str(n), np.eye(1, 4, dtype=np.float32)[0], {}, None) for n in range(3)]
+open_destination(sys.argv[1], sys.argv[2], "float32", 4, "images").write(0, rows)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX")
+@pytest.mark.parametrize("layout", ["parquet", "clip-retrieval"])
+def test_a_process_killed_while_it_uploads_leaves_no_part(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: Any
+) -> None:
+    pytest.importorskip("pyarrow")
+    place = f"{bucket}/{layout}"
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ended = subprocess.run([sys.executable, "-c", KILLED, place, layout])
+    assert ended.returncode == -signal.SIGKILL
+    destination = open_destination(place, layout, "float32", 4, "images")
+    assert destination.done() == set()
+    vectors = np.eye(4, dtype=np.float32)
+    rows = [OutputRow(str(number), vector, {}, None) for number, vector in enumerate(vectors)]
+    assert destination.write(0, rows) == (4, 0)
+    assert destination.done() == {0}
+    ((keys, embeddings, _),) = read_embeddings(place)
+    assert keys == ["0", "1", "2", "3"]
+    np.testing.assert_array_equal(embeddings, vectors)
+    assert list(tmp_path.iterdir()) == []
+    assert len(remote.listing(place, recursive=True)) == (1 if layout == "parquet" else 2)

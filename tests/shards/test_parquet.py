@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from numpyclip import remote
 from numpyclip.errors import InputError
+from numpyclip.resumed_stream import ResumedStream
 from numpyclip.shards.parquet import NotParquetError, read_parquet, row_groups
 from numpyclip.shards.part import Part, ReadOptions, Row
 from tests.object_store import ObjectStore
@@ -41,7 +41,7 @@ def test_bytes_are_images_and_other_columns_are_carried_along(tmp_path: Path) ->
         ("a.parquet/2", None),
     ]
     assert [row.columns for row in rows] == [
-        {"label": label, "source_key": key} for label, key in ((1, "x"), (2, "y"), (None, "z"))
+        {"label": label, "key": key} for label, key in ((1, "x"), (2, "y"), (None, "z"))
     ]
     assert str(rows[1].error).endswith("a.parquet/1: has no image.")
 
@@ -206,12 +206,12 @@ def test_large_row_groups_are_not_read_at_once(tmp_path: Path, monkeypatch: pyte
     path = tmp_path / "a.parquet"
     path.write_bytes(parquet({"image": contents}, compression="none", use_dictionary=False, write_batch_size=8))
     asked: list[int] = []
-    opened = remote._Resumed.readinto
+    opened = ResumedStream.readinto
 
     def readinto(stream: Any, buffer: Any) -> int:
         asked.append(len(buffer))
         return opened(stream, buffer)
 
-    monkeypatch.setattr(remote._Resumed, "readinto", readinto)
+    monkeypatch.setattr(ResumedStream, "readinto", readinto)
     assert len(read(path)) == 200
     assert max(asked) < 6 << 20

@@ -62,19 +62,22 @@ def test_images_that_are_named_one_by_one_share_parts(here: Path) -> None:
     assert [part.number for part in parts] == [0, 1, 2, 3]
 
 
-def test_a_folder_without_images_is_its_archives_and_parquet_files(here: Path) -> None:
-    (here / "shards").mkdir()
-    for name in ("10.tar", "2.tar", "1.tar.gz", ".3.tar"):
-        (here / "shards" / name).write_bytes(tar({}))
-    (here / "shards/0.parquet").write_bytes(parquet({"image": [b"A"] * 9}, group=3))
-    touch(here / "shards", "notes.md", "deeper/5.tar", "list.txt")
+def test_a_folder_without_images_is_its_archives(here: Path) -> None:
+    """img2dataset puts a parquet file and a .json file beside each archive."""
+    touch(here / "shards", "10.tar", "2.tar", "1.tar.gz", ".3.tar", "2.parquet", "2_stats.json", "in/5.tar", "a.txt")
     parts = plan("shards", IMAGES)
-    assert [(Path(part.source).name, part.start, part.stop) for part in parts] == [
-        ("2.tar", 0, None),
-        ("10.tar", 0, None),
-        ("1.tar.gz", 0, None),
-        ("0.parquet", 0, 2),
-        ("0.parquet", 2, 3),
+    assert [Path(part.source).name for part in parts] == ["2.tar", "10.tar", "1.tar.gz"]
+
+
+def test_a_folder_without_archives_is_its_parquet_files(here: Path) -> None:
+    for name in ("train-10.parquet", "train-2.parquet"):
+        touch(here / "data", name, "README.md", "in/x.parquet")
+        (here / "data" / name).write_bytes(parquet({"image": [b"A"] * 9}, group=3))
+    assert [(Path(part.source).name, part.start, part.stop) for part in plan("data", IMAGES)] == [
+        ("train-2.parquet", 0, 2),
+        ("train-2.parquet", 2, 3),
+        ("train-10.parquet", 0, 2),
+        ("train-10.parquet", 2, 3),
     ]
 
 
@@ -93,12 +96,15 @@ def test_lists_are_cut_after_so_many_lines(here: Path) -> None:
 
 
 def test_texts_come_from_lists_archives_and_parquet_files(here: Path) -> None:
-    (here / "texts").mkdir()
-    (here / "texts/a.txt").write_bytes(b"one\ntwo\n")
-    (here / "texts/b.tar").write_bytes(tar({"0.jpg": b"A", "0.txt": b"three"}))
-    (here / "texts/c.parquet").write_bytes(parquet({"text": ["four"]}))
     touch(here / "texts", "d.jpg")
-    assert [row.content for row in rows(plan("texts", TEXTS), TEXTS)] == ["one", "two", "three", "four"]
+    for name, content, text in (
+        ("a.txt", b"one\n", "one"),
+        ("c.parquet", parquet({"text": ["two"]}), "two"),
+        ("b.tar", tar({"0.jpg": b"A", "0.txt": b"three"}), "three"),
+    ):
+        (here / "texts" / name).write_bytes(content)
+        for source in ("texts", f"texts/{name}"):
+            assert [row.content for row in rows(plan(source, TEXTS), TEXTS)] == [text]
     with pytest.raises(InputError, match=r"d.jpg: holds no texts; expected .txt, .parquet, .tar"):
         plan("texts/d.jpg", TEXTS)
 

@@ -194,11 +194,30 @@ def test_clip_retrievals_texts_are_captions(tmp_path: Path) -> None:
     assert table.to_pylist() == [{"caption": "a dog", "lang": "en"}]
 
 
-def test_errors_of_a_run_that_was_killed_do_not_stay(tmp_path: Path) -> None:
+def test_files_of_a_run_that_was_killed_do_not_stay(tmp_path: Path) -> None:
     destination = open_destination(str(tmp_path / "out"), "clip-retrieval", "float32", DIM, "images")
-    destination.write(0, [row("a", "no"), row("ab")])
-    destination.write(0, [row("a"), row("ab")])
-    assert read_table(tmp_path / "out" / "errors" / "errors_0000.parquet").num_rows == 0
+    outcomes = [
+        ([row("a", "no"), row("ab")], ["errors/errors_0000.parquet", "img_emb/img_emb_0000.npy"]),
+        ([row("a"), row("ab")], ["img_emb/img_emb_0000.npy"]),
+        ([row("a", "no"), row("ab", "no")], ["errors/only_errors_0000.parquet"]),
+    ]
+    for some, names in outcomes:
+        destination.write(0, some)
+        (tmp_path / "out" / "metadata" / "metadata_0000.parquet").unlink(missing_ok=True)  # as if it was killed
+        found = [str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()]
+        assert sorted(found) == names
+
+
+def test_a_part_of_errors_alone_does_not_disturb_others(tmp_path: Path) -> None:
+    destination = open_destination(str(tmp_path / "out"), "clip-retrieval", "float32", DIM, "images")
+    for number, some in enumerate([rows(2), [row("a", "no")], rows(2)]):
+        destination.write(number, some)
+    assert destination.done() == {0, 1, 2}
+    assert [path.name for path in sorted((tmp_path / "out").rglob("*_000?.*"))] == [
+        "only_errors_0001.parquet",
+        *("img_emb_0000.npy", "img_emb_0002.npy"),
+        *("metadata_0000.parquet", "metadata_0002.parquet"),
+    ]
 
 
 LAYOUTS = ["parquet", "clip-retrieval"]

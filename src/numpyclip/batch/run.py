@@ -15,6 +15,7 @@ from numpyclip.batch import cluster, local_pool
 from numpyclip.batch.job import Job, RunParts
 from numpyclip.batch.summary import Meter, Progress, Summary
 from numpyclip.batch.work import load_model
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.encoder import present
 from numpyclip.errors import InputError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
@@ -186,14 +187,15 @@ def _missing(job: Job, parts: list[Part], mine: list[Part]) -> list[Part]:
     fingerprint, digest = model.fingerprint.to_json(), digest_of(parts)
     claim(
         job.destination,
-        Manifest(job.layout, kind, job.dtype, embed_dim, fingerprint, _recorded(job), len(parts), digest),
+        Manifest(job.layout, kind, job.dtype, embed_dim, fingerprint, _recorded(job, model), len(parts), digest),
     )
     done = destination.done()
     return [part for part in mine if part.number not in done]
 
 
-def _recorded(job: Job) -> dict[str, Any]:
+def _recorded(job: Job, model: CLIP) -> dict[str, Any]:
     """Return the options that embeddings and rows depend on, to the last bit."""
     ours = {"batch_size": job.batch_size, "truncate": job.truncate}
+    engine = {"engine": model.engine.name if model.engine else "numpy", "device": model.device}
     reading = {name: value for name, value in asdict(job.reading).items() if name != "kind"}
-    return {**ours, **reading, **asdict(job.decoding)}
+    return {**ours, **engine, **reading, **asdict(job.decoding)}

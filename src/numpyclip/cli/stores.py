@@ -160,7 +160,7 @@ def dimensions(options: dict[str, str]) -> int | None:
 
 def remember_model(arguments: argparse.Namespace, index: Index) -> None:
     """Record in the index by which options its model is loaded."""
-    with index.store.writing():
+    with index.store.writing(shared=True):
         index.store.remember_model(index.model.fingerprint, json.dumps(_options(arguments)))
 
 

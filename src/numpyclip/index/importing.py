@@ -75,7 +75,7 @@ def import_embeddings(
             new += _add_texts(index.store, texts, embeddings)
             yield len(texts)
 
-    with index.store.writing():
+    with index.adding():
         index.begin(precision)
         for done in progress(batches()):
             del done

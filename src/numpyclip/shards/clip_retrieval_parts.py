@@ -2,20 +2,23 @@
 
 ``img_emb/img_emb_0000.npy`` has the embeddings of a part, ``metadata/metadata_0000.parquet`` what is known of each. The
 latter is written last: where it is, the part is complete. Inputs without an embedding are in neither, but in
-``errors/errors_0000.parquet``. Embeddings of texts are in ``text_emb``, the texts in the column ``caption``.
+``errors/errors_0000.parquet``. Where a part has no embeddings at all, readers would mix up the files of others, so that
+``errors/only_errors_0000.parquet`` is all there is of it. Embeddings of texts are in ``text_emb``, the texts in the
+column ``caption``.
 
 Source: github.com/rom1504/clip-retrieval, clip_inference/writer.py and clip_back.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
 
 import numpy as np
 
-from numpyclip.remote import exists, join
+from numpyclip.remote import join, listing, remove
 from numpyclip.shards.key_columns import name_columns, text_column
 from numpyclip.shards.new_file import make_folder, new_file, numbered_files
 from numpyclip.shards.part import Kind, OutputRow
@@ -27,7 +30,11 @@ KEYS: dict[Kind, str] = {"images": "image_path", "texts": "caption"}  # columns 
 
 def complete_parts(place: str) -> dict[int, str]:
     """List the metadata of complete parts, by number."""
-    return numbered_files(join(place, "metadata"), lambda number: f"metadata_{number:04d}.parquet")
+    return numbered_files(listing(join(place, "metadata")), _namer("metadata"))
+
+
+class _NoEmbeddings(Exception):
+    """All rows of a part have errors."""
 
 
 @dataclass(frozen=True)
@@ -41,29 +48,43 @@ class ClipRetrievalParts:
 
     def done(self) -> set[int]:
         """Return the numbers of complete parts."""
-        return set(complete_parts(self.place))
+        places = listing(self.place, recursive=True)
+        return {number for folder in ("metadata", "only_errors") for number in numbered_files(places, _namer(folder))}
 
     def write(self, number: int, rows: Iterable[OutputRow]) -> tuple[int, int]:
         """Write a part, atomically; return the numbers of rows and of errors among them."""
         import pyarrow
 
-        text, key = pyarrow.string(), KEYS[self.kind]
-        place = self._place("metadata", number, ".parquet")
+        make_folder(self.place)
+        text, key, vectors = pyarrow.string(), KEYS[self.kind], FOLDERS[self.kind]
+        waiting = join(self.place, "rows")
         with (
-            Spool(place, {key: text}, [f"{key}_bytes"]) as metadata,
-            Spool(place, {"key": text, "error": text}, ["key_bytes"]) as errors,
+            Spool(waiting, {key: text}, [f"{key}_bytes"]) as metadata,
+            Spool(waiting, {"key": text, "error": text}, ["key_bytes"]) as errors,
         ):
-            with new_file(self._place(FOLDERS[self.kind], number, ".npy")) as file:
+            with suppress(_NoEmbeddings), self._new(vectors, vectors, number) as file:
                 self._fill(file, rows, metadata, errors)
-            self._write_errors(errors, number)
-            with new_file(place) as file:
-                metadata.write(file)
+            # A run that was killed may have left files of this part, which had other errors then.
+            if not metadata.rows:
+                remove(self._place(vectors, vectors, number))
+            if not (metadata.rows and errors.rows):
+                remove(self._place("errors", "errors", number))
+            if errors.rows or not metadata.rows:
+                with self._new("errors", "errors" if metadata.rows else "only_errors", number) as file:
+                    errors.write(file)
+            if metadata.rows:
+                with self._new("metadata", "metadata", number) as file:
+                    metadata.write(file)
             return metadata.rows + errors.rows, errors.rows
 
-    def _place(self, folder: str, number: int, suffix: str) -> str:
-        make_folder(self.place)
+    @contextmanager
+    def _new(self, folder: str, name: str, number: int) -> Iterator[IO[bytes]]:
         make_folder(join(self.place, folder))
-        return join(join(self.place, folder), f"{folder}_{number:04d}{suffix}")
+        with new_file(self._place(folder, name, number)) as file:
+            yield file
+
+    def _place(self, folder: str, name: str, number: int) -> str:
+        return join(join(self.place, folder), _namer(name)(number))
 
     def _fill(self, file: IO[bytes], rows: Iterable[OutputRow], metadata: Spool, errors: Spool) -> None:
         """Write embeddings to an .npy file, and spool the rest of rows."""
@@ -75,6 +96,8 @@ class ClipRetrievalParts:
                 file.write(np.stack(embeddings).astype(self.dtype).tobytes())
                 self._add(metadata, [row for row in batch if row.embedding is not None])
             self._add_errors(errors, [row for row in batch if row.embedding is None])
+        if not metadata.rows:
+            raise _NoEmbeddings
         file.seek(0)
         _write_header(file, self.dtype, (metadata.rows, self.embed_dim))
         if file.tell() != start:  # NumPy leaves room in headers for more rows
@@ -96,12 +119,11 @@ class ClipRetrievalParts:
             }
             errors.add(own, [row.columns for row in rows])
 
-    def _write_errors(self, errors: Spool, number: int) -> None:
-        place = join(join(self.place, "errors"), f"errors_{number:04d}.parquet")
-        if errors.rows or exists(place):  # of a run that was killed, perhaps, with other errors
-            make_folder(join(self.place, "errors"))
-            with new_file(place) as file:
-                errors.write(file)
+
+def _namer(name: str) -> Callable[[int], str]:
+    """Return what names the files of parts, of one kind."""
+    suffix = ".npy" if name in FOLDERS.values() else ".parquet"
+    return lambda number: f"{name}_{number:04d}{suffix}"
 
 
 def _write_header(file: IO[bytes], dtype: str, shape: tuple[int, int]) -> None:

@@ -120,7 +120,7 @@ def _files(place: str) -> list[tuple[Kind, str | None, str]]:
     manifest = read_manifest(place)
     if manifest is None or manifest.layout == "parquet":
         kind: Kind = "images" if manifest is None else manifest.kind
-        if parts := numbered_files(place, part_name):
+        if parts := numbered_files(listing(place), part_name):
             return [(kind, None, parts[number]) for number in sorted(parts)]
     found: list[tuple[Kind, str | None, str]] = []
     for folder in (place, join(place, "texts")):  # the latter is of an exported index
@@ -163,7 +163,7 @@ def _pairs(folder: str, kind: Kind) -> list[tuple[str, str]]:
 def _complete_pairs(folder: str, kind: Kind) -> list[tuple[str, str]]:
     """Pair the files of parts that are complete; others may be in flight."""
     tables, name = complete_parts(folder), FOLDERS[kind]
-    vectors = numbered_files(join(folder, name), lambda number: f"{name}_{number:04d}.npy") if tables else {}
+    vectors = numbered_files(listing(join(folder, name)), lambda number: f"{name}_{number:04d}.npy") if tables else {}
     return [(vectors[number], tables[number]) for number in sorted(vectors.keys() & tables.keys())]
 
 

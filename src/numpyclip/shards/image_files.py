@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from numpyclip.shards.columns import valid_text
 from numpyclip.shards.fetch import fetched
 from numpyclip.shards.part import Part, ReadOptions, Row
 
@@ -12,4 +11,4 @@ from numpyclip.shards.part import Part, ReadOptions, Row
 def read_files(part: Part, options: ReadOptions) -> Iterator[Row]:
     """Iterate over the files of a part."""
     del options
-    return fetched((Row(valid_text(path), path, {}) for path in part.paths), part.source)
+    return fetched((Row(path, path, {}) for path in part.paths), part.source)

@@ -9,7 +9,7 @@ from typing import IO
 
 from numpyclip.escaping import column_text
 from numpyclip.remote import base_name, open_stream
-from numpyclip.shards.columns import CAPTION, valid_text
+from numpyclip.shards.columns import CAPTION
 from numpyclip.shards.fetch import fetched, located
 from numpyclip.shards.part import Part, ReadOptions, Row
 
@@ -70,7 +70,7 @@ def _row(source: str, offset: int, line: bytes | None, options: ReadOptions) -> 
         return Row(where, None, {}, f"{source}: the line at byte {offset} has more than {_MOST_LINE >> 20} MiB.")
     if options.kind == "images":
         path = printed_path(os.fsdecode(line))
-        return Row(valid_text(path), located(path, source), {})
+        return Row(path, located(path, source), {})
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -7,13 +7,13 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
 from numpyclip.atomic import atomic_file, temporary_path
 from numpyclip.errors import NumPyCLIPError
-from numpyclip.remote import base_name, is_url, listing, put
+from numpyclip.remote import base_name, is_url, put
 
 
 @contextlib.contextmanager
@@ -61,10 +61,10 @@ def make_folder(place: str) -> None:
             raise NumPyCLIPError(f"{place}: cannot be written ({error.strerror or error}).") from error
 
 
-def numbered_files(folder: str, name: Callable[[int], str]) -> dict[int, str]:
-    """List the files in a folder that have the name of a number, by that number."""
+def numbered_files(places: Iterable[str], name: Callable[[int], str]) -> dict[int, str]:
+    """Find the files that have the name of a number, by that number."""
     found = {}
-    for place in listing(folder):
+    for place in places:
         digits = re.search(r"([0-9]{1,9})\.[a-z]+$", base_name(place))
         if digits and name(number := int(digits[1])) == base_name(place):
             found[number] = place

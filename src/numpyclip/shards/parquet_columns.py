@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from numpyclip.errors import InputError
-from numpyclip.shards.columns import CAPTION, few, output_names
+from numpyclip.shards.columns import CAPTION, free_names
 from numpyclip.shards.part import ReadOptions
 
 if TYPE_CHECKING:
@@ -63,9 +63,7 @@ def layout_of(schema: Schema, source: str, options: ReadOptions) -> Layout:
             if name not in others or not (_is_writable(others[name]) or is_bytes(others[name])):
                 raise _no_column(types, source, f"{name}, of a type that can be written again")
     taken = [CAPTION] if options.kind == "texts" else [PATH] if is_image_struct(types[content]) else []
-    names = output_names(carried, taken)
-    few(names, source)
-    return Layout(content, names)
+    return Layout(content, free_names(carried, taken))
 
 
 def _content_column(types: dict[str, DataType], source: str, options: ReadOptions) -> str:

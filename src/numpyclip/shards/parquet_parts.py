@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numpyclip.errors import NumPyCLIPError
-from numpyclip.remote import join
+from numpyclip.remote import join, listing
 from numpyclip.shards.key_columns import name_columns, text_column
 from numpyclip.shards.new_file import make_folder, new_file, numbered_files
 from numpyclip.shards.part import Kind, OutputRow
@@ -40,7 +40,7 @@ class ParquetParts:
 
     def done(self) -> set[int]:
         """Return the numbers of complete parts."""
-        return set(numbered_files(self.place, part_name))
+        return set(numbered_files(listing(self.place), part_name))
 
     def write(self, number: int, rows: Iterable[OutputRow]) -> tuple[int, int]:
         """Write a part, atomically; return the numbers of rows and of errors among them."""

@@ -42,9 +42,9 @@ class Part:
 class Row:
     """An input, or why it cannot be read."""
 
-    key: str  # path, URL, or name within the shard ("00000.tar/000123")
+    key: str  # with surrogates for bytes that are not UTF-8: path, URL, or name within the shard ("00000.tar/000123")
     content: str | bytes | None  # path or content of an image file, or a text; None if there is an error
-    columns: Mapping[str, Any]  # carried along, values that pyarrow knows
+    columns: Mapping[str, Any]  # carried along, values of JSON and of pyarrow
     error: str | None = None  # it becomes a row of the output
 
 

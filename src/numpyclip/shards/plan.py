@@ -44,8 +44,8 @@ def plan(
     sources : str, path or iterable of them
         Paths or URLs, in which ``{000..999}``, ``*`` and ``**`` stand for many: webdataset archives (``.tar``,
         ``.tar.gz``, ``.tgz``), ``.parquet`` files, lists (``.txt``: paths or URLs of images, or texts, one a line),
-        image files, and folders. Of a folder all images are taken, at any depth; of one without images, the archives,
-        parquet files, and lists of texts in the folder itself.
+        image files, and folders. Of a folder all images are taken, at any depth; of one without images, the archives in
+        the folder itself, or else its parquet files, or else its lists of texts.
     options : ReadOptions
     lists : sequence of str, optional
         Lists that may have other names, after the sources.
@@ -97,17 +97,21 @@ def _of_files(source: str, paths: Sequence[str]) -> _Piece:
 
 
 def _of_folder(folder: str, options: ReadOptions, on_error: OnError) -> list[_Piece]:
-    """Take the images in a folder, or else its own archives and lists."""
+    """Take the images in a folder, or else its own archives, parquet files or lists.
+
+    Of one kind only: img2dataset puts a parquet file, with the URLs of the images, beside each archive of them.
+    """
     if options.kind == "images" and (images := _images_in(folder, on_error)):
         return [_of_files(folder, images)]
-    suffixes = (*ARCHIVES, PARQUET, *((LISTS,) if options.kind == "texts" else ()))
-    names = {base_name(file): file for file in listing(folder)}
-    shards = [name for name in names if name.lower().endswith(suffixes) and not is_ignored(name)]
-    if not shards:
+    files = {base_name(file): file for file in listing(folder)}
+    names = [name for name in sorted(files, key=lambda name: (len(name), name)) if not is_ignored(name)]  # 2 before 10
+    suffixes = (ARCHIVES, PARQUET, LISTS) if options.kind == "texts" else (ARCHIVES, PARQUET)
+    found = ([name for name in names if name.lower().endswith(suffix)] for suffix in suffixes)
+    shards = next(filter(None, found), None)
+    if shards is None:
         what = "images, archives" if options.kind == "images" else "lists, archives"
         raise InputError(f"{folder}: found no {what} or parquet files in this folder.")
-    shards.sort(key=lambda name: (len(name), name))  # 2.tar before 10.tar
-    return [piece for name in shards for piece in _pieces(names[name], options, on_error)]
+    return [piece for name in shards for piece in _pieces(files[name], options, on_error)]
 
 
 def _images_in(folder: str, on_error: OnError) -> list[str]:

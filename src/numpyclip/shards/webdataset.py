@@ -9,19 +9,20 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.images.find import is_picture_name
 from numpyclip.images.open import reason_of
 from numpyclip.remote import base_name, open_stream
-from numpyclip.shards.columns import CAPTION, few, json_value, output_names, valid_text
+from numpyclip.shards.columns import CAPTION, free_names, valid_text
 from numpyclip.shards.part import Part, ReadOptions, Row
 
 _MOST_IMAGE = 2**28  # bytes
 _MOST_TEXT = 2**20
 _MOST_NAME = 4096  # letters
+_MOST_FACTS = 256  # of a sample
 _TEXTS = ("cls", "txt", "json")
 _TEXT_KEYS = ("caption", "captions", "text", "txt")
 _HEADERS = (
@@ -121,12 +122,12 @@ def read_webdataset(part: Part, options: ReadOptions) -> Iterator[Row]:
     """Iterate over the samples of an archive; a damaged one ends with a row of the error."""
     shard = base_name(part.source)
     for sample in samples(part.source, with_images=options.kind == "images"):
-        key = valid_text(f"{shard}/{sample.key}" if sample.key else shard)
+        key = f"{shard}/{sample.key}" if sample.key else shard
         try:
-            row = _row(sample, options)
+            row = _row(key, sample, options)
         except InputError as error:
             row = Row(key, None, {}, str(error))
-        yield replace(row, key=key)
+        yield row
 
 
 def samples(source: str, *, with_images: bool = True) -> Iterator[Sample]:
@@ -142,6 +143,8 @@ def samples(source: str, *, with_images: bool = True) -> Iterator[Sample]:
         try:
             for member, file in _members(stream):
                 stem, suffix = _split(member.name)
+                if not stem or stem.endswith("/"):
+                    continue  # hidden, as what macOS puts beside every file
                 if stem != sample.key:
                     if not sample.is_empty or sample.problems:
                         yield sample
@@ -192,12 +195,12 @@ def _split(name: str) -> tuple[str, str]:
     return folder + slash + stem, suffix.lower()
 
 
-def _row(sample: Sample, options: ReadOptions) -> Row:
+def _row(key: str, sample: Sample, options: ReadOptions) -> Row:
     """Make a row of a sample, with its caption, its class and what is in ``.json``; InputError if it cannot be one."""
     if sample.problems:
         raise InputError(sample.problems[0])
     found = {CAPTION: sample.text("txt"), "cls": sample.text("cls")}
-    columns: dict[str, Any] = {name: valid_text(text.strip()) for name, text in found.items() if text is not None}
+    columns: dict[str, Any] = {name: text.strip() for name, text in found.items() if text is not None}
     facts = sample.facts()
     content: str | bytes
     if options.kind == "images":
@@ -208,9 +211,10 @@ def _row(sample: Sample, options: ReadOptions) -> Row:
         wanted = {*options.columns, CAPTION} if options.kind == "texts" else options.columns
         facts = {name: facts.get(name) for name in options.columns if name not in columns}
         columns = {name: text for name, text in columns.items() if name in wanted}
-    for name, new in output_names(few(facts, sample.name), columns).items():
-        columns[new] = json_value(facts[name], sample.name)
-    return Row(sample.key, content, columns)
+    if len(facts) > _MOST_FACTS:
+        raise InputError(f"{sample.name}: its .json has {len(facts)} names; expected at most {_MOST_FACTS}.")
+    columns |= {new: facts[name] for name, new in free_names(facts, columns).items()}
+    return Row(key, content, columns)
 
 
 def _text(name: str, caption: str | None, facts: dict[str, Any], key: str | None) -> str:

@@ -122,17 +122,10 @@ def files(folder: Path, space: Space) -> Iterator[tuple[int, Path]]:
 
 
 def measure(index: HNSW, shards: Shards, count: int, held_out: Rows, n: int = 10) -> Recall:
-    """Compare with exhaustive search, for rows that are not in the index, and for these moved as texts are.
-
-    Embeddings of texts lie apart from those of images, all in one direction, and are as near to the one that they
-    describe as `_TEXT_COSINE`.
-    """
+    """Compare with exhaustive search, for rows that are not in the index, and for these moved as texts are."""
     others = np.setdiff1d(np.arange(count), held_out, assume_unique=True)
     rows = shards.take(held_out, count)
-    rng = np.random.default_rng(1)
-    apart = rng.standard_normal(shards.embed_dim, np.float32) + rng.standard_normal(rows.shape, np.float32)
-    apart -= (apart * rows).sum(axis=1, keepdims=True) * rows
-    shifted = _TEXT_COSINE * rows + np.sqrt(1 - _TEXT_COSINE**2) * normalize(apart)
+    shifted = moved_as_texts(rows)
 
     def share(queries: Array) -> float:
         exact = nearest(shards, count, queries, n, others)
@@ -140,7 +133,25 @@ def measure(index: HNSW, shards: Shards, count: int, held_out: Rows, n: int = 10
         hits = sum(len(np.intersect1d(mine, best)) for (mine, _), (best, _) in zip(found, exact, strict=True))
         return hits / max(sum(len(best) for best, _ in exact), 1) if len(queries) else 1.0
 
-    return Recall(share(rows), share(shifted.astype(np.float32)), len(rows), n)
+    return Recall(share(rows), share(shifted), len(rows), n)
+
+
+def moved_as_texts(rows: Array) -> Array:
+    """Move embeddings of images to where those of texts that describe them would be: (n, embed_dim).
+
+    Embeddings of texts lie apart from those of images, all in one direction, and are as near to the one that they
+    describe as `_TEXT_COSINE`.
+    """
+    rng = np.random.default_rng(1)
+    apart = rng.standard_normal(rows.shape[1], np.float32) + rng.standard_normal(rows.shape, np.float32)
+    return moved(rows, apart, np.float32(_TEXT_COSINE))
+
+
+def moved(rows: Array, directions: Array, cosine: Array | np.float32) -> Array:
+    """Move embeddings in some directions, to some cosine with what they were: (n, embed_dim)."""
+    across = directions - (directions * rows).sum(axis=1, keepdims=True) * rows
+    found: Array = cosine * rows + np.sqrt(1 - cosine**2) * normalize(across)
+    return found
 
 
 def _prefix(space: Space) -> str:
