@@ -243,7 +243,7 @@ def test_a_worker_does_its_part_in_the_drivers_folder(
     monkeypatch.setattr(cluster, "_REPORT_SECONDS", 3600.0)
     pytest.importorskip("pyarrow", reason="the extra numpyclip[parquet] is not installed")
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "manifest.json").touch()
+    (tmp_path / "out" / "_manifest.json").touch()
     relative = replace(parts[0], paths=tuple(os.path.relpath(path, tmp_path) for path in parts[0].paths))
     actor = Actor()
     outcome, noted = in_worker(replace(job, destination="out"), relative, actor)
@@ -258,7 +258,7 @@ def test_a_destination_that_is_not_shared_ends_the_run(
     outcome, _ = in_worker(job, parts[0], Actor())
     assert isinstance(outcome, InputError)
     assert str(outcome).startswith("on node ")
-    assert "has no manifest.json; expected a folder that all nodes share" in str(outcome)
+    assert "has no _manifest.json; expected a folder that all nodes share" in str(outcome)
 
 
 def test_a_worker_returns_warnings(

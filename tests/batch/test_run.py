@@ -74,7 +74,7 @@ def test_other_options_do_not_fit(options: dict[str, Any], pictures: Path, tmp_p
 
 def test_embeddings_of_another_engine_do_not_fit(pictures: Path, tmp_path: Path) -> None:
     here(pictures, tmp_path / "out")
-    manifest = tmp_path / "out" / "manifest.json"
+    manifest = tmp_path / "out" / "_manifest.json"
     manifest.write_text(manifest.read_text().replace('"engine": "numpy"', '"engine": "openvino"'))
     with pytest.raises(InputError, match=r'options\.engine: found "openvino", expected "numpy"'):
         here(pictures, tmp_path / "out")

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("pyarrow")
 
 import pyarrow
+import pyarrow.dataset
 from pyarrow.parquet import read_table, write_table
 
 from numpyclip.errors import InputError, NumPyCLIPError
@@ -70,8 +71,10 @@ GOOD = [n for n in range(600) if n % 10 != 9]
 def test_what_is_written_is_read_bit_for_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, layout: Any
 ) -> None:
-    ObjectStore(monkeypatch)
-    place = str(tmp_path / "out") if place == "here" else place
+    if place == "here":
+        place = str(tmp_path / "out")
+    else:
+        ObjectStore(monkeypatch)
     keys, embeddings, columns = everything(written(place, layout), "images", DIM)
     assert keys == [f"{n}.jpg" for n in GOOD]
     np.testing.assert_array_equal(embeddings, VECTORS[GOOD])
@@ -79,6 +82,13 @@ def test_what_is_written_is_read_bit_for_bit(
     assert everything(place)[0] == keys
     assert list(read_embeddings(place, "texts")) == []
     assert fingerprint_at(place) == '{"weights": "0a"}'
+
+
+def test_other_programs_read_the_folder(tmp_path: Path) -> None:
+    dataset = pyarrow.dataset.dataset(written(str(tmp_path / "out")), format="parquet")
+    found = dataset.to_table(filter=pyarrow.dataset.field("error").is_null())
+    assert found["key"].to_pylist() == [f"{n}.jpg" for n in GOOD]
+    assert dataset.count_rows() == 600
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -100,13 +100,13 @@ def test_of_different_runs_that_start_together_one_goes_on(tmp_path: Path) -> No
 
 def test_a_folder_with_other_files_is_no_destination(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").touch()
-    with pytest.raises(InputError, match=r"has files, such as 'photo\.jpg', but no manifest\.json; expected a new or"):
+    with pytest.raises(InputError, match=r"has files, such as 'photo\.jpg', but no _manifest\.json; expected a new or"):
         claim(str(tmp_path), MANIFEST)
     assert names(tmp_path) == ["photo.jpg"]
 
 
 def test_a_hidden_file_is_nothing(tmp_path: Path) -> None:
-    (tmp_path / ".manifest.json.1-00000000.part").touch()  # of another that is about to write
+    (tmp_path / "._manifest.json.1-00000000.part").touch()  # of another that is about to write
     claim(str(tmp_path), MANIFEST)
 
 

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("pyarrow")
 
 import pyarrow
+import pyarrow.ipc
 from pyarrow.parquet import ParquetFile, read_table
 
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
@@ -77,6 +78,13 @@ def test_large_parts_are_several_batches_and_row_groups(tmp_path: Path) -> None:
     assert table["late"].to_pylist() == [n if n > 2000 else None for n in range(9000)]
 
 
+def test_images_that_are_carried_along_are_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numpyclip.shards.spool._MOST_BYTES", 1000)
+    assert columns(tmp_path / "out", *[bytes(400)] * 8) == [bytes(400)] * 8
+    file = ParquetFile(tmp_path / "out" / "part-00000.parquet")
+    assert [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)] == [3, 3, 2]
+
+
 def test_the_same_rows_are_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         written(tmp_path / name, rows(5))
@@ -128,7 +136,7 @@ def test_values_keep_their_types_or_become_text(tmp_path: Path, values: Any, fou
 def test_types_that_differ_between_batches_agree_in_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, early: Any, late: Any, found: Any
 ) -> None:
-    monkeypatch.setattr("numpyclip.shards.parquet_parts.ROWS", 1)
+    monkeypatch.setattr("numpyclip.shards.spool.ROWS", 1)
     assert columns(tmp_path / "out", early, late) == [found, late]
 
 
@@ -245,7 +253,7 @@ def test_a_part_is_there_when_it_is_complete_and_not_before(tmp_path: Path, layo
 def test_other_files_are_no_parts(tmp_path: Path, layout: Any) -> None:
     destination = open_destination(str(tmp_path), layout, "float32", DIM, "images")
     (tmp_path / "metadata").mkdir()
-    for name in ("part-00000.parquet.tmp", "part-0.parquet", "part-000001.parquet", "manifest.json", "x.parquet"):
+    for name in ("part-00000.parquet.tmp", "part-0.parquet", "part-000001.parquet", "_manifest.json", "x.parquet"):
         (tmp_path / name).touch()
         (tmp_path / "metadata" / name.replace("part-0", "metadata_")).touch()
     (tmp_path / "metadata" / "metadata_00001.parquet").touch()
@@ -301,6 +309,20 @@ def test_a_full_disk_is_an_error_that_names_the_part(tmp_path: Path, monkeypatch
     with pytest.raises(NumPyCLIPError, match=r"part-00000\.parquet: cannot be written \(No space left"):
         destination.write(0, rows(3))
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_disk_that_is_full_of_waiting_rows_is_an_error_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: Any
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pyarrow.ipc, "new_stream", full)
+    destination = open_destination(str(tmp_path / "out"), layout, "float32", DIM, "images")
+    with pytest.raises(NumPyCLIPError, match=r"out/.*: cannot be written \(No space left"):
+        destination.write(0, rows(3))
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
 
 
 def test_a_mistyped_folder_is_not_made(tmp_path: Path) -> None:

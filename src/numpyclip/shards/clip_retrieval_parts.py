@@ -22,7 +22,7 @@ from numpyclip.remote import join, listing, remove
 from numpyclip.shards.key_columns import name_columns, text_column
 from numpyclip.shards.new_file import make_folder, new_file, numbered_files
 from numpyclip.shards.part import Kind, OutputRow
-from numpyclip.shards.spool import ROWS, Spool, batched
+from numpyclip.shards.spool import Spool, batches
 
 FOLDERS: dict[Kind, str] = {"images": "img_emb", "texts": "text_emb"}
 KEYS: dict[Kind, str] = {"images": "image_path", "texts": "caption"}  # columns that identify what is embedded
@@ -90,7 +90,7 @@ class ClipRetrievalParts:
         """Write embeddings to an .npy file, and spool the rest of rows."""
         _write_header(file, self.dtype, (0, self.embed_dim))
         start = file.tell()
-        for batch in batched(rows, ROWS):
+        for batch in batches(rows):
             embeddings = [row.embedding for row in batch if row.embedding is not None]
             if embeddings:
                 file.write(np.stack(embeddings).astype(self.dtype).tobytes())

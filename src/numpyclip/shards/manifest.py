@@ -1,4 +1,4 @@
-"""`manifest.json`: what all embeddings of a destination have in common, written once by whoever comes first.
+"""`_manifest.json`: what all embeddings of a destination have in common, written once by whoever comes first.
 
 A later run, or another one of a job array, goes on where it is equal, and is refused where it is not: a destination
 never holds embeddings of two models, or parts of other inputs than its first run had.
@@ -20,7 +20,7 @@ from numpyclip.shards.new_file import make_folder
 from numpyclip.shards.part import Kind, Part
 from numpyclip.shards.write import Dtype, Layout
 
-NAME = "manifest.json"
+NAME = "_manifest.json"  # of which readers of folders of parquet files take no notice
 _FORMAT = "numpyclip-embeddings"
 _VERSION = 1
 _MOST = 1 << 20  # bytes

@@ -18,7 +18,7 @@ from numpyclip.remote import join, listing
 from numpyclip.shards.key_columns import name_columns, text_column
 from numpyclip.shards.new_file import make_folder, new_file, numbered_files
 from numpyclip.shards.part import Kind, OutputRow
-from numpyclip.shards.spool import ROWS, Spool, batched, need_pyarrow
+from numpyclip.shards.spool import Spool, batches, need_pyarrow
 
 if TYPE_CHECKING:
     from pyarrow import Array
@@ -107,7 +107,7 @@ def _spool(dtype: str, embed_dim: int, place: str) -> Spool:
 def _fill(spool: Spool, rows: Iterable[OutputRow], dtype: str, embed_dim: int) -> int:
     """Spool rows; return the number of errors."""
     errors = 0
-    for batch in batched(rows, ROWS):
+    for batch in batches(rows):
         own = name_columns("key", [row.key for row in batch])
         own["embedding"] = _embeddings(batch, dtype, embed_dim)
         own["error"] = text_column([_problem(row) for row in batch])

@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError, quoted
 from numpyclip.remote import is_url
 from numpyclip.shards.columns import valid_text
+from numpyclip.shards.part import OutputRow
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,6 +27,7 @@ _T = TypeVar("_T")
 
 ROWS = 1024  # of a batch
 _GROUP = 8  # batches of a row group
+_MOST_BYTES = 1 << 26  # of a batch or row group
 _PREFIX = "source_"
 _MOST_COLUMNS = 1000  # .json files of samples can name any number of them
 
@@ -56,6 +57,7 @@ class Spool:
     """
 
     def __init__(self, place: str, own: Mapping[str, DataType], reserved: Iterable[str] = ()) -> None:
+        self._place = place
         self._file = _temporary_file(place)
         self._types: dict[str, DataType] = dict(own)
         self._reserved = re.compile(f"(?:{_PREFIX})*(?:{'|'.join(map(re.escape, (*own, *reserved)))})")
@@ -92,8 +94,11 @@ class Spool:
                 "Choose which are carried along."
             )
         batch = pyarrow.record_batch(list(columns.values()), list(columns))
-        with pyarrow.ipc.new_stream(self._file, batch.schema) as stream:
-            stream.write_batch(batch)
+        try:
+            with pyarrow.ipc.new_stream(self._file, batch.schema) as stream:
+                stream.write_batch(batch)
+        except OSError as error:
+            raise _unwritten(self._place, error) from error
         self._batches += 1
         self.rows += batch.num_rows
 
@@ -109,7 +114,7 @@ class Spool:
         schema = pyarrow.schema(list(types.items()), metadata)
         # Embeddings have no value twice, so that dictionaries would only cost time.
         with pyarrow.parquet.ParquetWriter(file, schema, compression="zstd", use_dictionary=False) as writer:
-            for group in batched(self._tables(), _GROUP):
+            for group in limited(self._tables(), _GROUP, lambda table: int(table.nbytes)):
                 columns = ([_cast(table, name, wanted) for name, wanted in types.items()] for table in group)
                 tables = [pyarrow.table(each, schema=schema) for each in columns]
                 writer.write_table(pyarrow.concat_tables(tables))
@@ -127,18 +132,33 @@ class Spool:
         return f"{_PREFIX}{name}" if self._reserved.fullmatch(name) else name
 
 
-def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    """Split an iterable into lists."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch
+def batches(rows: Iterable[OutputRow]) -> Iterator[list[OutputRow]]:
+    """Split rows into lists, shorter ones where images are carried along."""
+    return limited(rows, ROWS, lambda row: sum(len(each) for each in row.columns.values() if isinstance(each, bytes)))
+
+
+def limited(items: Iterable[_T], most: int, size: Callable[[_T], int]) -> Iterator[list[_T]]:
+    """Split an iterable into lists of some items, or of fewer that are large together."""
+    some, total = [], 0
+    for item in items:
+        some.append(item)
+        total += size(item)
+        if len(some) == most or total > _MOST_BYTES:
+            yield some
+            some, total = [], 0
+    if some:
+        yield some
 
 
 def _temporary_file(place: str) -> IO[bytes]:
     try:
         return tempfile.TemporaryFile(dir=None if is_url(place) else Path(place).parent)
     except OSError as error:
-        raise NumPyCLIPError(f"{place}: cannot be written ({error.strerror or error}).") from error
+        raise _unwritten(place, error) from error
+
+
+def _unwritten(place: str, error: OSError) -> NumPyCLIPError:
+    return NumPyCLIPError(f"{place}: cannot be written ({error.strerror or error}).")
 
 
 def _array(values: list[Any]) -> Array:
