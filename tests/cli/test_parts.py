@@ -80,6 +80,9 @@ def test_a_list_may_have_any_name_and_come_from_stdin(run: Run, album: Path, tmp
     stdin = f"{album / 'bird.png'}\n".encode()
     assert run(*words, "-", "--from", tmp_path / "list", stdin=stdin).status == 0
     assert keys(tmp_path / "out") == [str(album / name) for name in ("bird.png", "house.PNG")]
+    words[-1] = f"{tmp_path}/again/"
+    assert run(*words, "--from", "-", stdin=stdin).status == 0
+    assert keys(tmp_path / "again") == [str(album / "bird.png")]
 
 
 def test_texts_have_their_captions_beside_them(run: Run, tmp_path: Path) -> None:
@@ -105,6 +108,7 @@ def test_texts_have_their_captions_beside_them(run: Run, tmp_path: Path) -> None
         (["images", "-o", "{out}/", "--workers", "0"], "'0' is not an integer above 0"),
         (["images", "-o", "{out}/", "--on", "slurm"], "on is 'slurm'"),
         (["images", "-o", "{out}"], "does not end in .npy, .npz, .jsonl, .parquet; a folder of parts ends in /"),
+        (["texts", "-o", "{out}/", "--from", "-"], "-: texts of standard input cannot be divided into parts"),
         (["texts", "-o", "{out}/", "-"], "-: texts of standard input cannot be divided into parts"),
     ],
 )

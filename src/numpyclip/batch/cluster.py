@@ -121,6 +121,7 @@ class _Run:
         self._report = report
         self._in_flight: dict[Any, Part] = {}  # by reference to what its task returns
         self._reports = ray.remote(num_cpus=0, max_restarts=-1)(_Reports).remote()
+        self._taken = self._reports.take.remote()
         task = ray.remote(_embed).options(
             name="numpyclip.embed_part",
             num_cpus=1,
@@ -137,23 +138,29 @@ class _Run:
                 self._in_flight[self._start(part)] = part
             if not self._in_flight:
                 return
-            ended, _ = self._ray.wait(list(self._in_flight), timeout=_REPORT_SECONDS)
+            self._ray.wait(list(self._in_flight), timeout=_REPORT_SECONDS)
             self._report_rows()
-            for reference in ended:
+            for reference in self._ended(list(self._in_flight)):
                 yield self._outcome(reference, self._in_flight.pop(reference))
 
     def _most(self, workers: int | None) -> int:
         """Return how many tasks may be in flight; a cluster without CPUs gets some, for which it may start nodes."""
         return workers or _TASKS_PER_CPU * max(int(self._ray.cluster_resources().get("CPU", 0)), 1)
 
+    def _ended(self, references: list[Any]) -> list[Any]:
+        """Return those that have ended, without waiting."""
+        ended: list[Any] = self._ray.wait(references, num_returns=len(references), timeout=0)[0]
+        return ended
+
     def _report_rows(self) -> None:
-        """Report the rows of parts in flight, unless the node that knows them has died."""
-        try:
-            rows = self._ray.get(self._reports.take.remote(), timeout=_REPORT_SECONDS)
-        except self._ray.exceptions.RayError:
+        """Report the rows of parts in flight, as they were when this was last called; none if their node has died."""
+        if not self._ended([self._taken]):
             return
-        numbers = {part.number for part in self._in_flight.values()}
-        for number in numbers & rows.keys():
+        rows: dict[int, int] = {}
+        with contextlib.suppress(self._ray.exceptions.RayError):
+            rows = self._ray.get(self._taken)
+        self._taken = self._reports.take.remote()
+        for number in sorted({part.number for part in self._in_flight.values()} & rows.keys()):
             self._report(number, rows[number])
 
     def _outcome(self, reference: Any, part: Part) -> _Outcome:

@@ -68,7 +68,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         kind.add_argument(
             "-o",
             "--output",
-            metavar="PLACE",
+            metavar="FILE",
             type=_output,
             help="write .npy, .npz, .jsonl or .parquet, or parts in a folder or at a URL",
         )
@@ -89,6 +89,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("nothing to embed: name images or texts, or pass --from FILE, or - for standard input.")
     if isinstance(arguments.output, str):
         return embed_parts(arguments)
+    if arguments.json and arguments.output is not None:
+        raise InputError(
+            "--json: not allowed with argument --output, unless that is a folder, which ends in /, or a URL."
+        )
     is_parquet = arguments.output is not None and arguments.output.suffix == ".parquet"
     refuse_options(arguments, () if is_parquet else ("dtype", "columns"))
     check_output(arguments.output, [*arguments.items, arguments.list_file])

@@ -51,13 +51,15 @@ def embed_parts(arguments: argparse.Namespace) -> int:
 
     if getattr(arguments, "store", None) is not None:
         raise InputError("--store is for outputs of one file; a folder or URL takes no embeddings of an index.")
-    if arguments.kind == "texts" and "-" in arguments.items:
+    is_listed = arguments.list_file is not None and arguments.list_file != "-"
+    items = arguments.items if arguments.list_file != "-" else [*arguments.items, "-"]
+    if arguments.kind == "texts" and "-" in items:
         raise InputError("-: texts of standard input cannot be divided into parts; put them into a file for --from.")
     report = Reporter()
     display = _Display(arguments.kind)
     options = Options(
         load=load_options(arguments),
-        lists=() if arguments.list_file is None else (arguments.list_file,),
+        lists=(arguments.list_file,) if is_listed else (),
         on_error=report,
         column=arguments.column,
         columns=arguments.columns,
@@ -72,7 +74,7 @@ def embed_parts(arguments: argparse.Namespace) -> int:
     try:
         with redirect_stdout(sys.stderr):  # for Ray, which prints to it what happens to workers
             summary = embed(
-                list(with_stdin(arguments.items, paths_in)),
+                list(with_stdin(items, paths_in)),
                 arguments.output,
                 model=arguments.model,
                 kind=arguments.kind,

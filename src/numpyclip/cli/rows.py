@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -14,6 +15,7 @@ from numpyclip.cli.inputs import PicturePaths, paths_in, say_left_out, texts_in,
 from numpyclip.cli.options import decode_options
 from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError, TextTooLongError
+from numpyclip.images.find import find_pictures
 from numpyclip.pipeline import PictureReader
 from numpyclip.remote import is_url
 from numpyclip.shards.columns import CAPTION
@@ -103,9 +105,14 @@ class EmbeddedRows:
 
 def _is_planned(source: str) -> bool:
     """Tell whether a source is neither an image here nor a folder of them: a shard or list, a glob, or a URL."""
-    if not is_url(source) and os.path.lexists(source):
-        return _holds_rows(source) and not Path(source).is_dir()
-    return is_url(source) or any(letter in source for letter in _WILDCARDS)
+    if is_url(source) or not os.path.lexists(source):
+        return is_url(source) or any(letter in source for letter in _WILDCARDS)
+    if not Path(source).is_dir():
+        return _holds_rows(source)
+    with contextlib.suppress(OSError):  # which is reported when images are looked for
+        if any(path.name.lower().endswith((*ARCHIVES, PARQUET)) for path in Path(source).iterdir()):
+            return next(iter(find_pictures(source, on_error="skip")), None) is None
+    return False
 
 
 def _holds_rows(source: str) -> bool:
