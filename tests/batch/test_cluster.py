@@ -191,6 +191,12 @@ def test_a_lost_connection_ends_the_run(ray: FakeRay) -> None:
         run(on="ray://h")
 
 
+def test_a_pipe_that_reports_break_is_not_taken_for_the_connection(ray: FakeRay) -> None:
+    ray.results[0] = BrokenPipeError(32, "Broken pipe")
+    with pytest.raises(BrokenPipeError):
+        run()
+
+
 def test_a_closed_iterator_ends_all_tasks(ray: FakeRay) -> None:
     outcomes = run_parts(JOB, PARTS, None, ignore)
     next(outcomes)

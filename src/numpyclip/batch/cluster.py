@@ -68,7 +68,9 @@ def run_parts(
         run = _Run(job, report)
         try:
             yield from run.outcomes(parts, workers)
-        except ConnectionError as error:  # of the Ray client
+        except ConnectionError as error:
+            if type(error) is not ConnectionError:  # which is the Ray client's; a broken pipe is of `report`
+                raise
             raise NumPyCLIPError(f"{on}: the connection is lost ({error}); run it again to continue.") from error
         finally:
             run.end()
