@@ -143,3 +143,25 @@ def test_a_killed_driver_takes_its_workers_along_and_the_same_call_continues(
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         path.name for path in (tmp_path / "alone").iterdir()
     }
+
+
+MEMORY = """\
+import resource, sys
+from dataclasses import replace
+from numpyclip.batch import Options, embed, run
+from numpyclip.shards.part import ReadOptions
+run.ReadOptions = lambda *words, **options: replace(ReadOptions(*words, **options), rows=250)
+def show(progress):
+    print(progress.rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+embed(sys.argv[1], sys.argv[2], model="tiny", workers=1, options=Options(progress=show))
+"""
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is in other units")
+def test_the_memory_of_a_worker_does_not_grow_with_the_parts_it_has_done(bird: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text(f"{bird}\n" * 3000)
+    command = [sys.executable, "-c", MEMORY, str(tmp_path / "list.txt"), str(tmp_path / "out")]
+    lines = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    peaks = {int(rows): int(mebibytes) for rows, mebibytes in map(str.split, lines)}
+    assert peaks[3000] - peaks[750] < 10

@@ -16,7 +16,7 @@ from numpyclip.cli.outputs import print_json, say
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
-    from numpyclip.batch import Progress, Summary
+    from numpyclip.batch import Options, Progress, Summary
 
 _EVERY = 60  # seconds between lines that tell how far a run is, where they are not on a terminal
 
@@ -47,34 +47,15 @@ def refuse_options(arguments: argparse.Namespace, more: Sequence[str]) -> None:
 
 def embed_parts(arguments: argparse.Namespace) -> int:
     """Embed sources into parts of a folder or URL; print or say what was done."""
-    from numpyclip.batch import Options, embed
+    from numpyclip.batch import embed
 
-    if getattr(arguments, "store", None) is not None:
-        raise InputError("--store is for outputs of one file; a folder or URL takes no embeddings of an index.")
-    is_listed = arguments.list_file is not None and arguments.list_file != "-"
-    items = arguments.items if arguments.list_file != "-" else [*arguments.items, "-"]
-    if arguments.kind == "texts" and "-" in items:
-        raise InputError("-: texts of standard input cannot be divided into parts; put them into a file for --from.")
-    report = Reporter()
-    display = _Display(arguments.kind)
-    options = Options(
-        load=load_options(arguments),
-        lists=(arguments.list_file,) if is_listed else (),
-        on_error=report,
-        column=arguments.column,
-        columns=arguments.columns,
-        limit=arguments.limit,
-        shard=arguments.shard or (0, 1),
-        layout=arguments.layout or "parquet",
-        dtype=arguments.dtype or "float32",
-        batch_size=arguments.batch_size,
-        progress=display,
-        **_of_kind(arguments),
-    )
+    report, display = Reporter(), _Display(arguments.kind)
+    sources, lists = _sources(arguments)
+    options = _options(arguments, lists=lists, on_error=report, progress=display)
     try:
         with redirect_stdout(sys.stderr):  # for Ray, which prints to it what happens to workers
             summary = embed(
-                list(with_stdin(items, paths_in)),
+                sources,
                 arguments.output,
                 model=arguments.model,
                 kind=arguments.kind,
@@ -90,6 +71,35 @@ def embed_parts(arguments: argparse.Namespace) -> int:
         display.close()
     _say_summary(arguments, summary)
     return _status(summary, report.count)
+
+
+def _sources(arguments: argparse.Namespace) -> tuple[list[str], tuple[str, ...]]:
+    """Return sources, and lists of them."""
+    items, file = arguments.items, arguments.list_file
+    if file == "-":
+        items, file = [*items, "-"], None
+    if arguments.kind == "texts" and "-" in items:
+        raise InputError("-: texts of standard input cannot be divided into parts; put them into a file for --from.")
+    return list(with_stdin(items, paths_in)), () if file is None else (file,)
+
+
+def _options(arguments: argparse.Namespace, **of_run: Any) -> Options:
+    from numpyclip.batch import Options
+
+    if getattr(arguments, "store", None) is not None:
+        raise InputError("--store is for outputs of one file; a folder or URL takes no embeddings of an index.")
+    return Options(
+        load=load_options(arguments),
+        column=arguments.column,
+        columns=arguments.columns,
+        limit=arguments.limit,
+        shard=arguments.shard or (0, 1),
+        layout=arguments.layout or "parquet",
+        dtype=arguments.dtype or "float32",
+        batch_size=arguments.batch_size,
+        **_of_kind(arguments),
+        **of_run,
+    )
 
 
 def _of_kind(arguments: argparse.Namespace) -> dict[str, Any]:
