@@ -25,8 +25,16 @@ PACKAGES = (
     "onnx",
     "onnxscript",
     "matplotlib",
+    "ray==2.60.0",
+    "pyarrow",
+    "webdataset==1.0.2",
+    "braceexpand",
+    "fire",
+    "fsspec",
+    "pandas",
     "setuptools<81",  # openai-clip imports pkg_resources
 )
+ALONE = ("clip-retrieval==2.45.0", "all_clip==1.3.0")  # they ask for older versions of the others
 
 
 def make_environment() -> None:
@@ -34,6 +42,7 @@ def make_environment() -> None:
     if not PYTHON.exists():
         venv.create(PYTHON.parents[1], with_pip=True)
         subprocess.run([PYTHON, "-m", "pip", "install", *PACKAGES, "-e", str(ROOT)], check=True)
+        subprocess.run([PYTHON, "-m", "pip", "install", "--no-deps", *ALONE], check=True)
 
 
 def make_models(models: Sequence[str]) -> None:

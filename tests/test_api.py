@@ -12,14 +12,19 @@ from pathlib import Path
 import pytest
 
 import numpyclip
-from numpyclip import open_clip, reference, tasks
+from numpyclip import batch, open_clip, reference, tasks
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "api.md").read_text("utf-8")
-PACKAGES = {"numpyclip": numpyclip, "numpyclip.tasks": tasks, "numpyclip.open_clip": open_clip}
+PACKAGES = {
+    "numpyclip": numpyclip,
+    "numpyclip.tasks": tasks,
+    "numpyclip.batch": batch,
+    "numpyclip.open_clip": open_clip,
+}
 MODULES = {**PACKAGES, "numpyclip.reference": reference}
 NAMES = [(package, name) for package, module in MODULES.items() for name in module.__all__]
-LAZY = ["numpyclip", "numpyclip.tasks"]
+LAZY = ["numpyclip", "numpyclip.tasks", "numpyclip.batch"]
 
 
 def modules_after(code: str) -> set[str]:

@@ -26,6 +26,9 @@ ROOMS = {
     "reference": "",
     "weights": "escaping errors atomic regular_file",
     "images": "errors arguments regular_file",
+    "resumed_stream": "errors regular_file",
+    "remote": "errors atomic regular_file resumed_stream",
+    "shards": "escaping errors arguments atomic regular_file images remote",
     "tokenizer": "errors arguments weights",
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
     "runtime": "errors arguments atomic regular_file weights model",
@@ -39,15 +42,17 @@ ROOMS = {
     "layouts": "errors arguments atomic weights images tokenizer model graph dual_encoder families loader saving",
     "viz": "escaping errors arguments images model runtime",
     "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
-    " dual_encoder",
-    "index": "errors arguments lock atomic regular_file images model runtime pipeline dual_encoder tasks",
+    " dual_encoder remote shards",
+    "index": "errors arguments lock atomic regular_file images remote shards model runtime pipeline dual_encoder tasks",
+    "batch": "escaping errors arguments lazy_exports lock images remote shards model runtime engines pipeline"
+    " dual_encoder loader",
     "server": "escaping errors images model runtime dual_encoder viz tasks index",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"
     " index open_clip",
     "cli": "escaping errors arguments atomic weights images model runtime engines pipeline dual_encoder families loader"
-    " saving layouts viz tasks index server numpyclip",
+    " saving layouts viz tasks index batch remote shards server numpyclip",
     "__main__": "cli",
 }
 
@@ -60,25 +65,34 @@ MIRRORS = (
     ("families", "saving"),  # a format is read and written
     ("model", "graph"),  # a layer is computed and written
     ("model.text", "model.vision"),
+    ("shards", "tasks.evaluation.datasets"),  # a format, and the examples in it
     ("open_clip", "families"),  # the library whose names and files these are
     ("open_clip", "saving"),
 )
 
 # Modules of one name that do not mirror each other.
-TWICE = {"clip", "index", "read"}  # that of openai/CLIP and the model; the index and its folder; weights and graphs
+TWICE = {
+    "clip",  # that of openai/CLIP and the model
+    "index",  # the index and its folder
+    "plan",  # of a saved model, and of parts
+    "read",  # weights, graphs, and parts
+    "shards",  # of data, and of an index's vectors
+    "write",  # graphs, and embeddings
+}
 
 DEPENDENCIES = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 EXTRAS = {  # imported when they are needed, and missed with a message
     "images.formats": {"pillow_heif", "pillow_jxl"},
     "tokenizer.subword_models": {"tokenizers", "sentencepiece"},
     "index.database.postgres": {"psycopg"},
-    "index.clip_retrieval*": {"pyarrow"},
     "index.vectors.hnsw": {"usearch"},
     "server.*": {"starlette", "uvicorn", "h11", "python_multipart", "prometheus_client"},
     "graph.*": {"onnx"},
     "layouts.*": {"onnx"},
     "weights.hub_client": {"huggingface_hub"},
-    "tasks.evaluation.datasets.parquet": {"pyarrow"},
+    "resumed_stream": {"fsspec"},
+    "batch.cluster": {"ray"},
+    "shards.*": {"pyarrow"},
 }
 
 

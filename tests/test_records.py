@@ -9,7 +9,9 @@ import pytest
 
 import numpyclip
 
-FILLED_STEP_BY_STEP = {"Evaluation", "_Point", "Ended", "Watch", "Changes", "Report", "_Job", "ScriptObject", "Opaque"}
+FILLED_STEP_BY_STEP = {
+    *("Evaluation", "_Point", "Ended", "Watch", "Changes", "Report", "_Job", "ScriptObject", "Opaque", "Sample")
+}
 # how the names of their modules in `numpyclip.model` end, and those that stand elsewhere there
 SIZES = ("config", "_configs")
 SIZES_AND_OPTIONS = {"Decoding", "TokenLayout", "TokenStage", "TokenStages", "Ended", "_Beams"}

@@ -1,11 +1,14 @@
 """Make what is embedded: pixels, prompts and pictures, the same ones wherever this runs."""
 
+import tarfile
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from contest.files import INPUTS
+from numpyclip.atomic import atomic_file
 
 SEED = 20261123
 DISTINCT = 20  # photographs; the folder holds each of them 25 times, which is all the same to a computer
@@ -91,6 +94,30 @@ def different_photographs() -> Path:
     """Write the list of those that differ."""
     listed = photographs().read_text("utf-8").splitlines()
     return lines("different-photographs", listed[:DISTINCT])
+
+
+def shards(size: int, rows: int, count: int) -> list[Path]:
+    """Write so many webdataset shards of so many square photographs each, as img2dataset writes them.
+
+    All are the same file but for the names of pictures in it, which begin with the number of the shard.
+    """
+    folder = INPUTS / f"shards-{size}-{rows}"
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = []
+    for index in range(DISTINCT):
+        content = BytesIO()
+        photograph(index, size, size).save(content, "jpeg", quality=95)
+        contents.append(content.getvalue())
+    paths = [folder / f"{number:05}.tar" for number in range(count)]
+    for number, path in enumerate(paths):
+        if path.exists():
+            continue
+        with atomic_file(path) as file, tarfile.open(fileobj=file, mode="w") as archive:
+            for row in range(rows):
+                member = tarfile.TarInfo(f"{number:05}{row:05}.jpg")
+                member.size = len(contents[row % DISTINCT])
+                archive.addfile(member, BytesIO(contents[row % DISTINCT]))
+    return paths
 
 
 def main() -> None:

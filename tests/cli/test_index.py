@@ -153,3 +153,15 @@ def test_the_model_of_an_imported_mix_is_remembered(run: Run, store: Path, tmp_p
     assert run("index", "--import", exported, "--store", imported, "-m", "tiny").status == 0
     assert (_listed(run, imported)["model"], _listed(run, imported)["precision"]) == ("tiny", "bfloat16 and float32")
     assert run("search", "a bird", "--store", imported).status == 0
+
+
+@pytest.mark.parametrize("output", ["out/", "out.parquet"])
+def test_what_embed_wrote_is_imported(run: Run, album: Path, tmp_path: Path, output: str) -> None:
+    pytest.importorskip("pyarrow")
+    (tmp_path / "lines.txt").write_text("a dog\na cat\n")
+    for kind, source, new in (("images", album, 3), ("texts", tmp_path / "lines.txt", 2)):
+        place = f"{tmp_path}/{kind}-{output}"
+        assert run("embed", kind, source, "-o", place, "-m", "tiny").status in (0, 3)
+        status, out, _ = run("index", "--import", place, "--store", tmp_path / "second", "-m", "tiny", "--json")
+        assert (status, json.loads(out)) == (0, {"imported": new, "unreadable": 0})
+    assert "3 pictures, 2 texts" in run("index", "--list", "--store", tmp_path / "second").out

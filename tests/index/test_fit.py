@@ -9,8 +9,8 @@ from PIL import Image
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
 from numpyclip.index import Index
-from numpyclip.index.clip_retrieval.exporting import export_embeddings
-from numpyclip.index.clip_retrieval.importing import import_embeddings
+from numpyclip.index.exporting import export_embeddings
+from numpyclip.index.importing import import_embeddings
 from numpyclip.runtime.lazy import Lazy
 
 NOTE = "embeddings are computed in float32, not in bfloat16: comparable"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -12,16 +12,21 @@ import numpy as np
 
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.commands import add_command
-from numpyclip.cli.inputs import EmbeddedPictures, NamedEmbedding, paths_in, progress, texts_in, with_stdin
-from numpyclip.cli.options import add_embedding_options, add_model_options, load_model, model_name
+from numpyclip.cli.inputs import NamedEmbedding, progress
+from numpyclip.cli.options import add_embedding_options, add_model_options, load_model, model_name, positive
 from numpyclip.cli.outputs import check_output, output_path, print_json
-from numpyclip.errors import InputError, NumPyCLIPError, TextTooLongError
+from numpyclip.cli.parts import add_parts_options, embed_parts, refuse_options
+from numpyclip.cli.rows import EmbeddedRows
+from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.escaping import json_text
-from numpyclip.runtime.chunks import batched
+from numpyclip.remote import is_url
+from numpyclip.shards.columns import CAPTION
+from numpyclip.shards.parquet_parts import write_parquet
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.model.ops import Array
+    from numpyclip.shards.part import OutputRow
 
 EXAMPLES = """\
   numpyclip embed images photos/ -o photos.npz
@@ -29,30 +34,51 @@ EXAMPLES = """\
   numpyclip embed texts "a dog" "a cat"
   find . -name "*.jpg" | numpyclip embed images - > photos.jsonl
   numpyclip embed texts --from captions.txt -o captions.npz
+  numpyclip embed images "shards/{00000..00999}.tar" -o embeddings/ --workers 8
+  numpyclip embed images s3://bucket/photos.parquet -o s3://bucket/embeddings --on ray
+
+Sources are images and folders; webdataset archives (.tar), .parquet files and lists (.txt); globs and URLs of them.
 
 All vectors have unit length, so that products of them are cosines. Without -o, and to .jsonl, one JSON object
 per line: {"path" or "text": ..., "embedding": [...]}. To .npz: "embeddings" (n, d), "names", "model" and "fingerprint",
 a JSON object that is equal for comparable vectors (numpyclip.Fingerprint reads it).
-To .npy: the vectors alone, in the order of the input, without images that could not be read."""
+To .npy: the vectors alone, in the order of the input, without images that could not be read. To .parquet: a row for
+every input, with columns "key", "embedding", "error", and those of the source.
 
-_SUFFIXES = (".npy", ".npz", ".jsonl")
+To a folder (which ends in /, or is there) or URL: parts with these columns, each of a part of the input, computed by
+all cores or a cluster. Whatever ends it, the same command continues, and a part is there as a whole or not at all.
+--json prints a summary. The exit status is 3 if some images or parts could not be read, 1 if none could."""
+
+_SUFFIXES = (".npy", ".npz", ".jsonl", ".parquet")
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     kinds = command.add_subparsers(metavar="{images,texts}", dest="kind", required=True)
     images = add_command(kinds, "images", "Turn images into vectors.", EXAMPLES)
-    images.add_argument("items", metavar="PICTURE", nargs="*", help="an image, a folder, or - for paths on stdin")
+    images.add_argument("items", metavar="SOURCE", nargs="*", help="an image, a folder, ..., or - for paths on stdin")
     texts = add_command(kinds, "texts", "Turn texts into vectors.", EXAMPLES)
-    texts.add_argument("items", metavar="TEXT", nargs="*", help="a text, or - for one a line on stdin")
+    texts.add_argument(
+        "items", metavar="TEXT", nargs="*", help="a text, or a file of texts, or - for one a line on stdin"
+    )
     texts.add_argument("--truncate", action="store_true", help="cut texts that are too long, instead of failing")
     for kind in (images, texts):
         kind.add_argument("--from", metavar="FILE", dest="list_file", help="take more from a file, one a line")
-        target = kind.add_mutually_exclusive_group()
-        target.add_argument(
-            "-o", "--output", metavar="FILE", type=output_path(*_SUFFIXES), help="write .npy, .npz or .jsonl"
+        kind.add_argument("--limit", type=positive, metavar="N", help="take the first N inputs only")
+        kind.add_argument(
+            "-o",
+            "--output",
+            metavar="FILE",
+            type=_output,
+            help="write .npy, .npz, .jsonl or .parquet, or parts in a folder or at a URL",
         )
-        target.add_argument("--json", action="store_true", help="print JSON lines (the default without -o)")
+        kind.add_argument("--dtype", choices=("float32", "float16"), help="of embeddings in parquet (default: float32)")
+        kind.add_argument("--column", metavar="NAME", help=f"of {kind.prog.split()[-1]}, in parquet files and .json")
+        kind.add_argument(
+            "--columns", type=_names, metavar="A,B", help="columns of the source to carry along (default: all)"
+        )
+        kind.add_argument("--json", action="store_true", help="print JSON lines (the default without -o), or a summary")
+        add_parts_options(kind)
     add_embedding_options(images)
     add_model_options(texts, batch_size=1024)
 
@@ -61,31 +87,31 @@ def run(arguments: argparse.Namespace) -> int:
     """Embed images or texts, and print or write the vectors."""
     if not arguments.items and arguments.list_file is None:
         raise InputError("nothing to embed: name images or texts, or pass --from FILE, or - for standard input.")
+    if isinstance(arguments.output, str):
+        return embed_parts(arguments)
+    if arguments.json and arguments.output is not None:
+        raise InputError(
+            "--json: not allowed with argument --output, unless that is a folder, which ends in /, or a URL."
+        )
+    is_parquet = arguments.output is not None and arguments.output.suffix == ".parquet"
+    refuse_options(arguments, () if is_parquet else ("dtype", "columns"))
     check_output(arguments.output, [*arguments.items, arguments.list_file])
-    read = paths_in if arguments.kind == "images" else texts_in
-    items = chain(with_stdin(arguments.items, read), read(arguments.list_file) if arguments.list_file else ())
     model = load_model(arguments)
-    if arguments.kind == "images":
-        pictures = EmbeddedPictures(model, arguments, items)
-        _save(arguments, model, "path", progress(pictures, "image", printing=not arguments.output))
-        return pictures.status
-    texts = _embed_texts(model, items, arguments)
-    _save(arguments, model, "text", progress(texts, "text", printing=not arguments.output))
-    return 0
+    embedded = EmbeddedRows(model, arguments, keeps_errors=is_parquet)
+    rows = progress(embedded, arguments.kind.removesuffix("s"), printing=not arguments.output)
+    if is_parquet:
+        dtype, fingerprint = arguments.dtype or "float32", model.fingerprint.to_json()
+        write_parquet(str(arguments.output), rows, dtype, model.config.embed_dim, fingerprint, arguments.kind)
+    else:
+        _save(arguments, model, rows)
+    return embedded.status
 
 
-def _embed_texts(model: CLIP, items: Iterable[str], arguments: argparse.Namespace) -> Iterator[NamedEmbedding]:
-    for batch in batched(items, arguments.batch_size):
-        try:
-            embeddings = model.embed_texts(batch, len(batch), truncate=arguments.truncate)
-        except TextTooLongError as error:
-            raise TextTooLongError(f"{error} To cut such texts, pass --truncate.") from error
-        yield from zip(batch, embeddings, strict=True)
-
-
-def _save(arguments: argparse.Namespace, model: CLIP, key: str, embedded: Iterable[NamedEmbedding]) -> None:
+def _save(arguments: argparse.Namespace, model: CLIP, rows: Iterable[OutputRow]) -> None:
     """Print JSON lines as they come, or write one file atomically."""
     output: Path | None = arguments.output
+    key = "path" if arguments.kind == "images" else "text"
+    embedded = _named(rows, arguments.kind)
     if output is None:
         for name, vector in embedded:
             print_json(_record(key, name, vector))
@@ -98,6 +124,13 @@ def _save(arguments: argparse.Namespace, model: CLIP, key: str, embedded: Iterab
             _write_arrays(file, output.suffix, embedded, model_name(arguments), model)
         if not file.tell():
             raise NumPyCLIPError(f"{output}: not written, there is nothing to put into it.")
+
+
+def _named(rows: Iterable[OutputRow], kind: str) -> Iterator[NamedEmbedding]:
+    """Iterate over pairs of a path or text and its embedding, where there is one."""
+    for row in rows:
+        if row.embedding is not None:
+            yield row.key if kind == "images" else row.columns[CAPTION], row.embedding
 
 
 def _write_arrays(
@@ -117,3 +150,17 @@ def _write_arrays(
 
 def _record(key: str, name: str, vector: Array) -> dict[str, Any]:
     return {key: name, "embedding": [float(str(number)) for number in vector]}  # the fewest digits of a float32
+
+
+def _output(text: str) -> Path | str:
+    """Read where to write: a file, or the folder or URL of parts."""
+    if is_url(text) or text.endswith(("/", os.sep)) or (Path(text).is_dir() and not text.endswith(_SUFFIXES)):
+        return text
+    try:
+        return output_path(*_SUFFIXES)(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}; a folder of parts ends in /") from error
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)

@@ -73,7 +73,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
     action.add_argument("--forget", metavar="FOLDER", help="remove a folder from the index, and keep it out")
     action.add_argument("--compact", action="store_true", help="delete embeddings of images without a file")
     action.add_argument("--export", metavar="FOLDER", help="write embeddings and metadata as clip-retrieval does")
-    action.add_argument("--import", metavar="FOLDER", dest="source", help="add what such a folder has, as it is")
+    action.add_argument(
+        "--import", metavar="FOLDER", dest="source", help="add such embeddings, or those of `embed`; also from a URL"
+    )
     action.add_argument("--graph", action="store_true", help="build an HNSW index: for millions, not quite exact")
     action.add_argument("--no-graph", action="store_true", help="remove it")
     action.add_argument("--check", action="store_true", help="find what is damaged, and repair it")
@@ -157,11 +159,10 @@ def _update(arguments: argparse.Namespace, index: Index) -> int:
 
 
 def _import(arguments: argparse.Namespace, index: Index) -> int:
-    from numpyclip.index.clip_retrieval.importing import import_embeddings
+    from numpyclip.index.importing import import_embeddings
 
     report = Reporter()
-    folder = Path(arguments.source)
-    new = import_embeddings(index, folder, lambda steps: progress(steps, "batch", printing=False), report)
+    new = import_embeddings(index, arguments.source, lambda steps: progress(steps, "batch", printing=False), report)
     if index.store.model_name is None and (found := index.store.fingerprint):  # new, and of precisions that are mixed
         remember_model(arguments, index.store, found)
     _say(arguments, {"imported": new, "unreadable": report.count}, f"{new} imported")
@@ -199,7 +200,7 @@ def _remove_graph(arguments: argparse.Namespace, store: Store) -> int:
 
 
 def _export(arguments: argparse.Namespace, store: Store) -> int:
-    from numpyclip.index.clip_retrieval.exporting import export_embeddings
+    from numpyclip.index.exporting import export_embeddings
 
     folder = Path(arguments.export)
     written = export_embeddings(store, folder, lambda matches: progress(matches, "image", printing=False))

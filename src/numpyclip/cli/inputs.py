@@ -119,22 +119,25 @@ class PicturePaths:
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over paths."""
-        is_empty = True  # the folder that is searched
+        for source in self._sources:
+            yield from self.of(source)
+
+    def of(self, source: str) -> Iterator[str]:
+        """Iterate over the paths in one folder, or of one file."""
+        is_empty = True
 
         def unreadable(error: PictureError) -> None:
             nonlocal is_empty
             is_empty = False  # as far as one can tell
             self.report(error)
 
-        for source in self._sources:
-            is_empty = True
-            found = find_pictures(source, self._ignored_in(source), on_error=unreadable)
-            for path in found:
-                is_empty = False
-                yield path
-            if is_empty:
-                self.report(f"{source}: found no images in this folder; expected files such as .jpg or .png.")
-            self.left_out += found.left_out
+        found = find_pictures(source, self._ignored_in(source), on_error=unreadable)
+        for path in found:
+            is_empty = False
+            yield path
+        if is_empty:
+            self.report(f"{source}: found no images in this folder; expected files such as .jpg or .png.")
+        self.left_out += found.left_out
 
     def _ignored_in(self, source: str) -> tuple[str, ...]:
         with contextlib.suppress(ValueError):  # the folder to be left out is elsewhere
@@ -201,7 +204,7 @@ class EmbeddedPictures:
 
 def progress(items: Iterable[_T], unit: str, *, printing: bool) -> Iterable[_T]:
     """Count items on stderr while they come; quiet where results are printed to the same terminal."""
-    if not _is_terminal(sys.stderr) or (printing and _is_terminal(sys.stdout)):
+    if not is_terminal(sys.stderr) or (printing and is_terminal(sys.stdout)):
         return items
     from tqdm import tqdm
 
@@ -209,5 +212,6 @@ def progress(items: Iterable[_T], unit: str, *, printing: bool) -> Iterable[_T]:
     return bar
 
 
-def _is_terminal(stream: IO[str] | None) -> bool:
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Tell whether somebody watches a stream."""
     return stream is not None and stream.isatty()  # a stream that was closed from outside is None

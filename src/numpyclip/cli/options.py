@@ -194,17 +194,21 @@ def load_model(arguments: argparse.Namespace) -> CLIP:
     """Load the model that was asked for."""
     from numpyclip.loader import load
 
-    model, _ = load(
-        arguments.model,
-        pretrained=arguments.pretrained,
-        download_root=arguments.download_root,
-        activation=arguments.activation,
-        low_memory=arguments.low_memory,
-        truncate_dim=arguments.truncate_dim,
-        text_model=getattr(arguments, "text_model", None),
-        **engine_options(arguments),
-    )
+    model, _ = load(arguments.model, **load_options(arguments))
     return model
+
+
+def load_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of `numpyclip.load` besides the name of the model that was asked for."""
+    return {
+        "pretrained": arguments.pretrained,
+        "download_root": arguments.download_root,
+        "activation": arguments.activation,
+        "low_memory": arguments.low_memory,
+        "truncate_dim": arguments.truncate_dim,
+        "text_model": getattr(arguments, "text_model", None),
+        **engine_options(arguments),
+    }
 
 
 def engine_options(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -163,7 +163,7 @@ def dimensions(options: dict[str, str]) -> int | None:
 
 def remember_model(arguments: argparse.Namespace, store: Store, fingerprint: Fingerprint) -> None:
     """Record in the index by which options the model of a fingerprint is loaded."""
-    with store.writing():
+    with store.writing(shared=True):
         store.remember_model(fingerprint, json.dumps(_options(arguments)))
 
 

@@ -43,7 +43,7 @@ class Processor:
         about = _cpuinfo()
         flags = set(f"{about.get('flags', '')} {about.get('Features', '')}".split()) or _known_to_numpy()
         name = about.get("model name") or platform.processor() or platform.machine()
-        return cls(name, _cores(), tuple(name for name, flag in _FEATURES.items() if flag & flags))
+        return cls(name, cores(), tuple(name for name, flag in _FEATURES.items() if flag & flags))
 
 
 def _cpuinfo() -> dict[str, str]:
@@ -66,7 +66,8 @@ def _known_to_numpy() -> set[str]:
     return set()
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Count the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS or Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

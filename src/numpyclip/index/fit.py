@@ -13,9 +13,14 @@ def check_fit(store: Store, model: CLIP) -> None:
     found, mine = store.fingerprint, model.fingerprint
     if found is None:
         return
+    check_comparable(store, found, mine)
+    found.warn_of_precision(store.place, mine, stacklevel=4)
+
+
+def check_comparable(store: Store, found: Fingerprint, mine: Fingerprint) -> None:
+    """Raise InputError if the embeddings of an index and those of a model do not compare."""
     if not found.is_comparable(mine):
         raise InputError(f"{store.place}: {_mismatch(found, mine)}")
-    found.warn_of_precision(store.place, mine, stacklevel=4)
 
 
 def other_precision(found: Fingerprint, added: str, store: Store, model: CLIP) -> InputError:

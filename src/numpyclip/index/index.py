@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ from numpyclip.images.decode_options import DRAFT, MAX_PIXELS, DecodeOptions
 from numpyclip.images.find import IGNORED, checked_patterns
 from numpyclip.images.open import Picture
 from numpyclip.images.open import pictures as as_pictures
-from numpyclip.index.fit import check_fit, other_precision
+from numpyclip.index.fit import check_comparable, check_fit, other_precision
 from numpyclip.index.known import KnownEmbeddings
 from numpyclip.index.open_store import open_store
 from numpyclip.index.records import Modality
@@ -166,7 +167,7 @@ class Index:
             own, found = Path(self.store.place).resolve(), Path(folder).resolve()
             if own in (found, *found.parents):
                 raise InputError(f"{folder}: is the folder of the index itself.")
-        with self.store.writing():
+        with self.adding():
             self.begin()
             known = self.store.folders()
             for folder in added:
@@ -208,7 +209,7 @@ class Index:
             How many are new.
         """
         added = 0
-        with self.store.writing():
+        with self.adding():
             self.begin()
             self._embed_pending_texts(batch_size)
             for batch in batched([texts] if isinstance(texts, str) else texts, batch_size):
@@ -270,6 +271,10 @@ class Index:
         probabilities = self.background.probabilities(embeddings, queries)[:, 0].tolist()
         return SearchResult((replace(m, probability=p) for m, p in zip(nearest, probabilities, strict=True)), cutoff)
 
+    def adding(self) -> AbstractContextManager[None]:
+        """Hold the lock to add embeddings; in PostgreSQL many processes may, unless precisions are mixed."""
+        return self.store.writing(shared=not self._mix_precisions)
+
     def _embed_pending_texts(self, batch_size: int) -> None:
         """Embed texts whose embeddings were damaged."""
         while pending := self.store.pending_texts(batch_size, migrating=False):
@@ -285,13 +290,14 @@ class Index:
         Raises
         ------
         InputError
-            If the index holds embeddings of another precision, and they are not to be mixed.
+            If the index holds embeddings of another model; or of another precision, and they are not to be mixed.
         """
-        found, mine = self.store.fingerprint, self.model.fingerprint
-        mine = replace(mine, precision=precision or mine.precision)
-        if found is None:
+        mine = replace(self.model.fingerprint, precision=precision or self.model.fingerprint.precision)
+        if self.store.fingerprint is None:
             self.store.begin(mine, self.model.config.embed_dim)
-        elif both := found.mixed_with(mine):
+        found = self.store.fingerprint or mine
+        check_comparable(self.store, found, mine)  # another process may have begun with another model
+        if both := found.mixed_with(mine):
             if not self._mix_precisions:
                 raise other_precision(found, mine.precision, self.store, self.model)
             self.store.mix(both)

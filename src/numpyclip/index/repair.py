@@ -133,7 +133,7 @@ def _salvage(database: SQLiteDatabase, damage: str) -> str:
 
     kept = database.replace(fill)
     if not counts["vectors"]:
-        for path in (*folder.glob("*.usearch"), *shards):
+        for path in (*folder.glob("[!.]*.usearch*"), *shards):
             remove(path)
     update = "numpyclip index" if counts["folders"] else "numpyclip index FOLDER"
     return (

@@ -7,20 +7,39 @@ import glob
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import NoneType
 from typing import Any
 
 from numpyclip.errors import InputError
 from numpyclip.images.find import FileState
 from numpyclip.index.database import Connection, Damage
-from numpyclip.index.database.sql import below, checked, conditions
+from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, insert, one_of
 from numpyclip.index.records import Counts, Exif, Filed, Match, Modality
 from numpyclip.index.vectors import Found, Space
 from numpyclip.index.where import EVERYWHERE, Where
+from numpyclip.runtime.chunks import batched
 
 _TEXT, _NUMBER, _FLOAT = (str, NoneType), (int, NoneType), (float, NoneType)  # or nothing
 _EXIF = (int, int, _TEXT, _FLOAT, _FLOAT)  # types of the columns
+_PICTURES = {
+    "digest": "bytea",
+    "width": "integer",
+    "height": "integer",
+    "taken": "text",
+    "latitude": "double precision",
+    "longitude": "double precision",
+}
+_FILES = {
+    "directory": "bytea",
+    "name": "bytea",
+    "size": "bigint",
+    "mtime_ns": "bigint",
+    "date": "text",
+    "picture": "bigint",
+    "problem": "text",
+    "cause": "text",
+}
 _FIRST_MOMENT, _LAST_MOMENT = "0001-01-01T00:00:00", "9999-12-31T23:59:59"
 
 
@@ -66,7 +85,8 @@ def put_folder(connection: Connection, folder: str, ignore: Sequence[str] | None
     """Add a folder, or change what is ignored in it; with None it is forgotten, and ignored by folders above it."""
     path = os.fsencode(folder)
     connection.execute("DELETE FROM folders WHERE path = ?", (path,))
-    connection.execute("INSERT INTO folders VALUES (?, ?)", (path, json.dumps(ignore)))
+    row = (path, json.dumps(ignore))
+    insert(connection, "folders", {"path": "bytea", "ignored": "text"}, [row], "DO NOTHING")
 
 
 def forget_folder(connection: Connection, folder: str) -> int:
@@ -81,33 +101,57 @@ def forget_folder(connection: Connection, folder: str) -> int:
     return forgotten
 
 
-def picture_of(connection: Connection, digest: bytes | None) -> tuple[int, str | None] | None:
-    """Look up the number of a picture, and when it was taken."""
-    row = connection.execute("SELECT id, taken FROM pictures WHERE digest = ?", (digest,)).fetchone()
-    return None if row is None else checked(row, int, _TEXT)
+def put_pictures(connection: Connection, pictures: Mapping[bytes, Exif]) -> None:
+    """Add pictures by their digests; those that are there stay as they are."""
+    rows = [
+        (digest, exif.width, exif.height, exif.taken, exif.latitude, exif.longitude)
+        for digest, exif in pictures.items()
+    ]
+    insert(connection, "pictures", _PICTURES, rows, "DO NOTHING")
 
 
-def put_file(connection: Connection, filed: Filed) -> None:
-    """Add a file, or change what is known of it.
+def pictures_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, tuple[int, str | None]]:
+    """Look up the numbers of pictures, and when they were taken; those that are not there are left out."""
+    found: dict[bytes, tuple[int, str | None]] = {}
+    for some in batched(digests, MOST_VALUES):
+        rows = connection.execute(f"SELECT digest, id, taken FROM pictures WHERE digest {one_of(len(some))}", some)
+        found.update(
+            (digest, (number, taken)) for digest, number, taken in (checked(row, bytes, int, _TEXT) for row in rows)
+        )
+    return found
+
+
+def put_files(connection: Connection, filed: Iterable[Filed], key: str) -> None:
+    """Add files, or change what is known of them; `key` is what is unique in the table.
 
     Raises
     ------
     InputError
-        If its picture is not there.
+        If a picture is not there.
     """
-    picture, taken = None, None
-    if filed.problem is None:
-        if (found := picture_of(connection, filed.digest)) is None:
-            raise InputError(f"{filed.path}: no picture has its digest; write the picture together with its file.")
+    filed = list(filed)
+    digests = {file.digest for file in filed if file.problem is None and file.digest is not None}
+    pictures = pictures_of(connection, digests)
+    rows = dict(_row_of(file, pictures) for file in filed)
+    update = ", ".join(f"{column} = excluded.{column}" for column in list(_FILES)[2:])
+    written = [(*key_of_file, *row) for key_of_file, row in rows.items()]
+    insert(connection, "files", _FILES, written, f"({key}) DO UPDATE SET {update}")
+
+
+def _row_of(
+    filed: Filed, pictures: Mapping[bytes, tuple[int, str | None]]
+) -> tuple[tuple[bytes, bytes], tuple[object, ...]]:
+    """Return the key of a file, and what is known of it."""
+    picture, taken, problem = None, None, None
+    if filed.problem is not None:
+        problem = _printable(filed.problem)
+    elif filed.digest is None or (found := pictures.get(filed.digest)) is None:
+        raise InputError(f"{filed.path}: no picture has its digest; write the picture together with its file.")
+    else:
         picture, taken = found
     state = storable(filed.state)
     date = taken or _local_time(filed.state.mtime_ns)
-    key, problem = key_of(filed.path), None if filed.problem is None else _printable(filed.problem)
-    connection.execute("DELETE FROM files WHERE directory = ? AND name = ?", key)
-    connection.execute(
-        "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (*key, state.size, state.mtime_ns, date, picture, problem, filed.tried_with),
-    )
+    return key_of(filed.path), (state.size, state.mtime_ns, date, picture, problem, filed.tried_with)
 
 
 def storable(state: FileState) -> FileState:
@@ -130,20 +174,27 @@ def unreadable_in(connection: Connection, directory: str) -> dict[str, str | Non
     return {os.fsdecode(name): tried_with for name, tried_with in rows}
 
 
-def put_text(connection: Connection, text: str) -> int:
-    """Add a text, unless it is there, and return its number."""
-    data = bytes_of(text)
-    digest = hashlib.sha256(data).digest()
-    sql = "INSERT INTO texts (text, digest) VALUES (?, ?) ON CONFLICT DO NOTHING"
-    connection.execute(sql, (data, digest))
-    row = connection.execute("SELECT id FROM texts WHERE digest = ?", (digest,)).fetchone()
-    return int(checked(row, int)[0])
+def put_texts(connection: Connection, texts: Iterable[str]) -> dict[str, int]:
+    """Add texts, unless they are there, and return their numbers."""
+    written = {bytes_of(text): text for text in texts}
+    by_digest = {hashlib.sha256(data).digest(): data for data in written}
+    insert(connection, "texts", {"digest": "bytea", "text": "bytea"}, list(by_digest.items()), "DO NOTHING")
+    numbers: dict[str, int] = {}
+    for some in batched(by_digest, MOST_VALUES):
+        rows = connection.execute(f"SELECT digest, id FROM texts WHERE digest {one_of(len(some))}", some)
+        numbers.update(
+            (written[by_digest[digest]], number) for digest, number in (checked(row, bytes, int) for row in rows)
+        )
+    return numbers
 
 
-def has_embedding(connection: Connection, space: Space, number: int) -> bool:
-    """Tell whether a picture or a text has an embedding."""
-    sql = "SELECT 1 FROM vectors WHERE generation = ? AND side = ? AND item = ?"
-    return connection.execute(sql, (*space, number)).fetchone() is not None
+def with_embedding(connection: Connection, space: Space, numbers: Iterable[int]) -> set[int]:
+    """Return those of some pictures or texts that have an embedding."""
+    found: set[int] = set()
+    for some in batched(numbers, MOST_VALUES):
+        sql = f"SELECT item FROM vectors WHERE generation = ? AND side = ? AND item {one_of(len(some))}"
+        found.update(item for (item,) in connection.execute(sql, (*space, *some)))
+    return found
 
 
 def bytes_of(text: str) -> bytes:

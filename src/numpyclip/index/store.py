@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -71,10 +71,14 @@ class Store:
         self._mix = fingerprint
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the lock for writing; StoreError if another process holds it."""
+    def writing(self, *, shared: bool = False) -> Iterator[None]:
+        """Hold the lock for writing; StoreError if another process holds it.
+
+        Processes that only add pictures, files and texts, and remove files that are gone, may share it where the
+        database has many writers, as PostgreSQL has.
+        """
         self._mix = None
-        with self._database.writing():
+        with self._database.writing(shared=shared):
             self._remove_old_generations()
             with self._database.transaction() as connection:
                 if self._vectors.upgrade(connection):
@@ -82,9 +86,11 @@ class Store:
             yield
 
     def begin(self, fingerprint: Fingerprint, embed_dim: int) -> None:
-        """Record the model whose embeddings an empty store will hold."""
+        """Record the model whose embeddings an empty store will hold, unless another process was faster."""
         with self._database.transaction() as connection:
-            set_meta(connection, fingerprint=fingerprint.to_json(), embed_dim=str(embed_dim), generation="1")
+            sql = "INSERT INTO meta VALUES ('fingerprint', ?) ON CONFLICT DO NOTHING"
+            if connection.execute(sql, (fingerprint.to_json(),)).rowcount:
+                set_meta(connection, embed_dim=str(embed_dim), generation="1")
 
     def folders(self) -> dict[str, tuple[str, ...]]:
         """Return folders that are indexed, with the patterns of what is ignored in each."""
@@ -136,32 +142,31 @@ class Store:
             found = self._vectors.take(connection, searched(connection, "pictures"), list(numbers))
         return {numbers[number]: embedding for number, embedding in found.items()}
 
-    def write(self, changes: Changes) -> None:
-        """Apply changes; InputError if a file's digest is of no picture, neither in the changes nor in the store."""
+    def write(self, changes: Changes) -> int:
+        """Apply changes, and return how many pictures are new; those that have an embedding stay as they are.
+
+        Raises
+        ------
+        InputError
+            If a file's digest is of no picture, neither in the changes nor in the store.
+        """
         with self._database.transaction() as connection:
-            for digest, picture in changes.pictures.items():
-                exif = picture.exif
-                row = (digest, exif.width, exif.height, exif.taken, exif.latitude, exif.longitude)
-                columns = "digest, width, height, taken, latitude, longitude"
-                connection.execute(f"INSERT INTO pictures ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row)
-            if changes.pictures:
-                found = (rows.picture_of(connection, digest) for digest in changes.pictures)
-                numbers = [picture[0] for picture in found if picture is not None]
-                embeddings = np.stack([picture.embedding for picture in changes.pictures.values()])
-                self._add(connection, searched(connection, "pictures"), numbers, embeddings)
-            gone = map(rows.key_of, changes.forgotten)
+            rows.put_pictures(connection, {digest: picture.exif for digest, picture in changes.pictures.items()})
+            found = rows.pictures_of(connection, changes.pictures)
+            embeddings = {number: changes.pictures[digest].embedding for digest, (number, _) in found.items()}
+            new = self._add_new(connection, searched(connection, "pictures"), embeddings)
+            gone = sorted(map(rows.key_of, changes.forgotten))
             connection.executemany("DELETE FROM files WHERE directory = ? AND name = ?", gone)
-            for filed in changes.filed:
-                rows.put_file(connection, filed)
+            rows.put_files(connection, changes.filed, self._database.key_of_files)
+            return new
 
     def write_texts(self, texts: Sequence[str], embeddings: Array) -> None:
         """Add texts; those that have an embedding stay as they are."""
         with self._database.transaction() as connection:
-            space = searched(connection, "texts")
-            numbers = {rows.put_text(connection, text): row for row, text in enumerate(texts)}
-            new = [number for number in numbers if not rows.has_embedding(connection, space, number)]
-            if new:
-                self._add(connection, space, new, embeddings[[numbers[number] for number in new]])
+            numbers = rows.put_texts(connection, texts)
+            of_text = dict(zip(texts, embeddings, strict=True))
+            found = {number: of_text[text] for text, number in numbers.items()}
+            self._add_new(connection, searched(connection, "texts"), found)
 
     def unknown_texts(self, texts: Iterable[str]) -> list[str]:
         """Return those of some texts that are not in the index, each once."""
@@ -244,7 +249,7 @@ class Store:
         """Add embeddings of pictures or texts that are in the index, of the next model or of this one."""
         with self._database.transaction() as connection:
             space = following(connection, modality) if migrating else searched(connection, modality)
-            self._add(connection, space, numbers, embeddings)
+            self._add_new(connection, space, dict(zip(numbers, embeddings, strict=True)))
 
     def drop_pictures(self, numbers: Sequence[int]) -> None:
         """Remove pictures whose files cannot be read any more."""
@@ -288,17 +293,28 @@ class Store:
 
     def build_hnsw(self, progress: Progress = iter) -> Recall:
         """Build an HNSW index of all pictures, which searches then use: faster, but approximate."""
-        with self._database.reading() as connection:
-            return self._vectors.build_hnsw(connection, searched(connection, "pictures"), progress)
+        with self._database.building() as connection:
+            space = searched(connection, "pictures")
+            sql = "SELECT 1 FROM vectors WHERE generation = ? AND side = ? LIMIT 1"
+            if connection.execute(sql, space).fetchone() is None:
+                raise StoreError(f"{self.place}: holds no pictures yet; there is nothing to build a graph of.")
+            return self._vectors.build_hnsw(connection, space, progress)
 
     def remove_hnsw(self) -> bool:
         """Remove the HNSW index; False if there was none."""
-        with self._database.reading():
-            return self._vectors.remove_hnsw()
+        with self._database.building() as connection:
+            return self._vectors.remove_hnsw(connection)
 
     def close(self) -> None:
         """Close connections to a server, if it has any."""
         self._database.close()
+
+    def _add_new(self, connection: Connection, space: Space, embeddings: Mapping[int, Array]) -> int:
+        """Add embeddings by the numbers of their pictures or texts, but to those that have one; return how many."""
+        known = rows.with_embedding(connection, space, embeddings)
+        if new := sorted(embeddings.keys() - known):
+            self._add(connection, space, new, np.stack([embeddings[number] for number in new]))
+        return len(new)
 
     def _add(self, connection: Connection, space: Space, numbers: Sequence[int], embeddings: Array) -> None:
         """Add embeddings; InputError for what would be in the index, and found by no search."""
@@ -311,7 +327,7 @@ class Store:
 
     def _remove_old_generations(self) -> None:
         with self._database.reading() as connection:
-            self._vectors.remove_before(generation(connection))
+            self._vectors.remove_before(connection, generation(connection))
 
 
 def _by_themselves(embeddings: dict[int, Array]) -> Iterator[Found]:

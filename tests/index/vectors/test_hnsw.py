@@ -1,6 +1,12 @@
 """An HNSW index beside the shards. Random rows are the hardest there are for one."""
 
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -8,8 +14,9 @@ import pytest
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import StoreError
 from numpyclip.index import Index, Where
+from numpyclip.index.file_checksum import checksum
 from numpyclip.index.open_store import open_store
-from numpyclip.index.vectors import LEAST_RECALL, Space, hnsw
+from numpyclip.index.vectors import LEAST_RECALL, Progress, Space, hnsw
 from numpyclip.index.vectors.scan import nearest
 from numpyclip.index.vectors.shards import Shards
 
@@ -39,15 +46,18 @@ def built(shards: Shards, count: int, folder: Path) -> hnsw.HNSW:
     return found
 
 
-def test_it_finds_nearly_all_and_tells_how_much(shards: Shards, tmp_path: Path) -> None:
-    steps: list[int] = []
-
-    def progress(numbers):  # type: ignore[no-untyped-def]
+def recorded_in(steps: list[int]) -> Progress:
+    def progress(numbers: Iterator[int]) -> Iterator[int]:
         for number in numbers:
             steps.append(number)
             yield number
 
-    recall = hnsw.build(shards, 2000, tmp_path, SPACE, progress)
+    return progress
+
+
+def test_it_finds_nearly_all_and_tells_how_much(shards: Shards, tmp_path: Path) -> None:
+    steps: list[int] = []
+    recall = hnsw.build(shards, 2000, tmp_path, SPACE, recorded_in(steps))
     assert sum(steps) == 2000
     assert (recall.queries, recall.n) == (200, 10)
     assert recall.is_good
@@ -64,6 +74,174 @@ def test_it_finds_nearly_all_and_tells_how_much(shards: Shards, tmp_path: Path) 
         assert (np.diff(scores) <= 0).all()
     everyone = np.arange(2000)  # also those that were held out
     assert all(graph.nearest(shards, 2000, shards.take(everyone[i : i + 1], 2000), 1)[0][0] == [i] for i in range(100))
+
+
+PROGRAM = """
+import os, signal, sys
+from pathlib import Path
+from numpyclip.index.vectors import Space, hnsw
+from numpyclip.index.vectors.shards import Shards
+
+folder, moment, after = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+hnsw._AT_ONCE, hnsw._PATIENCE, calls, checksum = 128, 0, 0, hnsw.checksum
+
+def die():
+    global calls
+    calls += 1
+    if calls == after:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def killed_saving(file):
+    die()
+    return checksum(file)
+
+def killed_building(steps):
+    for step in steps:
+        die()
+        yield step
+
+if moment == "saving":
+    hnsw.checksum = killed_saving
+hnsw.build(Shards(folder / "pictures-1", 32), 1000, folder, Space(1, "pictures"),
+           killed_building if moment == "building" else iter)
+"""
+
+
+@pytest.fixture
+def added(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Rows in the order in which they are added to graphs."""
+    from usearch.index import Index
+
+    rows: list[int] = []
+    add = Index.add
+
+    def recorded(graph: object, keys: np.ndarray, vectors: np.ndarray) -> None:
+        rows.extend(keys.tolist())
+        add(graph, keys, vectors)
+
+    monkeypatch.setattr(Index, "add", recorded)
+    monkeypatch.setattr(hnsw, "_AT_ONCE", 128)
+    return rows
+
+
+def interrupted(shards: Shards, count: int, folder: Path, after: int) -> None:
+    """Build with Ctrl-C after some steps."""
+
+    def progress(steps: Iterator[int]) -> Iterator[int]:
+        for number, step in enumerate(steps):
+            if number == after:
+                raise KeyboardInterrupt
+            yield step
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(hnsw, "_PATIENCE", 0)
+        hnsw.build(shards, count, folder, SPACE, progress)
+
+
+def rows_of_only_graph(folder: Path) -> list[int]:
+    assert [file.suffix for file in folder.glob("*pictures-1-*")] == [".usearch"]
+    graph = hnsw.opened(hnsw.files(folder, SPACE))
+    assert graph is not None
+    return sorted(graph._graph.keys)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
+@pytest.mark.parametrize(
+    ("moment", "after", "least"),
+    [("building", 1, 90), ("building", 5, 450), ("building", 8, 800), ("saving", 1, 0), ("saving", 4, 250)],
+)
+def test_a_build_that_is_killed_goes_on(
+    shards: Shards, tmp_path: Path, added: list[int], moment: str, after: int, least: int
+) -> None:
+    killed = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path), moment, str(after)])
+    assert killed.returncode == -9
+    assert not list(tmp_path.glob("*.usearch"))  # no search takes a part for a graph
+    added.clear()
+    steps: list[int] = []
+    recall = hnsw.build(shards, 1000, tmp_path, SPACE, recorded_in(steps))
+    assert rows_of_only_graph(tmp_path) == list(range(1000))
+    assert len(added) <= 1000 - least
+    assert sum(steps) == 1000
+    assert (recall.queries, recall.n) == (200, 10)
+    assert recall.least > 0.98  # as of one that was not interrupted
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT ends the process there")
+def test_ctrl_c_within_usearch_is_no_error(shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from usearch.index import Index
+
+    add = Index.add
+
+    def interrupted(*arguments: object) -> None:
+        Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        while True:
+            add(*arguments)
+            arguments[0].clear()  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(Index, "add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        hnsw.build(shards, 2000, tmp_path, SPACE)
+
+
+def test_it_is_meant_for_the_rows_there_were(shards: Shards, tmp_path: Path, added: list[int]) -> None:
+    interrupted(shards, 700, tmp_path, 3)
+    added.clear()
+    recall = hnsw.build(shards, 1000, tmp_path, SPACE)
+    assert rows_of_only_graph(tmp_path) == list(range(1000))
+    assert len(added) < 800
+    assert recall.queries == 200
+    assert recall.is_good
+
+
+def damaged(folder: Path) -> None:
+    (file,) = folder.glob("*.usearch-part")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+def of_another_row(folder: Path) -> None:
+    Shards(folder / "pictures-1", 32).write(0, unit(1, seed=9))
+
+
+def of_no_graph(folder: Path) -> None:
+    (file,) = folder.glob("*.usearch-part")
+    file.write_bytes(b"no graph")
+    words = file.stem.split("-")
+    file.rename(file.with_stem("-".join([*words[:-2], checksum(file)])))
+
+
+def a_folder(folder: Path) -> None:
+    (file,) = folder.glob("*.usearch-part")
+    file.unlink()
+    file.mkdir()
+
+
+def of_more_rows(folder: Path) -> None:
+    (file,) = folder.glob("*.usearch-part")
+    file.rename(file.with_stem(file.stem.replace("-1000-", "-1001-")))
+
+
+@pytest.mark.parametrize("change", [damaged, of_another_row, of_no_graph, a_folder, of_more_rows])
+def test_a_part_that_does_not_fit_is_not_gone_on_with(
+    shards: Shards, tmp_path: Path, added: list[int], change: Callable[[Path], None]
+) -> None:
+    interrupted(shards, 1000, tmp_path, 3)
+    added.clear()
+    change(tmp_path)
+    assert hnsw.build(shards, 1000, tmp_path, SPACE).is_good
+    assert rows_of_only_graph(tmp_path) == sorted(added) == list(range(1000))
+
+
+def test_a_part_of_a_graph_is_removed_with_it(pictures: Index, tmp_path: Path) -> None:
+    part = tmp_path / "index" / "pictures-1-6-6-0-0.usearch-part"
+    part.write_bytes(b"")
+    assert pictures.store.remove_hnsw()
+    assert not part.exists()
+    part.write_bytes(b"")
+    with pictures.store.writing():
+        pictures.store.compact()
+    assert not part.exists()
 
 
 def test_one_that_misses_too_much_is_not_kept(shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

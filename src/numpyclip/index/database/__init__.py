@@ -40,12 +40,18 @@ class Connection(Protocol):
 class Database(Protocol):
     """One database. Reading is safe from many threads, and while another process writes."""
 
+    key_of_files: str  # what is unique in the table `files`, as SQL has it
+
     @property
     def place(self) -> str:
         """Where it is, as a person names it; without a password."""
 
-    def writing(self) -> AbstractContextManager[None]:
-        """Hold the lock for writing; StoreError if another process holds it."""
+    def writing(self, *, shared: bool = False) -> AbstractContextManager[None]:
+        """Hold the lock for writing, where the database can with others that share it; StoreError if that cannot be."""
+
+    def building(self) -> AbstractContextManager[Connection]:
+        """Open a connection to build or remove an HNSW index, which may take long."""
+        return self.reading()
 
     def reading(self) -> AbstractContextManager[Connection]:
         """Open a connection whose statements all read one snapshot."""

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from numpyclip.errors import MissingPackageError, StoreError
-from numpyclip.index.database import RECOVERY, Damage, Database, NoIndexError
+from numpyclip.index.database import RECOVERY, Connection, Damage, Database, NoIndexError
 from numpyclip.index.database.schema import APPLICATION_ID, POSTGRES, POSTGRES_UPGRADE, VERSION
 from numpyclip.index.database.sql import number
 
 if TYPE_CHECKING:
     import psycopg
 
-_EXTENSION = "CREATE EXTENSION IF NOT EXISTS vector; CREATE SCHEMA IF NOT EXISTS numpyclip;"
+_LOG = logging.getLogger(__name__)
+_MAKING, _BUILDING = 1, 2  # locks beside the writers', which is a number alone
+# Of several processes that make an index at the same time, the others wait; PostgreSQL's IF NOT EXISTS does not.
+_EXTENSION = f"""
+SELECT pg_advisory_lock({APPLICATION_ID}, {_MAKING});
+CREATE EXTENSION IF NOT EXISTS vector;
+CREATE SCHEMA IF NOT EXISTS numpyclip;
+"""
+_MADE = f"SELECT pg_advisory_unlock({APPLICATION_ID}, {_MAKING})"
+_IS_THERE = "SELECT WHERE to_regclass('numpyclip.meta') IS NOT NULL"  # a row, or none
 _VERSION_ROW = f"INSERT INTO meta VALUES ('version', '{VERSION}') ON CONFLICT DO NOTHING"
 _SEARCH_PATH = "SELECT set_config('search_path', 'numpyclip, ' || current_setting('search_path'), false)"
 
@@ -57,6 +67,8 @@ class PostgresDatabase(Database):
             self.close()
             raise
 
+    key_of_files = "sha256(directory), name"
+
     @property
     def place(self) -> str:
         """Its address, without a password."""
@@ -65,21 +77,36 @@ class PostgresDatabase(Database):
         return f"postgresql://{host}{f':{port}' if port else ''}/{known.get('dbname', '')}"
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, *, shared: bool = False) -> Iterator[None]:
         """Hold the lock for writing, which is released with the connection."""
         with self._translated():
             connection = self._connection()
-            is_locked = "SELECT WHERE pg_try_advisory_lock(%s)"  # a row, or none
-            if self._writer is not None or not connection.execute(is_locked, (APPLICATION_ID,)).rowcount:
-                raise StoreError(f"{self.place}: another process is writing to this index; wait until it is done.")
-            self._writer = connection
-            try:
-                self._upgrade()
-                yield
-            finally:
-                self._writer = None
-                with contextlib.suppress(self._psycopg.Error):  # the server is gone, and the lock with it
-                    connection.execute("SELECT pg_advisory_unlock(%s)", (APPLICATION_ID,))
+            if shared and self._is_old(connection):
+                with self.writing():  # upgrades it
+                    pass
+            with self._locked(connection, "_shared" if shared else "", APPLICATION_ID) as is_locked:
+                if self._writer is not None or not is_locked:
+                    raise StoreError(f"{self.place}: another process is writing to this index; wait until it is done.")
+                self._writer = connection
+                try:
+                    self._upgrade()
+                    yield
+                finally:
+                    self._writer = None
+
+    @contextlib.contextmanager
+    def building(self) -> Iterator[_Statements]:
+        """Open this thread's connection; each statement is committed by itself, and what the server notes is logged."""
+        with self._translated():
+            connection = self._connection()
+            with self._locked(connection, "", APPLICATION_ID, _BUILDING) as is_locked:
+                if not is_locked:
+                    raise StoreError(f"{self.place}: another process is building a graph; wait until it is done.")
+                connection.add_notice_handler(_note)
+                try:
+                    yield _Statements(connection)
+                finally:
+                    connection.remove_notice_handler(_note)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[_Statements]:
@@ -95,6 +122,8 @@ class PostgresDatabase(Database):
         if self._writer is None:
             raise StoreError(f"{self.place}: is changed outside of `Store.writing`; expected `with store.writing():`.")
         with self._translated(), self._writer.transaction():
+            # Each statement sees what other writers have committed, for instance a picture that both have found.
+            self._writer.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
             yield _Statements(self._writer)
 
     def close(self) -> None:
@@ -108,12 +137,28 @@ class PostgresDatabase(Database):
         with self._translated():
             connection = self._connect(_EXTENSION if create else "")
             if create:
-                connection.execute(POSTGRES)
-                connection.execute(_VERSION_ROW)
-            elif not connection.execute("SELECT WHERE to_regclass('numpyclip.meta') IS NOT NULL").rowcount:
+                if not connection.execute(_IS_THERE).rowcount:
+                    connection.execute(POSTGRES + _VERSION_ROW)
+                connection.execute(_MADE)
+            elif not connection.execute(_IS_THERE).rowcount:
                 raise NoIndexError(self.place, " --store ...")
             if (version := number(_Statements(connection), "version") or VERSION) > VERSION:
                 raise StoreError(f"{self.place}: is an index of version {version}, not {VERSION}: update NumPyCLIP.")
+
+    @contextlib.contextmanager
+    def _locked(self, connection: psycopg.Connection[Any], kind: str, *key: int) -> Iterator[bool]:
+        """Try to hold an advisory lock, of the kind "_shared" or of none."""
+        place = f"{kind}({', '.join(map(str, key))})"
+        is_locked = connection.execute(f"SELECT WHERE pg_try_advisory_lock{place}").rowcount == 1  # a row, or none
+        try:
+            yield is_locked
+        finally:
+            if is_locked:
+                with contextlib.suppress(self._psycopg.Error):  # the server is gone, and the lock with it
+                    connection.execute(f"SELECT pg_advisory_unlock{place}")
+
+    def _is_old(self, connection: psycopg.Connection[Any]) -> bool:
+        return (number(_Statements(connection), "version") or VERSION) < VERSION
 
     def _upgrade(self) -> None:
         """Bring an index of an earlier version up to date."""
@@ -164,3 +209,19 @@ class _Statements:
         """Run a statement once for each row of values."""
         with self._connection.cursor() as cursor:
             cursor.executemany(sql.replace("?", "%s"), rows)
+
+    def copy(self, table: str, rows: bytes) -> None:
+        """Add rows in PostgreSQL's binary format."""
+        with self._connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT BINARY)") as copy:
+            copy.write(rows)
+
+
+def copy_rows(connection: Connection, table: str, rows: bytes) -> None:
+    """Add rows to a table in PostgreSQL's binary format, on a connection of a `PostgresDatabase`."""
+    cast("_Statements", connection).copy(table, rows)
+
+
+def _note(notice: psycopg.errors.Diagnostic) -> None:
+    """Log what pgvector notes, such as that it has too little memory to build a graph fast."""
+    if (notice.message_primary or "").startswith("hnsw"):
+        _LOG.warning("%s. %s", notice.message_primary, notice.message_hint)

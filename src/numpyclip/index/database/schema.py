@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS vectors (generation INTEGER NOT NULL, side TEXT NOT N
 """
 
 _TEXTS = "CREATE TABLE IF NOT EXISTS texts (id {number}, text {bytes} NOT NULL, digest {bytes} NOT NULL UNIQUE);"
+FOLDER_BYTES = 1024  # of a path, by which PostgreSQL finds all files below it: its indexes take no long values
+FILES_BELOW = f"CREATE INDEX IF NOT EXISTS files_below ON files (substr(directory, 1, {FOLDER_BYTES}))"
 _POSTGRES_KEYS = """
 CREATE UNIQUE INDEX IF NOT EXISTS folders_key ON folders (sha256(path));
 CREATE UNIQUE INDEX IF NOT EXISTS files_key ON files (sha256(directory), name);
@@ -62,6 +64,7 @@ POSTGRES = (
         vectors="item bigint NOT NULL, embedding vector NOT NULL, PRIMARY KEY (generation, side, item)",
     )
     + _POSTGRES_KEYS
+    + f"{FILES_BELOW};"
 )
 
 # From version 1. In SQLite `sha256` is a function of the connection's.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpyclip.index.database import Connection, Damage
+from numpyclip.index.database.schema import FOLDER_BYTES
 from numpyclip.index.records import Modality
 from numpyclip.index.where import Where
 
@@ -53,13 +55,35 @@ def one_of(count: int) -> str:
     return f"IN ({', '.join('?' * count)})"
 
 
+def insert(
+    connection: Connection, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]], conflict: str
+) -> None:
+    """Add rows; `columns` have types of PostgreSQL, `conflict` is what to do where a row is there.
+
+    In PostgreSQL, a writer waits for another that adds the same row. So that two never wait for each other, all add
+    rows in one order, that of the first two columns.
+    """
+    start, end = f"INSERT INTO {table} ({', '.join(columns)})", f"ON CONFLICT {conflict}"
+    if isinstance(connection, sqlite3.Connection):
+        connection.executemany(f"{start} VALUES ({', '.join('?' * len(columns))}) {end}", rows)
+    elif rows:  # in one statement, for each takes its time to the server and back
+        rows = sorted(rows, key=lambda row: tuple(row[:2]))
+        arrays = ", ".join(f"?::{kind}[]" for kind in columns.values())
+        connection.execute(
+            f"{start} SELECT * FROM unnest({arrays}) {end}", [list(values) for values in zip(*rows, strict=True)]
+        )
+
+
 def below(folder: str, column: str = "directory") -> tuple[str, list[Any]]:
     """Return the condition for a folder and those below it, which are a range of bytes."""
     path = os.fsencode(folder)
     separator = os.fsencode(os.sep)
     start = path if path.endswith(separator) else path + separator
     end = start[:-1] + bytes([start[-1] + 1])
-    return f"({column} = ? OR ({column} >= ? AND {column} < ?))", [path, start, end]
+    beginning = f"substr({column}, 1, {FOLDER_BYTES})"  # of which PostgreSQL has an index
+    exact = f"({column} = ? OR ({column} >= ? AND {column} < ?))"
+    ends = [path[:FOLDER_BYTES], end[:FOLDER_BYTES]]
+    return f"({beginning} >= ? AND {beginning} <= ? AND {exact})", [*ends, path, start, end]
 
 
 def conditions(where: Where) -> tuple[str, list[Any]]:

@@ -31,6 +31,8 @@ _LOCK = ".writing"
 class SQLiteDatabase(Database):
     """See `Database`: one file in an absolute folder, read by any number of threads and processes while one writes."""
 
+    key_of_files = "directory, name"
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.file = folder / _NAME
@@ -149,8 +151,8 @@ class SQLiteDatabase(Database):
             yield
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the lock for writing; StoreError if another process holds it."""
+    def writing(self, *, shared: bool = False) -> Iterator[None]:
+        """Hold the lock for writing, which is never shared; StoreError if another process holds it."""
         if special := self.special_file():
             raise StoreError(f"{self.file}: {special} is no regular file. {RECOVERY}")
         with self.translated(), self.alone():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
-from numpyclip.errors import InputError
 from numpyclip.index.database import Connection
 from numpyclip.index.records import Modality
 from numpyclip.index.where import Where
@@ -13,7 +12,6 @@ from numpyclip.model.ops import Array
 
 Progress: TypeAlias = Callable[[Iterator[int]], Iterable[int]]  # consumes counts of rows that are done, and shows them
 LEAST_RECALL = 0.9  # below which an approximate search is not used
-_NO_HNSW = "a graph is for an index in a folder; PostgreSQL has indexes of its own."
 
 
 class Space(NamedTuple):
@@ -73,18 +71,14 @@ class Vectors(Protocol):
         """Rewrite a generation without deleted embeddings, in a transaction."""
         return
 
-    def remove_before(self, generation: int) -> None:
-        """Delete files of older generations."""
-        return
+    def remove_before(self, connection: Connection, generation: int) -> None:
+        """Delete what is left of older generations."""
 
     def build_hnsw(self, connection: Connection, space: Space, progress: Progress) -> Recall:
-        """Build an HNSW index, which searches then use."""
-        raise InputError(_NO_HNSW)
+        """Build an HNSW index, which searches then use, on a connection for building."""
 
     def has_damaged_hnsw(self, connection: Connection, space: Space) -> bool:
         """Tell whether there is an HNSW index that cannot be used."""
-        return False
 
-    def remove_hnsw(self) -> bool:
+    def remove_hnsw(self, connection: Connection) -> bool:
         """Remove it; False if there is none."""
-        raise InputError(_NO_HNSW)

@@ -4,6 +4,9 @@ Its candidates are re-ranked by the embeddings in the shards, so that order and 
 may be missed. Rows that were added since it was built are compared one by one. It is never the source of truth: it is
 built from the shards, and where its file is missing or damaged the search is exhaustive.
 
+While it is built it is saved from time to time, as `*.usearch-part`, and the next build goes on from there if the rows
+in it are still those of the shards.
+
 It is the graph of Malkov and Yashunin, 2016, by the library usearch.
 """
 
@@ -11,6 +14,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,12 +27,13 @@ from numpyclip.errors import MissingPackageError
 from numpyclip.index.file_checksum import checksum
 from numpyclip.index.vectors import Progress, Recall, Space
 from numpyclip.index.vectors.scan import nearest
-from numpyclip.index.vectors.shards import Rows, Shards
+from numpyclip.index.vectors.shards import Rows, Shards, remove
 from numpyclip.model.ops import Array, normalize
 
 _LOG = logging.getLogger(__name__)
-_AT_ONCE = 1 << 14  # rows that are added
+_AT_ONCE = 1 << 12  # rows that are added
 _CONNECTIONS, _EXPANSION = 24, 256  # of the graph: neighbours of a row, and how many are looked at to choose them
+_PATIENCE = 20  # times as long as it took to save it, it is built until it is saved again; at first in seconds
 _WIDTH = 8  # candidates for each row that is wanted, and at least 256
 _LEAST = 256
 _QUERIES = 200  # to measure recall with
@@ -44,7 +50,7 @@ class HNSW:
     @classmethod
     def open(cls, file: Path, count: int) -> HNSW:
         """Memory-map one from its file, if that is as it was written: ValueError if not, for usearch trusts it."""
-        if not is_whole(file, count):
+        if not is_whole(file):
             raise ValueError("it is damaged, or of an earlier version")
         return cls(_usearch().Index.restore(file, view=True), count)
 
@@ -62,43 +68,91 @@ class HNSW:
         return found
 
 
-def is_whole(file: Path, count: int) -> bool:
-    """Tell whether the file of so many rows is as it was written."""
+def is_whole(file: Path) -> bool:
+    """Tell whether a file is as it was written."""
     with contextlib.suppress(OSError):
-        return checksum(file) == file.stem.partition(f"-{count}-")[2]
+        return file.stem.endswith(f"-{checksum(file)}")
     return False
 
 
 def build(shards: Shards, count: int, folder: Path, space: Space, progress: Progress = iter) -> Recall:
     """Build an index of the first `count` rows, and measure its recall.
 
-    It takes the place of the one before, atomically; if its recall is too low, there is none afterwards.
+    It takes the place of the one before, atomically; if its recall is too low, there is none afterwards. A build that
+    was ended is gone on with.
     """
-    graph = _usearch().Index(
-        ndim=shards.embed_dim, metric="ip", dtype="f16", connectivity=_CONNECTIONS, expansion_add=_EXPANSION
-    )
+    parts = f"{_prefix(space)}*.usearch-part"
+    graph, planned = _begun(shards, count, folder.glob(parts))
     rng = np.random.default_rng(0)
-    held_out = np.sort(rng.choice(count, min(_QUERIES, count // 2), replace=False))
+    held_out = np.sort(rng.choice(planned, min(_QUERIES, planned // 2), replace=False))
 
     def steps() -> Iterator[int]:
+        crc, saved, patience = 0, time.monotonic(), float(_PATIENCE)
         for start, block in shards.blocks(count, _AT_ONCE):
             rows = np.setdiff1d(np.arange(start, start + len(block)), held_out, assume_unique=True)
-            graph.add(rows, block[rows - start])
+            new = rows[~graph.contains(rows)]
+            _add(graph, new, block[new - start])
+            crc, now = zlib.crc32(block.data, crc), time.monotonic()
+            if len(new) and now - saved > patience:
+                before = list(folder.glob(parts))
+                _save(graph, folder / parts.replace("*", str(planned)), f"-{start + len(block)}-{crc:08x}")
+                for file in before:
+                    remove(file)
+                saved = time.monotonic()
+                patience = _PATIENCE * (saved - now)
             yield len(block)
 
     for done in progress(steps()):
         del done
     recall = measure(HNSW(graph, count), shards, count, held_out)
-    old = [file for file in folder.glob("*.usearch") if file.name.startswith(_prefix(space))]
+    old = list(folder.glob(f"{_prefix(space)}*.usearch*"))
     if recall.is_good:
         graph.add(held_out, shards.take(held_out, count))
-        file = folder / f"{_prefix(space)}{count}.usearch"
-        with temporary_path(file) as part:
-            graph.save(part)
-            part.replace(file.with_stem(f"{file.stem}-{checksum(part)}"))
+        _save(graph, folder / f"{_prefix(space)}{count}.usearch")
     for file in old:
-        file.unlink(missing_ok=True)
+        remove(file)
     return recall
+
+
+def _begun(shards: Shards, count: int, parts: Iterable[Path]) -> tuple[Any, int]:
+    """Make a graph, or load what a build has left of one; return it, and of how many rows some are held out."""
+
+    def new() -> Any:
+        return _usearch().Index(
+            ndim=shards.embed_dim, metric="ip", dtype="f16", connectivity=_CONNECTIONS, expansion_add=_EXPANSION
+        )
+
+    for file in parts:
+        with contextlib.suppress(ValueError, RuntimeError):  # of another name, or usearch's of a graph it cannot load
+            planned, rows, crc = file.stem.split("-")[2:5]
+            if max(int(planned), int(rows)) <= count and is_whole(file) and _crc(shards, int(rows)) == int(crc, 16):
+                graph = new()
+                graph.load(file)
+                return graph, int(planned)
+    return new(), count
+
+
+def _add(graph: Any, rows: Rows, embeddings: Array) -> None:
+    try:
+        graph.add(rows, embeddings)
+    except RuntimeError as error:
+        if "terminated" not in str(error):
+            raise
+        raise KeyboardInterrupt from error  # as which usearch has caught it
+
+
+def _crc(shards: Shards, count: int) -> int:
+    crc = 0
+    for _, block in shards.blocks(count, _AT_ONCE):
+        crc = zlib.crc32(block.data, crc)
+    return crc
+
+
+def _save(graph: Any, target: Path, said: str = "") -> None:
+    """Save a graph atomically, under a name that ends with its checksum."""
+    with temporary_path(target.with_name("graph")) as part:  # one name: what a killed process has left is removed
+        graph.save(part)
+        part.replace(target.with_stem(f"{target.stem}{said}-{checksum(part)}"))
 
 
 def opened(found: Iterable[tuple[int, Path]]) -> HNSW | None:
@@ -122,17 +176,10 @@ def files(folder: Path, space: Space) -> Iterator[tuple[int, Path]]:
 
 
 def measure(index: HNSW, shards: Shards, count: int, held_out: Rows, n: int = 10) -> Recall:
-    """Compare with exhaustive search, for rows that are not in the index, and for these moved as texts are.
-
-    Embeddings of texts lie apart from those of images, all in one direction, and are as near to the one that they
-    describe as `_TEXT_COSINE`.
-    """
+    """Compare with exhaustive search, for rows that are not in the index, and for these moved as texts are."""
     others = np.setdiff1d(np.arange(count), held_out, assume_unique=True)
     rows = shards.take(held_out, count)
-    rng = np.random.default_rng(1)
-    apart = rng.standard_normal(shards.embed_dim, np.float32) + rng.standard_normal(rows.shape, np.float32)
-    apart -= (apart * rows).sum(axis=1, keepdims=True) * rows
-    shifted = _TEXT_COSINE * rows + np.sqrt(1 - _TEXT_COSINE**2) * normalize(apart)
+    shifted = moved_as_texts(rows)
 
     def share(queries: Array) -> float:
         exact = nearest(shards, count, queries, n, others)
@@ -140,7 +187,25 @@ def measure(index: HNSW, shards: Shards, count: int, held_out: Rows, n: int = 10
         hits = sum(len(np.intersect1d(mine, best)) for (mine, _), (best, _) in zip(found, exact, strict=True))
         return hits / max(sum(len(best) for best, _ in exact), 1) if len(queries) else 1.0
 
-    return Recall(share(rows), share(shifted.astype(np.float32)), len(rows), n)
+    return Recall(share(rows), share(shifted), len(rows), n)
+
+
+def moved_as_texts(rows: Array) -> Array:
+    """Move embeddings of images to where those of texts that describe them would be: (n, embed_dim).
+
+    Embeddings of texts lie apart from those of images, all in one direction, and are as near to the one that they
+    describe as `_TEXT_COSINE`.
+    """
+    rng = np.random.default_rng(1)
+    apart = rng.standard_normal(rows.shape[1], np.float32) + rng.standard_normal(rows.shape, np.float32)
+    return moved(rows, apart, np.float32(_TEXT_COSINE))
+
+
+def moved(rows: Array, directions: Array, cosine: Array | np.float32) -> Array:
+    """Move embeddings in some directions, to some cosine with what they were: (n, embed_dim)."""
+    across = directions - (directions * rows).sum(axis=1, keepdims=True) * rows
+    found: Array = cosine * rows + np.sqrt(1 - cosine**2) * normalize(across)
+    return found
 
 
 def _prefix(space: Space) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from numpyclip.errors import PictureError, StoreError
+from numpyclip.errors import PictureError
 from numpyclip.images.find import FileState
 from numpyclip.index.database import Connection, Damage
 from numpyclip.index.database.sql import (
@@ -122,28 +122,27 @@ class MemoryMappedVectors(Vectors):
         connection.execute("DELETE FROM vectors WHERE generation <= ?", (generation,))
         set_meta(connection, generation=str(generation + 1))
 
-    def remove_before(self, generation: int) -> None:
+    def remove_before(self, connection: Connection, generation: int) -> None:
         """Delete shards and HNSW indexes of older generations, also those that a killed process has left."""
         for space in (Space(old, modality) for old in range(1, generation) for modality in MODALITIES):
             shutil.rmtree(self._shard_folder(space), ignore_errors=True)  # on Windows a reader may hold it: later, then
-            for _, file in hnsw.files(self._folder, space):
+            for file in self._folder.glob(f"{space.modality}-{space.generation}-*.usearch*"):
                 with contextlib.suppress(OSError):
                     file.unlink()
 
     def build_hnsw(self, connection: Connection, space: Space, progress: Progress) -> Recall:
         """Build an HNSW index of all embeddings, which takes the place of the one before."""
-        if not (count := _next_row(connection, space)):
-            raise StoreError(f"{self._folder}: holds no {space.modality} yet; there is nothing to build a graph of.")
+        count = _next_row(connection, space)
         return hnsw.build(self._shards(connection, space), count, self._folder, space, progress)
 
     def has_damaged_hnsw(self, connection: Connection, space: Space) -> bool:
         """Tell whether there is an HNSW index that cannot be used."""
         count = _next_row(connection, space)
-        return any(rows > count or not hnsw.is_whole(file, rows) for rows, file in hnsw.files(self._folder, space))
+        return any(rows > count or not hnsw.is_whole(file) for rows, file in hnsw.files(self._folder, space))
 
-    def remove_hnsw(self) -> bool:
+    def remove_hnsw(self, connection: Connection) -> bool:
         """Remove it; False if there is none."""
-        files = list(self._folder.glob("*.usearch"))
+        files = list(self._folder.glob("[!.]*.usearch*"))  # parts of one, too
         for file in files:
             remove(file)
         return bool(files)

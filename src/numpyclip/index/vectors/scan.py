@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,19 +38,21 @@ def nearest(
     list of (rows, scores)
         For each query at most `n`, the best first; of equal ones the first row.
     """
-    best = [_Best(n) for _ in queries]
+    step = max(1, _BLOCK // queries.shape[1])
     if allowed is not None:
-        step = max(1, _BLOCK // queries.shape[1])
-        for start in range(0, len(allowed), step):
-            rows = allowed[start : start + step]
-            _compare(best, rows, shards.take(rows, count), queries)
-    elif shards.precision == "float32":
-        for first, block in shards.blocks(count, max(1, _BLOCK // queries.shape[1])):
-            _compare(best, first, block, queries)
-    else:
-        for query, found in zip(queries, best, strict=True):
-            rows = _candidates(shards, count, query, n)
-            found.add(rows, shards.take(rows, count) @ query)
+        some = (allowed[start : start + step] for start in range(0, len(allowed), step))
+        return nearest_of(((rows, shards.take(rows, count)) for rows in some), queries, n)
+    if shards.precision == "float32":
+        return nearest_of(shards.blocks(count, step), queries, n)
+    possible = ((query, _candidates(shards, count, query, n)) for query in queries)
+    return [nearest_of([(rows, shards.take(rows, count))], query[np.newaxis], n)[0] for query, rows in possible]
+
+
+def nearest_of(blocks: Iterable[tuple[Rows | int, Array]], queries: Array, n: int) -> list[tuple[Rows, Array]]:
+    """Find the nearest rows in blocks, as `nearest` does: numbers of rows in order, or of the first, and embeddings."""
+    best = [_Best(n) for _ in queries]
+    for rows, block in blocks:
+        _compare(best, rows, block, queries)
     return [(found.rows, found.scores) for found in best]
 
 

@@ -1,24 +1,30 @@
-"""INDEX → FILES, in the format of clip-retrieval."""
+"""INDEX → FILES, in the format of clip-retrieval and autofaiss.
+
+Texts, which have no image here, are in a folder ``texts`` of their own. ``numpyclip.json`` beside them has the
+fingerprint of the model, which others do not read.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
-from typing import TypeAlias
-
-import numpy as np
+from typing import Any, TypeAlias
 
 from numpyclip.atomic import atomic_folder
 from numpyclip.errors import InputError, StoreError
-from numpyclip.index.clip_retrieval import FINGERPRINT_FILE, FOLDERS, need_pyarrow
 from numpyclip.index.records import Match, Modality
 from numpyclip.index.store import Store
-from numpyclip.runtime.chunks import batched
+from numpyclip.shards.embeddings import FINGERPRINT_FILE
+from numpyclip.shards.part import Kind, OutputRow
+from numpyclip.shards.spool import need_pyarrow
+from numpyclip.shards.write import open_destination
 
 _Progress: TypeAlias = Callable[[Iterator[Match]], Iterable[Match]]
 
-_ROWS = 1 << 15  # of a file: 64 MiB at 512 numbers a row
+_ROWS = 1 << 15  # of a file: 64 MiB of 512 dimensions
+_FOLDERS: dict[Modality, tuple[str, Kind]] = {"pictures": ("", "images"), "texts": ("texts", "texts")}
 
 
 def export_embeddings(store: Store, folder: Path, progress: _Progress = iter) -> int:
@@ -39,38 +45,30 @@ def export_embeddings(store: Store, folder: Path, progress: _Progress = iter) ->
     if (fingerprint := store.fingerprint) is None:
         raise InputError(f"{store.place}: holds nothing yet.")
     with atomic_folder(folder) as part:
-        written = sum(_export_modality(part, modality, store, progress) for modality in FOLDERS)
+        written = sum(_export(part, modality, progress(store.everything(modality))) for modality in _FOLDERS)
         if store.fingerprint != fingerprint:
             raise StoreError(f"{store.place}: was migrated to another model meanwhile; export it again.")
         (part / FINGERPRINT_FILE).write_text(fingerprint.to_json(), "utf-8")
     return written
 
 
-def _export_modality(folder: Path, modality: Modality, store: Store, progress: _Progress) -> int:
-    import pyarrow
-    import pyarrow.parquet
-
-    place, name = FOLDERS[modality]
-    written = 0
-    for number, batch in enumerate(batched(progress(store.everything(modality)), _ROWS)):
-        for sub in (name, "metadata"):
-            (folder / place / sub).mkdir(parents=True, exist_ok=True)
-        np.save(folder / place / name / f"{name}_{number:04d}.npy", np.stack([match.embedding for match in batch]))
-        table = pyarrow.Table.from_pylist([_described(match) for match in batch])
-        pyarrow.parquet.write_table(table, folder / place / "metadata" / f"metadata_{number:04d}.parquet")
-        written += len(batch)
+def _export(folder: Path, modality: Modality, matches: Iterable[Match]) -> int:
+    name, kind = _FOLDERS[modality]
+    remaining, written, number = iter(matches), 0, 0
+    while (first := next(remaining, None)) is not None:
+        some = chain([first], islice(remaining, _ROWS - 1))
+        destination = open_destination(str(folder / name), "clip-retrieval", "float32", len(first.embedding), kind)
+        written += destination.write(number, map(_row, some))[0]
+        number += 1
     return written
 
 
-def _described(match: Match) -> dict[str, object]:
-    """Return the metadata of a picture or text, with paths also as bytes, since they need not be UTF-8."""
+def _row(match: Match) -> OutputRow:
     if match.path is None:
-        return {"caption": match.text}
+        return OutputRow(match.text or "", match.embedding, {"caption": match.text}, None)
     exif = match.exif
     assert exif is not None
-    return {
-        "image_path": _as_text(match.path),
-        "image_path_bytes": os.fsencode(match.path),
+    columns: dict[str, Any] = {
         "copies": [os.fsencode(copy) for copy in match.copies],
         "date": match.date,
         "width": exif.width,
@@ -78,7 +76,4 @@ def _described(match: Match) -> dict[str, object]:
         "latitude": exif.latitude,
         "longitude": exif.longitude,
     }
-
-
-def _as_text(path: str) -> str:
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return OutputRow(match.path, match.embedding, columns, None)

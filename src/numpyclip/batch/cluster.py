@@ -1,0 +1,247 @@
+"""Parts on a Ray cluster: tasks of one CPU and one thread each, done again where a worker or its node dies.
+
+Ray's tasks, not Ray Data: a task reads, embeds and writes a whole part, so there are no blocks of rows that Ray Data
+would queue, pass on and spill. Only parts and summaries travel, and the object store stays all but empty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from socket import gethostname
+from typing import Any, TypeAlias, cast
+
+from numpyclip.batch.job import FailedPart, Job, Report
+from numpyclip.batch.work import ONE_THREAD, attempt_part, share_weights
+from numpyclip.engines.processor import cores
+from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
+from numpyclip.lock import exclusive
+from numpyclip.remote import exists, is_url, join
+from numpyclip.runtime.prepared import prepared_folder
+from numpyclip.shards.manifest import NAME
+from numpyclip.shards.part import Part, PartSummary
+
+_Outcome: TypeAlias = PartSummary | FailedPart
+_Returned: TypeAlias = tuple[_Outcome | Exception, list[Warning | str]]
+
+_MOST_RETRIES = 3  # of a part whose worker or node died
+_TASKS_PER_CPU = 2  # in flight: one that runs, and one that is there when it ends
+_MOST_WARNINGS = 100  # of a part
+_REPORT_SECONDS = 1.0  # between two reports of a worker, of which there may be thousands
+_STORE_BYTES = 80 * 2**20  # of a cluster that is started here: about the least that Ray accepts
+
+
+def run_parts(
+    job: Job, parts: Sequence[Part], workers: int | None, report: Report, on: str = "ray"
+) -> Generator[_Outcome, None, None]:
+    """Embed parts on a Ray cluster: see `numpyclip.batch.job.RunParts`.
+
+    Parameters
+    ----------
+    job : Job
+    parts : sequence of Part
+    workers : int or None
+        The most tasks in flight; None for two for each CPU of the cluster, as nodes come and go.
+    report : callable
+    on : str, default="ray"
+        ``"ray"`` for the cluster that ``RAY_ADDRESS`` names or this machine is part of; if there is none, or it is
+        ``local``, for one on this machine that ends with the run. ``"ray://host:10001"`` for a cluster's Ray client.
+
+    Raises
+    ------
+    InputError
+        If the cluster cannot be joined.
+    MissingPackageError
+        If Ray is not installed, or numpyclip is not on a node.
+    NumPyCLIPError
+        If the model cannot be loaded or run, or the connection to the cluster is lost.
+    """
+    if not parts:
+        return
+    with _joined(on, workers):
+        run = _Run(job, report)
+        try:
+            yield from run.outcomes(parts, workers)
+        except ConnectionError as error:
+            if type(error) is not ConnectionError:  # which is the Ray client's; a broken pipe is of `report`
+                raise
+            raise NumPyCLIPError(f"{on}: the connection is lost ({error}); run it again to continue.") from error
+        finally:
+            run.end()
+
+
+@contextlib.contextmanager
+def _joined(on: str, workers: int | None) -> Iterator[None]:
+    """Join a cluster or start one, and leave it; one that this program has joined before is used and not left."""
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingPackageError('a cluster needs the package ray: pip install "numpyclip[ray]".') from error
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        _join(on, workers)
+    except (ConnectionError, RuntimeError, ValueError) as error:  # RuntimeError: of another version, say
+        raise InputError(f"{on}: the Ray cluster cannot be joined: {error}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _join(on: str, workers: int | None) -> None:
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}  # what workers print goes to stdout
+    if on != "ray":
+        ray.init(on, **quiet)
+        return
+    address = os.environ.get("RAY_ADDRESS", "")
+    if address != "local":
+        with contextlib.nullcontext() if address else contextlib.suppress(ConnectionError):
+            ray.init("auto", **quiet)
+            return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anyone unless asked for
+    here = {"num_cpus": workers or cores(), "object_store_memory": _STORE_BYTES, "include_dashboard": False}
+    ray.init("local", **here, **quiet)
+
+
+class _Run:
+    """The tasks of a job."""
+
+    def __init__(self, job: Job, report: Report) -> None:
+        import ray
+
+        self._ray = ray
+        self._report = report
+        self._in_flight: dict[Any, Part] = {}  # by reference to what its task returns
+        self._reports = ray.remote(num_cpus=0, max_restarts=-1)(_Reports).remote()
+        self._taken = self._reports.take.remote()
+        task = ray.remote(_embed).options(
+            name="numpyclip.embed_part",
+            num_cpus=1,
+            max_retries=_MOST_RETRIES,
+            runtime_env={"env_vars": ONE_THREAD},  # set before NumPy is imported
+        )
+        self._start: Callable[[Part], Any] = lambda part: task.remote(job, part, str(Path.cwd()), self._reports)
+
+    def outcomes(self, parts: Sequence[Part], workers: int | None) -> Iterator[_Outcome]:
+        """Start tasks, few at a time; yield what became of each part."""
+        waiting = iter(parts)
+        while True:
+            for part in islice(waiting, max(self._most(workers) - len(self._in_flight), 0)):
+                self._in_flight[self._start(part)] = part
+            if not self._in_flight:
+                return
+            self._ray.wait(list(self._in_flight), timeout=_REPORT_SECONDS)
+            self._report_rows()
+            for reference in self._ended(list(self._in_flight)):
+                yield self._outcome(reference, self._in_flight.pop(reference))
+
+    def _most(self, workers: int | None) -> int:
+        """Return how many tasks may be in flight; a cluster without CPUs gets some, for which it may start nodes."""
+        return workers or _TASKS_PER_CPU * max(int(self._ray.cluster_resources().get("CPU", 0)), 1)
+
+    def _ended(self, references: list[Any]) -> list[Any]:
+        """Return those that have ended, without waiting."""
+        ended: list[Any] = self._ray.wait(references, num_returns=len(references), timeout=0)[0]
+        return ended
+
+    def _report_rows(self) -> None:
+        """Report the rows of parts in flight, as they were when this was last called; none if their node has died."""
+        if not self._ended([self._taken]):
+            return
+        rows: dict[int, int] = {}
+        with contextlib.suppress(self._ray.exceptions.RayError):
+            rows = self._ray.get(self._taken)
+        self._taken = self._reports.take.remote()
+        for number in sorted({part.number for part in self._in_flight.values()} & rows.keys()):
+            self._report(number, rows[number])
+
+    def _outcome(self, reference: Any, part: Part) -> _Outcome:
+        errors = self._ray.exceptions
+        try:
+            outcome, noted = cast(_Returned, self._ray.get(reference))
+        except (errors.RayTaskError, errors.RuntimeEnvSetupError) as error:  # `_embed` itself raises nothing
+            raise MissingPackageError(
+                f"a node cannot run numpyclip, which must be installed on each: {_last_line(error)}"
+            ) from error
+        except errors.RayError as error:
+            why = f"each of {1 + _MOST_RETRIES} workers ended within it, the last with: {_last_line(error)}"
+            return FailedPart(part.number, part.source, why)
+        for warning in noted:
+            warnings.warn(warning, stacklevel=4)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def end(self) -> None:
+        """End all tasks at once."""
+        with contextlib.suppress(self._ray.exceptions.RayError, ConnectionError):
+            for reference in self._in_flight:
+                self._ray.cancel(reference, force=True)
+            self._ray.kill(self._reports)
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().rpartition("\n")[2]
+
+
+class _Reports:
+    """An actor that takes the reports of all workers, until the driver asks for them."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, int] = {}  # by the number of a part
+
+    def add(self, number: int, rows: int) -> None:
+        self._rows[number] = rows
+
+    def take(self) -> dict[int, int]:
+        rows, self._rows = self._rows, {}
+        return rows
+
+
+def _embed(job: Job, part: Part, folder: str, reports: Any) -> _Returned:
+    """Embed a part in a worker; return what became of it, or an error that concerns all, and warnings."""
+    last = -_REPORT_SECONDS
+
+    def report(number: int, rows: int) -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= _REPORT_SECONDS:
+            last = now
+            reports.add.options(num_returns=0).remote(number, rows)
+
+    with contextlib.suppress(OSError):  # what is relative is to the driver's folder, as here, so that keys are equal
+        os.chdir(folder)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        warnings.filterwarnings("ignore", ".* encountered in ", RuntimeWarning)  # NumPy's; results are checked
+        outcome: _Outcome | Exception
+        try:
+            _prepare(job)
+            outcome = attempt_part(job, part, report)
+        except Exception as error:
+            error.args = (f"on node {gethostname()}: {error}", *error.args[1:])
+            outcome = error
+    return outcome, [warning.message for warning in caught[:_MOST_WARNINGS]]
+
+
+@lru_cache(maxsize=1)
+def _prepare(job: Job) -> None:
+    """Prepare a worker: check that it sees the destination, and let one worker of a node cache weights for all."""
+    if not (is_url(job.destination) or exists(join(job.destination, NAME))):
+        raise InputError(
+            f"{job.destination}: has no {NAME}; expected a folder that all nodes share, or a URL (s3://bucket/folder)."
+        )
+    if (folder := prepared_folder()) is not None:
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+        with exclusive(folder / "batch.lock"):
+            share_weights(job)

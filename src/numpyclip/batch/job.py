@@ -1,0 +1,74 @@
+"""What every worker needs besides its part, and what an executor of parts is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from numpyclip.images.decode_options import DRAFT, DecodeOptions
+from numpyclip.shards.part import Part, PartSummary, ReadOptions
+from numpyclip.shards.write import Dtype, Layout
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every worker needs besides its part: a value of a few hundred bytes, which can be pickled.
+
+    Attributes
+    ----------
+    model : str
+        As `numpyclip.load` takes it.
+    load_options : tuple of pairs
+        Names and values of its other arguments.
+    reading : ReadOptions
+    destination : str
+        A folder or URL.
+    layout : {"parquet", "clip-retrieval"}
+    dtype : {"float16", "float32"}
+        Of the embeddings that are written.
+    batch_size : int
+        Inputs that are embedded together. A batch never crosses parts.
+    decoding : DecodeOptions
+        Of images.
+    truncate : bool
+        Truncate texts that are too long; otherwise they are errors.
+    """
+
+    model: str
+    load_options: tuple[tuple[str, Any], ...]
+    reading: ReadOptions
+    destination: str
+    layout: Layout = "parquet"
+    dtype: Dtype = "float32"
+    batch_size: int = 32
+    decoding: DecodeOptions = DRAFT
+    truncate: bool = False
+
+
+@dataclass(frozen=True)
+class FailedPart:
+    """A part of which nothing was written; a second run tries it again."""
+
+    number: int
+    source: str
+    error: str
+
+
+Report: TypeAlias = Callable[[int, int], object]  # is given a part's number, and how many of its rows are embedded
+
+
+class RunParts(Protocol):
+    """An executor: `numpyclip.batch.local_pool.run_parts`, or that of a cluster."""
+
+    def __call__(
+        self, job: Job, parts: Sequence[Part], workers: int | None, report: Report
+    ) -> Generator[PartSummary | FailedPart, None, None]:
+        """Embed parts on workers of one CPU each; yield what became of each part, in the order they end.
+
+        `workers` is the most of them at a time; None for as many as there are CPUs.
+
+        `report` is called with the rows of parts in flight, as far as the executor knows them. Closing the iterator
+        ends all workers at once. An error that concerns every part (`numpyclip.batch.work.attempt_part` raises it) is
+        raised.
+        """

@@ -1,0 +1,201 @@
+"""Embed any number of images or texts, on processes of this machine or on a cluster, into parts at a destination."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+from numpyclip.arguments import OnError, whole_number
+from numpyclip.batch import cluster, local_pool
+from numpyclip.batch.job import Job, RunParts
+from numpyclip.batch.summary import Meter, Progress, Summary
+from numpyclip.batch.work import load_model
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.encoder import present
+from numpyclip.errors import InputError
+from numpyclip.images.decode_options import DRAFT, DecodeOptions
+from numpyclip.runtime.chunks import checked_batch_size
+from numpyclip.shards.manifest import Manifest, claim, digest_of
+from numpyclip.shards.part import Kind, Part, ReadOptions
+from numpyclip.shards.plan import plan
+from numpyclip.shards.write import Dtype, Layout, open_destination
+
+
+@dataclass(frozen=True)
+class Options:
+    """How inputs are read and embedded, and embeddings written.
+
+    Attributes
+    ----------
+    load : mapping
+        Arguments of `numpyclip.load` besides the name: ``{"engine": "openvino", "precision": "bfloat16"}``.
+    lists : tuple of str, default=()
+        Files that name more sources, or hold texts, one a line, whatever their own names are.
+    on_error : {"raise", "skip"} or callable, default="raise"
+        What happens where a folder cannot be searched.
+    column : str, optional
+        The column of images or texts in parquet files and in ``.json``; by default one of the usual names.
+    columns : tuple of str, optional
+        Columns that are carried along; all others by default.
+    limit : int, optional
+        Read this many rows only.
+    shard : pair of int, default=(0, 1)
+        ``(i, n)``: embed only the parts whose number modulo n is i. Several such runs share a destination.
+    layout : {"parquet", "clip-retrieval"}
+    dtype : {"float32", "float16"}
+        Of the embeddings that are written.
+    batch_size : int, default=32
+        Inputs that are embedded together.
+    decoding : DecodeOptions
+        How images are decoded; large JPEG files at a reduced size by default.
+    truncate : bool, default=False
+        Truncate texts that are too long; otherwise they are rows with an error.
+    progress : callable, optional
+        Called with a `Progress`, each time that there is any.
+    """
+
+    load: Mapping[str, Any] = field(default_factory=dict)
+    lists: tuple[str, ...] = ()
+    on_error: OnError = "raise"
+    column: str | None = None
+    columns: tuple[str, ...] | None = None
+    limit: int | None = None
+    shard: tuple[int, int] = (0, 1)
+    layout: Layout = "parquet"
+    dtype: Dtype = "float32"
+    batch_size: int = 32
+    decoding: DecodeOptions = DRAFT
+    truncate: bool = False
+    progress: Callable[[Progress], object] = lambda progress: None
+
+
+DEFAULTS = Options()
+
+
+def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
+    sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    destination: str | os.PathLike[str],
+    *,
+    model: str | os.PathLike[str] = "ViT-B/32",
+    kind: Kind = "images",
+    workers: int | None = None,
+    on: str | None = None,
+    options: Options = DEFAULTS,
+) -> Summary:
+    """Embed images or texts into parts of a folder or bucket, of which those that are there are not done again.
+
+    Output is the same bit for bit on any number of workers, here or on a cluster: a worker has one thread, and a part
+    is read, embedded and written by one worker, atomically. Whatever ends a run, the same call continues it.
+
+    Parameters
+    ----------
+    sources : path, URL, or iterable of them
+        Folders and images, webdataset shards (``.tar``), parquet files, lists of paths or texts; globs of these.
+    destination : path or URL
+        A folder, made if it is missing.
+    model : str or path, default="ViT-B/32"
+        As in `numpyclip.load`.
+    kind : {"images", "texts"}
+    workers : int, optional
+        How many inputs are in work at a time, each on one core; by default, one for each core. With one, or for one
+        part, no process is started.
+    on : str, optional
+        ``"ray"`` for the Ray cluster that this process is part of, or ``"ray://host:10001"``; else local processes.
+    options : Options
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    InputError
+        If an argument is none of those above, a source is not there, or the destination has embeddings of another
+        model, other options or other sources.
+    NumPyCLIPError
+        If the model cannot be loaded or run.
+    """
+    start = time.perf_counter()
+    run_parts = _executor(on, workers)
+    reading = ReadOptions(kind, options.column, options.columns, limit=options.limit)
+    parts = plan(sources, reading, options.lists, on_error=options.on_error)
+    job = _job(os.fspath(model), os.fspath(destination), reading, options)
+    mine = _share(parts, options.shard)
+    missing = _missing(job, parts, mine)
+    meter = Meter(missing, options.progress)
+    try:
+        with closing(run_parts(job, missing, workers, meter.report)) as outcomes:
+            for outcome in outcomes:
+                meter.end(outcome)
+    finally:
+        load_model.cache_clear()
+    return Summary(
+        job.destination,
+        len(mine),
+        len(mine) - len(missing),
+        meter.rows,
+        meter.errors,
+        tuple(sorted(meter.failed, key=lambda part: part.number)),
+        time.perf_counter() - start,
+    )
+
+
+def _executor(on: str | None, workers: int | None) -> RunParts:
+    if workers is not None and ((count := whole_number(workers)) is None or count < 1):
+        raise InputError(f"workers is {workers!r:.60}; expected an integer of 1 or more.")
+    if on is None:
+        return local_pool.run_parts
+    if on == "ray" or on.startswith("ray://"):
+        return partial(cluster.run_parts, on=on)
+    raise InputError(f"on is {on!r:.60}; expected 'ray' or 'ray://host:port'.")
+
+
+def _job(model: str, destination: str, reading: ReadOptions, options: Options) -> Job:
+    return Job(
+        model,
+        tuple(options.load.items()),
+        reading,
+        destination,
+        options.layout,
+        options.dtype,
+        checked_batch_size(options.batch_size),
+        options.decoding,
+        options.truncate,
+    )
+
+
+def _share(parts: list[Part], shard: tuple[int, int]) -> list[Part]:
+    """Return the parts that one of several runs does."""
+    share, shares = shard
+    if not 0 <= share < shares:
+        raise InputError(f"shard is {shard}; expected a number from 0, and how many there are, such as (0, 8).")
+    return [part for part in parts if part.number % shares == share]
+
+
+def _missing(job: Job, parts: list[Part], mine: list[Part]) -> list[Part]:
+    """Return those of my parts that are not complete; InputError if the destination has other embeddings."""
+    kind = job.reading.kind
+    model = load_model(job.model, job.load_options)
+    present(model.config.vision if kind == "images" else model.config.text, kind)
+    embed_dim = model.config.embed_dim
+    destination = open_destination(job.destination, job.layout, job.dtype, embed_dim, kind)
+    fingerprint, digest = model.fingerprint.to_json(), digest_of(parts)
+    claim(
+        job.destination,
+        Manifest(job.layout, kind, job.dtype, embed_dim, fingerprint, _recorded(job, model), len(parts), digest),
+    )
+    done = destination.done()
+    return [part for part in mine if part.number not in done]
+
+
+def _recorded(job: Job, model: CLIP) -> dict[str, Any]:
+    """Return the options that embeddings and rows depend on, to the last bit."""
+    ours = {"batch_size": job.batch_size, "truncate": job.truncate}
+    engine = {"engine": model.engine.name if model.engine else "numpy", "device": model.device}
+    reading = {name: value for name, value in asdict(job.reading).items() if name != "kind"}
+    return {**ours, **engine, **reading, **asdict(job.decoding)}

@@ -1,0 +1,120 @@
+"""What a run is doing, and what it has done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from numpyclip.batch.job import FailedPart
+from numpyclip.shards.part import Part, PartSummary
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes
+    ----------
+    parts : int
+        To be done.
+    parts_done : int
+    rows : int
+        That are embedded, also of parts in flight.
+    seconds : float
+        Since the first part was begun.
+    seconds_left : float or None
+        If the other parts have as many rows as those that are done; None before the first one is.
+    """
+
+    parts: int
+    parts_done: int
+    rows: int
+    seconds: float
+    seconds_left: float | None
+
+    @property
+    def rows_per_second(self) -> float:
+        """The mean rate of all workers together."""
+        return self.rows / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run has done.
+
+    Attributes
+    ----------
+    destination : str
+    parts : int
+        Of the input; with `shard`, those of this share.
+    parts_skipped : int
+        That were complete before.
+    rows : int
+        That this run has written.
+    errors : int
+        Of these rows: those without an embedding.
+    failed : tuple of FailedPart
+        Of which nothing was written. The same call tries them again.
+    seconds : float
+    """
+
+    destination: str
+    parts: int
+    parts_skipped: int
+    rows: int
+    errors: int
+    failed: tuple[FailedPart, ...]
+    seconds: float
+
+    @property
+    def rows_per_second(self) -> float:
+        """The mean rate of all workers together, loading of the model included."""
+        return self.rows / self.seconds if self.seconds else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as values of JSON."""
+        return {**asdict(self), "rows_per_second": self.rows_per_second}
+
+
+class Meter:
+    """Counts what becomes of parts, and shows how far the run is whenever that changes."""
+
+    def __init__(
+        self, parts: Sequence[Part], show: Callable[[Progress], object], clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.rows = 0  # of complete parts
+        self.errors = 0  # of these rows: those without an embedding
+        self.failed: list[FailedPart] = []
+        self._parts = len(parts)
+        self._show = show
+        self._clock = clock
+        self._start = clock()
+        self._in_flight: dict[int, int] = {}  # rows by the number of a part
+        self._done = 0
+
+    def report(self, number: int, rows: int) -> None:
+        """Take note of the rows of a part in flight."""
+        self._in_flight[number] = rows
+        self._show(self.progress())
+
+    def end(self, outcome: PartSummary | FailedPart) -> None:
+        """Take note of a part that has ended."""
+        self._in_flight.pop(outcome.number, None)
+        if isinstance(outcome, FailedPart):
+            self.failed.append(outcome)
+        else:
+            self._done += 1
+            self.rows += outcome.rows
+            self.errors += outcome.errors
+        self._show(self.progress())
+
+    def progress(self) -> Progress:
+        """Return how far the run is."""
+        seconds, in_flight, left = self._clock() - self._start, sum(self._in_flight.values()), None
+        ended = self._done + len(self.failed)
+        if self.rows:
+            rows_left = (self._parts - ended) * self.rows / self._done - in_flight
+            left = max(rows_left, 0) * seconds / (self.rows + in_flight)
+        return Progress(self._parts, ended, self.rows + in_flight, seconds, left)

@@ -1,0 +1,148 @@
+"""Embed one part: the one function that every executor calls in its workers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from numpyclip.arguments import OnError, error_handler
+from numpyclip.batch.job import FailedPart, Job, Report
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.errors import (
+    InputError,
+    NumPyCLIPError,
+    PictureError,
+    TextTooLongError,
+)
+from numpyclip.loader import load
+from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
+from numpyclip.runtime.chunks import batched
+from numpyclip.runtime.finite import NOT_FINITE, NotFinite
+from numpyclip.shards.part import OutputRow, Part, PartSummary, Row
+from numpyclip.shards.read import read_part
+from numpyclip.shards.write import open_destination
+
+_LIBRARIES = ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "BLIS_NUM", "VECLIB_MAXIMUM")
+ONE_THREAD = {f"{library}_THREADS": "1" for library in _LIBRARIES}  # environment of workers, read with NumPy
+
+
+def attempt_part(job: Job, part: Part, report: Report | None = None) -> PartSummary | FailedPart:
+    """Embed one part as `embed_part`; return what keeps it from being read.
+
+    Raises
+    ------
+    NumPyCLIPError
+        If the model cannot be loaded or run, a package is missing, or nothing can be written: what concerns all parts.
+    """
+    load_model(job.model, job.load_options)
+    try:
+        return embed_part(job, part, report)
+    except Exception as error:  # of whatever kind: the other parts of a long run are worth more
+        if isinstance(error, NumPyCLIPError) and not isinstance(error, InputError):
+            raise
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        return FailedPart(part.number, part.source, reason)
+
+
+def embed_part(job: Job, part: Part, report: Report | None = None) -> PartSummary:
+    """Read, embed and write one part, atomically.
+
+    Parameters
+    ----------
+    job : Job
+    part : Part
+    report : callable, optional
+        Called with the part's number and how many of its rows are embedded, after each batch.
+
+    Returns
+    -------
+    PartSummary
+    """
+    start = time.perf_counter()
+    model = load_model(job.model, job.load_options)
+    destination = open_destination(job.destination, job.layout, job.dtype, model.config.embed_dim, job.reading.kind)
+    embedded = _embed(model, read_part(part, job.reading), job)
+    if report is not None:
+        embedded = _reported(embedded, job.batch_size, lambda rows: report(part.number, rows))
+    rows, errors = destination.write(part.number, embedded)
+    return PartSummary(part.number, rows, errors, time.perf_counter() - start)
+
+
+@lru_cache(maxsize=1)
+def load_model(name: str, options: tuple[tuple[str, Any], ...]) -> CLIP:
+    """Load a model once a process."""
+    model, _ = load(name, **dict(options))
+    return model
+
+
+def share_weights(job: Job) -> None:
+    """Cache prepared weights, so that all workers of a machine map one file of them, and none has to make it."""
+    model = load_model(job.model, job.load_options)
+    if model.engine is None:
+        _ = model.visual if job.reading.kind == "images" else model.text
+    load_model.cache_clear()
+
+
+def _embed(model: CLIP, rows: Iterable[Row], job: Job) -> Iterator[OutputRow]:
+    if job.reading.kind == "images":
+        return embed_images(model, rows, PictureReader(model.preprocess, job.decoding), job.batch_size)
+    return embed_texts(model, rows, job.batch_size, truncate=job.truncate)
+
+
+def embed_images(
+    model: CLIP, rows: Iterable[Row], read_picture: PictureReader, batch_size: int, on_error: OnError = "skip"
+) -> Iterator[OutputRow]:
+    """Embed rows of images; yield one row for each, in order."""
+
+    def read(row: Row) -> Reading[Any]:
+        if row.content is None:
+            raise PictureError(row.error)
+        return read_picture(row.content, row.key)
+
+    handle = error_handler(on_error)
+    for record in iter_embeddings(model.embed_pixels, rows, read, batch_size=batch_size, on_error="skip"):
+        row, error = record.picture, record.error
+        if isinstance(error, NotFinite):
+            error = NotFinite(f"{row.key}: {NOT_FINITE}")
+        if error is not None:
+            handle(error)
+        yield OutputRow(row.key, record.embedding, row.columns, None if error is None else str(error))
+
+
+def embed_texts(
+    model: CLIP, rows: Iterable[Row], batch_size: int, *, truncate: bool, on_error: OnError = "skip"
+) -> Iterator[OutputRow]:
+    """Embed rows of texts; yield one row for each, in order."""
+    handle = error_handler(on_error)
+    for batch in batched(rows, batch_size):
+        errors = [_text_error(model, row, truncate) for row in batch]
+        texts = [str(row.content) for row, error in zip(batch, errors, strict=True) if error is None]
+        embeddings = iter(model.embed_texts(texts, batch_size, truncate=truncate))
+        for row, error in zip(batch, errors, strict=True):
+            if error is None:
+                yield OutputRow(row.key, next(embeddings), row.columns, None)
+            else:
+                handle(error)
+                reason = f"{error.found}." if isinstance(error, TextTooLongError) else str(error)
+                yield OutputRow(row.key, None, row.columns, reason)
+
+
+def _text_error(model: CLIP, row: Row, truncate: bool) -> NumPyCLIPError | None:
+    """Return why a row cannot be embedded, if so."""
+    if not isinstance(row.content, str):
+        return InputError(row.error)
+    try:
+        model.tokenize(row.content, truncate)
+    except (TextTooLongError, InputError) as error:
+        return error
+    return None
+
+
+def _reported(rows: Iterable[OutputRow], every: int, report: Callable[[int], object]) -> Iterator[OutputRow]:
+    """Report how many rows have passed, each time that a batch of them has."""
+    for count, row in enumerate(rows, start=1):
+        yield row
+        if count % every == 0:
+            report(count)

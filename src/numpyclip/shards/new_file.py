@@ -1,0 +1,71 @@
+"""Writing files of parts under a path or URL: they are there when they are complete, and not before."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+from numpyclip.atomic import atomic_file, temporary_path
+from numpyclip.errors import NumPyCLIPError
+from numpyclip.remote import base_name, is_url, put
+
+
+@contextlib.contextmanager
+def new_file(place: str) -> Iterator[IO[bytes]]:
+    """Open a file to write, which takes its place at the end, and not after an error.
+
+    What goes to a URL is written to a temporary file here, and uploaded when it is complete.
+
+    Raises
+    ------
+    NumPyCLIPError
+        If it cannot be written.
+    """
+    if not is_url(place):
+        with atomic_file(Path(place)) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())  # a part that is there is not written again, so it has to survive a power failure
+        return
+    # The name is the same for the same URL: what a killed process has left is removed by the next that writes there.
+    digest = hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()
+    with temporary_path(Path(tempfile.gettempdir(), f"numpyclip-{digest[:32]}")) as waiting:
+        try:
+            with waiting.open("wb") as file:
+                yield file
+        except OSError as error:
+            if isinstance(error, NumPyCLIPError):
+                raise
+            raise NumPyCLIPError(f"{waiting}: cannot be written ({error.strerror or error}).") from error
+        put(waiting, place)
+
+
+def make_folder(place: str) -> None:
+    """Make a folder, unless it is there; object stores have none. Those above it must be there.
+
+    Raises
+    ------
+    NumPyCLIPError
+        If it cannot be made.
+    """
+    if not is_url(place):
+        try:
+            Path(place).mkdir(exist_ok=True)
+        except OSError as error:
+            raise NumPyCLIPError(f"{place}: cannot be written ({error.strerror or error}).") from error
+
+
+def numbered_files(places: Iterable[str], name: Callable[[int], str]) -> dict[int, str]:
+    """Find the files that have the name of a number, by that number."""
+    found = {}
+    for place in places:
+        digits = re.search(r"([0-9]{1,9})\.[a-z]+$", base_name(place))
+        if digits and name(number := int(digits[1])) == base_name(place):
+            found[number] = place
+    return found

@@ -1,0 +1,134 @@
+"""Parts of the output as parquet files: ``part-00000.parquet`` with a row for each input, in order.
+
+Columns: ``key``, ``embedding``, ``error``, and what is carried along. Embeddings are fixed-size lists, not tensors, so
+that any program reads them. Where there is an ``error``, the numbers in the list are null, not the list itself,
+which pyarrow 20 cannot read. A key that is not UTF-8 is in ``key_bytes``, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from numpyclip.errors import NumPyCLIPError
+from numpyclip.remote import join, listing
+from numpyclip.shards.key_columns import name_columns, text_column
+from numpyclip.shards.new_file import make_folder, new_file, numbered_files
+from numpyclip.shards.part import Kind, OutputRow
+from numpyclip.shards.spool import Spool, batches, need_pyarrow
+
+if TYPE_CHECKING:
+    from pyarrow import Array
+
+# Metadata of a single file, of which there is no manifest.
+FINGERPRINT = "numpyclip.fingerprint"
+KIND = "numpyclip.kind"
+
+RESERVED = ("key", "key_bytes", "embedding", "error")
+
+
+@dataclass(frozen=True)
+class ParquetParts:
+    """A destination of parquet files."""
+
+    place: str
+    dtype: str
+    embed_dim: int
+
+    def done(self) -> set[int]:
+        """Return the numbers of complete parts."""
+        return set(numbered_files(listing(self.place), part_name))
+
+    def write(self, number: int, rows: Iterable[OutputRow]) -> tuple[int, int]:
+        """Write a part, atomically; return the numbers of rows and of errors among them."""
+        make_folder(self.place)
+        place = join(self.place, part_name(number))
+        with _spool(self.dtype, self.embed_dim, place) as spool:
+            errors = _fill(spool, rows, self.dtype, self.embed_dim)
+            with new_file(place) as file:
+                spool.write(file)
+            return spool.rows, errors
+
+
+def part_name(number: int) -> str:
+    """Return the name of the file of a part."""
+    return f"part-{number:05d}.parquet"
+
+
+def write_parquet(
+    place: str, rows: Iterable[OutputRow], dtype: str, embed_dim: int, fingerprint: str, kind: Kind = "images"
+) -> int:
+    """Write one parquet file, atomically and in flat memory, with the columns that parts have; return its rows.
+
+    Parameters
+    ----------
+    place : str
+        A path or URL.
+    rows : iterable of OutputRow
+    dtype : {"float16", "float32"}
+    embed_dim : int
+    fingerprint : str
+        Of the model, as JSON.
+    kind : {"images", "texts"}, default="images"
+        What is embedded. Texts themselves are the keys, or in the column ``caption``.
+
+    Raises
+    ------
+    MissingPackageError
+        If pyarrow is not installed.
+    NumPyCLIPError
+        If there are no rows, or the file cannot be written.
+    """
+    need_pyarrow()
+    with _spool(dtype, embed_dim, place) as spool:
+        _fill(spool, rows, dtype, embed_dim)
+        if not spool.rows:
+            raise NumPyCLIPError(f"{place}: not written, there is nothing to put into it.")
+        with new_file(place) as file:
+            spool.write(file, {FINGERPRINT: fingerprint, KIND: kind})
+        return spool.rows
+
+
+def _spool(dtype: str, embed_dim: int, place: str) -> Spool:
+    import pyarrow
+
+    value = pyarrow.float16() if dtype == "float16" else pyarrow.float32()
+    types = {
+        "key": pyarrow.string(),
+        "embedding": pyarrow.list_(value, embed_dim),
+        "error": pyarrow.string(),
+    }
+    return Spool(place, types, RESERVED)
+
+
+def _fill(spool: Spool, rows: Iterable[OutputRow], dtype: str, embed_dim: int) -> int:
+    """Spool rows; return the number of errors."""
+    errors = 0
+    for batch in batches(rows):
+        own = name_columns("key", [row.key for row in batch])
+        own["embedding"] = _embeddings(batch, dtype, embed_dim)
+        own["error"] = text_column([_problem(row) for row in batch])
+        spool.add(own, [row.columns for row in batch])
+        errors += sum(row.embedding is None for row in batch)
+    return errors
+
+
+def _problem(row: OutputRow) -> str | None:
+    return None if row.embedding is not None else str(row.error)
+
+
+def _embeddings(rows: Sequence[OutputRow], dtype: str, embed_dim: int) -> Array:
+    import pyarrow
+
+    embeddings = np.zeros((len(rows), embed_dim), dtype)
+    missing = np.zeros(embeddings.shape, bool)
+    for number, row in enumerate(rows):
+        if row.embedding is None:
+            missing[number] = True
+        else:
+            embeddings[number] = row.embedding
+    values = pyarrow.array(embeddings.ravel(), mask=missing.ravel() if missing.any() else None)
+    return pyarrow.FixedSizeListArray.from_arrays(values, embed_dim)

@@ -1,0 +1,68 @@
+"""The values of every source: how it is read, its parts, and rows in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Kind: TypeAlias = Literal["images", "texts"]
+Reader: TypeAlias = Literal["files", "webdataset", "parquet", "lines"]
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How sources are read."""
+
+    kind: Kind
+    column: str | None = None  # of images or texts, in parquet and .json; by default the usual names
+    columns: tuple[str, ...] | None = None  # carried along; None: all others
+    rows: int = 4096  # of a part, where a source does not fix it (folders, lists)
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the input, which makes the part of the output of the same number."""
+
+    number: int
+    reader: Reader
+    source: str  # the shard, or the list; a path or URL
+    start: int = 0  # first path, row group or byte of a list
+    stop: int | None = None
+    paths: tuple[str, ...] = ()  # of "files"
+    limit: int | None = None  # rows of it that are wanted
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """An input, or why it cannot be read."""
+
+    key: str  # with surrogates for bytes that are not UTF-8: path, URL, or name within the shard ("00000.tar/000123")
+    content: str | bytes | None  # path or content of an image file, or a text; None if there is an error
+    columns: Mapping[str, Any]  # carried along, values of JSON and of pyarrow
+    error: str | None = None  # it becomes a row of the output
+
+
+@dataclass(frozen=True, eq=False)
+class OutputRow:
+    """An embedding, or why there is none."""
+
+    key: str
+    embedding: NDArray[np.float32] | None  # (embed_dim,), unit length
+    columns: Mapping[str, Any]
+    error: str | None
+
+
+@dataclass(frozen=True)
+class PartSummary:
+    """What a worker returns of a part."""
+
+    number: int
+    rows: int
+    errors: int
+    seconds: float

@@ -1,0 +1,167 @@
+"""Runs as users start them: planned, resumed, shared, interrupted and killed."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from numpyclip.batch import Options, Progress, embed, run
+from numpyclip.errors import InputError
+from numpyclip.images.decode_options import DecodeOptions
+from numpyclip.shards.part import ReadOptions
+from tests.batch.conftest import Read
+
+pytest.importorskip("pyarrow", reason="the extra numpyclip[parquet] is not installed")
+
+# Prints a line for each progress, so that whoever reads it can choose a moment.
+DRIVER = """\
+import sys
+from dataclasses import replace
+from numpyclip.batch import Options, embed, run
+run.ReadOptions = lambda *words, **options: replace(ReadOptions(*words, **options), rows=4)
+embed(sys.argv[1], sys.argv[2], model="tiny", workers=int(sys.argv[3]),
+      options=Options(batch_size=2, progress=lambda progress: print(progress.rows, flush=True)))
+""".replace("run.ReadOptions", "from numpyclip.shards.part import ReadOptions; run.ReadOptions")
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a part have four files."""
+
+    def small(*words: Any, **options: Any) -> ReadOptions:
+        return replace(ReadOptions(*words, **options), rows=4)
+
+    monkeypatch.setattr(run, "ReadOptions", small)
+
+
+def here(source: Path, destination: Path, **options: Any) -> Any:
+    """Embed in this process."""
+    return embed(source, destination, model="tiny", workers=1, options=Options(batch_size=2, **options))
+
+
+def test_a_folder_becomes_parts_and_is_not_done_again(pictures: Path, tmp_path: Path, read_rows: Read) -> None:
+    (pictures / "05.png").write_bytes(b"no image")
+    seen: list[Progress] = []
+    summary = here(pictures, tmp_path / "out", progress=seen.append)
+    assert (summary.parts, summary.parts_skipped, summary.rows, summary.errors) == (6, 0, 24, 1)
+    assert (seen[-1].parts_done, seen[-1].rows, seen[-1].seconds_left) == (6, 24, 0)
+    assert list(read_rows(tmp_path / "out")) == sorted(map(str, pictures.iterdir()))
+    again = here(pictures, tmp_path / "out")
+    assert (again.parts, again.parts_skipped, again.rows) == (6, 6, 0)
+    (tmp_path / "out" / "part-00002.parquet").unlink()
+    assert here(pictures, tmp_path / "out").rows == 4
+
+
+def test_texts_are_embedded_and_those_that_are_too_long_are_errors(tmp_path: Path) -> None:
+    (tmp_path / "captions.txt").write_text("a dog\n" + "dog " * 100 + "\na cat\n")
+    source, out = tmp_path / "captions.txt", tmp_path / "out"
+    assert embed(source, out, model="tiny", kind="texts", options=Options(limit=2)).errors == 1
+    assert embed(source, tmp_path / "cut", model="tiny", kind="texts", options=Options(truncate=True)).errors == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"decoding": DecodeOptions()}, {"dtype": "float16"}, {"layout": "clip-retrieval"}, {"limit": 8}],
+)
+def test_other_options_do_not_fit(options: dict[str, Any], pictures: Path, tmp_path: Path) -> None:
+    here(pictures, tmp_path / "out", shard=(0, 6))
+    with pytest.raises(InputError, match="started with something else"):
+        here(pictures, tmp_path / "out", **options)
+
+
+def test_embeddings_of_another_engine_do_not_fit(pictures: Path, tmp_path: Path) -> None:
+    here(pictures, tmp_path / "out")
+    manifest = tmp_path / "out" / "_manifest.json"
+    manifest.write_text(manifest.read_text().replace('"engine": "numpy"', '"engine": "openvino"'))
+    with pytest.raises(InputError, match=r'options\.engine: found "openvino", expected "numpy"'):
+        here(pictures, tmp_path / "out")
+
+
+def test_runs_share_a_destination_by_the_numbers_of_parts(pictures: Path, tmp_path: Path, read_rows: Read) -> None:
+    for share in range(4):
+        summary = here(pictures, tmp_path / "out", shard=(share, 4))
+        assert (summary.parts, summary.parts_skipped) == (2 if share < 2 else 1, 0)
+    here(pictures, tmp_path / "alone")
+    assert read_rows(tmp_path / "out") == read_rows(tmp_path / "alone")
+    with pytest.raises(InputError, match="expected"):
+        here(pictures, tmp_path / "out", shard=(4, 4))
+
+
+def test_parts_that_fail_are_named_and_tried_again(tmp_path: Path, pictures: Path, read_rows: Read) -> None:
+    missing = tmp_path / "0.tar"
+    summary = embed([pictures, missing], tmp_path / "out", model="tiny", workers=1)
+    (failed,) = summary.failed
+    assert (summary.rows, failed.number, failed.source) == (24, 6, str(missing))
+    assert "0.tar: cannot be read" in failed.error
+    missing.write_bytes(bytes(1024))
+    again = embed([pictures, missing], tmp_path / "out", model="tiny", workers=1)
+    assert (again.parts_skipped, again.failed) == (6, ())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"workers": 0}, "workers is 0; expected an integer of 1 or more"),
+        ({"on": "slurm"}, "on is 'slurm'; expected 'ray' or 'ray://host:port'"),
+        ({"options": Options(batch_size=0)}, "batch_size is 0"),
+        ({"kind": "texts"}, "holds no texts|found no lists"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str, pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        embed(pictures, tmp_path / "out", model="tiny", **arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def start(source: Path, destination: Path, workers: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", DRIVER, str(source), str(destination), str(workers)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize(
+    ("workers", "moment"),
+    [(2, 3), *(pytest.param(n, at, marks=pytest.mark.exhaustive) for n in (1, 2) for at in (1, 2, 5, 8, 11))],
+)
+def test_a_killed_driver_takes_its_workers_along_and_the_same_call_continues(
+    workers: int, moment: int, pictures: Path, tmp_path: Path, read_rows: Read
+) -> None:
+    driver = start(pictures, tmp_path / "out", workers)
+    assert driver.stdout and driver.stderr
+    for _ in range(moment):
+        assert driver.stdout.readline()
+    driver.kill()
+    _, errors = driver.communicate(timeout=60)  # until the last process that has its stderr is gone
+    assert errors == ""
+    kept = len(list((tmp_path / "out").glob("part-*.parquet")))
+    summary = here(pictures, tmp_path / "out")
+    assert (summary.parts_skipped, summary.rows) == (kept, 24 - 4 * kept)
+    here(pictures, tmp_path / "alone")
+    assert read_rows(tmp_path / "out") == read_rows(tmp_path / "alone")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        path.name for path in (tmp_path / "alone").iterdir()
+    }
+
+
+MEMORY = """\
+import resource, sys
+from dataclasses import replace
+from numpyclip.batch import Options, embed, run
+from numpyclip.shards.part import ReadOptions
+run.ReadOptions = lambda *words, **options: replace(ReadOptions(*words, **options), rows=250)
+def show(progress):
+    print(progress.rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+embed(sys.argv[1], sys.argv[2], model="tiny", workers=1, options=Options(progress=show))
+"""
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is in other units")
+def test_the_memory_of_a_worker_does_not_grow_with_the_parts_it_has_done(bird: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text(f"{bird}\n" * 3000)
+    command = [sys.executable, "-c", MEMORY, str(tmp_path / "list.txt"), str(tmp_path / "out")]
+    lines = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    peaks = {int(rows): int(mebibytes) for rows, mebibytes in map(str.split, lines)}
+    assert peaks[3000] - peaks[750] < 10

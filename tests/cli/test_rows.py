@@ -1,0 +1,94 @@
+"""Shards, lists, globs and URLs as sources of outputs of one file, and stdout."""
+
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.shards.parquet_parts import FINGERPRINT
+from tests.cli.conftest import Run
+
+
+def printed(out: str, key: str) -> list[str]:
+    return [json.loads(line)[key] for line in out.splitlines()]
+
+
+@pytest.fixture
+def archive(album: Path, tmp_path: Path) -> Path:
+    """An archive of a picture, with a caption, and a damaged one."""
+    (tmp_path / "caption").write_text("a bird")
+    with tarfile.open(tmp_path / "0.tar", "w") as tar:
+        tar.add(album / "bird.png", "000.png")
+        tar.add(tmp_path / "caption", "000.txt")
+        tar.add(album / "broken.jpg", "001.jpg")
+    return tmp_path / "0.tar"
+
+
+def test_archives_and_globs_stand_between_files_and_folders(run: Run, archive: Path, album: Path) -> None:
+    (album / "broken.jpg").unlink()
+    status, out, err = run("embed", "images", album / "house.PNG", archive, f"{album}/sub/*", album, "-m", "tiny")
+    assert status == 3
+    assert "001: cannot be read" in err
+    house, camera = str(album / "house.PNG"), str(album / "sub" / "camera.webp")
+    assert printed(out, "path") == [house, "0.tar/000", camera, str(album / "bird.png"), house, camera]
+
+
+def test_a_folder_of_archives_stands_for_them(run: Run, archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    archive.rename(tmp_path / "shards" / "0.tar")
+    assert printed(run("embed", "images", tmp_path / "shards", "-m", "tiny").out, "path") == ["0.tar/000"]
+
+
+def test_lists_of_paths_come_as_files_too(run: Run, album: Path, tmp_path: Path, tiny: CLIP) -> None:
+    (tmp_path / "list.txt").write_text(f"{album / 'bird.png'}\nalbum/house.PNG\n")
+    assert run("embed", "images", tmp_path / "list.txt", "-o", tmp_path / "out.npy", "-m", "tiny").status == 0
+    expected = tiny.embed_images([album / "bird.png", album / "house.PNG"], draft=True)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, atol=1e-6)
+
+
+def test_files_of_texts_stand_between_texts(run: Run, archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("a cat\na cow\n")
+    status, out, err = run("embed", "texts", "a dog", tmp_path / "list.txt", archive, "none.txt", "-m", "tiny")
+    assert (status, err.count("\n")) == (3, 1)  # for 001, which has no text
+    assert printed(out, "text") == ["a dog", "a cat", "a cow", "a bird", "none.txt"]
+
+
+def test_what_is_not_there_is_named_and_the_rest_is_done(run: Run, album: Path) -> None:
+    words = [f"{album}/*.gif", album / "bird.png", album / "no.tar"]
+    status, out, err = run("embed", "images", *words, "-m", "tiny")
+    assert status == 3
+    assert printed(out, "path") == [str(album / "bird.png")]
+    assert "*.gif: no file fits this pattern" in err
+    assert "no.tar: cannot be read" in err
+
+
+@pytest.mark.parametrize("kind", ["images", "texts"])
+def test_a_limit_is_one_of_inputs_of_all_sources(run: Run, kind: str, album: Path, archive: Path) -> None:
+    words = [album / "bird.png", archive] if kind == "images" else ["a dog", archive]
+    status, out, _ = run("embed", kind, *words, "--limit", 2, "-m", "tiny")
+    assert (status, out.count("\n")) == (0, 2)
+
+
+def test_parquet_has_a_row_for_every_input_and_the_columns_of_its_source(
+    run: Run, archive: Path, album: Path, tmp_path: Path, tiny: CLIP
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="the extra numpyclip[parquet] is not installed")
+    output = tmp_path / "out.parquet"
+    assert run("embed", "images", archive, album / "bird.png", "-o", output, "-m", "tiny").status == 3
+    table = parquet.read_table(output)
+    assert table["key"].to_pylist() == ["0.tar/000", "0.tar/001", str(album / "bird.png")]
+    assert table["caption"].to_pylist() == ["a bird", None, None]
+    assert [error is None for error in table["error"].to_pylist()] == [True, False, True]
+    np.testing.assert_allclose(table["embedding"][0].as_py(), tiny.embed_images(album / "bird.png")[0], atol=1e-6)
+    assert table.schema.metadata[FINGERPRINT.encode()].decode() == tiny.fingerprint.to_json()
+    words = ["embed", "texts", "a dog", "dog " * 100, "-o", output, "-m", "tiny", "--dtype", "float16"]
+    result = run(*words, "--columns", "caption")
+    assert result.status == 3
+    assert "expected at most 77 tokens" in result.err
+    assert "float" in str(parquet.read_table(output).schema.field("embedding").type)
+    assert parquet.read_table(output)["caption"].to_pylist() == ["a dog", "dog " * 100]
+    assert run("embed", "texts", output, "--column", "caption", "-m", "tiny", "--truncate").status == 0
+    assert run("embed", "images", tmp_path / "no.png", "-o", output, "-m", "tiny").status == 1

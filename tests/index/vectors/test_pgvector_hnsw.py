@@ -1,0 +1,230 @@
+"""An HNSW index of pgvector's. Random rows are the hardest there are for one."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.fingerprint import Fingerprint
+from numpyclip.errors import InputError, StoreError
+from numpyclip.images.find import FileState
+from numpyclip.index import Index, Where
+from numpyclip.index.open_store import open_store
+from numpyclip.index.records import Changes, Exif, Filed, NewPicture
+from numpyclip.index.repair import check_index
+from numpyclip.index.store import Store
+from numpyclip.index.vectors import LEAST_RECALL, Space, pgvector_hnsw
+from numpyclip.model.ops import Array
+
+ROWS, WIDTH = 600, 32
+NAME = "pictures_1_hnsw"
+
+
+def unit(rows: int, seed: int = 0) -> Array:
+    vectors = np.random.default_rng(seed).standard_normal((rows, WIDTH), np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+def changes_of(vectors: Array, start: int = 0) -> Changes:
+    """One picture in each file, of which every fortieth is in the folder `/photos/some`."""
+    changes = Changes()
+    for number, vector in enumerate(vectors, start):
+        digest = hashlib.sha256(str(number).encode()).digest()
+        folder = "some" if number % 40 == 0 else "most"
+        changes.filed.append(Filed(f"/photos/{folder}/{number:05}.jpg", FileState(1, number), digest))
+        changes.pictures[digest] = NewPicture(Exif(1, 1, f"{2000 + number % 20}-01-01T00:00:00"), vector)
+    return changes
+
+
+def add(store: Store, vectors: Array, start: int = 0) -> None:
+    with store.writing(shared=True):
+        store.begin(Fingerprint("0" * 64, "", "", "", "float32"), WIDTH)
+        store.write(changes_of(vectors, start))
+
+
+@pytest.fixture
+def store(empty_postgres: str) -> Iterator[Store]:
+    store = open_store(empty_postgres, create=True)
+    add(store, unit(ROWS))
+    yield store
+    store.close()
+
+
+def is_new(store: Store) -> bool:
+    """Tell whether pgvector has iterative scans."""
+    with store._database.reading() as connection:
+        (version,) = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
+    return tuple(map(int, version.split("."))) >= (0, 8)
+
+
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows searches have found in a graph; 0 if not all that they wanted."""
+    found: list[int] = []
+    search = pgvector_hnsw.search
+
+    def counted(*arguments: Any) -> tuple[list[tuple[int, bytes]], bool]:
+        rows, are_all = search(*arguments)
+        found.append(len(rows) * are_all)
+        return rows, are_all
+
+    monkeypatch.setattr("numpyclip.index.vectors.pgvector.search", counted)
+    return found
+
+
+def nearest(vectors: Array, query: Array, n: int) -> list[str]:
+    return [f"{row:05}.jpg" for row in np.argsort(-(vectors @ query), kind="stable")[:n]]
+
+
+def names(store: Store, query: Array, n: int, where: Where = Where()) -> list[str]:  # noqa: B008
+    (found,) = store.search("pictures", query[np.newaxis], n, where)
+    assert [match.cosine for match in found] == sorted((match.cosine for match in found), reverse=True)
+    return [Path(str(match.path)).name for match in found]
+
+
+def test_it_finds_nearly_all_and_tells_how_much(store: Store, searches: list[int]) -> None:
+    steps: list[int] = []
+    recall = store.build_hnsw(lambda numbers: (steps.append(number) or number for number in numbers))  # type: ignore[func-returns-value]
+    assert sum(steps) == ROWS
+    assert (recall.queries, recall.n) == (200, 10)
+    assert recall.least > 0.95
+    vectors, hits = unit(ROWS), 0
+    for query in unit(20, seed=1):
+        hits += len(set(nearest(vectors, query, 10)) & set(names(store, query, 10)))
+    assert searches == [10] * 20
+    assert hits > 0.95 * 200
+
+
+def test_the_graph_is_what_the_server_reads(store: Store) -> None:
+    store.build_hnsw()
+    with store._database.reading() as connection:
+        graph = pgvector_hnsw.Graph.of(connection, NAME)
+        assert graph is not None
+        plans: list[str] = []
+        explained = Explained(connection, plans)
+        for where in (Where(), Where("/photos/some"), Where(after="2005")):
+            pgvector_hnsw.search(explained, graph, Space(1, "pictures"), unit(1)[0], 10, where)
+    assert len(plans) == 3
+    assert all(f"Index Scan using {NAME}" in plan for plan in plans)
+
+
+class Explained:
+    """A connection that keeps the plan of each search."""
+
+    def __init__(self, connection: Any, plans: list[str]) -> None:
+        self._connection, self._plans = connection, plans
+
+    def execute(self, sql: str, values: Any = (), /) -> Any:
+        if "embedding" in sql:
+            plan = self._connection.execute(f"EXPLAIN {sql}", values).fetchall()
+            self._plans.append("\n".join(line for (line,) in plan))
+        return self._connection.execute(sql, values)
+
+    def executemany(self, sql: str, rows: Any, /) -> None:
+        raise NotImplementedError
+
+
+def test_conditions_lose_nothing(store: Store, searches: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, query, numbers = unit(ROWS), unit(1, seed=2)[0], np.arange(ROWS)[:, np.newaxis]
+    in_folder = Where("/photos/some"), nearest(np.where(numbers % 40 == 0, vectors, -query), query, 10)
+    of_date = Where(after="2010"), nearest(np.where(numbers % 20 >= 10, vectors, -query), query, 10)
+    store.build_hnsw()
+    for where, expected in (in_folder, of_date):
+        assert names(store, query, 10, where) == expected
+    assert searches == []  # few pass them
+    monkeypatch.setattr(pgvector_hnsw, "_FEW", 10)
+    for where, expected in (in_folder, of_date):
+        assert len(set(names(store, query, 10, where)) & set(expected)) >= (10 if where.folder else 9)
+    assert searches == ([0, 10] if is_new(store) else [])  # of those in a folder there are too few to stop at
+
+
+def test_rows_that_came_later_are_found(store: Store, searches: list[int]) -> None:
+    store.build_hnsw()
+    later = unit(20, seed=3)
+    add(store, later, ROWS)
+    for number, query in enumerate(later, ROWS):
+        assert names(store, query, 1) == [f"{number:05}.jpg"]
+    assert searches == [1] * 20
+
+
+def test_more_may_be_wanted_than_there_are(store: Store) -> None:
+    store.build_hnsw()
+    assert len(names(store, unit(1)[0], 2000)) == ROWS
+
+
+def test_one_that_misses_too_much_is_not_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.build_hnsw()
+    for name, value in {"_CONNECTIONS": 2, "_EXPANSION": 4, "_LEAST": 10, "_WIDTH": 1}.items():
+        monkeypatch.setattr(pgvector_hnsw, name, value)
+    recall = store.build_hnsw()
+    assert recall.least < LEAST_RECALL
+    assert not recall.is_good
+    assert not store.remove_hnsw()  # nor is there the one before
+
+
+def test_one_that_is_not_complete_is_passed_over_and_repaired(
+    store: Store, searches: list[int], empty_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pgvector_hnsw, "_measure", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.build_hnsw()
+    assert not store.has_damaged_hnsw()
+    assert not store.remove_hnsw()
+    with store._database.building() as connection:  # as a killed process leaves it
+        connection.execute(
+            f"CREATE INDEX {NAME}_new ON vectors USING hnsw ((embedding::vector({WIDTH})) vector_ip_ops)"
+        )
+    assert len(names(store, unit(1)[0], 5)) == 5
+    assert searches == []
+    assert store.has_damaged_hnsw()
+    (problem,) = check_index(empty_postgres)
+    assert problem.startswith("HNSW index: built again, recall ")
+    assert store.remove_hnsw()
+    assert not store.remove_hnsw()
+
+
+def test_that_of_a_model_before_is_removed(empty_postgres: str, photos: Path, tiny: CLIP) -> None:
+    with Index(empty_postgres, tiny, create=True) as index:
+        index.update([photos])
+        expected = [match.path for match in index.search("a bird", 4)]
+        assert index.store.build_hnsw().least == 1
+        assert [match.path for match in index.search("a bird", 4)] == expected
+        with index.store.writing():
+            index.store.start_migration(index.model.fingerprint, WIDTH)
+            index.store.finish_migration()
+        assert not index.store.remove_hnsw()
+
+
+@pytest.mark.parametrize(
+    ("version", "width", "said"), [("0.4.4", 32, "needs pgvector 0.5"), ("0.6.2", 2001, "2000 dim")]
+)
+def test_what_a_server_cannot_do_is_refused(version: str, width: int, said: str) -> None:
+    class Server:
+        def execute(self, sql: str, values: Any = (), /) -> Any:
+            self.row = (version,) if "extversion" in sql else (width,)
+            return self
+
+        def fetchone(self) -> Any:
+            return self.row
+
+        def executemany(self, sql: str, rows: Any, /) -> None:
+            raise NotImplementedError
+
+    with pytest.raises(InputError, match=said):
+        pgvector_hnsw.build(Server(), Space(1, "pictures"), iter)
+
+
+def test_of_nothing_there_is_no_graph(empty_postgres: str) -> None:
+    store = open_store(empty_postgres, create=True)
+    with pytest.raises(StoreError, match="holds no pictures yet"):
+        store.build_hnsw()
+    store.close()

@@ -1,0 +1,119 @@
+"""A real object store: S3, as moto serves it on this machine."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numpyclip import remote
+from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.shards.embeddings import read_embeddings
+from numpyclip.shards.part import OutputRow, ReadOptions
+from numpyclip.shards.plan import plan
+from numpyclip.shards.read import read_part
+from numpyclip.shards.write import open_destination
+from tests.shards.shard_files import parquet, tar
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    fsspec = pytest.importorskip("fsspec", reason="URLs need fsspec")
+    pytest.importorskip("s3fs", reason="s3:// URLs need s3fs")
+    moto = pytest.importorskip("moto.server", reason="an S3 server needs moto[server]")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
+        patch.setenv("AWS_ACCESS_KEY_ID", "key")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        fsspec.filesystem("s3").mkdir("bucket")
+        yield "s3://bucket"
+        fsspec.filesystem("s3").clear_instance_cache()
+    server.stop()
+
+
+def upload(url: str, content: bytes, folder: Path) -> None:
+    (folder / "file").write_bytes(content)
+    remote.put(folder / "file", url)
+
+
+def test_shards_are_found_and_read(bucket: str, tmp_path: Path) -> None:
+    contents = [bytes([number]) * 300_000 for number in range(40)]
+    for shard in range(2):
+        part = contents[shard * 20 : shard * 20 + 20]
+        archive, table = {f"{n}.jpg": content for n, content in enumerate(part)}, {"image": part}
+        upload(f"{bucket}/in/{shard}.tar", tar(archive), tmp_path)
+        upload(f"{bucket}/tables/{shard}.parquet", parquet(table, group=10, compression="none"), tmp_path)
+    options = ReadOptions("images", rows=10)
+    for source in (f"{bucket}/in", f"{bucket}/in/*.tar", f"{bucket}/in/{{0..1}}.tar", f"{bucket}/tables"):
+        rows = [row for part in plan(source, options) for row in read_part(part, options)]
+        assert [row.content for row in rows] == contents
+
+
+def test_files_are_written_whole_and_listed(bucket: str, tmp_path: Path) -> None:
+    assert remote.listing(f"{bucket}/out") == []
+    upload(f"{bucket}/out/part", bytes(6 << 20), tmp_path)  # of several requests
+    remote.write_new(f"{bucket}/out/manifest.json", b"{}")
+    remote.write_new(f"{bucket}/out/manifest.json", b"another")
+    assert remote.listing(f"{bucket}/out") == [f"{bucket}/out/manifest.json", f"{bucket}/out/part"]
+    assert remote.read_bytes(f"{bucket}/out/manifest.json", 9) == b"{}"
+    assert (remote.exists(f"{bucket}/out"), remote.exists(f"{bucket}/none")) == (True, False)
+
+
+def test_what_is_not_there_is_told(bucket: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"s3://bucket/none.tar: cannot be read \(there is no such file\)"):
+        remote.open_stream(f"{bucket}/none.tar")
+    with pytest.raises(NumPyCLIPError, match=r"s3://other/a: cannot be written"):
+        upload("s3://other/a", b"", tmp_path)
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+import s3fs
+from numpyclip.shards.part import OutputRow
+from numpyclip.shards.write import open_destination
+call = s3fs.S3FileSystem._call_s3
+
+async def killed(system, method, *arguments, **options):
+    if method == "put_object" and options["Key"].endswith(".parquet"):  # the last file of a part
+        os.kill(os.getpid(), signal.SIGKILL)
+    return await call(system, method, *arguments, **options)
+
+s3fs.S3FileSystem._call_s3 = killed
+rows = [OutputRow(str(n), np.eye(1, 4, dtype=np.float32)[0], {}, None) for n in range(3)]
+open_destination(sys.argv[1], sys.argv[2], "float32", 4, "images").write(0, rows)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX")
+@pytest.mark.parametrize("layout", ["parquet", "clip-retrieval"])
+def test_a_process_killed_while_it_uploads_leaves_no_part(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: Any
+) -> None:
+    pytest.importorskip("pyarrow")
+    place = f"{bucket}/{layout}"
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ended = subprocess.run([sys.executable, "-c", KILLED, place, layout])
+    assert ended.returncode == -signal.SIGKILL
+    destination = open_destination(place, layout, "float32", 4, "images")
+    assert destination.done() == set()
+    vectors = np.eye(4, dtype=np.float32)
+    rows = [OutputRow(str(number), vector, {}, None) for number, vector in enumerate(vectors)]
+    assert destination.write(0, rows) == (4, 0)
+    assert destination.done() == {0}
+    ((keys, embeddings, _),) = read_embeddings(place)
+    assert keys == ["0", "1", "2", "3"]
+    np.testing.assert_array_equal(embeddings, vectors)
+    assert list(tmp_path.iterdir()) == []
+    assert len(remote.listing(place, recursive=True)) == (1 if layout == "parquet" else 2)
