@@ -24,6 +24,7 @@ from numpyclip.model.ops import Array
 from numpyclip.shards.embeddings import fingerprint_at, missing_parts, read_embeddings
 
 _ASKED = 3  # pictures that are embedded again, where nothing says which model embeddings are of
+_WRITTEN = 1000  # files at least, in one transaction
 _SAME = 0.99  # cosine of a picture's embeddings: rounded to float16 and decoded at another size it is more
 
 
@@ -69,9 +70,14 @@ def import_embeddings(
 
     def batches() -> Iterator[int]:
         nonlocal new
+        changes = Changes()
         for paths, embeddings, columns in read_embeddings(place, "images", dimensions):
-            new += _add_pictures(index.store, _with_copies(paths, columns), embeddings, report)
+            _add_pictures(changes, _with_copies(paths, columns), embeddings, report)
+            if len(changes.filed) >= _WRITTEN:
+                new += index.store.write(changes)
+                changes = Changes()
             yield len(paths)
+        new += index.store.write(changes)
         for texts, embeddings, _ in read_embeddings(place, "texts", dimensions):
             new += _add_texts(index.store, texts, embeddings)
             yield len(texts)
@@ -83,9 +89,10 @@ def import_embeddings(
     return new
 
 
-def _add_pictures(store: Store, paths: Iterable[list[str]], embeddings: Array, report: Callable[[str], object]) -> int:
+def _add_pictures(
+    changes: Changes, paths: Iterable[list[str]], embeddings: Array, report: Callable[[str], object]
+) -> None:
     """Add images, each with the paths of all its files."""
-    changes = Changes()
     for files, embedding in zip(paths, embeddings, strict=True):
         for path in files:
             try:
@@ -93,13 +100,11 @@ def _add_pictures(store: Store, paths: Iterable[list[str]], embeddings: Array, r
                 state = FileState.of(path)
                 with file_content(path) as data:
                     digest = hashlib.sha256(data).digest()
-                    if digest not in changes.pictures and not store.knows(digest):
+                    if digest not in changes.pictures:
                         changes.pictures[digest] = NewPicture(read_exif(data, path), embedding)
                 changes.filed.append(Filed(path, state, digest))
             except PictureError as error:
                 report(str(error))
-    store.write(changes)
-    return len(changes.pictures)
 
 
 def _with_copies(paths: list[str], columns: dict[str, list[Any]]) -> Iterator[list[str]]:

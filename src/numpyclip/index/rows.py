@@ -188,6 +188,21 @@ def put_texts(connection: Connection, texts: Iterable[str]) -> dict[str, int]:
     return numbers
 
 
+def unknown_texts(connection: Connection, texts: Iterable[str]) -> list[str]:
+    """Return those of some texts that are not there, each once."""
+    unknown = {hashlib.sha256(bytes_of(text)).digest(): text for text in texts}
+    for some in batched(list(unknown), MOST_VALUES):
+        for (digest,) in connection.execute(f"SELECT digest FROM texts WHERE digest {one_of(len(some))}", some):
+            del unknown[digest]
+    return list(unknown.values())
+
+
+def has_embeddings(connection: Connection, space: Space) -> bool:
+    """Tell whether there are any."""
+    sql = "SELECT 1 FROM vectors WHERE generation = ? AND side = ? LIMIT 1"
+    return connection.execute(sql, space).fetchone() is not None
+
+
 def with_embedding(connection: Connection, space: Space, numbers: Iterable[int]) -> set[int]:
     """Return those of some pictures or texts that have an embedding."""
     found: set[int] = set()
@@ -228,31 +243,54 @@ def path_of(directory: bytes, name: bytes) -> str:
     return os.path.join(os.fsdecode(directory), os.fsdecode(name))
 
 
-def files_of(connection: Connection, picture: int, where: Where = EVERYWHERE) -> list[Any]:
-    """Return the files of a picture, in order: path and date, then what `Exif` consists of."""
+def files_of(connection: Connection, pictures: Sequence[int], where: Where = EVERYWHERE) -> dict[int, list[Any]]:
+    """Return the files of pictures, in order: path and date, then what `Exif` consists of."""
     condition, values = conditions(where)
-    sql = (
-        "SELECT directory, name, date, width, height, taken, latitude, longitude FROM files "
-        f"JOIN pictures ON id = picture WHERE picture = ? AND {condition} ORDER BY directory, name"
-    )
-    rows = connection.execute(sql, (picture, *values))
-    kinds = (bytes, bytes, str, *_EXIF)
-    return [(path_of(directory, name), *known) for directory, name, *known in (checked(row, *kinds) for row in rows)]
+    found: dict[int, list[Any]] = {picture: [] for picture in pictures}
+    for some in batched(pictures, MOST_VALUES):
+        sql = (
+            "SELECT picture, directory, name, date, width, height, taken, latitude, longitude FROM files "
+            f"JOIN pictures ON id = picture WHERE picture {one_of(len(some))} AND {condition} ORDER BY directory, name"
+        )
+        for row in connection.execute(sql, (*some, *values)):
+            picture, directory, name, *known = checked(row, int, bytes, bytes, str, *_EXIF)
+            found[picture].append((path_of(directory, name), *known))
+    return found
 
 
 def matches(
     connection: Connection, modality: Modality, found: Iterable[Found], where: Where = EVERYWHERE
 ) -> Iterator[Match]:
     """Look up what was found; pictures without a file that `where` selects are left out."""
+    found = list(found)
+    numbers = [number for number, *_ in found]
+    if modality == "texts":
+        texts = _texts_of(connection, numbers)
+        for number, cosine, embedding in found:
+            yield Match(number, cosine, embedding, text=texts[number])
+        return
+    files = files_of(connection, numbers, where)
     for number, cosine, embedding in found:
-        if modality == "texts":
-            row = connection.execute("SELECT text FROM texts WHERE id = ?", (number,)).fetchone()
-            if row is None:
-                raise Damage(f"lacks text {number}")
-            yield Match(number, cosine, embedding, text=text_of(*checked(row, (bytes, str))))
-        elif files := files_of(connection, number, where):
-            (path, date, *exif), *copies = files
+        if files[number]:
+            (path, date, *exif), *copies = files[number]
             yield Match(number, cosine, embedding, path, tuple(copy for copy, *_ in copies), date, Exif(*exif))
+
+
+def _texts_of(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
+    texts: dict[int, str] = {}
+    for some in batched(numbers, MOST_VALUES):
+        rows = connection.execute(f"SELECT id, text FROM texts WHERE id {one_of(len(some))}", some)
+        texts.update((number, text_of(data)) for number, data in (checked(row, int, (bytes, str)) for row in rows))
+    if lost := [number for number in numbers if number not in texts]:
+        raise Damage(f"lacks text {lost[0]}")
+    return texts
+
+
+def drop_picture(connection: Connection, number: int) -> None:
+    """Remove a picture, with its files and embeddings."""
+    connection.execute("DELETE FROM files WHERE picture = ?", (number,))
+    connection.execute("DELETE FROM vectors WHERE side = 'pictures' AND item = ?", (number,))
+    connection.execute("DELETE FROM pictures WHERE id = ?", (number,))
 
 
 def pending(connection: Connection, space: Space, column: str, n: int) -> list[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -14,14 +13,13 @@ from numpyclip.errors import InputError, StoreError
 from numpyclip.images.find import FileState
 from numpyclip.index import generations, rows
 from numpyclip.index.database import Connection, Database
-from numpyclip.index.database.sql import MOST_VALUES, below, checked, generation, meta, one_of, set_meta
+from numpyclip.index.database.sql import below, checked, generation, meta, set_meta
 from numpyclip.index.drop_damaged import drop_damaged
 from numpyclip.index.generations import following, searched
 from numpyclip.index.records import MODALITIES, Changes, Counts, Match, Modality
 from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors
 from numpyclip.index.where import EVERYWHERE, Where, absolute, is_path
 from numpyclip.model.ops import Array
-from numpyclip.runtime.chunks import batched
 
 _LENGTHS = 1e-3  # that squares of lengths are off 1, at most
 _PAGE = 4096  # pictures or texts at once
@@ -130,31 +128,23 @@ class Store:
     def knows(self, digest: bytes) -> bool:
         """Tell whether a picture with this content has an embedding."""
         with self._database.reading() as connection:
-            return connection.execute("SELECT 1 FROM pictures WHERE digest = ?", (digest,)).fetchone() is not None
+            return bool(rows.pictures_of(connection, [digest]))
 
     def embeddings_of(self, digests: Sequence[bytes]) -> dict[bytes, Array]:
         """Look up embeddings (embed_dim,) of pictures by the SHA-256 of their files; those without one are left out."""
-        numbers: dict[int, bytes] = {}
         with self._database.reading() as connection:
-            for some in batched(digests, MOST_VALUES):
-                sql = f"SELECT id, digest FROM pictures WHERE digest {one_of(len(some))}"
-                numbers.update(checked(row, int, bytes) for row in connection.execute(sql, some))
+            known = rows.pictures_of(connection, digests)
+            numbers = {number: digest for digest, (number, _) in known.items()}
             found = self._vectors.take(connection, searched(connection, "pictures"), list(numbers))
         return {numbers[number]: embedding for number, embedding in found.items()}
 
     def write(self, changes: Changes) -> int:
-        """Apply changes, and return how many pictures are new; those that have an embedding stay as they are.
-
-        Raises
-        ------
-        InputError
-            If a file's digest is of no picture, neither in the changes nor in the store.
-        """
+        """Apply changes, and return how many pictures are new; InputError if a file's digest is of no picture."""
         with self._database.transaction() as connection:
             rows.put_pictures(connection, {digest: picture.exif for digest, picture in changes.pictures.items()})
             found = rows.pictures_of(connection, changes.pictures)
             embeddings = {number: changes.pictures[digest].embedding for digest, (number, _) in found.items()}
-            new = self._add_new(connection, searched(connection, "pictures"), embeddings)
+            new = self._add(connection, searched(connection, "pictures"), embeddings)
             gone = sorted(map(rows.key_of, changes.forgotten))
             connection.executemany("DELETE FROM files WHERE directory = ? AND name = ?", gone)
             rows.put_files(connection, changes.filed, self._database.key_of_files)
@@ -166,16 +156,12 @@ class Store:
             numbers = rows.put_texts(connection, texts)
             of_text = dict(zip(texts, embeddings, strict=True))
             found = {number: of_text[text] for text, number in numbers.items()}
-            self._add_new(connection, searched(connection, "texts"), found)
+            self._add(connection, searched(connection, "texts"), found)
 
     def unknown_texts(self, texts: Iterable[str]) -> list[str]:
         """Return those of some texts that are not in the index, each once."""
-        unknown = {hashlib.sha256(rows.bytes_of(text)).digest(): text for text in texts}
         with self._database.reading() as connection:
-            for some in batched(list(unknown), MOST_VALUES):
-                for (digest,) in connection.execute(f"SELECT digest FROM texts WHERE digest {one_of(len(some))}", some):
-                    del unknown[digest]
-        return list(unknown.values())
+            return rows.unknown_texts(connection, texts)
 
     def counts(self, where: Where = EVERYWHERE) -> Counts:
         """Count files and pictures that `where` selects, and all texts and unreadable files."""
@@ -231,10 +217,9 @@ class Store:
     def pending_pictures(self, n: int) -> list[tuple[int, bytes, list[str]]]:
         """Return some pictures without an embedding of the next model: number, digest and paths."""
         with self._database.reading() as connection:
-            return [
-                (number, digest, [path for path, *_ in rows.files_of(connection, number)])
-                for number, digest in rows.pending(connection, following(connection, "pictures"), "digest", n)
-            ]
+            pending = rows.pending(connection, following(connection, "pictures"), "digest", n)
+            files = rows.files_of(connection, [number for number, _ in pending])
+            return [(number, digest, [path for path, *_ in files[number]]) for number, digest in pending]
 
     def pending_texts(self, n: int, *, migrating: bool = True) -> list[tuple[int, str]]:
         """Return some texts without an embedding, of the next model or of this one: number and text."""
@@ -249,15 +234,13 @@ class Store:
         """Add embeddings of pictures or texts that are in the index, of the next model or of this one."""
         with self._database.transaction() as connection:
             space = following(connection, modality) if migrating else searched(connection, modality)
-            self._add_new(connection, space, dict(zip(numbers, embeddings, strict=True)))
+            self._add(connection, space, dict(zip(numbers, embeddings, strict=True)))
 
     def drop_pictures(self, numbers: Sequence[int]) -> None:
         """Remove pictures whose files cannot be read any more."""
         with self._database.transaction() as connection:
             for number in numbers:
-                connection.execute("DELETE FROM files WHERE picture = ?", (number,))
-                connection.execute("DELETE FROM vectors WHERE side = 'pictures' AND item = ?", (number,))
-                connection.execute("DELETE FROM pictures WHERE id = ?", (number,))
+                rows.drop_picture(connection, number)
 
     def finish_migration(self) -> None:
         """Replace the embeddings that are searched by those of the next model."""
@@ -295,8 +278,7 @@ class Store:
         """Build an HNSW index of all pictures, which searches then use: faster, but approximate."""
         with self._database.building() as connection:
             space = searched(connection, "pictures")
-            sql = "SELECT 1 FROM vectors WHERE generation = ? AND side = ? LIMIT 1"
-            if connection.execute(sql, space).fetchone() is None:
+            if not rows.has_embeddings(connection, space):
                 raise StoreError(f"{self.place}: holds no pictures yet; there is nothing to build a graph of.")
             return self._vectors.build_hnsw(connection, space, progress)
 
@@ -309,21 +291,22 @@ class Store:
         """Close connections to a server, if it has any."""
         self._database.close()
 
-    def _add_new(self, connection: Connection, space: Space, embeddings: Mapping[int, Array]) -> int:
-        """Add embeddings by the numbers of their pictures or texts, but to those that have one; return how many."""
-        known = rows.with_embedding(connection, space, embeddings)
-        if new := sorted(embeddings.keys() - known):
-            self._add(connection, space, new, np.stack([embeddings[number] for number in new]))
-        return len(new)
+    def _add(self, connection: Connection, space: Space, embeddings: Mapping[int, Array]) -> int:
+        """Add embeddings by the numbers of their pictures or texts, but to those that have one; return how many.
 
-    def _add(self, connection: Connection, space: Space, numbers: Sequence[int], embeddings: Array) -> None:
-        """Add embeddings; InputError for what would be in the index, and found by no search."""
-        squares = np.einsum("ij,ij->i", embeddings, embeddings, dtype=np.float64)
+        InputError for what would be in the index, and found by no search.
+        """
+        new = sorted(embeddings.keys() - rows.with_embedding(connection, space, embeddings))
+        if not new:
+            return 0
+        added = np.stack([embeddings[number] for number in new])
+        squares = np.einsum("ij,ij->i", added, added, dtype=np.float64)
         if not (np.abs(squares - 1) < _LENGTHS).all():
             raise InputError(f"{self.place}: an embedding is not of unit length; expected finite ones, normalized.")
         if self._mix is not None:
             generations.replace_fingerprint(connection, self._mix)
-        self._vectors.add(connection, space, numbers, embeddings)
+        self._vectors.add(connection, space, new, added)
+        return len(new)
 
     def _remove_old_generations(self) -> None:
         with self._database.reading() as connection:

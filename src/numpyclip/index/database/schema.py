@@ -33,6 +33,8 @@ CREATE TABLE IF NOT EXISTS vectors (generation INTEGER NOT NULL, side TEXT NOT N
 _TEXTS = "CREATE TABLE IF NOT EXISTS texts (id {number}, text {bytes} NOT NULL, digest {bytes} NOT NULL UNIQUE);"
 FOLDER_BYTES = 1024  # of a path, by which PostgreSQL finds all files below it: its indexes take no long values
 FILES_BELOW = f"CREATE INDEX IF NOT EXISTS files_below ON files (substr(directory, 1, {FOLDER_BYTES}))"
+# By itself PostgreSQL keeps rows of more than 2 kB elsewhere; to compare embeddings there takes ten times as long.
+_WHOLE_ROWS = "ALTER TABLE vectors SET (toast_tuple_target = 8160)"
 _POSTGRES_KEYS = """
 CREATE UNIQUE INDEX IF NOT EXISTS folders_key ON folders (sha256(path));
 CREATE UNIQUE INDEX IF NOT EXISTS files_key ON files (sha256(directory), name);
@@ -64,7 +66,7 @@ POSTGRES = (
         vectors="item bigint NOT NULL, embedding vector NOT NULL, PRIMARY KEY (generation, side, item)",
     )
     + _POSTGRES_KEYS
-    + f"{FILES_BELOW};"
+    + f"{FILES_BELOW};{_WHOLE_ROWS};"
 )
 
 # From version 1. In SQLite `sha256` is a function of the connection's.
@@ -85,5 +87,6 @@ POSTGRES_UPGRADE = (
     "ALTER TABLE folders DROP CONSTRAINT folders_pkey",
     "ALTER TABLE files DROP CONSTRAINT files_pkey",
     *_POSTGRES_KEYS.strip().split("\n"),
+    _WHOLE_ROWS,
     f"UPDATE meta SET value = '{VERSION}' WHERE key = 'version'",
 )
