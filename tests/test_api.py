@@ -108,3 +108,9 @@ def test_tasks_have_one_word_for_one_parameter(name: str) -> None:
     called = [value, *methods, *([value.__call__] if inspect.isclass(value) and "__call__" in vars(value) else [])]
     parameters = {parameter for function in called for parameter in inspect.signature(function).parameters}
     assert not parameters & {"picture", "pictures", "k", "n", "minimum", "report", "read"}
+
+
+def test_a_model_without_an_engine_imports_none() -> None:
+    found = modules_after('import numpyclip; numpyclip.load("tiny")')
+    assert "numpyclip.dual_encoder.clip" in found
+    assert not [name for name in found if name.startswith("numpyclip.engines")]

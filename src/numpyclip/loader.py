@@ -180,6 +180,8 @@ def _choose(
     engine: object, device: object, precision: object, exported: ExportedModel | None, low_memory: bool
 ) -> Engine | None:
     """Return the engine that is asked for, None for NumPy."""
+    if exported is None and engine is None and precision is None and str(device) == "cpu":
+        return None  # without importing engines, to start fast
     from numpyclip.engines.selection import choose, choose_for_graphs
 
     if exported is None:

@@ -16,7 +16,6 @@ from numpyclip.arguments import ENGINE_OPTIONS
 from numpyclip.cli.options import USUAL_MODEL, add_model_options, load_model
 from numpyclip.cli.outputs import say
 from numpyclip.errors import EngineError, InputError, MissingPackageError, NumPyCLIPError
-from numpyclip.families.repository_files import is_exported
 from numpyclip.index.model_options import MODEL_OPTIONS, remembered_options
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ def load_remembered(
         remembered = {key: value for key, value in remembered.items() if key not in ENGINE_OPTIONS}
     wanted = given if arguments.model is not None else {**remembered, **given}
     is_same = all(wanted.get(key) == remembered.get(key) for key in _NAMED)
-    has_file = _has_file(wanted) or _has_lost_file(remembered) or is_exported(Path(remembered.get("model", "")))
+    has_file = _has_file(wanted) or _has_lost_file(remembered) or _is_exported(remembered.get("model", ""))
     may_fit = is_same or (must_fit and has_file) or _are_copies(wanted, remembered)
     if remembered and must_fit and not may_fit:
         raise InputError(
@@ -151,8 +150,14 @@ def _explained(made_with: dict[str, str], arguments: argparse.Namespace) -> Iter
         if made_with in ({}, {"engine": "numpy"}):
             raise
         options = " ".join(f"--{key} {value}" for key, value in made_with.items())
-        other = "" if is_exported(Path(arguments.model)) else "; --engine numpy searches it, too"
+        other = "" if _is_exported(arguments.model) else "; --engine numpy searches it, too"
         raise type(error)(f"{error} The index was made with {options}{other}.") from error
+
+
+def _is_exported(model: str) -> bool:
+    from numpyclip.families.repository_files import is_exported  # slow to import
+
+    return is_exported(Path(model))
 
 
 def dimensions(options: dict[str, str]) -> int | None:
