@@ -133,7 +133,17 @@ def test_a_store_is_read_as_folders_are(store: ObjectStore) -> None:
     ]
     for source in ("memory://shards", "memory://shards/{0..2}.tar", "memory://shards/*.tar"):
         assert [row.key for row in rows(plan(source, IMAGES), IMAGES)] == ["0.tar/a", "1.tar/a", "2.tar/a"]
-    assert [part.source for part in plan("https://x.org/image?id=1", IMAGES)] == ["https://x.org/image?id=1"]
+
+
+@pytest.mark.parametrize("query", ["id=1", "name=0.tar"])
+def test_any_other_url_of_a_web_server_is_an_image(query: str) -> None:
+    (part,) = plan(f"https://x.org/image?{query}", IMAGES)
+    assert (part.reader, part.paths) == ("files", (f"https://x.org/image?{query}",))
+
+
+def test_a_url_of_a_shard_may_have_a_query() -> None:
+    (part,) = plan("https://x.org/0.tar?X-Amz-Signature=ab", IMAGES)
+    assert (part.reader, part.source) == ("webdataset", "https://x.org/0.tar?X-Amz-Signature=ab")
 
 
 def test_archives_are_opened_when_they_are_read(store: ObjectStore) -> None:

@@ -12,15 +12,13 @@ from typing import NamedTuple
 from numpyclip.arguments import OnError, as_paths
 from numpyclip.errors import InputError
 from numpyclip.images.find import find_pictures, is_ignored, is_picture_name
-from numpyclip.remote import base_name, is_url, listing
+from numpyclip.remote import base_name, is_url, is_web, listing
 from numpyclip.shards.fetch import in_order
 from numpyclip.shards.lines import lines
 from numpyclip.shards.parquet import NotParquetError, row_groups
 from numpyclip.shards.part import Part, ReadOptions
-from numpyclip.shards.places import ARCHIVES, LISTS, PARQUET, places
+from numpyclip.shards.places import ARCHIVES, LISTS, PARQUET, places, reader_of
 from numpyclip.shards.read import read_part
-
-_WEB = ("http://", "https://")
 
 
 class _Piece(NamedTuple):
@@ -76,14 +74,14 @@ def plan(
 
 def _pieces(place: str, options: ReadOptions, on_error: OnError) -> list[_Piece]:
     """Look at a path or URL."""
-    name = place.lower()
-    if name.endswith(ARCHIVES):
+    reader = reader_of(place)
+    if reader == "webdataset":
         return [_Piece(Part(0, "webdataset", place), None)]
-    if name.endswith(PARQUET):
+    if reader == "parquet":
         return list(_of_parquet(place, options))
-    if name.endswith(LISTS):
+    if reader == "lines":
         return list(_of_list(place, options))
-    if os.path.isdir(place) or (is_url(place) and not is_picture_name(place) and not name.startswith(_WEB)):
+    if os.path.isdir(place) or (is_url(place) and not is_picture_name(place) and not is_web(place)):
         return _of_folder(place, options, on_error)
     if not is_url(place) and not os.path.lexists(place):
         raise InputError(f"{place}: there is no such file or folder.")
