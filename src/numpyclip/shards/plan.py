@@ -15,7 +15,7 @@ from numpyclip.images.find import find_pictures, is_ignored, is_picture_name
 from numpyclip.remote import base_name, is_url, is_web, listing
 from numpyclip.shards.fetch import in_order
 from numpyclip.shards.lines import lines
-from numpyclip.shards.parquet import NotParquetError, row_groups
+from numpyclip.shards.parquet import row_groups
 from numpyclip.shards.part import Part, ReadOptions
 from numpyclip.shards.places import ARCHIVES, LISTS, PARQUET, places, reader_of
 from numpyclip.shards.read import read_part
@@ -78,7 +78,7 @@ def _pieces(place: str, options: ReadOptions, on_error: OnError) -> list[_Piece]
     if reader == "webdataset":
         return [_Piece(Part(0, "webdataset", place), None)]
     if reader == "parquet":
-        return list(_of_parquet(place, options))
+        return [_Piece(Part(0, "parquet", place, *run), rows) for *run, rows in row_groups(place, options)]
     if reader == "lines":
         return list(_of_list(place, options))
     if os.path.isdir(place) or (is_url(place) and not is_picture_name(place) and not is_web(place)):
@@ -121,14 +121,6 @@ def _images_in(folder: str, on_error: OnError) -> list[str]:
         for file in listing(folder, recursive=True)
         if is_picture_name(file) and not any(map(is_ignored, file[start:].split("/")))
     ]
-
-
-def _of_parquet(source: str, options: ReadOptions) -> Iterator[_Piece]:
-    try:
-        for start, stop, rows in row_groups(source, options):
-            yield _Piece(Part(0, "parquet", source, start, stop), rows)
-    except NotParquetError:  # which fails when it is read: others are no worse for it
-        yield _Piece(Part(0, "parquet", source), 0)
 
 
 def _of_list(source: str, options: ReadOptions) -> Iterator[_Piece]:
