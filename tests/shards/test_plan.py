@@ -62,6 +62,17 @@ def test_images_that_are_named_one_by_one_share_parts(here: Path) -> None:
     assert [part.number for part in parts] == [0, 1, 2, 3]
 
 
+def test_a_part_of_images_has_the_source_of_its_first_one(here: Path) -> None:
+    touch(here / "a", *(f"{number}.jpg" for number in range(6)))
+    touch(here / "b", *(f"{number}.jpg" for number in range(7)))
+    assert [(part.source, len(part.paths)) for part in plan(["a", "b"], IMAGES)] == [
+        ("a", 4),
+        ("a", 4),
+        ("b", 4),
+        ("b", 1),
+    ]
+
+
 def test_a_folder_without_images_is_its_archives(here: Path) -> None:
     """img2dataset puts a parquet file and a .json file beside each archive."""
     touch(here / "shards", "10.tar", "2.tar", "1.tar.gz", ".3.tar", "2.parquet", "2_stats.json", "in/5.tar", "a.txt")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from typing import NamedTuple
 
 from numpyclip.arguments import OnError, as_paths
@@ -137,21 +137,13 @@ def _of_list(source: str, options: ReadOptions) -> Iterator[_Piece]:
 
 def _divided(pieces: Iterable[_Piece], rows: int) -> Iterator[_Piece]:
     """Put image files that follow each other into parts of so many."""
-    source, paths = "", list[str]()
-    for piece in pieces:
-        if piece.part.reader != "files":
-            if paths:
-                yield _of_files(source, paths)
-                paths = []
-            yield piece
+    for are_files, some in groupby(pieces, lambda piece: piece.part.reader == "files"):
+        if not are_files:
+            yield from some
             continue
-        source = source if paths else piece.part.source
-        paths += piece.part.paths
-        while len(paths) >= rows:
-            yield _of_files(source, paths[:rows])
-            source, paths = piece.part.source, paths[rows:]
-    if paths:
-        yield _of_files(source, paths)
+        named = ((piece.part.source, path) for piece in some for path in piece.part.paths)
+        while of_part := list(islice(named, rows)):
+            yield _of_files(of_part[0][0], [path for _, path in of_part])
 
 
 def _numbered(pieces: Iterable[_Piece], options: ReadOptions) -> Iterator[Part]:
