@@ -120,7 +120,7 @@ def test_texts_come_from_lists_archives_and_parquet_files(here: Path) -> None:
         plan("texts/d.jpg", TEXTS)
 
 
-@pytest.mark.parametrize("limit", [1, 3, 4, 5, 8, 9, 11, 14, 99])
+@pytest.mark.parametrize("limit", [1, 3, 4, 5, 6, 7, 8, 9, 11, 14, 99])
 def test_a_limit_is_of_all_rows_together(here: Path, limit: int) -> None:
     touch(here / "photos", *(f"{number}.jpg" for number in range(5)))
     (here / "0.tar").write_bytes(tar({f"{number}.jpg": b"A" for number in range(3)}))
@@ -131,6 +131,24 @@ def test_a_limit_is_of_all_rows_together(here: Path, limit: int) -> None:
     options = ReadOptions("images", rows=4, limit=limit)
     assert len(everything) == 14
     assert [row.key for row in rows(plan(sources, options), options)] == everything[:limit]
+
+
+def test_a_limit_opens_no_more_archives_than_it_needs(store: ObjectStore) -> None:
+    for number in range(40):
+        store.put(f"memory://a/{number}.tar", tar({f"{sample}.jpg": b"A" * 11 for sample in range(10)}))
+    for limit, opened in ((4, 1), (10, 1), (11, 2), (399, 40)):
+        store.opened = 0
+        parts = plan("memory://a/{0..39}.tar", ReadOptions("images", limit=limit))
+        assert (store.opened, len(parts)) == (opened, opened)
+        assert [part.limit for part in parts[:-1]] == [None] * (opened - 1)
+        assert parts[-1].limit == (limit % 10 or None)
+
+
+def test_a_limit_needs_archives_that_can_be_counted(store: ObjectStore) -> None:
+    """With fewer rows of this one there would be others, until it is there."""
+    store.put("memory://a/1.tar", tar({"0.jpg": b"A"}))
+    with pytest.raises(InputError, match=r"memory://a/0.tar: cannot be read"):
+        plan("memory://a/{0..1}.tar", ReadOptions("images", limit=1))
 
 
 def test_a_store_is_read_as_folders_are(store: ObjectStore) -> None:

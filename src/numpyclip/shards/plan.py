@@ -18,7 +18,7 @@ from numpyclip.shards.lines import lines
 from numpyclip.shards.parquet import row_groups
 from numpyclip.shards.part import Part, ReadOptions
 from numpyclip.shards.places import ARCHIVES, LISTS, PARQUET, places, reader_of
-from numpyclip.shards.read import read_part
+from numpyclip.shards.webdataset import samples
 
 
 class _Piece(NamedTuple):
@@ -58,8 +58,8 @@ def plan(
     Raises
     ------
     InputError
-        If there is nothing to read, or a file that decides on the parts (parquet, a list) cannot be read. An archive is
-        not opened before its part is.
+        If there is nothing to read, or a file that decides on the parts cannot be read: of parquet, a list, or with a
+        limit an archive. Without a limit, archives are opened by those who read them.
     """
     if options.rows < 1 or (options.limit is not None and options.limit < 1):
         raise InputError(f"rows is {options.rows} and limit {options.limit}; expected 1 or more.")
@@ -78,7 +78,8 @@ def _pieces(place: str, options: ReadOptions, on_error: OnError) -> list[_Piece]
     if reader == "webdataset":
         return [_Piece(Part(0, "webdataset", place), None)]
     if reader == "parquet":
-        return [_Piece(Part(0, "parquet", place, *run), rows) for *run, rows in row_groups(place, options)]
+        groups = row_groups(place, options)
+        return [_Piece(Part(0, "parquet", place, start, stop), rows) for start, stop, rows in groups]
     if reader == "lines":
         return list(_of_list(place, options))
     if os.path.isdir(place) or (is_url(place) and not is_picture_name(place) and not is_web(place)):
@@ -148,16 +149,22 @@ def _divided(pieces: Iterable[_Piece], rows: int) -> Iterator[_Piece]:
 
 def _numbered(pieces: Iterable[_Piece], options: ReadOptions) -> Iterator[Part]:
     """Give parts their numbers, up to the limit of rows."""
-    left = options.limit
-    for number, piece in enumerate(pieces):
-        part = replace(piece.part, number=number)
-        if left is None:
-            yield part
-            continue
-        rows = piece.rows
-        if rows is None:
-            rows = sum(1 for _ in islice(read_part(part, options), left))
-        yield part if rows <= left else replace(part, limit=left)
-        left -= rows
-        if left <= 0:
-            return
+    parts = (piece.part for piece in pieces) if options.limit is None else _limited(pieces, options.limit)
+    return (replace(part, number=number) for number, part in enumerate(parts))
+
+
+def _limited(pieces: Iterable[_Piece], limit: int) -> Iterator[Part]:
+    """Take parts up to a limit of rows; archives are counted, as many at a time as are likely to be needed."""
+    waiting, seen, rows = iter(pieces), 0, 0
+    while rows < limit and (some := list(islice(waiting, -(-seen * (limit - rows) // rows) if rows else 1))):
+        for part, found in in_order(partial(_counted, most=limit - rows + 1), some):
+            if (left := limit - rows) > 0:
+                yield part if found <= left else replace(part, limit=left)
+            seen, rows = seen + 1, rows + found
+
+
+def _counted(piece: _Piece, most: int) -> tuple[Part, int]:
+    rows = piece.rows
+    if rows is None:
+        rows = sum(1 for _ in islice(samples(piece.part.source, with_images=False), most))
+    return piece.part, rows
