@@ -10,7 +10,7 @@ from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
 from numpyclip.remote import base_name, open_stream
 from numpyclip.shards.columns import CAPTION
 from numpyclip.shards.fetch import fetched, located
-from numpyclip.shards.parquet_columns import PATH, Layout, is_bytes, is_image_struct, layout_of
+from numpyclip.shards.parquet_columns import PATH, Columns, columns_of, is_bytes, is_image_struct
 from numpyclip.shards.part import Part, ReadOptions, Row
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def row_groups(source: str, options: ReadOptions) -> Iterator[tuple[int, int, in
         If it cannot be read, or has not the columns.
     """
     with open_parquet(source) as file:
-        layout_of(file.schema_arrow, source, options)
+        columns_of(file.schema_arrow, source, options)
         start, rows = 0, 0
         for group in range(file.num_row_groups):
             rows += file.metadata.row_group(group).num_rows
@@ -75,14 +75,14 @@ def read_parquet(part: Part, options: ReadOptions) -> Iterator[Row]:
 
 def _rows(part: Part, options: ReadOptions) -> Iterator[Row]:
     with open_parquet(part.source) as file:
-        layout = layout_of(file.schema_arrow, part.source, options)
+        chosen = columns_of(file.schema_arrow, part.source, options)
         groups = range(part.start, file.num_row_groups if part.stop is None else part.stop)
         number = sum(file.metadata.row_group(group).num_rows for group in range(part.start))
         for group in groups:
             after = number + file.metadata.row_group(group).num_rows
             try:
-                for values in iter_rows(file, [layout.content, *layout.names], [group]):
-                    yield _row(part.source, number, values, layout, options)
+                for values in iter_rows(file, [chosen.content, *chosen.names], [group]):
+                    yield _row(part.source, number, values, chosen, options)
                     number += 1
             except NumPyCLIPError:  # of the stream
                 raise
@@ -119,9 +119,9 @@ def column_values(column: Any) -> list[Any]:
     return values
 
 
-def _row(source: str, number: int, values: dict[str, Any], layout: Layout, options: ReadOptions) -> Row:
-    columns = {new: values[name] for name, new in layout.names.items()}
-    content, key = values[layout.content], f"{base_name(source)}/{number}"
+def _row(source: str, number: int, values: dict[str, Any], chosen: Columns, options: ReadOptions) -> Row:
+    columns = {new: values[name] for name, new in chosen.names.items()}
+    content, key = values[chosen.content], f"{base_name(source)}/{number}"
     if isinstance(content, dict):
         path = content.get("path")
         columns[PATH] = path if isinstance(path, str) else None

@@ -28,8 +28,8 @@ _TEXTS = ("caption", "text", "txt", "sentence", "captions", "texts", "sentences"
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
-    """Which columns of a file are read.
+class Columns:
+    """Those of a file that are read.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Layout:
     names: dict[str, str]
 
 
-def layout_of(schema: Schema, source: str, options: ReadOptions) -> Layout:
+def columns_of(schema: Schema, source: str, options: ReadOptions) -> Columns:
     """Choose the columns that are read.
 
     Raises
@@ -63,7 +63,7 @@ def layout_of(schema: Schema, source: str, options: ReadOptions) -> Layout:
             if name not in others or not (_is_writable(others[name]) or is_bytes(others[name])):
                 raise _no_column(types, source, f"{name}, of a type that can be written again")
     taken = [CAPTION] if options.kind == "texts" else [PATH] if is_image_struct(types[content]) else []
-    return Layout(content, free_names(carried, taken))
+    return Columns(content, free_names(carried, taken))
 
 
 def _content_column(types: dict[str, DataType], source: str, options: ReadOptions) -> str:
