@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
@@ -14,6 +14,7 @@ from numpyclip.shards.parquet_columns import PATH, Columns, columns_of, is_bytes
 from numpyclip.shards.part import Part, ReadOptions, Row
 
 if TYPE_CHECKING:
+    from pyarrow import DataType
     from pyarrow.parquet import ParquetFile
 
 _BUFFER = 1 << 22  # bytes of a column that are read at once, however large its row groups are
@@ -105,18 +106,46 @@ def iter_rows(
 
 
 def column_values(column: Any) -> list[Any]:
-    """Return a column's values: times in microseconds, as Python's, and texts as valid UTF-8."""
+    """Return a column's values: times in microseconds, texts as valid UTF-8, None for what Python has no value for."""
     import pyarrow
 
     kind = column.type
-    if pyarrow.types.is_timestamp(kind) and kind.unit == "ns":
+    if _is_nanoseconds(kind):
         column = column.cast(pyarrow.timestamp("us", kind.tz), safe=False)
+    elif "[ns" in str(kind):  # times in lists or structs, which would be pandas' where that is installed
+        return [_value(scalar) for scalar in column]
     try:
         values: list[Any] = column.to_pylist()
-    except UnicodeDecodeError:
-        contents = column.cast(pyarrow.large_binary()).to_pylist()
-        values = [content and content.decode("utf-8", "backslashreplace") for content in contents]
+    except Exception:  # of one odd value, which is no reason to lose the others
+        values = [_value(scalar) for scalar in column]
     return values
+
+
+def _value(scalar: Any) -> Any:
+    """Return a value, with None for the parts of it that Python has no value for, such as a date in the year 10000."""
+    import pyarrow
+    from pyarrow import types
+
+    kind = scalar.type
+    if not scalar.is_valid:
+        return None
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return column_values(scalar.values)
+    if types.is_struct(kind):
+        return {name: _value(each) for name, each in scalar.items()}
+    if types.is_string(kind) or types.is_large_string(kind):
+        return scalar.as_buffer().to_pybytes().decode("utf-8", "backslashreplace")
+    if _is_nanoseconds(kind):
+        return column_values(pyarrow.array([scalar.value], kind))[0]
+    with suppress(Exception):
+        return scalar.as_py()
+    return None
+
+
+def _is_nanoseconds(kind: DataType) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_timestamp(kind)) and kind.unit == "ns"
 
 
 def _row(source: str, number: int, values: dict[str, Any], chosen: Columns, options: ReadOptions) -> Row:

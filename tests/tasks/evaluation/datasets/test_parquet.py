@@ -39,7 +39,7 @@ def test_captions_are_texts_or_lists(tmp_path: Path) -> None:
 
 def test_columns_have_the_names_that_embed_knows_in_any_case(tmp_path: Path) -> None:
     for number, image in enumerate(("Image", "JPEG", "jpeg")):
-        path = write(tmp_path / f"{number}.parquet", {image: [b"A"], "Label": [1], "CAPTION": ["a dog"]}, [])
+        path = write(tmp_path / f"{number}.parquet", {image: [b"A"], "Label": [1], "CAPTION": ["a dog"]})
         (found,) = open_dataset(path).examples(lambda problem: pytest.fail(str(problem)))
         assert (found.picture, found.label, found.captions) == (b"A", 1, ("a dog",))
 
