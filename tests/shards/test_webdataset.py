@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tarfile
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def test_texts_are_captions_or_in_json(tmp_path: Path) -> None:
 
 
 def test_every_sample_is_a_row_with_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webdataset, "_MOST_IMAGE", 10)
+    monkeypatch.setattr(webdataset, "MOST_BYTES", 10)
     path = shard(
         tmp_path,
         {
@@ -136,9 +137,32 @@ def test_a_text_that_cannot_be_read_is_a_row_that_says_why(
 
 
 def test_images_that_are_not_needed_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webdataset, "_MOST_IMAGE", 10)
+    monkeypatch.setattr(webdataset, "MOST_BYTES", 10)
     path = shard(tmp_path, {"a.jpg": b"A" * 11, "a.txt": b"a dog"})
     assert [row.content for row in read(path, TEXTS)] == ["a dog"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"GNU.sparse.size": "9999999", "GNU.sparse.offset": "0", "GNU.sparse.numbytes": "1"},
+        {"GNU.sparse.map": "0,1", "GNU.sparse.size": "9999999"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "9999999"},
+    ],
+    ids=["old GNU", "PAX 0.0", "PAX 0.1", "PAX 1.0"],
+)
+def test_sparse_files_are_refused(headers: dict[str, str], tmp_path: Path) -> None:
+    """A few bytes would stand for any number of zeros."""
+    member = tarfile.TarInfo("c.jpg")
+    member.pax_headers = headers
+    if not headers:
+        member.type = tarfile.GNUTYPE_SPARSE
+    path = tmp_path / "00000.tar"
+    path.write_bytes(tar({"a.jpg": b"A", "b.jpg": b"B"})[:2048] + member.tobuf(tarfile.PAX_FORMAT) + bytes(10240))
+    whole, sparse = read(path)
+    assert (whole.content, sparse.content) == (b"A", None)
+    assert "00000.tar: damaged after 'b' (a file is sparse)" in str(sparse.error)
 
 
 @pytest.mark.parametrize("depth", range(300, 1100, 40))

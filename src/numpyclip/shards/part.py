@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["images", "texts"]
 Reader: TypeAlias = Literal["files", "webdataset", "parquet", "lines"]
 
+MOST_BYTES = 1 << 26  # of an image in an archive, or at a URL
+LARGE = 1 << 23  # bytes of an image that is read in its turn, while dozens of smaller ones wait in memory
+
 
 @dataclass(frozen=True)
 class ReadOptions:

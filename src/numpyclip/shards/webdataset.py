@@ -11,17 +11,16 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.images.find import is_picture_name
 from numpyclip.images.open import reason_of
 from numpyclip.remote import base_name, open_stream
 from numpyclip.shards.columns import CAPTION, free_names, valid_text
-from numpyclip.shards.part import Part, ReadOptions, Row
+from numpyclip.shards.part import MOST_BYTES, Part, ReadOptions, Row
 
-_MOST_IMAGE = 2**28  # bytes
-_MOST_TEXT = 2**20
+_MOST_TEXT = 2**20  # bytes
 _MOST_NAME = 4096  # letters
 _MOST_FACTS = 256  # of a sample
 _TEXTS = ("cls", "txt", "json")
@@ -97,7 +96,12 @@ class _DamagedError(Exception):
 
 
 class _Member(tarfile.TarInfo):
-    """A file in an archive; a damaged header is an error."""
+    """A file in an archive; errors are a damaged header, and a sparse file, where one stands for any zeros."""
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise _DamagedError("a file is sparse")
+
+    _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
@@ -173,7 +177,7 @@ def _members(stream: IO[bytes]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
 
 def _add(sample: Sample, source: str, suffix: str, member: tarfile.TarInfo, file: IO[bytes] | None) -> None:
     """Read a file of a sample, unless it is too large or not the first image; None for an image that is not needed."""
-    most = _MOST_TEXT if suffix in _TEXTS else _MOST_IMAGE
+    most = _MOST_TEXT if suffix in _TEXTS else MOST_BYTES
     if file is None:
         sample.image = b""
     elif member.size > most:
