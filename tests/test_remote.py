@@ -21,11 +21,6 @@ from tests.object_store import ObjectStore
 CONTENT = bytes(range(256)) * 1000
 
 
-@pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
-    return ObjectStore(monkeypatch)
-
-
 def test_urls_are_told_from_paths() -> None:
     assert all(map(remote.is_url, ["s3://b/k", "hf://datasets/a/b", "HTTPS://x", "zip://a.jpg::s3://b/a.zip"]))
     assert not any(map(remote.is_url, ["a.jpg", "/a://b", "C://a", "C:\\a", "s3:/a", "./s3://a", "://a", ""]))

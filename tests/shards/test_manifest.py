@@ -139,8 +139,7 @@ def test_a_destination_that_is_no_folder_is_refused(tmp_path: Path) -> None:
             claim(str(place), MANIFEST)
 
 
-def test_an_object_store_has_one_manifest_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = ObjectStore(monkeypatch)
+def test_an_object_store_has_one_manifest_too(store: ObjectStore) -> None:
     place = "memory://bucket/out"
     claim(place, MANIFEST)
     claim(place, MANIFEST)

@@ -21,10 +21,9 @@ from tests.object_store import ObjectStore
 ROW = OutputRow("a.jpg", np.eye(1, 4, dtype=np.float32)[0], {}, None)
 
 
-@pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ObjectStore:
+@pytest.fixture(autouse=True)
+def _temporary_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return ObjectStore(monkeypatch)
 
 
 @pytest.mark.parametrize("layout", ["parquet", "clip-retrieval"])
