@@ -173,11 +173,15 @@ class _Server(BaseHTTPRequestHandler):
 
     ranges = True
     failures: ClassVar[list[str]] = []
+    promises: ClassVar[dict[str, str]] = {}
+    requests: ClassVar[list[str]] = []
 
     def do_HEAD(self) -> None:
-        self._begin(200, CONTENT)
+        self.requests.append("HEAD")
+        self._begin(200, CONTENT, self.promises)
 
     def do_GET(self) -> None:
+        self.requests.append("GET")
         failure = self.failures.pop(0) if self.failures else ""
         body, headers, status = CONTENT, {}, 503 if failure == "busy" else 200
         if self.ranges and status == 200 and (asked := self.headers.get("Range")):
@@ -204,6 +208,7 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     pytest.importorskip("aiohttp", reason="http:// URLs need aiohttp")
     monkeypatch.setattr(_Server, "ranges", request.param)
     monkeypatch.setattr(_Server, "failures", [])
+    monkeypatch.setattr(_Server, "requests", [])
     monkeypatch.setattr(resumed_stream, "sleep", lambda seconds: None)
     monkeypatch.setattr(resumed_stream, "_BLOCK", 100_000)
     with running(_Server) as url:
@@ -215,6 +220,16 @@ def test_a_web_server_that_hangs_up_is_asked_for_the_rest(server: str, failures:
     _Server.failures = failures.copy()
     with remote.open_stream(f"{server}/a.bin") as stream:
         assert stream.read() == CONTENT
+
+
+@pytest.mark.parametrize("promises", [{}, {"Accept-Ranges": "none"}])
+def test_a_small_file_costs_two_requests(
+    server: str, monkeypatch: pytest.MonkeyPatch, promises: dict[str, str]
+) -> None:
+    monkeypatch.setattr(resumed_stream, "_BLOCK", 1 << 22)
+    monkeypatch.setattr(_Server, "promises", promises)
+    assert remote.read_bytes(f"{server}/a.bin", len(CONTENT)) == CONTENT
+    assert _Server.requests == ["HEAD", "GET"]
 
 
 def test_a_web_server_that_never_sends_the_rest_is_given_up(server: str) -> None:
