@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -48,7 +50,8 @@ def test_files_here_need_no_fsspec(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert remote.listing(str(tmp_path)) == [str(tmp_path / "b.bin")]
     assert remote.listing(str(tmp_path), recursive=True) == [str(tmp_path / "b.bin"), place]
     assert remote.glob(str(tmp_path / "**" / "*.bin")) == [str(tmp_path / "b.bin"), place]
-    assert remote.listing("/none") == []
+    assert remote.listing("/none") == remote.names("/none") == []
+    assert remote.names(str(tmp_path)) == ["b.bin", "new"]
     with pytest.raises(MissingPackageError, match=r"s3://b/k: URLs need .*pip install numpyclip\[remote\]"):
         remote.exists("s3://b/k")
 
@@ -72,13 +75,59 @@ def test_what_is_not_there_is_told_at_once(store: ObjectStore) -> None:
 def test_objects_are_listed_and_found(store: ObjectStore) -> None:
     for name in ("a/1.tar", "a/0.tar", "a/b/2.tar", "a/notes.txt"):
         store.put(f"memory://{name}", b"")
-    assert remote.listing("memory://a") == ["memory:///a/0.tar", "memory:///a/1.tar", "memory:///a/notes.txt"]
-    assert "memory:///a/b/2.tar" in remote.listing("memory://a/", recursive=True)
-    assert remote.listing("memory://none") == []
-    assert remote.glob("memory://a/*.tar") == ["memory:///a/0.tar", "memory:///a/1.tar"]
-    assert remote.glob("memory://a/**/*.tar")[-1] == "memory:///a/b/2.tar"
+    assert remote.listing("memory://a") == ["memory://a/0.tar", "memory://a/1.tar", "memory://a/notes.txt"]
+    assert "memory://a/b/2.tar" in remote.listing("memory://a/", recursive=True)
+    assert remote.names("memory://a/") == ["0.tar", "1.tar", "b", "notes.txt"]
+    assert remote.listing("memory://none") == remote.names("memory://none") == []
+    assert remote.glob("memory://a/*.tar") == ["memory://a/0.tar", "memory://a/1.tar"]
+    assert remote.glob("memory://a/**/*.tar")[-1] == "memory://a/b/2.tar"
     assert remote.exists("memory://a/0.tar")
     assert not remote.exists("memory://a/3.tar")
+
+
+def _host(store: ObjectStore) -> str:
+    """Register a kind of URLs with a host, which is no part of the paths, as of SFTP; return a folder."""
+    import fsspec
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    class Host(MemoryFileSystem):
+        protocol = ("host", "hosts")
+
+        @classmethod
+        def _strip_protocol(cls, path: str) -> str:
+            return ("/" + path.partition("://")[2].partition("/")[2] if "://" in path else path).rstrip("/")
+
+    for name in Host.protocol:
+        fsspec.register_implementation(name, Host, clobber=True)
+    store.put("memory://in/a.jpg", CONTENT)
+    return "hosts://me@example.org:22/in"
+
+
+def _chain(store: ObjectStore) -> str:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("in/a.jpg", CONTENT)
+    return "zip://in::" + store.put("memory://a.zip", content.getvalue())
+
+
+def _folder(kind: str, tmp_path: Path) -> str:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_bytes(CONTENT)
+    return f"{kind}://{tmp_path.as_posix()}/in"
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+@pytest.mark.parametrize("kind", ["host", "chain", "file", "local"])
+def test_what_is_found_is_where_it_was_asked_for(store: ObjectStore, tmp_path: Path, kind: str, end: str) -> None:
+    folder = {"host": _host, "chain": _chain}[kind](store) if kind in ("host", "chain") else _folder(kind, tmp_path)
+    head, colons, chain = folder.partition("::")
+    for found in (
+        remote.listing(f"{head}{end}{colons}{chain}"),
+        remote.listing(f"{head}{end}{colons}{chain}", recursive=True),
+        remote.glob(f"{head}/*.jpg{colons}{chain}"),
+    ):
+        assert found == [f"{head}/a.jpg{colons}{chain}"]
+        assert remote.read_bytes(found[0], len(CONTENT)) == CONTENT
 
 
 def test_a_connection_that_breaks_is_resumed_at_its_byte(store: ObjectStore) -> None:
@@ -114,11 +163,11 @@ def test_a_store_that_is_busy_is_asked_again(store: ObjectStore, tmp_path: Path)
     (tmp_path / "part").write_bytes(b"new")
     url = store.put("memory://a/b.bin", CONTENT)
     store.refusals = [TimeoutError(), OSError("503 slow down")]
-    assert remote.listing("memory://a") == ["memory:///a/b.bin"]
+    assert remote.listing("memory://a") == ["memory://a/b.bin"]
     store.refusals = [TimeoutError()]
     assert remote.exists(url)
     store.refusals = [TimeoutError()]
-    assert remote.glob("memory://a/*") == ["memory:///a/b.bin"]
+    assert remote.glob("memory://a/*") == ["memory://a/b.bin"]
     store.refusals = [TimeoutError()]
     remote.put(tmp_path / "part", url)
     assert store.get(url) == b"new"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from glob import glob as local_glob
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from numpyclip.atomic import atomic_file, temporary_path
@@ -17,6 +17,8 @@ from numpyclip.resumed_stream import TRIES, ResumedStream, file_system, is_web, 
 from numpyclip.resumed_stream import is_url as is_url  # which belongs here, too
 
 _FOLDERS = ("file", "local", "sftp", "ssh", "smb", "hdfs")  # kinds of URLs where folders have to be made
+
+_T = TypeVar("_T")
 
 
 def join(place: str, name: str) -> str:
@@ -60,32 +62,64 @@ def open_stream(place: str, start: int = 0, *, ahead: bool = True, tries: int = 
 
 def exists(place: str) -> bool:
     """Tell whether there is a file or folder; InputError if that cannot be found out."""
-    return _info(place) is not None if is_url(place) else os.path.exists(place)
+    return bool(_asked(place, lambda system, path: [system.info(path)])) if is_url(place) else os.path.exists(place)
 
 
 def glob(pattern: str) -> list[str]:
     """List the files that fit a pattern (``*``, ``?``, ``[a-z]``, ``**``), sorted."""
     if not is_url(pattern):
         return sorted(filter(os.path.isfile, local_glob(pattern, recursive=True)))
-    system, path = file_system(pattern)
-    found: dict[str, Any] = retried(pattern, lambda: system.glob(path, detail=True))
-    return sorted(system.unstrip_protocol(name) for name, facts in found.items() if facts.get("type") != "directory")
+
+    def find(system: Any, path: str) -> list[str]:
+        found = system.glob(path, detail=True)
+        return _urls(pattern, path, (name for name, facts in found.items() if facts.get("type") != "directory"))
+
+    return _asked(pattern, find)
 
 
 def listing(folder: str, recursive: bool = False) -> list[str]:
     """List the files in a folder, paths or URLs, sorted; an empty list if there is no such folder."""
     if not is_url(folder):
         return sorted(_local_files(folder, recursive))
-    system, path = file_system(folder)
+    depth = None if recursive else 1
+    return _asked(folder, lambda system, path: _urls(folder, path, system.find(path, maxdepth=depth)))
 
-    def find() -> list[str]:
+
+def names(folder: str) -> list[str]:
+    """List the names of files and folders in a folder, sorted; an empty list if there is no such folder."""
+    if is_url(folder):
+        found = _asked(folder, lambda system, path: _urls(folder, path, system.ls(path, detail=False)))
+        return [base_name(url) for url in found if url.rstrip("/") != folder.rstrip("/")]  # S3 may list the folder, too
+    try:
+        return sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror or error}).") from error
+
+
+def _asked(place: str, ask: Callable[[Any, str], list[_T]]) -> list[_T]:
+    """Ask the file system of a URL for a list, which is empty where there is no such file or folder."""
+    system, path = file_system(place)
+
+    def act() -> list[_T]:
         system.invalidate_cache()  # others write there, too
         try:
-            return list(system.find(path, maxdepth=None if recursive else 1))
+            return ask(system, path)
         except FileNotFoundError:
             return []
 
-    return sorted(system.unstrip_protocol(name) for name in retried(folder, find))
+    return retried(place, act)
+
+
+def _urls(place: str, path: str, found: Iterable[str]) -> list[str]:
+    """Return the URLs of what was found, sorted, with the host or chain of file systems, which its names leave out."""
+    head, colons, chain = place.partition("::")
+    if path and head.endswith("/"):
+        path = f"{path.rstrip('/')}/"
+    same = len(os.path.commonprefix((head[::-1], path[::-1])))  # the end of both
+    start, skipped = head[: len(head) - same], len(path) - same
+    return sorted(f"{start}{name[skipped:]}{colons}{chain}" for name in found)
 
 
 def _local_files(folder: str, recursive: bool) -> Iterator[str]:
@@ -187,16 +221,3 @@ def _upload(place: str, upload: Callable[[Any, str], object]) -> None:
         upload(system, path)
 
     retried(place, act, "written")
-
-
-def _info(place: str) -> dict[str, Any] | None:
-    system, path = file_system(place)
-
-    def look() -> dict[str, Any] | None:
-        system.invalidate_cache()
-        try:
-            return cast("dict[str, Any]", system.info(path))
-        except FileNotFoundError:
-            return None
-
-    return retried(place, look)

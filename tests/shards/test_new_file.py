@@ -52,7 +52,7 @@ def test_parts_of_an_object_store_are_there_when_they_are_complete(
 def test_what_is_done_costs_one_listing(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(20):
         store.put(f"memory://bucket/out/part-{number:05d}.parquet", b"")
-    monkeypatch.setattr(remote, "_info", None)
+    monkeypatch.setattr(remote, "exists", None)
     found: list[str] = []
     listing = remote.listing
 
