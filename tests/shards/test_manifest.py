@@ -151,6 +151,12 @@ def test_an_object_store_has_one_manifest_too(store: ObjectStore) -> None:
         claim("memory://bucket/other", MANIFEST)
 
 
+def test_a_store_with_folders_of_other_files_is_no_destination(store: ObjectStore) -> None:
+    store.put("memory://bucket/theirs/img_emb/img_emb_0.npy", b"")
+    with pytest.raises(InputError, match=r"has files, such as 'img_emb', but no _manifest\.json"):
+        claim("memory://bucket/theirs", MANIFEST)
+
+
 def test_inputs_are_told_apart_by_each_of_their_parts() -> None:
     others = [PARTS[:1], PARTS[::-1], [replace(PARTS[0], limit=3), PARTS[1]], [PARTS[0], replace(PARTS[1], paths=())]]
     assert len({digest_of(parts) for parts in (PARTS, *others)}) == 5
