@@ -41,8 +41,9 @@ def test_files_here_need_no_fsspec(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "fsspec", None)
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
     (tmp_path / "b.bin").write_bytes(CONTENT)
+    (tmp_path / "new").mkdir()
     place = str(tmp_path / "new" / "a.bin")
-    remote.put(tmp_path / "b.bin", place)
+    remote.write_new(place, CONTENT)
     assert remote.read_bytes(place, len(CONTENT)) == CONTENT
     with remote.open_stream(place, start=1000) as stream:
         assert stream.read(10) == CONTENT[1000:1010]
@@ -196,8 +197,16 @@ def test_a_finished_file_is_put_under_a_url(store: ObjectStore, tmp_path: Path) 
     (tmp_path / "part").write_bytes(CONTENT)
     remote.put(tmp_path / "part", "memory://out/deep/part-00000.parquet")
     assert store.get("memory://out/deep/part-00000.parquet") == CONTENT
-    remote.put(tmp_path / "part", f"file://{tmp_path}/new/folder/part")
-    assert (tmp_path / "new/folder/part").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("kind", ["file", "local", "sftp", "smb", "hdfs", "ftp", "zip"])
+def test_a_url_where_half_a_file_could_stay_is_refused(store: ObjectStore, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "part").write_bytes(CONTENT)
+    url = f"{kind}://{tmp_path.as_posix()}/new::memory://a"
+    for write in (lambda: remote.put(tmp_path / "part", url), lambda: remote.write_new(url, CONTENT)):
+        with pytest.raises(InputError, match=r"cannot be written atomically; expected a path, or a URL of s3, .*gs"):
+            write()
+    assert [path.name for path in tmp_path.iterdir()] == ["part"]
 
 
 def test_a_small_file_that_is_large_is_refused(store: ObjectStore) -> None:

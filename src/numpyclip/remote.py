@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from glob import glob as local_glob
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from numpyclip.atomic import atomic_file, temporary_path
+from numpyclip.atomic import temporary_path
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.resumed_stream import TRIES, ResumedStream, file_system, is_web, retried
 from numpyclip.resumed_stream import is_url as is_url  # which belongs here, too
 
-_FOLDERS = ("file", "local", "sftp", "ssh", "smb", "hdfs")  # kinds of URLs where folders have to be made
+_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "hf", "memory")  # whose uploads are atomic
 
 _T = TypeVar("_T")
 
@@ -138,6 +137,12 @@ def read_bytes(place: str, most: int, *, tries: int = TRIES) -> bytes:
     return content
 
 
+def check_atomic(place: str) -> None:
+    """Raise InputError for a URL where a file that is cut off would look complete."""
+    if is_url(place) and place.partition("://")[0].lower() not in _STORES:
+        raise InputError(f"{place}: cannot be written atomically; expected a path, or a URL of {', '.join(_STORES)}.")
+
+
 def write_new(place: str, content: bytes) -> None:
     """Write a small file, atomically, unless it is there; NumPyCLIPError if it cannot be written.
 
@@ -177,16 +182,12 @@ def _create(place: str, system: Any, path: str, content: bytes) -> None:
             system.pipe_file(path, content)
 
 
-def put(file: Path, place: str) -> None:
-    """Put a copy of a finished file at a path or URL, atomically; NumPyCLIPError if it cannot be written.
+def put(file: Path, url: str) -> None:
+    """Upload a finished file, atomically; NumPyCLIPError if it cannot be written.
 
     The whole file is uploaded at once: an fsspec file that is closed after an error would leave half of it there.
     """
-    if is_url(place):
-        _upload(place, lambda system, path: system.put_file(str(file), path))
-    else:
-        with file.open("rb") as source:
-            _write(place, lambda target: shutil.copyfileobj(source, target))
+    _upload(url, lambda system, path: system.put_file(str(file), path))
 
 
 def remove(place: str) -> None:
@@ -202,22 +203,7 @@ def remove(place: str) -> None:
         raise NumPyCLIPError(f"{place}: cannot be removed ({error.strerror or error}).") from error
 
 
-def _write(place: str, write: Callable[[IO[bytes]], object]) -> None:
-    target = Path(place)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise NumPyCLIPError(f"{place}: cannot be written ({error.strerror or error}).") from error
-    with atomic_file(target) as file:
-        write(file)
-
-
-def _upload(place: str, upload: Callable[[Any, str], object]) -> None:
-    system, path = file_system(place)
-
-    def act() -> None:
-        if place.partition(":")[0] in _FOLDERS:
-            system.makedirs(system._parent(path), exist_ok=True)
-        upload(system, path)
-
-    retried(place, act, "written")
+def _upload(url: str, upload: Callable[[Any, str], object]) -> None:
+    check_atomic(url)
+    system, path = file_system(url)
+    retried(url, lambda: upload(system, path), "written")

@@ -157,6 +157,13 @@ def test_a_store_with_folders_of_other_files_is_no_destination(store: ObjectStor
         claim("memory://bucket/theirs", MANIFEST)
 
 
+@pytest.mark.parametrize("kind", ["file", "sftp", "hdfs"])
+def test_a_url_where_half_a_part_could_stay_is_no_destination(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(InputError, match="cannot be written atomically"):
+        claim(f"{kind}://{tmp_path.as_posix()}/out", MANIFEST)
+    assert names(tmp_path) == []
+
+
 def test_inputs_are_told_apart_by_each_of_their_parts() -> None:
     others = [PARTS[:1], PARTS[::-1], [replace(PARTS[0], limit=3), PARTS[1]], [PARTS[0], replace(PARTS[1], paths=())]]
     assert len({digest_of(parts) for parts in (PARTS, *others)}) == 5

@@ -98,10 +98,12 @@ def claim(place: str, manifest: Manifest) -> None:
     Raises
     ------
     InputError
-        If the destination was started with something else, or is a folder with other files.
+        If the destination was started with something else, is a folder with other files, or a URL where files are not
+        atomic.
     NumPyCLIPError
         If the manifest cannot be written.
     """
+    make_folder(place)
     found = read_manifest(place)
     if found is None:
         if others := _others(place):
@@ -109,7 +111,6 @@ def claim(place: str, manifest: Manifest) -> None:
                 f"{place}: has files, such as {quoted(others[0])}, but no {NAME}; expected a new or empty folder, or "
                 "one that a run has started. Choose another destination."
             )
-        make_folder(place)
         write_new(join(place, NAME), manifest.to_json().encode("ascii"))
         found = read_manifest(place)  # somebody else may have been first
     if found is None:
