@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -314,6 +314,37 @@ def test_a_new_file_replaces_none(tmp_path: Path, store: ObjectStore, create: Ex
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
     with pytest.raises(NumPyCLIPError, match=r"no/a: cannot be written"):
         remote.write_new(str(tmp_path / "no" / "a"), b"")
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), OSError(errno.EBUSY, "a conflicting operation is in progress")])
+def test_a_new_file_is_never_written_without_the_condition_that_it_is_new(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    system = type(resumed_stream.file_system("memory://b")[0])
+    pipe_file, modes = system.pipe_file, list[str]()
+
+    def noted(self: Any, path: str, content: bytes, mode: str = "overwrite") -> None:
+        modes.append(mode)
+        pipe_file(self, path, content, mode=mode)
+
+    monkeypatch.setattr(system, "pipe_file", noted)
+    store.refusals.append(error)
+    remote.write_new("memory://b/a.json", b"one")
+    assert modes == ["create", "create"]
+    assert store.get("memory://b/a.json") == b"one"
+
+
+def test_a_new_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync, synced = os.fsync, list[int]()
+
+    def noted(descriptor: int) -> None:
+        assert not (tmp_path / "a").exists()
+        synced.append(os.fstat(descriptor).st_size)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    remote.write_new(str(tmp_path / "a"), CONTENT)
+    assert synced == [len(CONTENT)]
 
 
 def test_a_new_file_is_written_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -10,12 +11,13 @@ from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from numpyclip.atomic import temporary_path
+from numpyclip.atomic import temporary_path, written
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.resumed_stream import TRIES, ResumedStream, file_system, is_web, retried
 from numpyclip.resumed_stream import is_url as is_url  # which belongs here, too
 
 _STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "hf", "memory")  # whose uploads are atomic
+_NO_CONDITIONS = (errno.ENOSYS, errno.EINVAL)  # of a store without conditional writes
 
 _T = TypeVar("_T")
 
@@ -153,14 +155,12 @@ def write_new(place: str, content: bytes) -> None:
         _upload(place, lambda system, path: _create(place, system, path, content))
         return
     target = Path(place)
-    try:
-        with temporary_path(target) as part:
-            part.write_bytes(content)
-            _name(part, target)
-    except OSError as error:
-        if isinstance(error, NumPyCLIPError):
-            raise
-        raise NumPyCLIPError(f"{place}: cannot be written ({error.strerror or error}).") from error
+    with written(target), temporary_path(target) as part:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # after a power failure it is there, or it is not, but it is never empty
+        _name(part, target)
 
 
 def _name(part: Path, target: Path) -> None:
@@ -175,11 +175,12 @@ def _name(part: Path, target: Path) -> None:
 def _create(place: str, system: Any, path: str, content: bytes) -> None:
     try:
         system.pipe_file(path, content, mode="create")
-    except FileExistsError:
-        return
-    except Exception:  # of each package its own: this one, or the store, cannot do it
-        if not exists(place):
-            system.pipe_file(path, content)
+    except Exception as error:  # of each package its own
+        if exists(place):
+            return
+        if not (isinstance(error, TypeError | NotImplementedError) or getattr(error, "errno", None) in _NO_CONDITIONS):
+            raise  # to be tried again: the store is busy, or another is writing it
+        system.pipe_file(path, content)
 
 
 def put(file: Path, url: str) -> None:
