@@ -261,6 +261,19 @@ def test_other_files_are_no_parts(tmp_path: Path, layout: Any) -> None:
     assert destination.done() == set()
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("inner", ["texts", "metadata/texts", "errors/texts"])
+def test_parts_of_a_destination_within_are_not_its_own(tmp_path: Path, layout: Any, inner: str) -> None:
+    outer = open_destination(str(tmp_path), layout, "float32", DIM, "images")
+    (tmp_path / inner).parent.mkdir(exist_ok=True)
+    within = open_destination(str(tmp_path / inner), layout, "float32", DIM, "texts")
+    within.write(0, [row("a.txt/0", caption="a dog")])
+    within.write(1, [row("a.txt/6", "too long")])
+    assert outer.done() == set()
+    outer.write(1, rows(2))
+    assert outer.done() == {1}
+
+
 KILLED = """
 import os, signal, sys
 import numpy as np

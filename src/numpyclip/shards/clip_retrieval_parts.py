@@ -48,8 +48,8 @@ class ClipRetrievalParts:
 
     def done(self) -> set[int]:
         """Return the numbers of complete parts."""
-        places = listing(self.place, recursive=True)
-        return {number for folder in ("metadata", "only_errors") for number in numbered_files(places, _namer(folder))}
+        only_errors = numbered_files(listing(join(self.place, "errors")), _namer("only_errors"))
+        return {*complete_parts(self.place), *only_errors}
 
     def write(self, number: int, rows: Iterable[OutputRow]) -> tuple[int, int]:
         """Write a part, atomically; return the numbers of rows and of errors among them."""

@@ -122,11 +122,12 @@ def _files(place: str) -> list[tuple[Kind, str | None, str]]:
         kind: Kind = "images" if manifest is None else manifest.kind
         if parts := numbered_files(listing(place), part_name):
             return [(kind, None, parts[number]) for number in sorted(parts)]
-    found: list[tuple[Kind, str | None, str]] = []
-    for folder in (place, join(place, "texts")):  # the latter is of an exported index
-        for each in FOLDERS:
-            pairs = _pairs(folder, each) if manifest is None else _complete_pairs(folder, each)
-            found += [(each, vectors, table) for vectors, table in pairs]
+    found: list[tuple[Kind, str | None, str]]
+    if manifest is None:
+        folders = (place, join(place, "texts"))  # the latter is of an exported index
+        found = [(each, *pair) for folder in folders for each in FOLDERS for pair in _pairs(folder, each)]
+    else:
+        found = [(manifest.kind, *pair) for pair in _complete_pairs(place, manifest.kind)]
     if not found:
         raise InputError(
             f"{place}: has neither part-*.parquet nor img_emb/*.npy and metadata/*.parquet; expected what "

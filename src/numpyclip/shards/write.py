@@ -18,7 +18,7 @@ class Destination(Protocol):
     """Where parts of the output are written."""
 
     def done(self) -> set[int]:
-        """Return the numbers of complete parts, which costs one listing."""
+        """Return the numbers of complete parts, which costs a listing or two."""
 
     def write(self, number: int, rows: Iterable[OutputRow]) -> tuple[int, int]:
         """Write a part, atomically and in flat memory; return the numbers of rows and of errors among them.
