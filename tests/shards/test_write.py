@@ -346,5 +346,5 @@ def test_a_mistyped_folder_is_not_made(tmp_path: Path) -> None:
 
 def test_without_pyarrow_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingPackageError, match=r"numpyclip\[parquet\]"):
+    with pytest.raises(MissingPackageError, match=rf'{tmp_path}: .*pip install "numpyclip\[parquet\]"'):
         open_destination(str(tmp_path), "parquet", "float32", DIM, "images")

@@ -19,10 +19,9 @@ from numpyclip.shards.key_columns import names_in
 from numpyclip.shards.manifest import read_manifest
 from numpyclip.shards.new_file import numbered_files
 from numpyclip.shards.npy_stream import NpyStream
-from numpyclip.shards.parquet import column_values, open_parquet
+from numpyclip.shards.parquet import column_values, need_pyarrow, open_parquet
 from numpyclip.shards.parquet_parts import FINGERPRINT, KIND, part_name
 from numpyclip.shards.part import Kind
-from numpyclip.shards.spool import need_pyarrow
 from numpyclip.shards.write import open_destination
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def read_embeddings(place: str, kind: Kind | None = None, embed_dim: int | None 
     MissingPackageError
         If a package for the place is not installed.
     """
-    need_pyarrow()
+    need_pyarrow(place)
     for found, vectors, table in _files(place):
         if kind in (None, found):
             read = _read_parquet(table, found) if vectors is None else _read_pair(vectors, table, found)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError, quoted
+from numpyclip.errors import InputError, NumPyCLIPError, quoted
 from numpyclip.remote import is_url
 from numpyclip.shards.columns import valid_text
 from numpyclip.shards.part import OutputRow
@@ -30,14 +30,6 @@ _GROUP = 8  # batches of a row group
 _MOST_BYTES = 1 << 26  # of a batch or row group
 _PREFIX = "source_"
 _MOST_COLUMNS = 1000  # .json files of samples can name any number of them
-
-
-def need_pyarrow() -> None:
-    """Say what to install, if it is not there."""
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError as error:
-        raise MissingPackageError('parquet files need pyarrow: pip install "numpyclip[parquet]".') from error
 
 
 class Spool:
