@@ -82,3 +82,16 @@ def test_a_full_disk_is_an_error_that_names_it(store: ObjectStore, tmp_path: Pat
     ):
         raise OSError(28, "No space left on device")
     assert remote.listing("memory://bucket") == []
+
+
+def test_a_disk_that_is_full_of_waiting_rows_is_named(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pyarrow.ipc.new_stream", full)
+    for layout in ("parquet", "clip-retrieval"):
+        destination = open_destination("memory://bucket/out", layout, "float32", 4, "images")  # type: ignore[arg-type]
+        with pytest.raises(NumPyCLIPError, match=rf"^{tmp_path}: cannot be written \(No space left"):
+            destination.write(0, [ROW])

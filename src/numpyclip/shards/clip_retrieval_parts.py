@@ -57,7 +57,7 @@ class ClipRetrievalParts:
 
         make_folder(self.place)
         text, key, vectors = pyarrow.string(), KEYS[self.kind], FOLDERS[self.kind]
-        waiting = join(self.place, "rows")
+        waiting = join(self.place, "metadata")
         with (
             Spool(waiting, {key: text}, [f"{key}_bytes"]) as metadata,
             Spool(waiting, {"key": text, "error": text}, ["key_bytes"]) as errors,
