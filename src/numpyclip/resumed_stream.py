@@ -211,9 +211,16 @@ class ResumedStream(io.RawIOBase):
             status = os.fstat(local.fileno())
             return local, {"size": status.st_size, "mtime": status.st_mtime_ns}
         system, path = file_system(self._place, self._patient)
-        facts = system.info(path)
-        block = {"block_size": _BLOCK, "cache_type": self._cache} if self._has_ranges else {"block_size": 0}
-        return system.open(path, "rb", **block), {name: facts[name] for name in _VERSION if name in facts}
+        # Files of web servers do not keep what they ask for. Others do; without a size, those of S3 also see to it that
+        # all requests are answered from one version.
+        facts: dict[str, Any] = system.info(path) if is_web(self._place) else {}
+        self._has_ranges = self._has_ranges and facts.get("partial") is not False
+        options = {"block_size": _BLOCK, "cache_type": self._cache} if self._has_ranges else {"block_size": 0}
+        if facts:
+            options["size"] = facts["size"]
+        file = system.open(path, "rb", **options)
+        facts = facts or getattr(file, "details", None) or system.info(path)
+        return file, {name: facts[name] for name in _VERSION if name in facts}
 
     def _drop(self) -> None:
         file, self._file = self._file, None

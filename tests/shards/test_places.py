@@ -60,7 +60,7 @@ def test_a_file_that_has_this_name_is_meant(tmp_path: Path) -> None:
 def test_a_store_is_searched(store: ObjectStore) -> None:
     for name in ("1.tar", "0.tar", "x.txt"):
         store.put(f"memory://a/{name}", b"")
-    assert list(places("memory://a/*.tar")) == ["memory:///a/0.tar", "memory:///a/1.tar"]
+    assert list(places("memory://a/*.tar")) == ["memory://a/0.tar", "memory://a/1.tar"]
     assert list(places("memory://a/{7..8}.tar")) == ["memory://a/7.tar", "memory://a/8.tar"]
 
 

@@ -158,7 +158,7 @@ def test_a_store_is_read_as_folders_are(store: ObjectStore) -> None:
         store.put(f"memory://shards/{number}.tar", tar({"a.jpg": b"A"}))
     parts = plan("memory://photos/", IMAGES)
     assert [(row.key, row.content) for row in rows(parts, IMAGES)] == [
-        (f"memory:///photos/{name}", name.encode()) for name in ("0.jpg", "1.jpg", "in/2.png")
+        (f"memory://photos/{name}", name.encode()) for name in ("0.jpg", "1.jpg", "in/2.png")
     ]
     for source in ("memory://shards", "memory://shards/{0..2}.tar", "memory://shards/*.tar"):
         assert [row.key for row in rows(plan(source, IMAGES), IMAGES)] == ["0.tar/a", "1.tar/a", "2.tar/a"]

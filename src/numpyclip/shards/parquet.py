@@ -22,6 +22,14 @@ _IMAGE_ROWS = 32  # read at once, with their images
 _OTHER_ROWS = 1024
 
 
+def need_pyarrow(place: str) -> None:
+    """Say what to install for a path or URL, if it is not there."""
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError as error:
+        raise MissingPackageError(f'{place}: parquet files need pyarrow: pip install "numpyclip[parquet]".') from error
+
+
 @contextmanager
 def open_parquet(source: str) -> Iterator[ParquetFile]:
     """Open a file, a path or URL, until the context is left.
@@ -33,13 +41,9 @@ def open_parquet(source: str) -> Iterator[ParquetFile]:
     MissingPackageError
         If pyarrow is not installed.
     """
-    try:
-        from pyarrow import parquet
-    except ImportError as error:
-        raise MissingPackageError(
-            f"{source}: parquet files need the package pyarrow, which is not installed. "
-            "Run `pip install numpyclip[parquet]`."
-        ) from error
+    need_pyarrow(source)
+    from pyarrow import parquet
+
     with open_stream(source, ahead=False) as stream:
         try:
             file = parquet.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
