@@ -22,7 +22,7 @@ class ReadOptions:
     """How sources are read."""
 
     kind: Kind
-    column: str | None = None  # of images or texts, in parquet and .json; by default the usual names
+    column: str | None = None  # of images or texts in parquet, of texts in .json; by default the usual names
     columns: tuple[str, ...] | None = None  # carried along; None: all others
     rows: int = 4096  # of a part, where a source does not fix it (folders, lists)
     limit: int | None = None
