@@ -11,6 +11,7 @@ from PIL import Image
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.engines.selection import ENGINES
+from tests.object_store import ObjectStore
 
 TESTS = Path(__file__).parent
 
@@ -48,6 +49,12 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 def shared_cache(monkeypatch: pytest.MonkeyPatch, cache_of_the_session: Path) -> None:
     """One cache for many tests, so that the word lists are embedded once."""
     monkeypatch.setenv("NUMPYCLIP_CACHE", str(cache_of_the_session))
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """Give an object store of a test's own."""
+    return ObjectStore(monkeypatch)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ class ObjectStore:
         patch.setattr(self._system, "store", {})
         patch.setattr(self._system, "pseudo_dirs", [""])
         patch.setattr("numpyclip.resumed_stream.sleep", self.pauses.append)
-        for name in ("_open", "find", "glob", "pipe_file", "put_file", "info"):
+        for name in ("_open", "ls", "find", "glob", "pipe_file", "put_file", "info"):
             patch.setattr(self._system, name, self._refusing(getattr(self._system, name)))
         opened = self._system._open
 

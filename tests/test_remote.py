@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -19,11 +21,6 @@ from tests.http_server import running
 from tests.object_store import ObjectStore
 
 CONTENT = bytes(range(256)) * 1000
-
-
-@pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
-    return ObjectStore(monkeypatch)
 
 
 def test_urls_are_told_from_paths() -> None:
@@ -44,8 +41,9 @@ def test_files_here_need_no_fsspec(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "fsspec", None)
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
     (tmp_path / "b.bin").write_bytes(CONTENT)
+    (tmp_path / "new").mkdir()
     place = str(tmp_path / "new" / "a.bin")
-    remote.put(tmp_path / "b.bin", place)
+    remote.write_new(place, CONTENT)
     assert remote.read_bytes(place, len(CONTENT)) == CONTENT
     with remote.open_stream(place, start=1000) as stream:
         assert stream.read(10) == CONTENT[1000:1010]
@@ -53,7 +51,8 @@ def test_files_here_need_no_fsspec(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert remote.listing(str(tmp_path)) == [str(tmp_path / "b.bin")]
     assert remote.listing(str(tmp_path), recursive=True) == [str(tmp_path / "b.bin"), place]
     assert remote.glob(str(tmp_path / "**" / "*.bin")) == [str(tmp_path / "b.bin"), place]
-    assert remote.listing("/none") == []
+    assert remote.listing("/none") == remote.names("/none") == []
+    assert remote.names(str(tmp_path)) == ["b.bin", "new"]
     with pytest.raises(MissingPackageError, match=r"s3://b/k: URLs need .*pip install numpyclip\[remote\]"):
         remote.exists("s3://b/k")
 
@@ -77,13 +76,59 @@ def test_what_is_not_there_is_told_at_once(store: ObjectStore) -> None:
 def test_objects_are_listed_and_found(store: ObjectStore) -> None:
     for name in ("a/1.tar", "a/0.tar", "a/b/2.tar", "a/notes.txt"):
         store.put(f"memory://{name}", b"")
-    assert remote.listing("memory://a") == ["memory:///a/0.tar", "memory:///a/1.tar", "memory:///a/notes.txt"]
-    assert "memory:///a/b/2.tar" in remote.listing("memory://a/", recursive=True)
-    assert remote.listing("memory://none") == []
-    assert remote.glob("memory://a/*.tar") == ["memory:///a/0.tar", "memory:///a/1.tar"]
-    assert remote.glob("memory://a/**/*.tar")[-1] == "memory:///a/b/2.tar"
+    assert remote.listing("memory://a") == ["memory://a/0.tar", "memory://a/1.tar", "memory://a/notes.txt"]
+    assert "memory://a/b/2.tar" in remote.listing("memory://a/", recursive=True)
+    assert remote.names("memory://a/") == ["0.tar", "1.tar", "b", "notes.txt"]
+    assert remote.listing("memory://none") == remote.names("memory://none") == []
+    assert remote.glob("memory://a/*.tar") == ["memory://a/0.tar", "memory://a/1.tar"]
+    assert remote.glob("memory://a/**/*.tar")[-1] == "memory://a/b/2.tar"
     assert remote.exists("memory://a/0.tar")
     assert not remote.exists("memory://a/3.tar")
+
+
+def _host(store: ObjectStore) -> str:
+    """Register a kind of URLs with a host, which is no part of the paths, as of SFTP; return a folder."""
+    import fsspec
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    class Host(MemoryFileSystem):
+        protocol = ("host", "hosts")
+
+        @classmethod
+        def _strip_protocol(cls, path: str) -> str:
+            return ("/" + path.partition("://")[2].partition("/")[2] if "://" in path else path).rstrip("/")
+
+    for name in Host.protocol:
+        fsspec.register_implementation(name, Host, clobber=True)
+    store.put("memory://in/a.jpg", CONTENT)
+    return "hosts://me@example.org:22/in"
+
+
+def _chain(store: ObjectStore) -> str:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("in/a.jpg", CONTENT)
+    return "zip://in::" + store.put("memory://a.zip", content.getvalue())
+
+
+def _folder(kind: str, tmp_path: Path) -> str:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_bytes(CONTENT)
+    return f"{kind}://{tmp_path.as_posix()}/in"
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+@pytest.mark.parametrize("kind", ["host", "chain", "file", "local"])
+def test_what_is_found_is_where_it_was_asked_for(store: ObjectStore, tmp_path: Path, kind: str, end: str) -> None:
+    folder = {"host": _host, "chain": _chain}[kind](store) if kind in ("host", "chain") else _folder(kind, tmp_path)
+    head, colons, chain = folder.partition("::")
+    for found in (
+        remote.listing(f"{head}{end}{colons}{chain}"),
+        remote.listing(f"{head}{end}{colons}{chain}", recursive=True),
+        remote.glob(f"{head}/*.jpg{colons}{chain}"),
+    ):
+        assert found == [f"{head}/a.jpg{colons}{chain}"]
+        assert remote.read_bytes(found[0], len(CONTENT)) == CONTENT
 
 
 def test_a_connection_that_breaks_is_resumed_at_its_byte(store: ObjectStore) -> None:
@@ -105,6 +150,16 @@ def test_a_connection_that_breaks_again_and_again_is_given_up(store: ObjectStore
     assert store.pauses == [0.5, 1, 2, 4]
 
 
+def test_a_connection_that_breaks_after_every_byte_is_given_up(store: ObjectStore) -> None:
+    url = store.put("memory://a.bin", CONTENT)
+    for patient, failures in ((True, 5), (False, 2)):
+        store.pauses.clear()
+        store.breaks = [1] * 20
+        with remote.open_stream(url, patient=patient) as stream, pytest.raises(remote.OutageError, match="was reset"):
+            stream.read()
+        assert store.pauses == [0.5] * (failures - 1)
+
+
 def test_an_object_that_changes_while_it_is_read_is_not_mixed(store: ObjectStore) -> None:
     url = store.put("memory://a.bin", CONTENT)
     store.breaks = [100_000]
@@ -119,11 +174,11 @@ def test_a_store_that_is_busy_is_asked_again(store: ObjectStore, tmp_path: Path)
     (tmp_path / "part").write_bytes(b"new")
     url = store.put("memory://a/b.bin", CONTENT)
     store.refusals = [TimeoutError(), OSError("503 slow down")]
-    assert remote.listing("memory://a") == ["memory:///a/b.bin"]
+    assert remote.listing("memory://a") == ["memory://a/b.bin"]
     store.refusals = [TimeoutError()]
     assert remote.exists(url)
     store.refusals = [TimeoutError()]
-    assert remote.glob("memory://a/*") == ["memory:///a/b.bin"]
+    assert remote.glob("memory://a/*") == ["memory://a/b.bin"]
     store.refusals = [TimeoutError()]
     remote.put(tmp_path / "part", url)
     assert store.get(url) == b"new"
@@ -152,8 +207,16 @@ def test_a_finished_file_is_put_under_a_url(store: ObjectStore, tmp_path: Path) 
     (tmp_path / "part").write_bytes(CONTENT)
     remote.put(tmp_path / "part", "memory://out/deep/part-00000.parquet")
     assert store.get("memory://out/deep/part-00000.parquet") == CONTENT
-    remote.put(tmp_path / "part", f"file://{tmp_path}/new/folder/part")
-    assert (tmp_path / "new/folder/part").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("kind", ["file", "local", "sftp", "smb", "hdfs", "ftp", "zip"])
+def test_a_url_where_half_a_file_could_stay_is_refused(store: ObjectStore, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "part").write_bytes(CONTENT)
+    url = f"{kind}://{tmp_path.as_posix()}/new::memory://a"
+    for write in (lambda: remote.put(tmp_path / "part", url), lambda: remote.write_new(url, CONTENT)):
+        with pytest.raises(InputError, match=r"cannot be written atomically; expected a path, or a URL of s3, .*gs"):
+            write()
+    assert [path.name for path in tmp_path.iterdir()] == ["part"]
 
 
 def test_a_small_file_that_is_large_is_refused(store: ObjectStore) -> None:
@@ -178,11 +241,15 @@ class _Server(BaseHTTPRequestHandler):
 
     ranges = True
     failures: ClassVar[list[str]] = []
+    promises: ClassVar[dict[str, str]] = {}
+    requests: ClassVar[list[str]] = []
 
     def do_HEAD(self) -> None:
-        self._begin(200, CONTENT)
+        self.requests.append("HEAD")
+        self._begin(200, CONTENT, self.promises)
 
     def do_GET(self) -> None:
+        self.requests.append("GET")
         failure = self.failures.pop(0) if self.failures else ""
         body, headers, status = CONTENT, {}, 503 if failure == "busy" else 200
         if self.ranges and status == 200 and (asked := self.headers.get("Range")):
@@ -209,6 +276,7 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     pytest.importorskip("aiohttp", reason="http:// URLs need aiohttp")
     monkeypatch.setattr(_Server, "ranges", request.param)
     monkeypatch.setattr(_Server, "failures", [])
+    monkeypatch.setattr(_Server, "requests", [])
     monkeypatch.setattr(resumed_stream, "sleep", lambda seconds: None)
     monkeypatch.setattr(resumed_stream, "_BLOCK", 100_000)
     with running(_Server) as url:
@@ -220,6 +288,16 @@ def test_a_web_server_that_hangs_up_is_asked_for_the_rest(server: str, failures:
     _Server.failures = failures.copy()
     with remote.open_stream(f"{server}/a.bin") as stream:
         assert stream.read() == CONTENT
+
+
+@pytest.mark.parametrize("promises", [{}, {"Accept-Ranges": "none"}])
+def test_a_small_file_costs_two_requests(
+    server: str, monkeypatch: pytest.MonkeyPatch, promises: dict[str, str]
+) -> None:
+    monkeypatch.setattr(resumed_stream, "_BLOCK", 1 << 22)
+    monkeypatch.setattr(_Server, "promises", promises)
+    assert remote.read_bytes(f"{server}/a.bin", len(CONTENT)) == CONTENT
+    assert _Server.requests == ["HEAD", "GET"]
 
 
 def test_a_web_server_that_never_sends_the_rest_is_given_up(server: str) -> None:
@@ -235,6 +313,50 @@ def test_a_page_that_is_not_there_is_told(server: str) -> None:
         remote.open_stream(f"{server}/none")
 
 
+class _Refusing(_Server):
+    """Refuses all requests."""
+
+    status = 503
+
+    def do_HEAD(self) -> None:
+        self.send_response(self.status)
+        self.end_headers()
+
+    do_GET = do_HEAD
+
+
+@pytest.mark.parametrize(("patient", "pauses"), [(True, [0.5, 1, 2, 4]), (False, [0.5])])
+def test_a_web_server_that_cannot_be_reached_is_asked_again(
+    patient: bool, pauses: list[float], store: ObjectStore
+) -> None:
+    """For fsspec there is no such file, whatever the reason."""
+    pytest.importorskip("aiohttp", reason="http:// URLs need aiohttp")
+    with running(_Refusing) as url, pytest.raises(remote.OutageError, match=r"a.bin: cannot be read \(503"):
+        remote.open_stream(f"{url}/a.bin", patient=patient)
+    assert store.pauses == pauses
+    with pytest.raises(remote.OutageError, match=r"a.bin: cannot be read \(.*onnect"):  # nobody is there any more
+        remote.open_stream(f"{url}/a.bin", patient=patient)
+    assert store.pauses == 2 * pauses
+
+
+def test_a_page_that_is_forbidden_is_told_at_once(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("aiohttp", reason="http:// URLs need aiohttp")
+    monkeypatch.setattr(_Refusing, "status", 403)
+    with running(_Refusing) as url, pytest.raises(InputError, match=r"a.bin: cannot be read \(403") as raised:
+        remote.open_stream(f"{url}/a.bin")
+    assert not isinstance(raised.value, remote.OutageError)
+    assert store.pauses == []
+
+
+def test_a_web_server_that_hangs_is_not_waited_for() -> None:
+    pytest.importorskip("fsspec", reason="URLs need fsspec")
+    pytest.importorskip("aiohttp", reason="http:// URLs need aiohttp")
+    for patient, total in ((True, None), (False, 60)):
+        system, _ = resumed_stream.file_system("https://x.org/a.bin", patient)
+        timeout = system.kwargs["timeout"]
+        assert (timeout.total, timeout.sock_connect, timeout.sock_read) == (total, 10, 30)
+
+
 @pytest.mark.parametrize("create", [None, TypeError("mode"), NotImplementedError()])
 def test_a_new_file_replaces_none(tmp_path: Path, store: ObjectStore, create: Exception | None) -> None:
     for place in (str(tmp_path / "a.json"), "memory://b/a.json"):
@@ -246,6 +368,37 @@ def test_a_new_file_replaces_none(tmp_path: Path, store: ObjectStore, create: Ex
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
     with pytest.raises(NumPyCLIPError, match=r"no/a: cannot be written"):
         remote.write_new(str(tmp_path / "no" / "a"), b"")
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), OSError(errno.EBUSY, "a conflicting operation is in progress")])
+def test_a_new_file_is_never_written_without_the_condition_that_it_is_new(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    system = type(resumed_stream.file_system("memory://b")[0])
+    pipe_file, modes = system.pipe_file, list[str]()
+
+    def noted(self: Any, path: str, content: bytes, mode: str = "overwrite") -> None:
+        modes.append(mode)
+        pipe_file(self, path, content, mode=mode)
+
+    monkeypatch.setattr(system, "pipe_file", noted)
+    store.refusals.append(error)
+    remote.write_new("memory://b/a.json", b"one")
+    assert modes == ["create", "create"]
+    assert store.get("memory://b/a.json") == b"one"
+
+
+def test_a_new_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync, synced = os.fsync, list[int]()
+
+    def noted(descriptor: int) -> None:
+        assert not (tmp_path / "a").exists()
+        synced.append(os.fstat(descriptor).st_size)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    remote.write_new(str(tmp_path / "a"), CONTENT)
+    assert synced == [len(CONTENT)]
 
 
 def test_a_new_file_is_written_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def atomic_file(target: Path) -> Iterator[IO[bytes]]:
     NumPyCLIPError
         If it cannot be written: the disk is full, say.
     """
-    with _written(target), temporary_path(target) as part:
+    with written(target), temporary_path(target) as part:
         with part.open("wb") as file:
             yield file
         part.replace(target)
@@ -52,7 +52,7 @@ def atomic_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
     NumPyCLIPError
         If it cannot be written.
     """
-    with _written(target), temporary_path(target) as part:
+    with written(target), temporary_path(target) as part:
         part.mkdir()  # without parents: a mistyped folder is no reason to create others
         new = part / "new"
         new.mkdir()
@@ -141,7 +141,8 @@ def _remove(part: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _written(target: Path) -> Iterator[None]:
+def written(target: Path) -> Iterator[None]:
+    """Raise NumPyCLIPError for an OSError: the file or folder cannot be written."""
     try:
         yield
     except OSError as error:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from glob import glob as local_glob
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from numpyclip.atomic import atomic_file, temporary_path
+from numpyclip.atomic import temporary_path, written
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.resumed_stream import TRIES, ResumedStream, file_system, retried
+from numpyclip.resumed_stream import OutageError as OutageError
+from numpyclip.resumed_stream import ResumedStream, file_system, retried
 from numpyclip.resumed_stream import is_url as is_url  # which belongs here, too
+from numpyclip.resumed_stream import is_web as is_web
 
-_FOLDERS = ("file", "local", "sftp", "ssh", "smb", "hdfs")  # kinds of URLs where folders have to be made
+_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "hf", "memory")  # whose uploads are atomic
+_NO_CONDITIONS = (errno.ENOSYS, errno.EINVAL)  # of a store without conditional writes
+
+_T = TypeVar("_T")
 
 
 def join(place: str, name: str) -> str:
@@ -26,12 +31,12 @@ def join(place: str, name: str) -> str:
 
 def base_name(place: str) -> str:
     """Return the last part of a path or URL."""
-    if place.lower().startswith(("http://", "https://")):
+    if is_web(place):
         place = urlsplit(place).path  # without a query, which may be a signature
     return os.path.basename(place.rstrip("/" if is_url(place) else "/" + os.sep))
 
 
-def open_stream(place: str, start: int = 0, *, ahead: bool = True, tries: int = TRIES) -> IO[bytes]:
+def open_stream(place: str, start: int = 0, *, ahead: bool = True, patient: bool = True) -> IO[bytes]:
     """Open a file for reading from a byte on; it can seek.
 
     Parameters
@@ -42,17 +47,17 @@ def open_stream(place: str, start: int = 0, *, ahead: bool = True, tries: int = 
         The first byte.
     ahead : bool, default=True
         Fetch more than is asked for, as is best for reading in order.
-    tries : int, default=5
-        How often to try what fails.
+    patient : bool, default=True
+        Try what fails five times, not twice, and give web servers all the time they need while they send something.
 
     Raises
     ------
     InputError
-        If it cannot be opened, and by `read` if it cannot be read any further.
+        If it cannot be opened, and by `read` if it cannot be read any further; OutageError if it may be later.
     MissingPackageError
         If fsspec, or the package for this kind of URL, is not installed.
     """
-    stream = ResumedStream(place, ahead, tries)
+    stream = ResumedStream(place, ahead, patient)
     stream.seek(start)
     stream.connect()
     return cast("IO[bytes]", io.BufferedReader(stream, 1 << 16))
@@ -60,32 +65,64 @@ def open_stream(place: str, start: int = 0, *, ahead: bool = True, tries: int = 
 
 def exists(place: str) -> bool:
     """Tell whether there is a file or folder; InputError if that cannot be found out."""
-    return _info(place) is not None if is_url(place) else os.path.exists(place)
+    return bool(_asked(place, lambda system, path: [system.info(path)])) if is_url(place) else os.path.exists(place)
 
 
 def glob(pattern: str) -> list[str]:
     """List the files that fit a pattern (``*``, ``?``, ``[a-z]``, ``**``), sorted."""
     if not is_url(pattern):
         return sorted(filter(os.path.isfile, local_glob(pattern, recursive=True)))
-    system, path = file_system(pattern)
-    found: dict[str, Any] = retried(pattern, lambda: system.glob(path, detail=True))
-    return sorted(system.unstrip_protocol(name) for name, facts in found.items() if facts.get("type") != "directory")
+
+    def find(system: Any, path: str) -> list[str]:
+        found = system.glob(path, detail=True)
+        return _urls(pattern, path, (name for name, facts in found.items() if facts.get("type") != "directory"))
+
+    return _asked(pattern, find)
 
 
 def listing(folder: str, recursive: bool = False) -> list[str]:
     """List the files in a folder, paths or URLs, sorted; an empty list if there is no such folder."""
     if not is_url(folder):
         return sorted(_local_files(folder, recursive))
-    system, path = file_system(folder)
+    depth = None if recursive else 1
+    return _asked(folder, lambda system, path: _urls(folder, path, system.find(path, maxdepth=depth)))
 
-    def find() -> list[str]:
+
+def names(folder: str) -> list[str]:
+    """List the names of files and folders in a folder, sorted; an empty list if there is no such folder."""
+    if is_url(folder):
+        found = _asked(folder, lambda system, path: _urls(folder, path, system.ls(path, detail=False)))
+        return [base_name(url) for url in found if url.rstrip("/") != folder.rstrip("/")]  # S3 may list the folder, too
+    try:
+        return sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror or error}).") from error
+
+
+def _asked(place: str, ask: Callable[[Any, str], list[_T]]) -> list[_T]:
+    """Ask the file system of a URL for a list, which is empty where there is no such file or folder."""
+    system, path = file_system(place)
+
+    def act() -> list[_T]:
         system.invalidate_cache()  # others write there, too
         try:
-            return list(system.find(path, maxdepth=None if recursive else 1))
+            return ask(system, path)
         except FileNotFoundError:
             return []
 
-    return sorted(system.unstrip_protocol(name) for name in retried(folder, find))
+    return retried(place, act)
+
+
+def _urls(place: str, path: str, found: Iterable[str]) -> list[str]:
+    """Return the URLs of what was found, sorted, with the host or chain of file systems, which its names leave out."""
+    head, colons, chain = place.partition("::")
+    if path and head.endswith("/"):
+        path = f"{path.rstrip('/')}/"
+    same = len(os.path.commonprefix((head[::-1], path[::-1])))  # the end of both
+    start, skipped = head[: len(head) - same], len(path) - same
+    return sorted(f"{start}{name[skipped:]}{colons}{chain}" for name in found)
 
 
 def _local_files(folder: str, recursive: bool) -> Iterator[str]:
@@ -95,13 +132,19 @@ def _local_files(folder: str, recursive: bool) -> Iterator[str]:
             break
 
 
-def read_bytes(place: str, most: int, *, tries: int = TRIES) -> bytes:
+def read_bytes(place: str, most: int) -> bytes:
     """Read a small file; InputError if it cannot be read, or has more bytes."""
-    with open_stream(place, tries=tries) as stream:
+    with open_stream(place) as stream:
         content = stream.read(most + 1)
     if len(content) > most:
         raise InputError(f"{place}: has more than {most} bytes.")
     return content
+
+
+def check_atomic(place: str) -> None:
+    """Raise InputError for a URL where a file that is cut off would look complete."""
+    if is_url(place) and place.partition("://")[0].lower() not in _STORES:
+        raise InputError(f"{place}: cannot be written atomically; expected a path, or a URL of {', '.join(_STORES)}.")
 
 
 def write_new(place: str, content: bytes) -> None:
@@ -114,14 +157,12 @@ def write_new(place: str, content: bytes) -> None:
         _upload(place, lambda system, path: _create(place, system, path, content))
         return
     target = Path(place)
-    try:
-        with temporary_path(target) as part:
-            part.write_bytes(content)
-            _name(part, target)
-    except OSError as error:
-        if isinstance(error, NumPyCLIPError):
-            raise
-        raise NumPyCLIPError(f"{place}: cannot be written ({error.strerror or error}).") from error
+    with written(target), temporary_path(target) as part:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # after a power failure it is there, or it is not, but it is never empty
+        _name(part, target)
 
 
 def _name(part: Path, target: Path) -> None:
@@ -136,23 +177,20 @@ def _name(part: Path, target: Path) -> None:
 def _create(place: str, system: Any, path: str, content: bytes) -> None:
     try:
         system.pipe_file(path, content, mode="create")
-    except FileExistsError:
-        return
-    except Exception:  # of each package its own: this one, or the store, cannot do it
-        if not exists(place):
-            system.pipe_file(path, content)
+    except Exception as error:  # of each package its own
+        if exists(place):
+            return
+        if not (isinstance(error, TypeError | NotImplementedError) or getattr(error, "errno", None) in _NO_CONDITIONS):
+            raise  # to be tried again: the store is busy, or another is writing it
+        system.pipe_file(path, content)
 
 
-def put(file: Path, place: str) -> None:
-    """Put a copy of a finished file at a path or URL, atomically; NumPyCLIPError if it cannot be written.
+def put(file: Path, url: str) -> None:
+    """Upload a finished file, atomically; NumPyCLIPError if it cannot be written.
 
     The whole file is uploaded at once: an fsspec file that is closed after an error would leave half of it there.
     """
-    if is_url(place):
-        _upload(place, lambda system, path: system.put_file(str(file), path))
-    else:
-        with file.open("rb") as source:
-            _write(place, lambda target: shutil.copyfileobj(source, target))
+    _upload(url, lambda system, path: system.put_file(str(file), path))
 
 
 def remove(place: str) -> None:
@@ -168,35 +206,7 @@ def remove(place: str) -> None:
         raise NumPyCLIPError(f"{place}: cannot be removed ({error.strerror or error}).") from error
 
 
-def _write(place: str, write: Callable[[IO[bytes]], object]) -> None:
-    target = Path(place)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise NumPyCLIPError(f"{place}: cannot be written ({error.strerror or error}).") from error
-    with atomic_file(target) as file:
-        write(file)
-
-
-def _upload(place: str, upload: Callable[[Any, str], object]) -> None:
-    system, path = file_system(place)
-
-    def act() -> None:
-        if place.partition(":")[0] in _FOLDERS:
-            system.makedirs(system._parent(path), exist_ok=True)
-        upload(system, path)
-
-    retried(place, act, "written")
-
-
-def _info(place: str) -> dict[str, Any] | None:
-    system, path = file_system(place)
-
-    def look() -> dict[str, Any] | None:
-        system.invalidate_cache()
-        try:
-            return cast("dict[str, Any]", system.info(path))
-        except FileNotFoundError:
-            return None
-
-    return retried(place, look)
+def _upload(url: str, upload: Callable[[Any, str], object]) -> None:
+    check_atomic(url)
+    system, path = file_system(url)
+    retried(url, lambda: upload(system, path), "written")

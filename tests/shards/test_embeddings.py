@@ -125,6 +125,16 @@ def test_parts_in_flight_are_not_read(tmp_path: Path) -> None:
     assert everything(place)[0] == [f"{n}.jpg" for n in GOOD if n >= 300]
 
 
+def test_embeddings_of_a_destination_within_are_not_its_own(tmp_path: Path) -> None:
+    place = written(str(tmp_path / "out"), "clip-retrieval")
+    keys = everything(place)[0]
+    claim(f"{place}/texts", manifest(layout="clip-retrieval", kind="texts"))
+    within = open_destination(f"{place}/texts", "clip-retrieval", "float32", DIM, "texts")
+    within.write(0, [OutputRow("a.txt/0", VECTORS[0], {"caption": "a dog"}, None)])
+    assert everything(place)[0] == keys
+    assert list(read_embeddings(place, "texts")) == []
+
+
 def test_a_single_file_tells_what_it_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ObjectStore(monkeypatch)
     for place in (str(tmp_path / "x.parquet"), "memory://bucket/x.parquet"):

@@ -139,8 +139,7 @@ def test_a_destination_that_is_no_folder_is_refused(tmp_path: Path) -> None:
             claim(str(place), MANIFEST)
 
 
-def test_an_object_store_has_one_manifest_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = ObjectStore(monkeypatch)
+def test_an_object_store_has_one_manifest_too(store: ObjectStore) -> None:
     place = "memory://bucket/out"
     claim(place, MANIFEST)
     claim(place, MANIFEST)
@@ -150,6 +149,19 @@ def test_an_object_store_has_one_manifest_too(monkeypatch: pytest.MonkeyPatch) -
     store.put("memory://bucket/other/a.jpg", b"")
     with pytest.raises(InputError, match="has files, such as"):
         claim("memory://bucket/other", MANIFEST)
+
+
+def test_a_store_with_folders_of_other_files_is_no_destination(store: ObjectStore) -> None:
+    store.put("memory://bucket/theirs/img_emb/img_emb_0.npy", b"")
+    with pytest.raises(InputError, match=r"has files, such as 'img_emb', but no _manifest\.json"):
+        claim("memory://bucket/theirs", MANIFEST)
+
+
+@pytest.mark.parametrize("kind", ["file", "sftp", "hdfs"])
+def test_a_url_where_half_a_part_could_stay_is_no_destination(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(InputError, match="cannot be written atomically"):
+        claim(f"{kind}://{tmp_path.as_posix()}/out", MANIFEST)
+    assert names(tmp_path) == []
 
 
 def test_inputs_are_told_apart_by_each_of_their_parts() -> None:

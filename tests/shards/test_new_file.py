@@ -21,10 +21,9 @@ from tests.object_store import ObjectStore
 ROW = OutputRow("a.jpg", np.eye(1, 4, dtype=np.float32)[0], {}, None)
 
 
-@pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ObjectStore:
+@pytest.fixture(autouse=True)
+def _temporary_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return ObjectStore(monkeypatch)
 
 
 @pytest.mark.parametrize("layout", ["parquet", "clip-retrieval"])
@@ -53,7 +52,7 @@ def test_parts_of_an_object_store_are_there_when_they_are_complete(
 def test_what_is_done_costs_one_listing(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(20):
         store.put(f"memory://bucket/out/part-{number:05d}.parquet", b"")
-    monkeypatch.setattr(remote, "_info", None)
+    monkeypatch.setattr(remote, "exists", None)
     found: list[str] = []
     listing = remote.listing
 
@@ -83,3 +82,16 @@ def test_a_full_disk_is_an_error_that_names_it(store: ObjectStore, tmp_path: Pat
     ):
         raise OSError(28, "No space left on device")
     assert remote.listing("memory://bucket") == []
+
+
+def test_a_disk_that_is_full_of_waiting_rows_is_named(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pyarrow.ipc.new_stream", full)
+    for layout in ("parquet", "clip-retrieval"):
+        destination = open_destination("memory://bucket/out", layout, "float32", 4, "images")  # type: ignore[arg-type]
+        with pytest.raises(NumPyCLIPError, match=rf"^{tmp_path}: cannot be written \(No space left"):
+            destination.write(0, [ROW])

@@ -69,6 +69,53 @@ def test_files_are_written_whole_and_listed(bucket: str, tmp_path: Path) -> None
     assert (remote.exists(f"{bucket}/out"), remote.exists(f"{bucket}/none")) == (True, False)
 
 
+def test_what_others_upload_is_found(bucket: str) -> None:
+    import s3fs
+
+    other = s3fs.S3FileSystem(skip_instance_cache=True)
+    for number in range(2):
+        other.pipe_file(f"{bucket}/growing/{number}.tar", b"")
+        expected = [f"{bucket}/growing/{n}.tar" for n in range(number + 1)]
+        assert remote.glob(f"{bucket}/growing/*.tar") == remote.listing(f"{bucket}/growing") == expected
+    assert remote.listing("s3a://bucket/growing") == ["s3a://bucket/growing/0.tar", "s3a://bucket/growing/1.tar"]
+
+
+def test_a_folder_that_was_made_by_hand_is_empty(bucket: str) -> None:
+    import s3fs
+
+    s3fs.S3FileSystem().call_s3("put_object", Bucket="bucket", Key="made/", Body=b"")  # as S3's console does
+    assert remote.names(f"{bucket}/made") == remote.names(f"{bucket}/made/") == []
+    s3fs.S3FileSystem().pipe_file("bucket/made/in/a.npy", b"")
+    assert remote.names(f"{bucket}/made") == ["in"]
+
+
+def test_a_small_file_costs_two_requests(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import s3fs
+
+    upload(f"{bucket}/small", bytes(300_000), tmp_path)
+    call, requests = s3fs.S3FileSystem._call_s3, list[str]()
+
+    async def counted(system: Any, method: str, *arguments: Any, **options: Any) -> Any:
+        requests.append(method)
+        return await call(system, method, *arguments, **options)
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", counted)
+    assert remote.read_bytes(f"{bucket}/small", 300_000) == bytes(300_000)
+    assert requests == ["head_object", "get_object"]
+
+
+def test_an_object_that_changes_while_it_is_read_is_not_mixed(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("numpyclip.resumed_stream.sleep", lambda seconds: None)
+    upload(f"{bucket}/changing", bytes(12 << 20), tmp_path)
+    with remote.open_stream(f"{bucket}/changing") as stream:
+        stream.read(1 << 20)
+        upload(f"{bucket}/changing", bytes([1]) * (12 << 20), tmp_path)
+        with pytest.raises(InputError, match="has changed while it was read"):
+            stream.read()
+
+
 def test_what_is_not_there_is_told(bucket: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"s3://bucket/none.tar: cannot be read \(there is no such file\)"):
         remote.open_stream(f"{bucket}/none.tar")

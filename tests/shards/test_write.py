@@ -261,6 +261,19 @@ def test_other_files_are_no_parts(tmp_path: Path, layout: Any) -> None:
     assert destination.done() == set()
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("inner", ["texts", "metadata/texts", "errors/texts"])
+def test_parts_of_a_destination_within_are_not_its_own(tmp_path: Path, layout: Any, inner: str) -> None:
+    outer = open_destination(str(tmp_path), layout, "float32", DIM, "images")
+    (tmp_path / inner).parent.mkdir(exist_ok=True)
+    within = open_destination(str(tmp_path / inner), layout, "float32", DIM, "texts")
+    within.write(0, [row("a.txt/0", caption="a dog")])
+    within.write(1, [row("a.txt/6", "too long")])
+    assert outer.done() == set()
+    outer.write(1, rows(2))
+    assert outer.done() == {1}
+
+
 KILLED = """
 import os, signal, sys
 import numpy as np
@@ -320,7 +333,8 @@ def test_a_disk_that_is_full_of_waiting_rows_is_an_error_too(
 
     monkeypatch.setattr(pyarrow.ipc, "new_stream", full)
     destination = open_destination(str(tmp_path / "out"), layout, "float32", DIM, "images")
-    with pytest.raises(NumPyCLIPError, match=r"out/.*: cannot be written \(No space left"):
+    named = "part-00000.parquet" if layout == "parquet" else "metadata"
+    with pytest.raises(NumPyCLIPError, match=rf"out/{named}: cannot be written \(No space left"):
         destination.write(0, rows(3))
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
 
@@ -333,5 +347,5 @@ def test_a_mistyped_folder_is_not_made(tmp_path: Path) -> None:
 
 def test_without_pyarrow_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingPackageError, match=r"numpyclip\[parquet\]"):
+    with pytest.raises(MissingPackageError, match=rf'{tmp_path}: .*pip install "numpyclip\[parquet\]"'):
         open_destination(str(tmp_path), "parquet", "float32", DIM, "images")

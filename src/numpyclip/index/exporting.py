@@ -17,8 +17,8 @@ from numpyclip.errors import InputError, StoreError
 from numpyclip.index.records import Match, Modality
 from numpyclip.index.store import Store
 from numpyclip.shards.embeddings import FINGERPRINT_FILE
+from numpyclip.shards.parquet import need_pyarrow
 from numpyclip.shards.part import Kind, OutputRow
-from numpyclip.shards.spool import need_pyarrow
 from numpyclip.shards.write import open_destination
 
 _Progress: TypeAlias = Callable[[Iterator[Match]], Iterable[Match]]
@@ -39,7 +39,7 @@ def export_embeddings(store: Store, folder: Path, progress: _Progress = iter) ->
     NumPyCLIPError
         If the index is migrated to another model meanwhile, or the folder cannot be written.
     """
-    need_pyarrow()
+    need_pyarrow(str(folder))
     if folder.exists():
         raise InputError(f"{folder}: is there already; expected a folder that is not, to be made.")
     if (fingerprint := store.fingerprint) is None:

@@ -48,8 +48,8 @@ class ClipRetrievalParts:
 
     def done(self) -> set[int]:
         """Return the numbers of complete parts."""
-        places = listing(self.place, recursive=True)
-        return {number for folder in ("metadata", "only_errors") for number in numbered_files(places, _namer(folder))}
+        only_errors = numbered_files(listing(join(self.place, "errors")), _namer("only_errors"))
+        return {*complete_parts(self.place), *only_errors}
 
     def write(self, number: int, rows: Iterable[OutputRow]) -> tuple[int, int]:
         """Write a part, atomically; return the numbers of rows and of errors among them."""
@@ -57,7 +57,7 @@ class ClipRetrievalParts:
 
         make_folder(self.place)
         text, key, vectors = pyarrow.string(), KEYS[self.kind], FOLDERS[self.kind]
-        waiting = join(self.place, "rows")
+        waiting = join(self.place, "metadata")
         with (
             Spool(waiting, {key: text}, [f"{key}_bytes"]) as metadata,
             Spool(waiting, {"key": text, "error": text}, ["key_bytes"]) as errors,

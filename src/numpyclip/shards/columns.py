@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Container, Iterable
 
 CAPTION = "caption"  # the column of texts in every output
 
 _PREFIX = "source_"
+_PREFIXES = re.compile(f"^(?:{_PREFIX})+")
 
 
 def valid_text(text: str) -> str:
@@ -14,13 +16,7 @@ def valid_text(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def free_names(names: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
+def free_names(names: Iterable[str], taken: Container[str]) -> dict[str, str]:
     """Map names of columns to those under which they are carried along: those that are taken are prefixed."""
-    used, renamed = set(taken), {}
-    for name in names:
-        new = name
-        while new in used:
-            new = f"{_PREFIX}{new}"
-        used.add(new)
-        renamed[name] = new
-    return renamed
+    # So are those that have the prefix before a name that is taken: what a name becomes does not depend on the others.
+    return {name: f"{_PREFIX}{name}" if _PREFIXES.sub("", name) in taken else name for name in names}

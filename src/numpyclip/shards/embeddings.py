@@ -19,10 +19,9 @@ from numpyclip.shards.key_columns import names_in
 from numpyclip.shards.manifest import read_manifest
 from numpyclip.shards.new_file import numbered_files
 from numpyclip.shards.npy_stream import NpyStream
-from numpyclip.shards.parquet import column_values, open_parquet
+from numpyclip.shards.parquet import column_values, need_pyarrow, open_parquet
 from numpyclip.shards.parquet_parts import FINGERPRINT, KIND, part_name
 from numpyclip.shards.part import Kind
-from numpyclip.shards.spool import need_pyarrow
 from numpyclip.shards.write import open_destination
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def read_embeddings(place: str, kind: Kind | None = None, embed_dim: int | None 
     MissingPackageError
         If a package for the place is not installed.
     """
-    need_pyarrow()
+    need_pyarrow(place)
     for found, vectors, table in _files(place):
         if kind in (None, found):
             read = _read_parquet(table, found) if vectors is None else _read_pair(vectors, table, found)
@@ -122,11 +121,12 @@ def _files(place: str) -> list[tuple[Kind, str | None, str]]:
         kind: Kind = "images" if manifest is None else manifest.kind
         if parts := numbered_files(listing(place), part_name):
             return [(kind, None, parts[number]) for number in sorted(parts)]
-    found: list[tuple[Kind, str | None, str]] = []
-    for folder in (place, join(place, "texts")):  # the latter is of an exported index
-        for each in FOLDERS:
-            pairs = _pairs(folder, each) if manifest is None else _complete_pairs(folder, each)
-            found += [(each, vectors, table) for vectors, table in pairs]
+    found: list[tuple[Kind, str | None, str]]
+    if manifest is None:
+        folders = (place, join(place, "texts"))  # the latter is of an exported index
+        found = [(each, *pair) for folder in folders for each in FOLDERS for pair in _pairs(folder, each)]
+    else:
+        found = [(manifest.kind, *pair) for pair in _complete_pairs(place, manifest.kind)]
     if not found:
         raise InputError(
             f"{place}: has neither part-*.parquet nor img_emb/*.npy and metadata/*.parquet; expected what "

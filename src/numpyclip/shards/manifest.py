@@ -9,13 +9,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
 from numpyclip.errors import InputError, NumPyCLIPError, quoted
-from numpyclip.remote import base_name, exists, is_url, join, listing, read_bytes, write_new
+from numpyclip.remote import exists, join, names, read_bytes, write_new
 from numpyclip.shards.new_file import make_folder
 from numpyclip.shards.part import Kind, Part
 from numpyclip.shards.write import Dtype, Layout
@@ -99,18 +98,19 @@ def claim(place: str, manifest: Manifest) -> None:
     Raises
     ------
     InputError
-        If the destination was started with something else, or is a folder with other files.
+        If the destination was started with something else, is a folder with other files, or a URL where files are not
+        atomic.
     NumPyCLIPError
         If the manifest cannot be written.
     """
+    make_folder(place)
     found = read_manifest(place)
     if found is None:
-        if names := _others(place):
+        if others := _others(place):
             raise InputError(
-                f"{place}: has files, such as {quoted(names[0])}, but no {NAME}; expected a new or empty folder, or "
+                f"{place}: has files, such as {quoted(others[0])}, but no {NAME}; expected a new or empty folder, or "
                 "one that a run has started. Choose another destination."
             )
-        make_folder(place)
         write_new(join(place, NAME), manifest.to_json().encode("ascii"))
         found = read_manifest(place)  # somebody else may have been first
     if found is None:
@@ -161,9 +161,8 @@ def _from_values(values: dict[str, Any]) -> Manifest | None:
     counts, digest = (values.get("embed_dim"), inputs.get("parts")), inputs.get("sha256")
     if not (all(type(count) is int and count >= 0 for count in counts) and isinstance(digest, str)):
         return None
-    names = (*allowed, "embed_dim")
     return Manifest(
-        **{name: values[name] for name in names},
+        **{name: values[name] for name in (*allowed, "embed_dim")},
         fingerprint=json.dumps(model),
         options=options,
         parts=inputs["parts"],
@@ -173,16 +172,8 @@ def _from_values(values: dict[str, Any]) -> Manifest | None:
 
 def _others(place: str) -> list[str]:
     """List what is in a folder without being hidden, as the manifest is until it is complete."""
-    if is_url(place):
-        names = list(map(base_name, listing(place)))
-    else:
-        try:
-            names = os.listdir(place)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise InputError(f"{place}: cannot be read ({error.strerror or error}).") from error
-    return [] if NAME in names else sorted(name for name in names if not name.startswith("."))
+    found = names(place)
+    return [] if NAME in found else [name for name in found if not name.startswith(".")]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

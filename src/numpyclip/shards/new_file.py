@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from numpyclip.atomic import atomic_file, temporary_path
-from numpyclip.errors import NumPyCLIPError
-from numpyclip.remote import base_name, is_url, put
+from numpyclip.atomic import atomic_file, temporary_path, written
+from numpyclip.remote import base_name, check_atomic, is_url, put
 
 
 @contextlib.contextmanager
@@ -36,13 +35,8 @@ def new_file(place: str) -> Iterator[IO[bytes]]:
     # The name is the same for the same URL: what a killed process has left is removed by the next that writes there.
     digest = hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()
     with temporary_path(Path(tempfile.gettempdir(), f"numpyclip-{digest[:32]}")) as waiting:
-        try:
-            with waiting.open("wb") as file:
-                yield file
-        except OSError as error:
-            if isinstance(error, NumPyCLIPError):
-                raise
-            raise NumPyCLIPError(f"{waiting}: cannot be written ({error.strerror or error}).") from error
+        with written(waiting), waiting.open("wb") as file:
+            yield file
         put(waiting, place)
 
 
@@ -51,14 +45,15 @@ def make_folder(place: str) -> None:
 
     Raises
     ------
+    InputError
+        If files at this URL would not be atomic.
     NumPyCLIPError
         If it cannot be made.
     """
+    check_atomic(place)
     if not is_url(place):
-        try:
+        with written(Path(place)):
             Path(place).mkdir(exist_ok=True)
-        except OSError as error:
-            raise NumPyCLIPError(f"{place}: cannot be written ({error.strerror or error}).") from error
 
 
 def numbered_files(places: Iterable[str], name: Callable[[int], str]) -> dict[int, str]:

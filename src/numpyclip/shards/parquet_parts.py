@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numpyclip.errors import NumPyCLIPError
-from numpyclip.remote import join, listing
+from numpyclip.remote import check_atomic, join, listing
 from numpyclip.shards.key_columns import name_columns, text_column
 from numpyclip.shards.new_file import make_folder, new_file, numbered_files
+from numpyclip.shards.parquet import need_pyarrow
 from numpyclip.shards.part import Kind, OutputRow
-from numpyclip.shards.spool import Spool, batches, need_pyarrow
+from numpyclip.shards.spool import Spool, batches
 
 if TYPE_CHECKING:
     from pyarrow import Array
@@ -77,12 +78,15 @@ def write_parquet(
 
     Raises
     ------
+    InputError
+        If files at this URL would not be atomic.
     MissingPackageError
         If pyarrow is not installed.
     NumPyCLIPError
         If there are no rows, or the file cannot be written.
     """
-    need_pyarrow()
+    need_pyarrow(place)
+    check_atomic(place)
     with _spool(dtype, embed_dim, place) as spool:
         _fill(spool, rows, dtype, embed_dim)
         if not spool.rows:

@@ -6,16 +6,16 @@ Rows wait in a temporary file, some thousand at a time, so that memory does not 
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError, quoted
+from numpyclip.atomic import written
+from numpyclip.errors import InputError, quoted
 from numpyclip.remote import is_url
-from numpyclip.shards.columns import valid_text
+from numpyclip.shards.columns import free_names, valid_text
 from numpyclip.shards.part import OutputRow
 
 if TYPE_CHECKING:
@@ -28,16 +28,7 @@ _T = TypeVar("_T")
 ROWS = 1024  # of a batch
 _GROUP = 8  # batches of a row group
 _MOST_BYTES = 1 << 26  # of a batch or row group
-_PREFIX = "source_"
 _MOST_COLUMNS = 1000  # .json files of samples can name any number of them
-
-
-def need_pyarrow() -> None:
-    """Say what to install, if it is not there."""
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError as error:
-        raise MissingPackageError('parquet files need pyarrow: pip install "numpyclip[parquet]".') from error
 
 
 class Spool:
@@ -49,7 +40,7 @@ class Spool:
     Parameters
     ----------
     place : str
-        The path or URL of the file. Rows wait on the same disk, or, if it is a URL, with temporary files.
+        The path or URL of what is written. Rows wait beside it, or, if it is a URL, with temporary files.
     own : mapping of str to DataType
         Columns that are there even without rows.
     reserved : iterable of str
@@ -57,10 +48,11 @@ class Spool:
     """
 
     def __init__(self, place: str, own: Mapping[str, DataType], reserved: Iterable[str] = ()) -> None:
-        self._place = place
-        self._file = _temporary_file(place)
+        self._place = Path(tempfile.gettempdir() if is_url(place) else place)
+        with written(self._place):
+            self._file = tempfile.TemporaryFile(dir=None if is_url(place) else self._place.parent)  # noqa: SIM115
         self._types: dict[str, DataType] = dict(own)
-        self._reserved = re.compile(f"(?:{_PREFIX})*(?:{'|'.join(map(re.escape, (*own, *reserved)))})")
+        self._reserved = (*own, *reserved)
         self._batches = 0
         self.rows = 0
 
@@ -82,9 +74,9 @@ class Spool:
         """
         import pyarrow
 
-        names = dict.fromkeys(name for row in carried for name in row)
+        names = free_names(dict.fromkeys(name for row in carried for name in row), self._reserved)
         columns = dict(own)
-        columns.update((self._free(name), _array([row.get(name) for row in carried])) for name in names)
+        columns.update((valid_text(new), _array([row.get(name) for row in carried])) for name, new in names.items())
         for name, column in columns.items():
             self._types[name] = _common(self._types.get(name, pyarrow.null()), column.type)
         if len(self._types) > _MOST_COLUMNS:
@@ -94,11 +86,8 @@ class Spool:
                 "Choose which are carried along."
             )
         batch = pyarrow.record_batch(list(columns.values()), list(columns))
-        try:
-            with pyarrow.ipc.new_stream(self._file, batch.schema) as stream:
-                stream.write_batch(batch)
-        except OSError as error:
-            raise _unwritten(self._place, error) from error
+        with written(self._place), pyarrow.ipc.new_stream(self._file, batch.schema) as stream:
+            stream.write_batch(batch)
         self._batches += 1
         self.rows += batch.num_rows
 
@@ -127,10 +116,6 @@ class Spool:
             with pyarrow.ipc.open_stream(self._file) as stream:
                 yield stream.read_all()
 
-    def _free(self, name: str) -> str:
-        name = valid_text(name)
-        return f"{_PREFIX}{name}" if self._reserved.fullmatch(name) else name
-
 
 def batches(rows: Iterable[OutputRow]) -> Iterator[list[OutputRow]]:
     """Split rows into lists, shorter ones where images are carried along."""
@@ -148,17 +133,6 @@ def limited(items: Iterable[_T], most: int, size: Callable[[_T], int]) -> Iterat
             some, total = [], 0
     if some:
         yield some
-
-
-def _temporary_file(place: str) -> IO[bytes]:
-    try:
-        return tempfile.TemporaryFile(dir=None if is_url(place) else Path(place).parent)
-    except OSError as error:
-        raise _unwritten(place, error) from error
-
-
-def _unwritten(place: str, error: OSError) -> NumPyCLIPError:
-    return NumPyCLIPError(f"{place}: cannot be written ({error.strerror or error}).")
 
 
 def _array(values: list[Any]) -> Array:

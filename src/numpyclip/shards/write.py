@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Literal, Protocol, TypeAlias
 
 from numpyclip.shards.clip_retrieval_parts import ClipRetrievalParts
+from numpyclip.shards.parquet import need_pyarrow
 from numpyclip.shards.parquet_parts import ParquetParts
 from numpyclip.shards.part import Kind, OutputRow
-from numpyclip.shards.spool import need_pyarrow
 
 Layout: TypeAlias = Literal["parquet", "clip-retrieval"]
 Dtype: TypeAlias = Literal["float16", "float32"]
@@ -18,7 +18,7 @@ class Destination(Protocol):
     """Where parts of the output are written."""
 
     def done(self) -> set[int]:
-        """Return the numbers of complete parts, which costs one listing."""
+        """Return the numbers of complete parts, which costs a listing or two."""
 
     def write(self, number: int, rows: Iterable[OutputRow]) -> tuple[int, int]:
         """Write a part, atomically and in flat memory; return the numbers of rows and of errors among them.
@@ -52,7 +52,7 @@ def open_destination(place: str, layout: Layout, dtype: Dtype, embed_dim: int, k
     MissingPackageError
         If pyarrow is not installed.
     """
-    need_pyarrow()
+    need_pyarrow(place)
     if layout == "parquet":
         return ParquetParts(place, dtype, embed_dim)
     return ClipRetrievalParts(place, dtype, embed_dim, kind)
