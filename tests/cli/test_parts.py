@@ -67,7 +67,7 @@ def test_errors_and_failed_parts_are_told_and_the_exit_status_is_3_or_1(
 
 def test_every_option_reaches_the_run(run: Run, shards: Path, tmp_path: Path) -> None:
     words = ["embed", "images", shards, "-o", f"{tmp_path}/out/", "-m", "tiny", "--shard", "1/2", "--dtype", "float16"]
-    assert run(*words, "--layout", "clip-retrieval", "--columns", "caption", "--batch-size", 7).status == 0
+    assert run(*words, "--layout", "clip-retrieval", "--carry", "caption", "--batch-size", 7).status == 0
     assert [path.name for path in (tmp_path / "out" / "img_emb").iterdir()] == ["img_emb_0001.npy"]
     manifest = json.loads((tmp_path / "out" / "_manifest.json").read_text())
     assert (manifest["dtype"], manifest["options"]["batch_size"]) == ("float16", 7)

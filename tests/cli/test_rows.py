@@ -85,7 +85,7 @@ def test_parquet_has_a_row_for_every_input_and_the_columns_of_its_source(
     np.testing.assert_allclose(table["embedding"][0].as_py(), tiny.embed_images(album / "bird.png")[0], atol=1e-6)
     assert table.schema.metadata[FINGERPRINT.encode()].decode() == tiny.fingerprint.to_json()
     words = ["embed", "texts", "a dog", "dog " * 100, "-o", output, "-m", "tiny", "--dtype", "float16"]
-    result = run(*words, "--columns", "caption")
+    result = run(*words, "--carry", "caption")
     assert result.status == 3
     assert "expected at most 77 tokens" in result.err
     assert "float" in str(parquet.read_table(output).schema.field("embedding").type)

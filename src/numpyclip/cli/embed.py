@@ -75,7 +75,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         kind.add_argument("--dtype", choices=("float32", "float16"), help="of embeddings in parquet (default: float32)")
         kind.add_argument("--column", metavar="NAME", help=f"of {kind.prog.split()[-1]}, in parquet files and .json")
         kind.add_argument(
-            "--columns", type=_names, metavar="A,B", help="columns of the source to carry along (default: all)"
+            "--carry", type=_names, metavar="A,B", help="columns of the source to carry along (default: all)"
         )
         kind.add_argument("--json", action="store_true", help="print JSON lines (the default without -o), or a summary")
         add_parts_options(kind)
@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
             "--json: not allowed with argument --output, unless that is a folder, which ends in /, or a URL."
         )
     is_parquet = arguments.output is not None and arguments.output.suffix == ".parquet"
-    refuse_options(arguments, () if is_parquet else ("dtype", "columns"))
+    refuse_options(arguments, () if is_parquet else ("dtype", "carry"))
     check_output(arguments.output, [*arguments.items, arguments.list_file])
     model = load_model(arguments)
     embedded = EmbeddedRows(model, arguments, keeps_errors=is_parquet)

@@ -91,7 +91,7 @@ def _options(arguments: argparse.Namespace, **of_run: Any) -> Options:
     return Options(
         load=load_options(arguments),
         column=arguments.column,
-        columns=arguments.columns,
+        columns=arguments.carry,
         limit=arguments.limit,
         shard=arguments.shard or (0, 1),
         layout=arguments.layout or "parquet",

@@ -41,7 +41,7 @@ class EmbeddedRows:
         self._model = model
         self._arguments = arguments
         self._keeps_errors = keeps_errors
-        self._options = ReadOptions(arguments.kind, arguments.column, arguments.columns)
+        self._options = ReadOptions(arguments.kind, arguments.column, arguments.carry)
         self._paths = PicturePaths(())
 
     def __iter__(self) -> Iterator[OutputRow]:
