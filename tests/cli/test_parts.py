@@ -102,6 +102,8 @@ def test_texts_have_their_captions_beside_them(run: Run, tmp_path: Path) -> None
     [
         (["images", "-o", "{out}.npz", "--workers", "2"], "--workers is for outputs to a folder, which ends in /"),
         (["images", "-o", "{out}.parquet", "--shard", "0/2"], "--shard is for outputs to a folder"),
+        (["images", "-o", "s3://bucket/out.parquet", "--on", "ray"], "--on is for outputs to a folder"),
+        (["images", "-o", "s3://bucket/out.npz"], "'s3://bucket/out.npz': a single file at a URL ends in .parquet"),
         (["images", "-o", "{out}.npz", "--dtype", "float16"], "--dtype is for outputs to a .parquet file, a folder"),
         (["images", "-o", "{out}/", "--store", "an.index"], "--store is for outputs of one file"),
         (["images", "-o", "{out}/", "--shard", "2/2"], "'2/2' is not I/N with I from 0 to N - 1"),

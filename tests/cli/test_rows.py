@@ -124,6 +124,15 @@ def test_urls_are_fetched_some_at_a_time(run: Run, bird: Path, monkeypatch: pyte
     assert (status, printed(out, "path")) == (0, urls)
 
 
+def test_a_parquet_file_may_be_written_to_a_url(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyarrow", reason="the extra numpyclip[parquet] is not installed")
+    store = ObjectStore(monkeypatch)
+    assert run("embed", "texts", "a dog", "-o", "memory://bucket/out.parquet", "-m", "tiny").status == 0
+    assert store.get("memory://bucket/out.parquet").startswith(b"PAR1")
+    out = run("embed", "texts", "memory://bucket/out.parquet", "--column", "caption", "-m", "tiny").out
+    assert printed(out, "text") == ["a dog"]
+
+
 @pytest.mark.parametrize("kind", ["images", "texts"])
 def test_a_limit_is_one_of_inputs_of_all_sources(run: Run, kind: str, album: Path, archive: Path) -> None:
     words = [album / "bird.png", archive] if kind == "images" else ["a dog", archive]
