@@ -61,7 +61,7 @@ def test_errors_and_failed_parts_are_told_and_the_exit_status_is_3_or_1(
     assert "1 of them have an error in the place of an embedding" in err
     assert "1 parts failed, named above; the same command tries them again" in err
     assert run(*words, f"{tmp_path}/none/", missing).status == 1
-    assert run(*words, f"{tmp_path}/broken/", album / "broken.jpg").status == 1
+    assert [run(*words, f"{tmp_path}/broken/", album / "broken.jpg").status for _ in range(2)] == [1, 0]  # as help says
     assert run(*words, f"{tmp_path}/out/", album, missing).status == 3
 
 

@@ -49,7 +49,10 @@ every input, with columns "key", "embedding", "error", and those of the source.
 
 To a folder (which ends in /, or is there) or another URL: parts with these columns, each of a part of the input,
 computed by all cores or a cluster. Whatever ends it, the same command continues, and a part is there as a whole or not
-at all. --json prints a summary. The exit status is 3 if some images or parts could not be read, 1 if none could."""
+at all. --json prints a summary.
+
+The exit status is 3 if this run could not embed some inputs, 1 if it could embed none. What an earlier run could not
+is in the column "error"."""
 
 _SUFFIXES = (".npy", ".npz", ".jsonl", PARQUET)
 
