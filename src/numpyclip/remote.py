@@ -15,6 +15,7 @@ from numpyclip.atomic import atomic_file, temporary_path
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.resumed_stream import TRIES, ResumedStream, file_system, retried
 from numpyclip.resumed_stream import is_url as is_url  # which belongs here, too
+from numpyclip.resumed_stream import is_web as is_web
 
 _FOLDERS = ("file", "local", "sftp", "ssh", "smb", "hdfs")  # kinds of URLs where folders have to be made
 
@@ -26,7 +27,7 @@ def join(place: str, name: str) -> str:
 
 def base_name(place: str) -> str:
     """Return the last part of a path or URL."""
-    if place.lower().startswith(("http://", "https://")):
+    if is_web(place):
         place = urlsplit(place).path  # without a query, which may be a signature
     return os.path.basename(place.rstrip("/" if is_url(place) else "/" + os.sep))
 

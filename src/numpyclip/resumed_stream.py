@@ -37,6 +37,11 @@ def is_url(place: str) -> bool:
     return _URL.match(place) is not None
 
 
+def is_web(place: str) -> bool:
+    """Tell whether a place is a URL of a web server, where ``?`` begins a query."""
+    return place.lower().startswith(("http://", "https://"))
+
+
 def file_system(place: str) -> tuple[Any, str]:
     """Return the file system of a URL, and the path in it."""
     try:

@@ -11,7 +11,7 @@ import pytest
 
 from numpyclip.errors import InputError
 from numpyclip.resumed_stream import ResumedStream
-from numpyclip.shards.parquet import NotParquetError, read_parquet, row_groups
+from numpyclip.shards.parquet import read_parquet, row_groups
 from numpyclip.shards.part import Part, ReadOptions, Row
 from tests.object_store import ObjectStore
 from tests.shards.shard_files import parquet
@@ -185,7 +185,7 @@ def test_a_damaged_row_group_is_a_row_and_the_next_is_read(tmp_path: Path) -> No
 @pytest.mark.parametrize("content", [b"", b"PAR1 no more", b"PAR1" + b"\xff" * 40 + b"\xff\xff\xff\x7fPAR1"])
 def test_what_is_no_parquet_file_is_told(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.parquet").write_bytes(content)
-    with pytest.raises(NotParquetError, match="is not a parquet file"):
+    with pytest.raises(InputError, match="is not a parquet file"):
         read(tmp_path / "a.parquet")
 
 
@@ -196,9 +196,8 @@ def test_connections_that_break_cost_nothing(store: ObjectStore, monkeypatch: py
     assert [row.content for row in read(url)] == contents
     assert store.breaks == []
     store.breaks = [0] * 10
-    with pytest.raises(InputError, match="connection was reset") as raised:
+    with pytest.raises(InputError, match="connection was reset"):
         read(url)
-    assert not isinstance(raised.value, NotParquetError)
 
 
 def test_large_row_groups_are_not_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

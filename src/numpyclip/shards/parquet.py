@@ -21,10 +21,6 @@ _IMAGE_ROWS = 32  # read at once, with their images
 _OTHER_ROWS = 1024
 
 
-class NotParquetError(InputError):
-    """A file is no parquet file, or is damaged."""
-
-
 @contextmanager
 def open_parquet(source: str) -> Iterator[ParquetFile]:
     """Open a file, a path or URL, until the context is left.
@@ -32,7 +28,7 @@ def open_parquet(source: str) -> Iterator[ParquetFile]:
     Raises
     ------
     InputError
-        If it cannot be read; NotParquetError if it is no parquet file.
+        If it cannot be read, or is no parquet file.
     MissingPackageError
         If pyarrow is not installed.
     """
@@ -49,7 +45,7 @@ def open_parquet(source: str) -> Iterator[ParquetFile]:
         except NumPyCLIPError:  # of the stream
             raise
         except Exception as error:  # pyarrow's, of every kind
-            raise NotParquetError(f"{source}: is not a parquet file ({error!s:.200}).") from error
+            raise InputError(f"{source}: is not a parquet file ({error!s:.200}).") from error
         yield file
 
 
