@@ -16,7 +16,7 @@ from numpyclip.remote import is_url
 from numpyclip.shards.columns import CAPTION
 from numpyclip.shards.lines import read_stream
 from numpyclip.shards.part import OutputRow, Part, ReadOptions, Row
-from numpyclip.shards.places import ARCHIVES, LISTS, PARQUET
+from numpyclip.shards.places import reader_of
 from numpyclip.shards.plan import parts_of
 from numpyclip.shards.read import read_part
 
@@ -80,6 +80,6 @@ class EmbeddedRows(Embedder):
 
 def _holds_texts(item: str) -> bool:
     """Tell whether an argument is a source of texts, not a text: a URL, a file or pattern of them, or ``folder/``."""
-    if item.lower().endswith((*ARCHIVES, PARQUET, LISTS)):
+    if reader_of(item) is not None:
         return is_url(item) or os.path.lexists(item) or any(letter in item for letter in "*?[{")
     return is_url(item) or (item.endswith(("/", os.sep)) and os.path.isdir(item))  # noqa: PTH112  False for long texts
