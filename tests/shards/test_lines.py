@@ -42,7 +42,8 @@ def test_texts_are_lines_by_the_byte_where_they_begin(tmp_path: Path) -> None:
 def test_parts_of_a_list_are_its_lines(tmp_path: Path) -> None:
     path = write(tmp_path, b"".join(b"line %d\n\n" % number for number in range(100)))
     whole = [(row.key, row.content) for row in read(path, "texts")]
-    middle = [start for start, _, _ in lines(str(path))][40]
+    with path.open("rb") as stream:
+        middle = [start for start, _, _ in lines(stream, str(path))][40]
     halves = read(path, "texts", 0, middle) + read(path, "texts", middle)
     assert [(row.key, row.content) for row in halves] == whole
     assert [content for _, content in whole] == [f"line {number}" for number in range(100)]

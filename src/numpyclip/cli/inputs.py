@@ -17,7 +17,7 @@ from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.find import find_pictures, summary
 from numpyclip.remote import is_url, open_stream
-from numpyclip.shards.lines import decoded, lines_of, printed_path
+from numpyclip.shards.lines import decoded, lines, printed_path
 from numpyclip.shards.part import Row
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def lines_in(file: str) -> Iterator[str]:
 def _decoded(file: str, kind: Kind) -> Iterator[str]:
     """Lines as they come, without their ends; empty ones are left out."""
     with opened(file) as stream:
-        for offset, line, _ in lines_of(stream, file):
+        for offset, line, _ in lines(stream, file):
             yield decoded(file, offset, line, kind)
 
 

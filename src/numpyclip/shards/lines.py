@@ -26,18 +26,12 @@ def read_lines(part: Part, options: ReadOptions) -> Iterator[Row]:
 
 def read_stream(stream: IO[bytes], part: Part, options: ReadOptions) -> Iterator[Row]:
     """Iterate over the lines of a part whose list is open, at the first of them."""
-    found = lines_of(stream, part.source, part.start, part.stop)
+    found = lines(stream, part.source, part.start, part.stop)
     rows = (_row(part.source, offset, line, options.kind) for offset, line, _ in found)
     return fetched(rows, part.source) if options.kind == "images" else rows
 
 
-def lines(source: str) -> Iterator[tuple[int, bytes | None, int]]:
-    """Iterate over all lines of a list, as `lines_of`; InputError if it cannot be read."""
-    with open_stream(source) as stream:
-        yield from lines_of(stream, source)
-
-
-def lines_of(
+def lines(
     stream: IO[bytes], source: str, start: int = 0, stop: int | None = None
 ) -> Iterator[tuple[int, bytes | None, int]]:
     """Iterate over the lines of a list that are not empty, as the byte of their beginning, line, and byte of their end.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from numpyclip.arguments import OnError, as_paths, error_handler
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.find import find_pictures, is_ignored, is_picture_name
-from numpyclip.remote import base_name, is_url, is_web, listing
+from numpyclip.remote import base_name, is_url, is_web, listing, open_stream
 from numpyclip.shards.fetch import in_order
 from numpyclip.shards.lines import lines
 from numpyclip.shards.parquet import row_groups
@@ -182,11 +182,12 @@ def _images_in(folder: str, on_error: OnError) -> tuple[list[str], Mapping[str, 
 def _of_list(source: str, options: ReadOptions) -> Iterator[_Piece]:
     """Divide a list after every so many lines."""
     start, rows, end = 0, 0, 0
-    for offset, _, after in lines(source):
-        if rows == options.rows:
-            yield _Piece(Part(0, "lines", source, start, offset), rows)
-            start, rows = offset, 0
-        rows, end = rows + 1, after
+    with open_stream(source) as stream:
+        for offset, _, after in lines(stream, source):
+            if rows == options.rows:
+                yield _Piece(Part(0, "lines", source, start, offset), rows)
+                start, rows = offset, 0
+            rows, end = rows + 1, after
     if rows:
         yield _Piece(Part(0, "lines", source, start, end), rows)
 
