@@ -116,6 +116,11 @@ def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str, pict
     assert not (tmp_path / "out").exists()
 
 
+def test_the_url_of_a_file_is_no_destination(pictures: Path) -> None:
+    with pytest.raises(InputError, match=r"memory://bucket/out.parquet: is a URL of a file; expected one of a folder"):
+        embed(pictures, "memory://bucket/out.parquet", model="tiny")
+
+
 def start(source: Path, destination: Path, workers: int) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", DRIVER, str(source), str(destination), str(workers)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.shards.parquet_parts import FINGERPRINT
 from tests.cli.conftest import Run
+from tests.object_store import ObjectStore
 
 
 def printed(out: str, key: str) -> list[str]:
@@ -65,6 +67,72 @@ def test_what_is_not_there_is_named_and_the_rest_is_done(run: Run, album: Path) 
     assert "no.tar: cannot be read" in err
 
 
+def test_a_shard_that_cannot_be_opened_does_not_lose_the_others_of_its_source(
+    run: Run, archive: Path, album: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("pyarrow", reason="the extra numpyclip[parquet] is not installed")
+    archive.rename(tmp_path / "2.tar")
+    assert run("embed", "images", album / "house.PNG", "-o", tmp_path / "2.parquet", "-m", "tiny").status == 0
+    (tmp_path / "1.parquet").write_bytes(b"PAR1 no more")
+    status, out, err = run("embed", "images", tmp_path / "{0..2}.tar", tmp_path / "{0..2}.parquet", "-m", "tiny")
+    assert (status, printed(out, "path")[:1]) == (3, ["2.tar/000"])
+    assert all(f"{name}: " in err for name in ("0.tar", "1.tar", "0.parquet", "1.parquet", "2.parquet"))
+
+
+def test_one_file_has_the_rows_of_parts(run: Run, archive: Path, album: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="the extra numpyclip[parquet] is not installed")
+    (tmp_path / "list").write_text(f"{album}\n{album / 'house.PNG'}\n{album}/none.png\n")
+    words = ["embed", "images", "-", archive, "--from", tmp_path / "list", "-m", "tiny", "-o"]
+    outputs = f"{tmp_path}/parts/", tmp_path / "one.parquet"
+    assert [run(*words, output, stdin=bytes(album) + b"\n").status for output in outputs] == [3, 3]
+    parts = [parquet.read_table(part) for part in sorted((tmp_path / "parts").glob("*.parquet"))]
+    one = parquet.read_table(outputs[1])
+    assert one.num_rows == 9
+    for name in ("key", "error"):
+        assert one[name].to_pylist() == [value for part in parts for value in part[name].to_pylist()]
+
+
+def test_folders_and_stores_of_texts_are_read(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "captions").mkdir()
+    (tmp_path / "captions" / "a.txt").write_text("a dog\n")
+    ObjectStore(monkeypatch).put("memory://captions/b.txt", b"a cat\n")
+    out = run("embed", "texts", "captions/", "captions", "memory://captions/", "-m", "tiny").out
+    assert printed(out, "text") == ["a dog", "captions", "a cat"]
+
+
+def test_lines_that_are_no_texts_are_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes(b"a dog\n\xff\na cat\n")
+    for words, stdin in ((["--from", tmp_path / "list"], b""), (["-"], (tmp_path / "list").read_bytes())):
+        status, out, err = run("embed", "texts", *words, "-m", "tiny", stdin=stdin)
+        assert (status, printed(out, "text")) == (3, ["a dog", "a cat"])
+        assert "the line at byte 6 is not UTF-8" in err
+
+
+def test_urls_are_fetched_some_at_a_time(run: Run, bird: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, together = ObjectStore(monkeypatch), threading.Barrier(4)
+    content, urls = bird.read_bytes(), [f"memory://photos/{number}.png" for number in range(4)]
+    for url in urls:
+        store.put(url, content)
+
+    def waiting(*_: object, **__: object) -> bytes:
+        together.wait(timeout=60)
+        return content
+
+    monkeypatch.setattr("numpyclip.shards.fetch.read_bytes", waiting)
+    status, out, _ = run("embed", "images", "-", "-m", "tiny", stdin="\n".join(urls).encode())
+    assert (status, printed(out, "path")) == (0, urls)
+
+
+def test_a_parquet_file_may_be_written_to_a_url(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyarrow", reason="the extra numpyclip[parquet] is not installed")
+    store = ObjectStore(monkeypatch)
+    assert run("embed", "texts", "a dog", "-o", "memory://bucket/out.parquet", "-m", "tiny").status == 0
+    assert store.get("memory://bucket/out.parquet").startswith(b"PAR1")
+    out = run("embed", "texts", "memory://bucket/out.parquet", "--column", "caption", "-m", "tiny").out
+    assert printed(out, "text") == ["a dog"]
+
+
 @pytest.mark.parametrize("kind", ["images", "texts"])
 def test_a_limit_is_one_of_inputs_of_all_sources(run: Run, kind: str, album: Path, archive: Path) -> None:
     words = [album / "bird.png", archive] if kind == "images" else ["a dog", archive]
@@ -85,7 +153,7 @@ def test_parquet_has_a_row_for_every_input_and_the_columns_of_its_source(
     np.testing.assert_allclose(table["embedding"][0].as_py(), tiny.embed_images(album / "bird.png")[0], atol=1e-6)
     assert table.schema.metadata[FINGERPRINT.encode()].decode() == tiny.fingerprint.to_json()
     words = ["embed", "texts", "a dog", "dog " * 100, "-o", output, "-m", "tiny", "--dtype", "float16"]
-    result = run(*words, "--columns", "caption")
+    result = run(*words, "--carry", "caption")
     assert result.status == 3
     assert "expected at most 77 tokens" in result.err
     assert "float" in str(parquet.read_table(output).schema.field("embedding").type)

@@ -34,13 +34,16 @@ def test_texts_are_lines_by_the_byte_where_they_begin(tmp_path: Path) -> None:
         ("list.txt/26", "last"),
     ]
     assert rows[0].columns == {"caption": "a dog"}
-    assert str(rows[1].error).endswith("list.txt: the line at byte 14 is not UTF-8 (invalid start byte).")
+    assert str(rows[1].error).endswith(
+        "list.txt: the line at byte 14 is not UTF-8 (invalid start byte). Save the list as UTF-8."
+    )
 
 
 def test_parts_of_a_list_are_its_lines(tmp_path: Path) -> None:
     path = write(tmp_path, b"".join(b"line %d\n\n" % number for number in range(100)))
     whole = [(row.key, row.content) for row in read(path, "texts")]
-    middle = [start for start, _, _ in lines(str(path))][40]
+    with path.open("rb") as stream:
+        middle = [start for start, _, _ in lines(stream, str(path))][40]
     halves = read(path, "texts", 0, middle) + read(path, "texts", middle)
     assert [(row.key, row.content) for row in halves] == whole
     assert [content for _, content in whole] == [f"line {number}" for number in range(100)]
@@ -52,6 +55,13 @@ def test_a_line_without_end_is_a_row_that_says_so(tmp_path: Path, monkeypatch: p
     rows = read(path, "texts")
     assert [row.content for row in rows] == ["a" * 1000, None, "c", None]
     assert "the line at byte 1001 has more than" in str(rows[1].error)
+
+
+def test_what_has_no_lines_is_no_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numpyclip.shards.lines._MOST_LINE", 1000)
+    monkeypatch.setattr("numpyclip.shards.lines._MOST_SKIPPED", 2**20)
+    with pytest.raises(InputError, match=r"the line at byte 2 has more than 1 MiB; expected one text or path a line"):
+        read(write(tmp_path, b"a\n" + b"b" * 2**21), "texts")
 
 
 def test_paths_are_relative_to_here_or_to_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from numpyclip.errors import InputError, PictureError
 from numpyclip.shards.part import Part, ReadOptions, Row
-from numpyclip.shards.plan import plan
+from numpyclip.shards.plan import parts_of, plan
 from numpyclip.shards.read import read_part
 from tests.object_store import ObjectStore
 from tests.shards.shard_files import parquet, tar
@@ -218,6 +219,18 @@ def test_what_cannot_be_read_is_told_before_anything_is_done(here: Path, sources
     touch(here, "empty.txt")
     with pytest.raises(InputError, match=words):
         plan(sources, IMAGES)
+
+
+def test_what_cannot_be_read_can_be_left_out(here: Path) -> None:
+    touch(here / "photos", "a.jpg", "b.txt", "in/c.txt")
+    touch(here, "d.jpg")
+    problems: list[Exception] = []
+    left_out = Counter({".dng": 1})
+    sources = ["*.none", "photos", "none.tar", "none.jpg", "d.jpg"]
+    parts = parts_of(sources, IMAGES, report=problems.append, left_out=left_out)
+    assert [part.paths or part.source for part in parts] == [("photos/a.jpg",), "none.tar", ("d.jpg",)]
+    assert [str(problem).partition(":")[0] for problem in problems] == ["*.none", "none.jpg"]
+    assert left_out == {".dng": 1, ".txt": 2}
 
 
 @pytest.mark.parametrize("options", [ReadOptions("images", rows=0), ReadOptions("images", limit=0)])

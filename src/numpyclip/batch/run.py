@@ -19,9 +19,11 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.encoder import present
 from numpyclip.errors import InputError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
+from numpyclip.remote import is_url
 from numpyclip.runtime.chunks import checked_batch_size
 from numpyclip.shards.manifest import Manifest, claim, digest_of
 from numpyclip.shards.part import Kind, Part, ReadOptions
+from numpyclip.shards.places import PARQUET
 from numpyclip.shards.plan import plan
 from numpyclip.shards.write import Dtype, Layout, open_destination
 
@@ -35,7 +37,7 @@ class Options:
     load : mapping
         Arguments of `numpyclip.load` besides the name: ``{"engine": "openvino", "precision": "bfloat16"}``.
     lists : tuple of str, default=()
-        Files that name more sources, or hold texts, one a line, whatever their own names are.
+        More lists of images, or of texts, one a line, whatever their own names are.
     on_error : {"raise", "skip"} or callable, default="raise"
         What happens where a folder cannot be searched.
     column : str, optional
@@ -97,7 +99,7 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
     sources : path, URL, or iterable of them
         Folders and images, webdataset shards (``.tar``), parquet files, lists of paths or texts; globs of these.
     destination : path or URL
-        A folder, made if it is missing.
+        A folder, made if it is missing. A URL must not end in ``.parquet``, as those of single files do.
     model : str or path, default="ViT-B/32"
         As in `numpyclip.load`.
     kind : {"images", "texts"}
@@ -123,8 +125,8 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
     start = time.perf_counter()
     run_parts = _executor(on, workers)
     reading = ReadOptions(kind, options.column, options.columns, limit=options.limit)
-    parts = plan(sources, reading, options.lists, on_error=options.on_error)
     job = _job(os.fspath(model), os.fspath(destination), reading, options)
+    parts = plan(sources, reading, options.lists, on_error=options.on_error)
     mine = _share(parts, options.shard)
     missing = _missing(job, parts, mine)
     meter = Meter(missing, options.progress)
@@ -156,6 +158,10 @@ def _executor(on: str | None, workers: int | None) -> RunParts:
 
 
 def _job(model: str, destination: str, reading: ReadOptions, options: Options) -> Job:
+    if is_url(destination) and destination.endswith(PARQUET):  # `numpyclip.shards.embeddings` would open it as a file
+        raise InputError(
+            f"{destination}: is a URL of a file; expected one of a folder, that does not end in {PARQUET}."
+        )
     return Job(
         model,
         tuple(options.load.items()),

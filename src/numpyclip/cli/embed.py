@@ -22,6 +22,7 @@ from numpyclip.escaping import json_text
 from numpyclip.remote import is_url
 from numpyclip.shards.columns import CAPTION
 from numpyclip.shards.parquet_parts import write_parquet
+from numpyclip.shards.places import PARQUET
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -38,6 +39,7 @@ EXAMPLES = """\
   numpyclip embed images s3://bucket/photos.parquet -o s3://bucket/embeddings --on ray
 
 Sources are images and folders; webdataset archives (.tar), .parquet files and lists (.txt); globs and URLs of them.
+A TEXT is a source if it is a URL, ends in one of these suffixes and is there, or is a folder that ends in /.
 
 All vectors have unit length, so that products of them are cosines. Without -o, and to .jsonl, one JSON object
 per line: {"path" or "text": ..., "embedding": [...]}. To .npz: "embeddings" (n, d), "names", "model" and "fingerprint",
@@ -45,25 +47,29 @@ a JSON object that is equal for comparable vectors (numpyclip.Fingerprint reads 
 To .npy: the vectors alone, in the order of the input, without images that could not be read. To .parquet: a row for
 every input, with columns "key", "embedding", "error", and those of the source.
 
-To a folder (which ends in /, or is there) or URL: parts with these columns, each of a part of the input, computed by
-all cores or a cluster. Whatever ends it, the same command continues, and a part is there as a whole or not at all.
---json prints a summary. The exit status is 3 if some images or parts could not be read, 1 if none could."""
+To a folder (which ends in /, or is there) or another URL: parts with these columns, each of a part of the input,
+computed by all cores or a cluster. Whatever ends it, the same command continues, and a part is there as a whole or not
+at all. --json prints a summary.
 
-_SUFFIXES = (".npy", ".npz", ".jsonl", ".parquet")
+The exit status is 3 if this run could not embed some inputs, 1 if it could embed none. What an earlier run could not
+is in the column "error"."""
+
+_SUFFIXES = (".npy", ".npz", ".jsonl", PARQUET)
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     kinds = command.add_subparsers(metavar="{images,texts}", dest="kind", required=True)
     images = add_command(kinds, "images", "Turn images into vectors.", EXAMPLES)
-    images.add_argument("items", metavar="SOURCE", nargs="*", help="an image, a folder, ..., or - for paths on stdin")
+    images.add_argument("items", metavar="SOURCE", nargs="*", help="an image, a folder, ..., or - for sources on stdin")
     texts = add_command(kinds, "texts", "Turn texts into vectors.", EXAMPLES)
     texts.add_argument(
         "items", metavar="TEXT", nargs="*", help="a text, or a file of texts, or - for one a line on stdin"
     )
     texts.add_argument("--truncate", action="store_true", help="cut texts that are too long, instead of failing")
     for kind in (images, texts):
-        kind.add_argument("--from", metavar="FILE", dest="list_file", help="take more from a file, one a line")
+        what = kind.prog.split()[-1]
+        kind.add_argument("--from", metavar="FILE", dest="list_file", help=f"a list of more {what}, one a line")
         kind.add_argument("--limit", type=positive, metavar="N", help="take the first N inputs only")
         kind.add_argument(
             "-o",
@@ -73,9 +79,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
             help="write .npy, .npz, .jsonl or .parquet, or parts in a folder or at a URL",
         )
         kind.add_argument("--dtype", choices=("float32", "float16"), help="of embeddings in parquet (default: float32)")
-        kind.add_argument("--column", metavar="NAME", help=f"of {kind.prog.split()[-1]}, in parquet files and .json")
+        kind.add_argument("--column", metavar="NAME", help=f"of {what}, in parquet files and .json")
         kind.add_argument(
-            "--columns", type=_names, metavar="A,B", help="columns of the source to carry along (default: all)"
+            "--carry", type=_names, metavar="A,B", help="columns of the source to carry along (default: all)"
         )
         kind.add_argument("--json", action="store_true", help="print JSON lines (the default without -o), or a summary")
         add_parts_options(kind)
@@ -87,21 +93,24 @@ def run(arguments: argparse.Namespace) -> int:
     """Embed images or texts, and print or write the vectors."""
     if not arguments.items and arguments.list_file is None:
         raise InputError("nothing to embed: name images or texts, or pass --from FILE, or - for standard input.")
-    if isinstance(arguments.output, str):
+    if arguments.list_file == "-":
+        arguments.items, arguments.list_file = [*arguments.items, "-"], None
+    output: Path | str | None = arguments.output
+    if isinstance(output, str) and not output.endswith(PARQUET):
         return embed_parts(arguments)
-    if arguments.json and arguments.output is not None:
+    if arguments.json and output is not None:
         raise InputError(
-            "--json: not allowed with argument --output, unless that is a folder, which ends in /, or a URL."
+            "--json: not allowed with argument --output, unless that is a folder, which ends in /, or a URL of one."
         )
-    is_parquet = arguments.output is not None and arguments.output.suffix == ".parquet"
-    refuse_options(arguments, () if is_parquet else ("dtype", "columns"))
-    check_output(arguments.output, [*arguments.items, arguments.list_file])
+    is_parquet = output is not None and str(output).endswith(PARQUET)
+    refuse_options(arguments, () if is_parquet else ("dtype", "carry"))
+    check_output(output if isinstance(output, Path) else None, [*arguments.items, arguments.list_file])
     model = load_model(arguments)
     embedded = EmbeddedRows(model, arguments, keeps_errors=is_parquet)
-    rows = progress(embedded, arguments.kind.removesuffix("s"), printing=not arguments.output)
+    rows = progress(embedded, arguments.kind.removesuffix("s"), printing=output is None)
     if is_parquet:
         dtype, fingerprint = arguments.dtype or "float32", model.fingerprint.to_json()
-        write_parquet(str(arguments.output), rows, dtype, model.config.embed_dim, fingerprint, arguments.kind)
+        write_parquet(str(output), rows, dtype, model.config.embed_dim, fingerprint, arguments.kind)
     else:
         _save(arguments, model, rows)
     return embedded.status
@@ -153,7 +162,9 @@ def _record(key: str, name: str, vector: Array) -> dict[str, Any]:
 
 
 def _output(text: str) -> Path | str:
-    """Read where to write: a file, or the folder or URL of parts."""
+    """Read where to write: a file, or as a string a URL, or the folder of parts."""
+    if is_url(text) and text.endswith(_SUFFIXES) and not text.endswith(PARQUET):
+        raise argparse.ArgumentTypeError(f"{text!r}: a single file at a URL ends in .parquet")
     if is_url(text) or text.endswith(("/", os.sep)) or (Path(text).is_dir() and not text.endswith(_SUFFIXES)):
         return text
     try:

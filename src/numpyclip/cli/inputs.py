@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import codecs
 import contextlib
 import glob
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -18,25 +15,23 @@ from numpyclip.cli.options import decode_options
 from numpyclip.cli.outputs import say
 from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError, PictureError
-from numpyclip.escaping import column_text
 from numpyclip.images.find import find_pictures, summary
+from numpyclip.remote import is_url, open_stream
+from numpyclip.shards.lines import decoded, lines, printed_path
+from numpyclip.shards.part import Row
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.model.ops import Array
+    from numpyclip.shards.part import Kind, OutputRow
 
 _T = TypeVar("_T")
-_MOST_BYTES = 2**26  # of a line
 NamedEmbedding: TypeAlias = "tuple[str, Array]"  # a path or text, and its embedding (e,)
 
 
 def texts_in(file: str) -> Iterator[str]:
     """Texts in a file, or on standard input for ``-``: one a line, in UTF-8."""
-    for number, line in enumerate(_lines(file), start=1):
-        try:
-            yield line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{file}: text {number} is not UTF-8 ({error.reason}). Save the file as UTF-8.") from error
+    return _decoded(file, "texts")
 
 
 def texts_beside(items: Sequence[str], file: str | None, what: str) -> list[str] | None:
@@ -57,34 +52,29 @@ def paths_in(file: str) -> Iterator[str]:
 
 def lines_in(file: str) -> Iterator[str]:
     """Lines of a file, or on standard input for ``-``, in the bytes of the file system."""
-    return map(os.fsdecode, _lines(file))
+    return _decoded(file, "images")
 
 
-def printed_path(text: str) -> str:
-    """Return the path that other programs, or commands in their tables, have printed as this text."""
-    return column_text(text) if text.startswith('"') and not os.path.lexists(text) else text
-
-
-def _lines(file: str) -> Iterator[bytes]:
+def _decoded(file: str, kind: Kind) -> Iterator[str]:
     """Lines as they come, without their ends; empty ones are left out."""
+    with opened(file) as stream:
+        for offset, line, _ in lines(stream, file):
+            yield decoded(file, offset, line, kind)
+
+
+@contextlib.contextmanager
+def opened(file: str) -> Iterator[IO[bytes]]:
+    """Open a list, which may be a pipe, a URL, or ``-`` for standard input; InputError if it cannot be read."""
+    if file == "-" and sys.stdin is None:
+        raise InputError("-: standard input is closed.")
     try:
-        with _opened(file) as stream:
-            for number, line in enumerate(iter(lambda: stream.readline(_MOST_BYTES), b"")):
-                if len(line) == _MOST_BYTES:
-                    raise InputError(f"{file}: line {number + 1} has {_MOST_BYTES >> 20} MiB or more; expected a text.")
-                content = (line.removeprefix(codecs.BOM_UTF8) if number == 0 else line).rstrip(b"\r\n")
-                if content.strip():
-                    yield content
+        if file == "-":
+            yield sys.stdin.buffer
+            return
+        with open_stream(file) if is_url(file) else Path(file).open("rb") as stream:
+            yield stream
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror or error}).") from error
-
-
-def _opened(file: str) -> AbstractContextManager[IO[bytes]]:
-    if file != "-":
-        return Path(file).open("rb")
-    if sys.stdin is None:
-        raise InputError("-: standard input is closed.")
-    return nullcontext(sys.stdin.buffer)
 
 
 def with_stdin(items: Iterable[str], read: Callable[[str], Iterator[str]]) -> Iterator[str]:
@@ -119,25 +109,22 @@ class PicturePaths:
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over paths."""
-        for source in self._sources:
-            yield from self.of(source)
-
-    def of(self, source: str) -> Iterator[str]:
-        """Iterate over the paths in one folder, or of one file."""
-        is_empty = True
+        is_empty = True  # the folder that is searched
 
         def unreadable(error: PictureError) -> None:
             nonlocal is_empty
             is_empty = False  # as far as one can tell
             self.report(error)
 
-        found = find_pictures(source, self._ignored_in(source), on_error=unreadable)
-        for path in found:
-            is_empty = False
-            yield path
-        if is_empty:
-            self.report(f"{source}: found no images in this folder; expected files such as .jpg or .png.")
-        self.left_out += found.left_out
+        for source in self._sources:
+            is_empty = True
+            found = find_pictures(source, self._ignored_in(source), on_error=unreadable)
+            for path in found:
+                is_empty = False
+                yield path
+            if is_empty:
+                self.report(f"{source}: found no images in this folder; expected files such as .jpg or .png.")
+            self.left_out += found.left_out
 
     def _ignored_in(self, source: str) -> tuple[str, ...]:
         with contextlib.suppress(ValueError):  # the folder to be left out is elsewhere
@@ -160,46 +147,52 @@ def say_left_out(left_out: Mapping[str, int], problems: int = 0) -> None:
         say(f"{problems} problems, named above.")
 
 
-class EmbeddedPictures:
-    """Embeddings of pictures in files and folders; those that cannot be read are reported on stderr and left out.
+class Embedder:
+    """Embeds images for a command, and counts them; those that cannot be read are reported on stderr.
 
     `arguments` are those of `add_embedding_options`.
     """
 
-    def __init__(self, model: CLIP, arguments: argparse.Namespace, sources: Iterable[str] | PicturePaths) -> None:
-        self.embedded = 0  # pictures so far
+    def __init__(self, model: CLIP, arguments: argparse.Namespace, report: Reporter) -> None:
+        self.report = report  # also for what else keeps an image from being used
+        self._embedded = 0
         self._model = model
         self._arguments = arguments
-        self._paths = sources if isinstance(sources, PicturePaths) else PicturePaths(sources)
-        self.report = self._paths.report  # for what else keeps an image from being used
 
-    def __iter__(self) -> Iterator[NamedEmbedding]:
-        """Iterate over pairs of a path and its embedding (e,)."""
-        from numpyclip.pipeline import PictureReader, iter_embeddings
+    def embed_images(self, rows: Iterable[Row]) -> Iterator[OutputRow]:
+        """Embed rows of images, or take embeddings from an index; one row for each, in order."""
+        from numpyclip.batch.work import embed_images
+        from numpyclip.pipeline import PictureReader
 
         with known_embeddings(self._arguments, self._model) as known:
-            records = iter_embeddings(
-                self._model.embed_pixels,
-                self._paths,
-                PictureReader(self._model.preprocess, decode_options(self._arguments), known),
-                batch_size=self._arguments.batch_size,
-                on_error=self._paths.report,
-            )
-            for record in records:
-                if record.error is None:
-                    self.embedded += 1
-                    yield record.picture, record.embedding
-        say_left_out(self._paths.left_out, self.failed)
+            read = PictureReader(self._model.preprocess, decode_options(self._arguments), known)
+            yield from self.counted(embed_images(self._model, rows, read, self._arguments.batch_size, self.report))
 
-    @property
-    def failed(self) -> int:
-        """How many files and folders were left out so far."""
-        return self._paths.failed
+    def counted(self, rows: Iterable[OutputRow]) -> Iterator[OutputRow]:
+        """Count rows that have an embedding, for the exit status."""
+        for row in rows:
+            self._embedded += row.embedding is not None
+            yield row
 
     @property
     def status(self) -> int:
-        """Exit status of a command that embedded them: 3 if some were left out, 1 if all were."""
-        return 0 if not self.failed else 3 if self.embedded else 1
+        """Exit status of the command: 3 if something was not embedded, 1 if nothing was."""
+        return 0 if not self.report.count else 3 if self._embedded else 1
+
+
+class EmbeddedPictures(Embedder):
+    """Embeddings of pictures in files and folders, without those that cannot be read."""
+
+    def __init__(self, model: CLIP, arguments: argparse.Namespace, sources: Iterable[str] | PicturePaths) -> None:
+        self._paths = sources if isinstance(sources, PicturePaths) else PicturePaths(sources)
+        super().__init__(model, arguments, self._paths.report)
+
+    def __iter__(self) -> Iterator[NamedEmbedding]:
+        """Iterate over pairs of a path and its embedding (e,)."""
+        for row in self.embed_images(Row(path, path, {}) for path in self._paths):
+            if row.embedding is not None:
+                yield row.key, row.embedding
+        say_left_out(self._paths.left_out, self._paths.failed)
 
 
 def progress(items: Iterable[_T], unit: str, *, printing: bool) -> Iterable[_T]:

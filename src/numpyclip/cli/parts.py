@@ -41,7 +41,9 @@ def refuse_options(arguments: argparse.Namespace, more: Sequence[str]) -> None:
     """Raise InputError for options that have no meaning for an output of one file, and more of them."""
     for name in ("workers", "on", "shard", "layout", *more):
         if getattr(arguments, name) is not None:
-            kind = "a .parquet file, a folder or a URL" if name in more else "a folder, which ends in /, or a URL"
+            kind = (
+                "a .parquet file, a folder or a URL" if name in more else "a folder, which ends in /, or a URL of one"
+            )
             raise InputError(f"--{name} is for outputs to {kind}; leave it out, or choose such an --output.")
 
 
@@ -50,12 +52,14 @@ def embed_parts(arguments: argparse.Namespace) -> int:
     from numpyclip.batch import embed
 
     report, display = Reporter(), _Display(arguments.kind)
-    sources, lists = _sources(arguments)
+    if arguments.kind == "texts" and "-" in arguments.items:
+        raise InputError("-: texts of standard input cannot be divided into parts; put them into a file for --from.")
+    lists = () if arguments.list_file is None else (arguments.list_file,)
     options = _options(arguments, lists=lists, on_error=report, progress=display)
     try:
         with redirect_stdout(sys.stderr):  # for Ray, which prints to it what happens to workers
             summary = embed(
-                sources,
+                list(with_stdin(arguments.items, paths_in)),
                 arguments.output,
                 model=arguments.model,
                 kind=arguments.kind,
@@ -73,16 +77,6 @@ def embed_parts(arguments: argparse.Namespace) -> int:
     return _status(summary, report.count)
 
 
-def _sources(arguments: argparse.Namespace) -> tuple[list[str], tuple[str, ...]]:
-    """Return sources, and lists of them."""
-    items, file = arguments.items, arguments.list_file
-    if file == "-":
-        items, file = [*items, "-"], None
-    if arguments.kind == "texts" and "-" in items:
-        raise InputError("-: texts of standard input cannot be divided into parts; put them into a file for --from.")
-    return list(with_stdin(items, paths_in)), () if file is None else (file,)
-
-
 def _options(arguments: argparse.Namespace, **of_run: Any) -> Options:
     from numpyclip.batch import Options
 
@@ -91,7 +85,7 @@ def _options(arguments: argparse.Namespace, **of_run: Any) -> Options:
     return Options(
         load=load_options(arguments),
         column=arguments.column,
-        columns=arguments.columns,
+        columns=arguments.carry,
         limit=arguments.limit,
         shard=arguments.shard or (0, 1),
         layout=arguments.layout or "parquet",

@@ -3,121 +3,83 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-from collections.abc import Iterator
-from itertools import chain, islice
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from numpyclip.batch.work import embed_images, embed_texts
-from numpyclip.cli.inputs import PicturePaths, paths_in, say_left_out, texts_in, with_stdin
-from numpyclip.cli.options import decode_options
-from numpyclip.cli.stores import known_embeddings
+from numpyclip.batch.work import embed_texts
+from numpyclip.cli.inputs import Embedder, Reporter, opened, paths_in, say_left_out, with_stdin
 from numpyclip.errors import InputError, TextTooLongError
-from numpyclip.images.find import find_pictures
-from numpyclip.pipeline import PictureReader
 from numpyclip.remote import is_url
 from numpyclip.shards.columns import CAPTION
-from numpyclip.shards.part import OutputRow, ReadOptions, Row
-from numpyclip.shards.places import ARCHIVES, LISTS, PARQUET
-from numpyclip.shards.plan import plan
+from numpyclip.shards.lines import read_stream
+from numpyclip.shards.part import OutputRow, Part, ReadOptions, Row
+from numpyclip.shards.places import reader_of
+from numpyclip.shards.plan import parts_of
 from numpyclip.shards.read import read_part
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
 
-_WILDCARDS = "*?[{"
 
-
-class EmbeddedRows:
+class EmbeddedRows(Embedder):
     """Rows of the sources of a command, with embeddings; what cannot be read is reported on stderr.
 
     A text that is too long ends the command, unless `keeps_errors`.
     """
 
     def __init__(self, model: CLIP, arguments: argparse.Namespace, *, keeps_errors: bool) -> None:
-        self.embedded = 0  # so far
-        self._model = model
-        self._arguments = arguments
+        super().__init__(model, arguments, Reporter())
         self._keeps_errors = keeps_errors
-        self._options = ReadOptions(arguments.kind, arguments.column, arguments.columns)
-        self._paths = PicturePaths(())
+        self._options = ReadOptions(arguments.kind, arguments.column, arguments.carry)
+        self._left_out: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[OutputRow]:
         """Iterate over rows."""
-        embed = self._images if self._arguments.kind == "images" else self._texts
-        for row in embed():
-            self.embedded += row.embedding is not None
-            yield row
-        say_left_out(self._paths.left_out, self._paths.failed)
+        rows = islice(self._rows(), self._arguments.limit)
+        yield from self.embed_images(rows) if self._options.kind == "images" else self._embed_texts(rows)
+        say_left_out(self._left_out, self.report.count)
 
-    @property
-    def status(self) -> int:
-        """Exit status of the command: 3 if something was not embedded, 1 if nothing was."""
-        return 0 if not self._paths.failed else 3 if self.embedded else 1
-
-    def _images(self) -> Iterator[OutputRow]:
-        arguments, model = self._arguments, self._model
-        rows = islice(self._image_rows(), arguments.limit)
-        with known_embeddings(arguments, model) as known:
-            read = PictureReader(model.preprocess, decode_options(arguments), known)
-            yield from embed_images(model, rows, read, arguments.batch_size, self._paths.report)
-
-    def _image_rows(self) -> Iterator[Row]:
-        listed = paths_in(self._arguments.list_file) if self._arguments.list_file else ()
-        for source in chain(with_stdin(self._arguments.items, paths_in), listed):
-            if _is_planned(source):
-                yield from self._read(source)
-            else:
-                yield from (Row(path, path, {}) for path in self._paths.of(source))
-
-    def _texts(self) -> Iterator[OutputRow]:
-        arguments = self._arguments
-        rows = islice(self._text_rows(), arguments.limit)
-        return embed_texts(
-            self._model, rows, arguments.batch_size, truncate=arguments.truncate, on_error=self._text_error
-        )
-
-    def _text_rows(self) -> Iterator[Row]:
-        for item in self._arguments.items:
-            if item == "-":
-                yield from map(_text_row, texts_in("-"))
-            elif _holds_rows(item) and _is_planned(item):
-                yield from self._read(item)
-            else:
-                yield _text_row(item)
-        if self._arguments.list_file:
-            yield from map(_text_row, texts_in(self._arguments.list_file))
+    def _embed_texts(self, rows: Iterable[Row]) -> Iterator[OutputRow]:
+        model, size, truncate = self._model, self._arguments.batch_size, self._arguments.truncate
+        return self.counted(embed_texts(model, rows, size, truncate=truncate, on_error=self._text_error))
 
     def _text_error(self, error: Exception) -> None:
         if isinstance(error, TextTooLongError) and not self._keeps_errors:
             raise TextTooLongError(f"{error} To cut such texts, pass --truncate.") from error
-        self._paths.report(error)
+        self.report(error)
 
-    def _read(self, source: str) -> Iterator[Row]:
-        try:
-            for part in plan(source, self._options, on_error=self._paths.report):
+    def _rows(self) -> Iterator[Row]:
+        items, file = self._arguments.items, self._arguments.list_file
+        if self._options.kind == "images":
+            yield from self._of_sources(with_stdin(items, paths_in))
+        else:
+            for item in items:
+                yield from self._of_text(item)
+        if file is not None:
+            yield from self._of_list(file)
+
+    def _of_text(self, item: str) -> Iterable[Row]:
+        if item == "-":
+            return self._of_list(item)
+        return self._of_sources([item]) if _holds_texts(item) else [Row(item, item, {CAPTION: item})]
+
+    def _of_list(self, file: str) -> Iterator[Row]:
+        with opened(file) as stream:
+            yield from read_stream(stream, Part(0, "lines", file), self._options)
+
+    def _of_sources(self, sources: Iterable[str]) -> Iterator[Row]:
+        for part in parts_of(sources, self._options, report=self.report, left_out=self._left_out):
+            try:
                 yield from read_part(part, self._options)
-        except InputError as error:
-            self._paths.report(error)
+            except InputError as error:
+                self.report(error)
 
 
-def _is_planned(source: str) -> bool:
-    """Tell whether a source is neither an image here nor a folder of them: a shard or list, a glob, or a URL."""
-    if is_url(source) or not os.path.lexists(source):
-        return is_url(source) or any(letter in source for letter in _WILDCARDS)
-    if not Path(source).is_dir():
-        return _holds_rows(source)
-    with contextlib.suppress(OSError):  # which is reported when images are looked for
-        if any(path.name.lower().endswith((*ARCHIVES, PARQUET)) for path in Path(source).iterdir()):
-            return next(iter(find_pictures(source, on_error="skip")), None) is None
-    return False
-
-
-def _holds_rows(source: str) -> bool:
-    return source.lower().endswith((*ARCHIVES, PARQUET, LISTS))
-
-
-def _text_row(text: str) -> Row:
-    return Row(text, text, {CAPTION: text})
+def _holds_texts(item: str) -> bool:
+    """Tell whether an argument is a source of texts, not a text: a URL, a file or pattern of them, or ``folder/``."""
+    if reader_of(item) is not None:
+        return is_url(item) or os.path.lexists(item) or any(letter in item for letter in "*?[{")
+    return is_url(item) or (item.endswith(("/", os.sep)) and os.path.isdir(item))  # noqa: PTH112  False for long texts

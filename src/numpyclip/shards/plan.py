@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain, groupby, islice
 from typing import NamedTuple
 
-from numpyclip.arguments import OnError, as_paths
-from numpyclip.errors import InputError
+from numpyclip.arguments import OnError, as_paths, error_handler
+from numpyclip.errors import InputError, PictureError
 from numpyclip.images.find import find_pictures, is_ignored, is_picture_name
-from numpyclip.remote import base_name, is_url, is_web, listing
+from numpyclip.remote import base_name, is_url, is_web, listing, open_stream
 from numpyclip.shards.fetch import in_order
 from numpyclip.shards.lines import lines
 from numpyclip.shards.parquet import row_groups
@@ -26,6 +27,7 @@ class _Piece(NamedTuple):
 
     part: Part
     rows: int | None  # None: as many as are found when it is read
+    left_out: Mapping[str, int] | tuple[()] = ()  # files of a folder that are no images, by suffix
 
 
 def plan(
@@ -63,13 +65,65 @@ def plan(
     """
     if options.rows < 1 or (options.limit is not None and options.limit < 1):
         raise InputError(f"rows is {options.rows} and limit {options.limit}; expected 1 or more.")
-    named = chain.from_iterable(places(os.fspath(source)) for source in as_paths(sources, "sources"))
-    found = in_order(partial(_pieces, options=options, on_error=on_error), named)
-    pieces = chain(chain.from_iterable(found), chain.from_iterable(_of_list(place, options) for place in lists))
-    parts = list(_numbered(_divided(pieces, options.rows), options))
+    handle = error_handler(on_error)
+
+    def report(error: Exception) -> None:
+        if not isinstance(error, PictureError):  # of a folder
+            raise error
+        handle(error)
+
+    parts = list(parts_of(sources, options, lists, report=report, left_out=Counter()))
     if not parts:
         raise InputError("there is nothing to embed: the sources are empty.")
     return parts
+
+
+def parts_of(
+    sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    options: ReadOptions,
+    lists: Sequence[str] = (),
+    *,
+    report: Callable[[Exception], object],
+    left_out: Counter[str],
+) -> Iterator[Part]:
+    """Divide sources into parts as `plan` does, while they are found.
+
+    `report` is called with what keeps a source or folder from being read, which is left out if that does not raise it.
+    `left_out` counts files in folders that are no images, by suffix.
+    """
+    named = _named(as_paths(sources, "sources"), report)
+    of_lists = chain.from_iterable(_of_list(place, options) for place in lists)
+    pieces = chain(_found(named, options, report, left_out), of_lists)
+    return _numbered(_divided(pieces, options.rows), options)
+
+
+def _named(sources: Iterable[str | os.PathLike[str]], report: Callable[[Exception], object]) -> Iterator[str]:
+    """Iterate over the paths and URLs that sources stand for."""
+    for source in sources:
+        try:
+            yield from places(os.fspath(source))
+        except InputError as error:
+            report(error)
+
+
+def _found(
+    named: Iterable[str], options: ReadOptions, report: Callable[[Exception], object], left_out: Counter[str]
+) -> Iterator[_Piece]:
+    """Look at paths and URLs, some at a time; an error is reported in its turn."""
+
+    def look(place: str) -> list[_Piece] | InputError:
+        try:
+            return _pieces(place, options, report)
+        except InputError as error:
+            return error
+
+    for pieces in in_order(look, named):
+        if isinstance(pieces, InputError):
+            report(pieces)
+            continue
+        for piece in pieces:
+            left_out.update(piece.left_out)
+            yield piece
 
 
 def _pieces(place: str, options: ReadOptions, on_error: OnError) -> list[_Piece]:
@@ -100,8 +154,10 @@ def _of_folder(folder: str, options: ReadOptions, on_error: OnError) -> list[_Pi
 
     Of one kind only: img2dataset puts a parquet file, with the URLs of the images, beside each archive of them.
     """
-    if options.kind == "images" and (images := _images_in(folder, on_error)):
-        return [_of_files(folder, images)]
+    if options.kind == "images":
+        images, left_out = _images_in(folder, on_error)
+        if images:
+            return [_of_files(folder, images)._replace(left_out=left_out)]
     files = {base_name(file): file for file in listing(folder)}
     names = [name for name in sorted(files, key=lambda name: (len(name), name)) if not is_ignored(name)]  # 2 before 10
     suffixes = (ARCHIVES, PARQUET, LISTS) if options.kind == "texts" else (ARCHIVES, PARQUET)
@@ -113,25 +169,25 @@ def _of_folder(folder: str, options: ReadOptions, on_error: OnError) -> list[_Pi
     return [piece for name in shards for piece in _pieces(files[name], options, on_error)]
 
 
-def _images_in(folder: str, on_error: OnError) -> list[str]:
+def _images_in(folder: str, on_error: OnError) -> tuple[list[str], Mapping[str, int]]:
+    """List the images in a folder, and count its other files."""
     if not is_url(folder):
-        return list(find_pictures(folder, on_error=on_error))
+        found = find_pictures(folder, on_error=on_error)
+        return list(found), found.left_out
     start = len(folder.rstrip("/")) + 1
-    return [
-        file
-        for file in listing(folder, recursive=True)
-        if is_picture_name(file) and not any(map(is_ignored, file[start:].split("/")))
-    ]
+    files = listing(folder, recursive=True)
+    return [file for file in files if is_picture_name(file) and not any(map(is_ignored, file[start:].split("/")))], {}
 
 
 def _of_list(source: str, options: ReadOptions) -> Iterator[_Piece]:
     """Divide a list after every so many lines."""
     start, rows, end = 0, 0, 0
-    for offset, _, after in lines(source):
-        if rows == options.rows:
-            yield _Piece(Part(0, "lines", source, start, offset), rows)
-            start, rows = offset, 0
-        rows, end = rows + 1, after
+    with open_stream(source) as stream:
+        for offset, _, after in lines(stream, source):
+            if rows == options.rows:
+                yield _Piece(Part(0, "lines", source, start, offset), rows)
+                start, rows = offset, 0
+            rows, end = rows + 1, after
     if rows:
         yield _Piece(Part(0, "lines", source, start, end), rows)
 
