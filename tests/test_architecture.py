@@ -90,7 +90,7 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "graph.*": {"onnx"},
     "layouts.*": {"onnx"},
     "weights.hub_client": {"huggingface_hub"},
-    "resumed_stream": {"fsspec"},
+    "resumed_stream": {"fsspec", "aiohttp"},
     "batch.cluster": {"ray"},
     "shards.*": {"pyarrow"},
 }

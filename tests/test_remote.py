@@ -150,6 +150,16 @@ def test_a_connection_that_breaks_again_and_again_is_given_up(store: ObjectStore
     assert store.pauses == [0.5, 1, 2, 4]
 
 
+def test_a_connection_that_breaks_after_every_byte_is_given_up(store: ObjectStore) -> None:
+    url = store.put("memory://a.bin", CONTENT)
+    for patient, failures in ((True, 5), (False, 2)):
+        store.pauses.clear()
+        store.breaks = [1] * 20
+        with remote.open_stream(url, patient=patient) as stream, pytest.raises(remote.OutageError, match="was reset"):
+            stream.read()
+        assert store.pauses == [0.5] * (failures - 1)
+
+
 def test_an_object_that_changes_while_it_is_read_is_not_mixed(store: ObjectStore) -> None:
     url = store.put("memory://a.bin", CONTENT)
     store.breaks = [100_000]
@@ -302,6 +312,50 @@ def test_a_web_server_that_never_sends_the_rest_is_given_up(server: str) -> None
 def test_a_page_that_is_not_there_is_told(server: str) -> None:
     with pytest.raises(InputError, match=r"none: cannot be read \(there is no such file\)"):
         remote.open_stream(f"{server}/none")
+
+
+class _Refusing(_Server):
+    """Refuses all requests."""
+
+    status = 503
+
+    def do_HEAD(self) -> None:
+        self.send_response(self.status)
+        self.end_headers()
+
+    do_GET = do_HEAD
+
+
+@pytest.mark.parametrize(("patient", "pauses"), [(True, [0.5, 1, 2, 4]), (False, [0.5])])
+def test_a_web_server_that_cannot_be_reached_is_asked_again(
+    patient: bool, pauses: list[float], store: ObjectStore
+) -> None:
+    """For fsspec there is no such file, whatever the reason."""
+    pytest.importorskip("aiohttp", reason="http:// URLs need aiohttp")
+    with running(_Refusing) as url, pytest.raises(remote.OutageError, match=r"a.bin: cannot be read \(503"):
+        remote.open_stream(f"{url}/a.bin", patient=patient)
+    assert store.pauses == pauses
+    with pytest.raises(remote.OutageError, match=r"a.bin: cannot be read \(.*onnect"):  # nobody is there any more
+        remote.open_stream(f"{url}/a.bin", patient=patient)
+    assert store.pauses == 2 * pauses
+
+
+def test_a_page_that_is_forbidden_is_told_at_once(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("aiohttp", reason="http:// URLs need aiohttp")
+    monkeypatch.setattr(_Refusing, "status", 403)
+    with running(_Refusing) as url, pytest.raises(InputError, match=r"a.bin: cannot be read \(403") as raised:
+        remote.open_stream(f"{url}/a.bin")
+    assert not isinstance(raised.value, remote.OutageError)
+    assert store.pauses == []
+
+
+def test_a_web_server_that_hangs_is_not_waited_for() -> None:
+    pytest.importorskip("fsspec", reason="URLs need fsspec")
+    pytest.importorskip("aiohttp", reason="http:// URLs need aiohttp")
+    for patient, total in ((True, None), (False, 60)):
+        system, _ = resumed_stream.file_system("https://x.org/a.bin", patient)
+        timeout = system.kwargs["timeout"]
+        assert (timeout.total, timeout.sock_connect, timeout.sock_read) == (total, 10, 30)
 
 
 @pytest.mark.parametrize("create", [None, TypeError("mode"), NotImplementedError()])

@@ -125,6 +125,7 @@ def iter_embeddings(
     *,
     batch_size: int = 32,
     on_error: OnError = "raise",
+    in_turn: Callable[[_T], bool] = has_state,
 ) -> Iterator[Embedded[_T, _X]]:
     """Embed pictures one after another, in flat memory.
 
@@ -135,13 +136,14 @@ def iter_embeddings(
     pictures : iterable
         Whatever `read` takes.
     read : callable
-        Given a picture, returns a `Reading`. It is called on threads, but for objects that their owner may change,
-        which are read before the next one is asked for.
+        Given a picture, returns a `Reading`. It is called on threads.
     batch_size : int, default=32
         How many pictures are embedded together, and read ahead.
     on_error : {"raise", "skip"} or callable, default="raise"
         What happens to a picture that cannot be read: raise the error, which names the picture and its position; or
         yield a record with the error in it; a callable is given the error before that.
+    in_turn : callable, optional
+        Tells which pictures are read before the next one is asked for; by default objects that their owner may change.
 
     Yields
     ------
@@ -183,7 +185,7 @@ def iter_embeddings(
         waiting: list[tuple[Embedded[_T, _X], _Pixels | None]] = []
         to_embed = 0
         for record, pixels in prefetch(
-            attempt, enumerate(pictures), size - 1, by_caller=lambda numbered: has_state(numbered[1])
+            attempt, enumerate(pictures), size - 1, by_caller=lambda numbered: in_turn(numbered[1])
         ):
             waiting.append((record, pixels))
             to_embed += pixels is not None

@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 
 from numpyclip.atomic import temporary_path, written
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.resumed_stream import TRIES, ResumedStream, file_system, is_web, retried
+from numpyclip.resumed_stream import OutageError as OutageError
+from numpyclip.resumed_stream import ResumedStream, file_system, retried
 from numpyclip.resumed_stream import is_url as is_url  # which belongs here, too
+from numpyclip.resumed_stream import is_web as is_web
 
 _STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "hf", "memory")  # whose uploads are atomic
 _NO_CONDITIONS = (errno.ENOSYS, errno.EINVAL)  # of a store without conditional writes
@@ -34,7 +36,7 @@ def base_name(place: str) -> str:
     return os.path.basename(place.rstrip("/" if is_url(place) else "/" + os.sep))
 
 
-def open_stream(place: str, start: int = 0, *, ahead: bool = True, tries: int = TRIES) -> IO[bytes]:
+def open_stream(place: str, start: int = 0, *, ahead: bool = True, patient: bool = True) -> IO[bytes]:
     """Open a file for reading from a byte on; it can seek.
 
     Parameters
@@ -45,17 +47,17 @@ def open_stream(place: str, start: int = 0, *, ahead: bool = True, tries: int = 
         The first byte.
     ahead : bool, default=True
         Fetch more than is asked for, as is best for reading in order.
-    tries : int, default=5
-        How often to try what fails.
+    patient : bool, default=True
+        Try what fails five times, not twice, and give web servers all the time they need while they send something.
 
     Raises
     ------
     InputError
-        If it cannot be opened, and by `read` if it cannot be read any further.
+        If it cannot be opened, and by `read` if it cannot be read any further; OutageError if it may be later.
     MissingPackageError
         If fsspec, or the package for this kind of URL, is not installed.
     """
-    stream = ResumedStream(place, ahead, tries)
+    stream = ResumedStream(place, ahead, patient)
     stream.seek(start)
     stream.connect()
     return cast("IO[bytes]", io.BufferedReader(stream, 1 << 16))
@@ -130,9 +132,9 @@ def _local_files(folder: str, recursive: bool) -> Iterator[str]:
             break
 
 
-def read_bytes(place: str, most: int, *, tries: int = TRIES) -> bytes:
+def read_bytes(place: str, most: int) -> bytes:
     """Read a small file; InputError if it cannot be read, or has more bytes."""
-    with open_stream(place, tries=tries) as stream:
+    with open_stream(place) as stream:
         content = stream.read(most + 1)
     if len(content) > most:
         raise InputError(f"{place}: has more than {most} bytes.")

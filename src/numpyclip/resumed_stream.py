@@ -18,11 +18,14 @@ from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
 from numpyclip.regular_file import open_regular
 
 TRIES = 5
+_FEW_TRIES = 2  # of links in datasets, of which many are dead
 
 _T = TypeVar("_T")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: `C://` is a disk
 _FIRST_PAUSE = 0.5  # seconds; each is twice the one before
+_MUCH = 1 << 16  # bytes after which failures are counted anew
 _BLOCK = 1 << 22  # bytes that are fetched at once
+_CONNECT, _SILENT, _REQUEST = 10, 30, 60  # seconds that web servers have: to connect, to say anything, to answer a link
 _FINAL = (
     *(FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, ValueError, TypeError, ImportError),
     *(NotImplementedError, MemoryError, NumPyCLIPError),
@@ -32,18 +35,22 @@ _LATER = (408, 429)  # of the HTTP statuses from 400 to 499, those that may chan
 _VERSION = ("size", "ETag", "etag", "LastModified", "Last-Modified", "mtime", "md5Hash")  # what tells of a change
 
 
+class OutageError(InputError):
+    """A file cannot be reached, again and again, but may be later."""
+
+
 def is_url(place: str) -> bool:
     """Tell whether a place is a URL (``s3://bucket/key``), not a path."""
     return _URL.match(place) is not None
 
 
 def is_web(place: str) -> bool:
-    """Tell whether a place is the URL of a web server."""
+    """Tell whether a place is a URL of a web server, where ``?`` begins a query."""
     return place.lower().startswith(("http://", "https://"))
 
 
-def file_system(place: str) -> tuple[Any, str]:
-    """Return the file system of a URL, and the path in it."""
+def file_system(place: str, patient: bool = True) -> tuple[Any, str]:
+    """Return the file system of a URL, and the path in it; with patience, web servers may send slowly."""
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
@@ -51,7 +58,7 @@ def file_system(place: str) -> tuple[Any, str]:
             f"{place}: URLs need the package fsspec, which is not installed. Run `pip install numpyclip[remote]`."
         ) from error
     try:
-        system, path = url_to_fs(place)
+        system, path = url_to_fs(place, **(_timeouts(patient) if is_web(place) else {}))
     except ImportError as error:
         raise MissingPackageError(f"{place}: needs a package that is not installed ({error}).") from error
     except Exception as error:  # of any package
@@ -59,16 +66,23 @@ def file_system(place: str) -> tuple[Any, str]:
     return system, path
 
 
+def _timeouts(patient: bool) -> dict[str, Any]:
+    """Return options of requests: aiohttp would wait five minutes for a server that hangs, and end longer streams."""
+    from aiohttp import ClientTimeout
+
+    return {"timeout": ClientTimeout(None if patient else _REQUEST, sock_connect=_CONNECT, sock_read=_SILENT)}
+
+
 def retried(place: str, act: Callable[[], _T], done: str = "read", tries: int = TRIES) -> _T:
-    """Call a function until it succeeds; InputError, or NumPyCLIPError if it writes, after its last try."""
+    """Call a function until it succeeds; OutageError, or NumPyCLIPError if it writes, after its last try."""
     for attempt in range(tries):
         try:
             return act()
         except Exception as error:  # each package has its own
             if isinstance(error, NumPyCLIPError):
                 raise
-            if _is_final(error) or attempt == tries - 1:
-                kind = InputError if done == "read" else NumPyCLIPError
+            if (is_final := _is_final(error)) or attempt == tries - 1:
+                kind = NumPyCLIPError if done != "read" else InputError if is_final else OutageError
                 raise kind(f"{place}: cannot be {done} ({_reason(error)}).") from error
         sleep(_FIRST_PAUSE * 2**attempt)
     raise AssertionError  # the last try returns or raises
@@ -76,12 +90,23 @@ def retried(place: str, act: Callable[[], _T], done: str = "read", tries: int = 
 
 def _is_final(error: Exception) -> bool:
     """Tell whether trying again is of no use."""
+    error = _actual(error)
     status = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
     refused = isinstance(status, int) and 400 <= status < 500 and status not in _LATER
     return refused or isinstance(error, _FINAL) or getattr(error, "errno", None) in _FINAL_ERRNO
 
 
+def _actual(error: Exception) -> Exception:
+    """Return what fsspec calls FileNotFoundError, as it does whatever keeps a web server from answering."""
+    cause = error.__cause__
+    if isinstance(error, FileNotFoundError) and isinstance(cause, Exception) and getattr(cause, "status", None) != 404:
+        is_of_web = isinstance(cause, TimeoutError) or type(cause).__module__.startswith(("aiohttp.", "asyncio."))
+        return cause if is_of_web else error
+    return error
+
+
 def _reason(error: Exception) -> str:
+    error = _actual(error)
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     return f"{getattr(error, 'strerror', None) or str(error) or type(error).__name__:.200}"
@@ -90,11 +115,14 @@ def _reason(error: Exception) -> str:
 class ResumedStream(io.RawIOBase):
     """A file that is opened again at the same byte when reading it fails."""
 
-    def __init__(self, place: str, ahead: bool, tries: int) -> None:
+    def __init__(self, place: str, ahead: bool, patient: bool) -> None:
         self._place = place
         self._cache = "readahead" if ahead else "none"
-        self._tries = tries
+        self._patient = patient
+        self._tries = TRIES if patient else _FEW_TRIES
         self._position = 0
+        self._failures = 0  # since much was read without one
+        self._read_since = 0  # bytes
         self._file: Any = None
         self._version: dict[str, Any] | None = None  # of the file, as far as it is known
         self._has_ranges = True
@@ -132,9 +160,13 @@ class ResumedStream(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Read some bytes; InputError if that fails again and again."""
-        data = retried(self._place, lambda: self._read(len(buffer)), tries=self._tries)
+        left = max(1, self._tries - self._failures)
+        data = retried(self._place, lambda: self._read(len(buffer)), tries=left)
         buffer[: len(data)] = data
         self._position += len(data)
+        self._read_since += len(data)
+        if self._read_since >= _MUCH:
+            self._failures = 0
         return len(data)
 
     def close(self) -> None:
@@ -157,6 +189,7 @@ class ResumedStream(io.RawIOBase):
             if isinstance(error, ValueError) and self._has_ranges and not isinstance(error, NumPyCLIPError):
                 self._has_ranges = False  # so fsspec's error for a web server that sends whole files only
                 return self._read(most)
+            self._failures, self._read_since = self._failures + 1, 0
             raise
 
     def _connected(self) -> Any:
@@ -177,7 +210,7 @@ class ResumedStream(io.RawIOBase):
             local = open_regular(self._place)
             status = os.fstat(local.fileno())
             return local, {"size": status.st_size, "mtime": status.st_mtime_ns}
-        system, path = file_system(self._place)
+        system, path = file_system(self._place, self._patient)
         # Files of web servers do not keep what they ask for. Others do; without a size, those of S3 also see to it that
         # all requests are answered from one version.
         facts: dict[str, Any] = system.info(path) if is_web(self._place) else {}

@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -66,6 +67,35 @@ def test_images_become_rows_in_order_with_their_columns_and_errors(
         np.testing.assert_allclose(row.embedding, tiny.embed_images(bird, draft=True)[0], atol=1e-6)
     assert [row.error and row.error[:16] for row in kept.rows] == [None, "0.tar/b: cannot ", "0.tar: is cut sh", None]
     assert kept.rows[1].embedding is None
+
+
+class Content(bytes):
+    """Counts how many there are."""
+
+    alive: ClassVar[int] = 0
+    most: ClassVar[int] = 0
+
+    def __init__(self, *_: object) -> None:
+        Content.alive += 1
+        Content.most = max(Content.most, Content.alive)
+
+    def __del__(self) -> None:
+        Content.alive -= 1
+
+
+@pytest.mark.parametrize(("size", "most"), [(8, 16), (100, 5)])
+def test_contents_do_not_wait_for_what_becomes_of_them(
+    size: int, most: int, kept: Kept, job: Job, bird: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images that cannot be decoded wait in hundreds for one that can, and large ones are read one by one."""
+    monkeypatch.setattr(work, "LARGE", 50)
+    monkeypatch.setattr(Content, "most", 0)
+    first = Row("first", str(bird), {})
+    rows = (first if number == 0 else Row(str(number), Content(b"n" * size), {}) for number in range(100))
+    monkeypatch.setattr(work, "read_part", lambda part, options: rows)
+    assert work.embed_part(replace(job, batch_size=12), PART).errors == 99
+    assert Content.alive == 0
+    assert Content.most <= most
 
 
 def test_texts_become_rows_and_those_that_are_too_long_errors(

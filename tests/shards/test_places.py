@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from numpyclip.errors import InputError
-from numpyclip.shards.places import braces, places
+from numpyclip.shards.places import braces, places, reader_of
 from tests.object_store import ObjectStore
 
 
@@ -62,6 +62,24 @@ def test_a_store_is_searched(store: ObjectStore) -> None:
         store.put(f"memory://a/{name}", b"")
     assert list(places("memory://a/*.tar")) == ["memory://a/0.tar", "memory://a/1.tar"]
     assert list(places("memory://a/{7..8}.tar")) == ["memory://a/7.tar", "memory://a/8.tar"]
+
+
+@pytest.mark.parametrize(
+    ("place", "reader"),
+    [
+        ("a/0.TAR", "webdataset"),
+        ("0.tar.gz", "webdataset"),
+        ("https://x.org/0.tgz?X-Amz-Signature=a/b", "webdataset"),
+        ("https://x.org/resolve/main/0.parquet?download=true", "parquet"),
+        ("s3://b/list.txt", "lines"),
+        ("s3://b/list.txt?", None),
+        ("https://x.org/0.tar/", "webdataset"),
+        ("https://x.org/image?name=0.tar", None),
+        ("photos/", None),
+    ],
+)
+def test_shards_and_lists_are_told_by_their_names(place: str, reader: str | None) -> None:
+    assert reader_of(place) == reader
 
 
 def test_a_query_of_a_url_is_no_pattern() -> None:

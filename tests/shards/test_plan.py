@@ -62,6 +62,17 @@ def test_images_that_are_named_one_by_one_share_parts(here: Path) -> None:
     assert [part.number for part in parts] == [0, 1, 2, 3]
 
 
+def test_a_part_of_images_has_the_source_of_its_first_one(here: Path) -> None:
+    touch(here / "a", *(f"{number}.jpg" for number in range(6)))
+    touch(here / "b", *(f"{number}.jpg" for number in range(7)))
+    assert [(part.source, len(part.paths)) for part in plan(["a", "b"], IMAGES)] == [
+        ("a", 4),
+        ("a", 4),
+        ("b", 4),
+        ("b", 1),
+    ]
+
+
 def test_a_folder_without_images_is_its_archives(here: Path) -> None:
     """img2dataset puts a parquet file and a .json file beside each archive."""
     touch(here / "shards", "10.tar", "2.tar", "1.tar.gz", ".3.tar", "2.parquet", "2_stats.json", "in/5.tar", "a.txt")
@@ -109,7 +120,7 @@ def test_texts_come_from_lists_archives_and_parquet_files(here: Path) -> None:
         plan("texts/d.jpg", TEXTS)
 
 
-@pytest.mark.parametrize("limit", [1, 3, 4, 5, 8, 9, 11, 14, 99])
+@pytest.mark.parametrize("limit", [1, 3, 4, 5, 6, 7, 8, 9, 11, 14, 99])
 def test_a_limit_is_of_all_rows_together(here: Path, limit: int) -> None:
     touch(here / "photos", *(f"{number}.jpg" for number in range(5)))
     (here / "0.tar").write_bytes(tar({f"{number}.jpg": b"A" for number in range(3)}))
@@ -120,6 +131,24 @@ def test_a_limit_is_of_all_rows_together(here: Path, limit: int) -> None:
     options = ReadOptions("images", rows=4, limit=limit)
     assert len(everything) == 14
     assert [row.key for row in rows(plan(sources, options), options)] == everything[:limit]
+
+
+def test_a_limit_opens_no_more_archives_than_it_needs(store: ObjectStore) -> None:
+    for number in range(40):
+        store.put(f"memory://a/{number}.tar", tar({f"{sample}.jpg": b"A" * 11 for sample in range(10)}))
+    for limit, opened in ((4, 1), (10, 1), (11, 2), (399, 40)):
+        store.opened = 0
+        parts = plan("memory://a/{0..39}.tar", ReadOptions("images", limit=limit))
+        assert (store.opened, len(parts)) == (opened, opened)
+        assert [part.limit for part in parts[:-1]] == [None] * (opened - 1)
+        assert parts[-1].limit == (limit % 10 or None)
+
+
+def test_a_limit_needs_archives_that_can_be_counted(store: ObjectStore) -> None:
+    """With fewer rows of this one there would be others, until it is there."""
+    store.put("memory://a/1.tar", tar({"0.jpg": b"A"}))
+    with pytest.raises(InputError, match=r"memory://a/0.tar: cannot be read"):
+        plan("memory://a/{0..1}.tar", ReadOptions("images", limit=1))
 
 
 def test_a_store_is_read_as_folders_are(store: ObjectStore) -> None:
@@ -133,7 +162,17 @@ def test_a_store_is_read_as_folders_are(store: ObjectStore) -> None:
     ]
     for source in ("memory://shards", "memory://shards/{0..2}.tar", "memory://shards/*.tar"):
         assert [row.key for row in rows(plan(source, IMAGES), IMAGES)] == ["0.tar/a", "1.tar/a", "2.tar/a"]
-    assert [part.source for part in plan("https://x.org/image?id=1", IMAGES)] == ["https://x.org/image?id=1"]
+
+
+@pytest.mark.parametrize("query", ["id=1", "name=0.tar"])
+def test_any_other_url_of_a_web_server_is_an_image(query: str) -> None:
+    (part,) = plan(f"https://x.org/image?{query}", IMAGES)
+    assert (part.reader, part.paths) == ("files", (f"https://x.org/image?{query}",))
+
+
+def test_a_url_of_a_shard_may_have_a_query() -> None:
+    (part,) = plan("https://x.org/0.tar?X-Amz-Signature=ab", IMAGES)
+    assert (part.reader, part.source) == ("webdataset", "https://x.org/0.tar?X-Amz-Signature=ab")
 
 
 def test_archives_are_opened_when_they_are_read(store: ObjectStore) -> None:
@@ -144,15 +183,12 @@ def test_archives_are_opened_when_they_are_read(store: ObjectStore) -> None:
         rows([parts[7]], IMAGES)
 
 
-def test_a_damaged_parquet_file_is_a_part_that_fails(here: Path) -> None:
+def test_a_damaged_parquet_file_makes_no_other_plan(here: Path) -> None:
+    """It would not fit that of the next run, when the file is sound."""
     (here / "0.parquet").write_bytes(b"PAR1 no more")
     (here / "1.parquet").write_bytes(parquet({"image": [b"A"]}))
-    parts = plan("*.parquet", IMAGES)
-    assert [part.number for part in parts] == [0, 1]
-    assert plan("*.parquet", ReadOptions("images", limit=1)) == parts
-    assert len(rows(parts[1:], IMAGES)) == 1
     with pytest.raises(InputError, match=r"0.parquet: is not a parquet file"):
-        rows(parts[:1], IMAGES)
+        plan("*.parquet", IMAGES)
 
 
 def test_a_store_that_cannot_be_reached_makes_no_other_plan(store: ObjectStore) -> None:

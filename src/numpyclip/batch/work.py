@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +21,7 @@ from numpyclip.loader import load
 from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
 from numpyclip.runtime.chunks import batched
 from numpyclip.runtime.finite import NOT_FINITE, NotFinite
-from numpyclip.shards.part import OutputRow, Part, PartSummary, Row
+from numpyclip.shards.part import LARGE, OutputRow, Part, PartSummary, Row
 from numpyclip.shards.read import read_part
 from numpyclip.shards.write import open_destination
 
@@ -91,19 +92,39 @@ def _embed(model: CLIP, rows: Iterable[Row], job: Job) -> Iterator[OutputRow]:
     return embed_texts(model, rows, job.batch_size, truncate=job.truncate)
 
 
+class _Image:
+    """A row without its content, and the content until it is read."""
+
+    def __init__(self, row: Row) -> None:
+        self.row = replace(row, content=None)
+        self.content = row.content
+
+    def is_large(self) -> bool:
+        """Tell whether it must not wait in memory with others."""
+        return len(self.content or "") > LARGE
+
+
 def embed_images(
     model: CLIP, rows: Iterable[Row], read_picture: PictureReader, batch_size: int, on_error: OnError = "skip"
 ) -> Iterator[OutputRow]:
-    """Embed rows of images; yield one row for each, in order."""
+    """Embed rows of images; yield one row for each, in order. Contents are dropped as soon as they are decoded."""
 
-    def read(row: Row) -> Reading[Any]:
-        if row.content is None:
-            raise PictureError(row.error)
-        return read_picture(row.content, row.key)
+    def read(image: _Image) -> Reading[Any]:
+        try:
+            if image.content is None:
+                raise PictureError(image.row.error)
+            return read_picture(image.content, image.row.key)
+        except (PictureError, InputError) as error:
+            error.__context__ = None  # frames of its traceback would keep the content
+            raise error.with_traceback(None) from None
+        finally:
+            image.content = None
 
     handle = error_handler(on_error)
-    for record in iter_embeddings(model.embed_pixels, rows, read, batch_size=batch_size, on_error="skip"):
-        row, error = record.picture, record.error
+    for record in iter_embeddings(
+        model.embed_pixels, map(_Image, rows), read, batch_size=batch_size, on_error="skip", in_turn=_Image.is_large
+    ):
+        row, error = record.picture.row, record.error
         if isinstance(error, NotFinite):
             error = NotFinite(f"{row.key}: {NOT_FINITE}")
         if error is not None:

@@ -8,19 +8,16 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from itertools import groupby
 from typing import TypeVar
 
-from numpyclip.errors import InputError
-from numpyclip.remote import is_url, join, read_bytes
-from numpyclip.shards.part import Row
+from numpyclip.errors import InputError, MissingPackageError
+from numpyclip.remote import OutageError, is_url, is_web, join, open_stream
+from numpyclip.shards.part import LARGE, MOST_BYTES, Row
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")
 
 _THREADS = 16  # that wait for servers
-_TRIES = 2  # many links of datasets are dead
-_MOST_BYTES = 2**28  # of an image
 _SCHEMES = ("http", "https", "s3", "s3a", "gs", "gcs", "hf", "abfs", "abfss", "az", "adl", "oss")
 
 
@@ -39,39 +36,68 @@ def in_order(function: Callable[[_T], _U], items: Iterable[_T]) -> Iterator[_U]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def fetched(rows: Iterable[Row], source: str) -> Iterator[Row]:
-    """Replace the URLs of images, which a source names, by their contents."""
-    for are_remote, some in groupby(rows, _is_remote):
-        if are_remote:
-            yield from in_order(partial(_fetched, source=source), some)
-        else:
-            yield from some
+def fetched(rows: Iterable[Row], source: str | None = None) -> Iterator[Row]:
+    """Replace the URLs of images by their contents.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+    source : str, optional
+        The untrusted list or table that names them; None if the user does.
+
+    Raises
+    ------
+    InputError
+        If what the user has named, or a file in the same store as the source, cannot be reached, but may be later.
+    MissingPackageError
+        If a package for these, or for web servers, is not installed.
+    """
+    for row in in_order(partial(_fetched, source=source, most=LARGE), rows):
+        yield _fetched(row, source, MOST_BYTES)
 
 
 def located(name: str, source: str) -> str:
-    """Return the place of an image that a source names: a relative path is one here, or else beside the source."""
-    if is_url(name) or os.path.isabs(name):
+    """Return the place of an image that a source names.
+
+    A relative path is one here, or else beside the source. A source at a URL names no files here: what begins with a
+    slash is in the same store.
+    """
+    if is_url(name):
         return name
     if is_url(source):
-        return join(source.rpartition("/")[0], name)
+        folder = (source.partition("?")[0] if is_web(source) else source).rpartition("/")[0]
+        return join(_store(source) if name.startswith("/") else folder, name.lstrip("/"))
     beside = os.path.join(os.path.dirname(source), name)
     return beside if not os.path.exists(name) and os.path.exists(beside) else name
 
 
-def _is_remote(row: Row) -> bool:
-    return isinstance(row.content, str) and is_url(row.content)
-
-
-def _fetched(row: Row, source: str) -> Row:
+def _fetched(row: Row, source: str | None, most: int) -> Row:
+    """Fetch an image of so many bytes; a larger one is left for its turn, when no other waits with it."""
+    if not isinstance(row.content, str) or not is_url(row.content):
+        return row
+    url, is_own = row.content, source is None or _store(row.content) == _store(source)
     try:
-        return replace(row, content=read_bytes(_checked(str(row.content), source), _MOST_BYTES, tries=_TRIES))
-    except InputError as error:
+        if source is not None:
+            _check(url, source)
+        with open_stream(url, patient=is_own or not is_web(url)) as stream:
+            content = stream.read(most + 1)
+        if len(content) > MOST_BYTES:
+            raise InputError(f"{url}: has more than {MOST_BYTES} bytes.")
+        return row if len(content) > most else replace(row, content=content)
+    except (InputError, MissingPackageError) as error:
+        is_missing = isinstance(error, MissingPackageError)
+        if (is_own and isinstance(error, OutageError)) or (is_missing and (is_own or is_web(url))):
+            raise
         return replace(row, content=None, error=str(error))
 
 
-def _checked(url: str, source: str) -> str:
-    """Refuse what an untrusted list should not open: files here, chains of file systems and the like."""
+def _store(url: str) -> str:
+    """Return the part of a URL that names a server or bucket."""
+    return "/".join(url.split("/")[:3])
+
+
+def _check(url: str, source: str) -> None:
+    """Refuse URLs that an untrusted source should not open: of files here, chains of file systems and the like."""
     scheme, of_source = (place.partition("://")[0].lower() for place in (url, source))
     if "::" in url or scheme not in (*_SCHEMES, of_source):
         raise InputError(f"{url}: is not opened; expected a URL of one of {', '.join(_SCHEMES)}.")
-    return url

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
 from numpyclip.remote import base_name, open_stream
 from numpyclip.shards.columns import CAPTION
 from numpyclip.shards.fetch import fetched, located
-from numpyclip.shards.parquet_columns import PATH, Layout, is_bytes, is_image_struct, layout_of
+from numpyclip.shards.parquet_columns import PATH, Columns, columns_of, is_bytes, is_image_struct
 from numpyclip.shards.part import Part, ReadOptions, Row
 
 if TYPE_CHECKING:
+    from pyarrow import DataType
     from pyarrow.parquet import ParquetFile
 
 _BUFFER = 1 << 22  # bytes of a column that are read at once, however large its row groups are
 _IMAGE_ROWS = 32  # read at once, with their images
 _OTHER_ROWS = 1024
-
-
-class NotParquetError(InputError):
-    """A file is no parquet file, or is damaged."""
 
 
 def need_pyarrow(place: str) -> None:
@@ -40,7 +37,7 @@ def open_parquet(source: str) -> Iterator[ParquetFile]:
     Raises
     ------
     InputError
-        If it cannot be read; NotParquetError if it is no parquet file.
+        If it cannot be read, or is no parquet file.
     MissingPackageError
         If pyarrow is not installed.
     """
@@ -53,7 +50,7 @@ def open_parquet(source: str) -> Iterator[ParquetFile]:
         except NumPyCLIPError:  # of the stream
             raise
         except Exception as error:  # pyarrow's, of every kind
-            raise NotParquetError(f"{source}: is not a parquet file ({error!s:.200}).") from error
+            raise InputError(f"{source}: is not a parquet file ({error!s:.200}).") from error
         yield file
 
 
@@ -66,7 +63,7 @@ def row_groups(source: str, options: ReadOptions) -> Iterator[tuple[int, int, in
         If it cannot be read, or has not the columns.
     """
     with open_parquet(source) as file:
-        layout_of(file.schema_arrow, source, options)
+        columns_of(file.schema_arrow, source, options)
         start, rows = 0, 0
         for group in range(file.num_row_groups):
             rows += file.metadata.row_group(group).num_rows
@@ -83,14 +80,14 @@ def read_parquet(part: Part, options: ReadOptions) -> Iterator[Row]:
 
 def _rows(part: Part, options: ReadOptions) -> Iterator[Row]:
     with open_parquet(part.source) as file:
-        layout = layout_of(file.schema_arrow, part.source, options)
+        chosen = columns_of(file.schema_arrow, part.source, options)
         groups = range(part.start, file.num_row_groups if part.stop is None else part.stop)
         number = sum(file.metadata.row_group(group).num_rows for group in range(part.start))
         for group in groups:
             after = number + file.metadata.row_group(group).num_rows
             try:
-                for values in iter_rows(file, [layout.content, *layout.names], [group]):
-                    yield _row(part.source, number, values, layout, options)
+                for values in iter_rows(file, [chosen.content, *chosen.names], [group]):
+                    yield _row(part.source, number, values, chosen, options)
                     number += 1
             except NumPyCLIPError:  # of the stream
                 raise
@@ -113,23 +110,51 @@ def iter_rows(
 
 
 def column_values(column: Any) -> list[Any]:
-    """Return a column's values: times in microseconds, as Python's, and texts as valid UTF-8."""
+    """Return a column's values: times in microseconds, texts as valid UTF-8, None for what Python has no value for."""
     import pyarrow
 
     kind = column.type
-    if pyarrow.types.is_timestamp(kind) and kind.unit == "ns":
+    if _is_nanoseconds(kind):
         column = column.cast(pyarrow.timestamp("us", kind.tz), safe=False)
+    elif "[ns" in str(kind):  # times in lists or structs, which would be pandas' where that is installed
+        return [_value(scalar) for scalar in column]
     try:
         values: list[Any] = column.to_pylist()
-    except UnicodeDecodeError:
-        contents = column.cast(pyarrow.large_binary()).to_pylist()
-        values = [content and content.decode("utf-8", "backslashreplace") for content in contents]
+    except Exception:  # of one odd value, which is no reason to lose the others
+        values = [_value(scalar) for scalar in column]
     return values
 
 
-def _row(source: str, number: int, values: dict[str, Any], layout: Layout, options: ReadOptions) -> Row:
-    columns = {new: values[name] for name, new in layout.names.items()}
-    content, key = values[layout.content], f"{base_name(source)}/{number}"
+def _value(scalar: Any) -> Any:
+    """Return a value, with None for the parts of it that Python has no value for, such as a date in the year 10000."""
+    import pyarrow
+    from pyarrow import types
+
+    kind = scalar.type
+    if not scalar.is_valid:
+        return None
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return column_values(scalar.values)
+    if types.is_struct(kind):
+        return {name: _value(each) for name, each in scalar.items()}
+    if types.is_string(kind) or types.is_large_string(kind):
+        return scalar.as_buffer().to_pybytes().decode("utf-8", "backslashreplace")
+    if _is_nanoseconds(kind):
+        return column_values(pyarrow.array([scalar.value], kind))[0]
+    with suppress(Exception):
+        return scalar.as_py()
+    return None
+
+
+def _is_nanoseconds(kind: DataType) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_timestamp(kind)) and kind.unit == "ns"
+
+
+def _row(source: str, number: int, values: dict[str, Any], chosen: Columns, options: ReadOptions) -> Row:
+    columns = {new: values[name] for name, new in chosen.names.items()}
+    content, key = values[chosen.content], f"{base_name(source)}/{number}"
     if isinstance(content, dict):
         path = content.get("path")
         columns[PATH] = path if isinstance(path, str) else None

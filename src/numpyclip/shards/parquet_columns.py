@@ -7,7 +7,7 @@ only one of its type.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 PATH = "path"  # in the output: that of Hugging Face's images
 
-_IMAGES = ("image", "img", "picture", "jpg", "jpeg", "png", "webp")
+IMAGES = ("image", "img", "picture", "jpg", "jpeg", "png", "webp")
 _PATHS = ("image_path", "path", "file_path", "filepath", "file_name", "filename", "file", "image_url", "url")
 _TEXTS = ("caption", "text", "txt", "sentence", "captions", "texts", "sentences", "prompt", "query")
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
-    """Which columns of a file are read.
+class Columns:
+    """Those of a file that are read.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Layout:
     names: dict[str, str]
 
 
-def layout_of(schema: Schema, source: str, options: ReadOptions) -> Layout:
+def columns_of(schema: Schema, source: str, options: ReadOptions) -> Columns:
     """Choose the columns that are read.
 
     Raises
@@ -63,27 +63,32 @@ def layout_of(schema: Schema, source: str, options: ReadOptions) -> Layout:
             if name not in others or not (_is_writable(others[name]) or is_bytes(others[name])):
                 raise _no_column(types, source, f"{name}, of a type that can be written again")
     taken = [CAPTION] if options.kind == "texts" else [PATH] if is_image_struct(types[content]) else []
-    return Layout(content, free_names(carried, taken))
+    return Columns(content, free_names(carried, taken))
 
 
 def _content_column(types: dict[str, DataType], source: str, options: ReadOptions) -> str:
     """Return the column of images or texts."""
     usual: list[tuple[Test, tuple[str, ...]]] = [(_is_text, _TEXTS)]
     if options.kind == "images":
-        usual = [(_is_image_file, _IMAGES), (_is_text, (*_IMAGES, *_PATHS))]
+        usual = [(_is_image_file, IMAGES), (_is_text, (*IMAGES, *_PATHS))]
     if options.column is not None:
         if not any(fits(types[options.column]) for fits, _ in usual if options.column in types):
             raise _no_column(types, source, f"{options.column}, of {options.kind}")
         return options.column
     for fits, known in usual:
-        found = {name.lower(): name for name in reversed(types) if fits(types[name])}
-        if (column := next((found[name] for name in known if name in found), None)) is not None:
+        if (column := first_of(known, [name for name, kind in types.items() if fits(kind)])) is not None:
             return column
     alone = [name for name, kind in types.items() if usual[0][0](kind)]
     if len(alone) != 1:
         names = ", ".join(dict.fromkeys(name for _, known in usual for name in known))
         raise _no_column(types, source, f"one of {names}, or another one that is named: column='...'")
     return alone[0]
+
+
+def first_of(known: Sequence[str], names: Sequence[str]) -> str | None:
+    """Return the column that has the first of the usual names that are there, in any case; None without one."""
+    found = {name.lower(): name for name in reversed(names)}
+    return next((found[name] for name in known if name in found), None)
 
 
 def _no_column(types: dict[str, DataType], source: str, expected: str) -> InputError:

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["images", "texts"]
 Reader: TypeAlias = Literal["files", "webdataset", "parquet", "lines"]
 
+MOST_BYTES = 1 << 26  # of an image in an archive, or at a URL
+LARGE = 1 << 23  # bytes of an image that is read in its turn, while dozens of smaller ones wait in memory
+
 
 @dataclass(frozen=True)
 class ReadOptions:
     """How sources are read."""
 
     kind: Kind
-    column: str | None = None  # of images or texts, in parquet and .json; by default the usual names
+    column: str | None = None  # of images or texts in parquet, of texts in .json; by default the usual names
     columns: tuple[str, ...] | None = None  # carried along; None: all others
     rows: int = 4096  # of a part, where a source does not fix it (folders, lists)
     limit: int | None = None

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from itertools import chain
 
 from numpyclip.errors import InputError
-from numpyclip.remote import glob, is_url
+from numpyclip.remote import base_name, glob, is_url, is_web
+from numpyclip.shards.part import Reader
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz")  # in the layout of webdataset
 PARQUET = ".parquet"
@@ -40,6 +41,13 @@ def places(source: str) -> Iterator[str]:
         if not (found := glob(name)):
             raise InputError(f"{name}: no file fits this pattern.")
         yield from found
+
+
+def reader_of(place: str) -> Reader | None:
+    """Tell by the name of a shard or list how it is read; None for what has another name."""
+    name = (base_name(place) if is_web(place) else place).lower()
+    known: dict[Reader, str | tuple[str, ...]] = {"webdataset": ARCHIVES, "parquet": PARQUET, "lines": LISTS}
+    return next((reader for reader, suffix in known.items() if name.endswith(suffix)), None)
 
 
 def braces(source: str) -> Iterator[str]:
@@ -80,5 +88,5 @@ def _inclusive(first: int, last: int, step: int) -> range:
 
 
 def _is_pattern(name: str) -> bool:
-    wildcards = "*" if name.lower().startswith(("http://", "https://")) else "*?["  # `?` begins a query
+    wildcards = "*" if is_web(name) else "*?["
     return any(letter in name for letter in wildcards)

@@ -6,21 +6,19 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from typing import NamedTuple
 
 from numpyclip.arguments import OnError, as_paths
 from numpyclip.errors import InputError
 from numpyclip.images.find import find_pictures, is_ignored, is_picture_name
-from numpyclip.remote import base_name, is_url, listing
+from numpyclip.remote import base_name, is_url, is_web, listing
 from numpyclip.shards.fetch import in_order
 from numpyclip.shards.lines import lines
-from numpyclip.shards.parquet import NotParquetError, row_groups
+from numpyclip.shards.parquet import row_groups
 from numpyclip.shards.part import Part, ReadOptions
-from numpyclip.shards.places import ARCHIVES, LISTS, PARQUET, places
-from numpyclip.shards.read import read_part
-
-_WEB = ("http://", "https://")
+from numpyclip.shards.places import ARCHIVES, LISTS, PARQUET, places, reader_of
+from numpyclip.shards.webdataset import samples
 
 
 class _Piece(NamedTuple):
@@ -60,8 +58,8 @@ def plan(
     Raises
     ------
     InputError
-        If there is nothing to read, or a file that decides on the parts (parquet, a list) cannot be read. An archive is
-        not opened before its part is.
+        If there is nothing to read, or a file that decides on the parts cannot be read: of parquet, a list, or with a
+        limit an archive. Without a limit, archives are opened by those who read them.
     """
     if options.rows < 1 or (options.limit is not None and options.limit < 1):
         raise InputError(f"rows is {options.rows} and limit {options.limit}; expected 1 or more.")
@@ -76,14 +74,15 @@ def plan(
 
 def _pieces(place: str, options: ReadOptions, on_error: OnError) -> list[_Piece]:
     """Look at a path or URL."""
-    name = place.lower()
-    if name.endswith(ARCHIVES):
+    reader = reader_of(place)
+    if reader == "webdataset":
         return [_Piece(Part(0, "webdataset", place), None)]
-    if name.endswith(PARQUET):
-        return list(_of_parquet(place, options))
-    if name.endswith(LISTS):
+    if reader == "parquet":
+        groups = row_groups(place, options)
+        return [_Piece(Part(0, "parquet", place, start, stop), rows) for start, stop, rows in groups]
+    if reader == "lines":
         return list(_of_list(place, options))
-    if os.path.isdir(place) or (is_url(place) and not is_picture_name(place) and not name.startswith(_WEB)):
+    if os.path.isdir(place) or (is_url(place) and not is_picture_name(place) and not is_web(place)):
         return _of_folder(place, options, on_error)
     if not is_url(place) and not os.path.lexists(place):
         raise InputError(f"{place}: there is no such file or folder.")
@@ -125,14 +124,6 @@ def _images_in(folder: str, on_error: OnError) -> list[str]:
     ]
 
 
-def _of_parquet(source: str, options: ReadOptions) -> Iterator[_Piece]:
-    try:
-        for start, stop, rows in row_groups(source, options):
-            yield _Piece(Part(0, "parquet", source, start, stop), rows)
-    except NotParquetError:  # which fails when it is read: others are no worse for it
-        yield _Piece(Part(0, "parquet", source), 0)
-
-
 def _of_list(source: str, options: ReadOptions) -> Iterator[_Piece]:
     """Divide a list after every so many lines."""
     start, rows, end = 0, 0, 0
@@ -147,35 +138,33 @@ def _of_list(source: str, options: ReadOptions) -> Iterator[_Piece]:
 
 def _divided(pieces: Iterable[_Piece], rows: int) -> Iterator[_Piece]:
     """Put image files that follow each other into parts of so many."""
-    source, paths = "", list[str]()
-    for piece in pieces:
-        if piece.part.reader != "files":
-            if paths:
-                yield _of_files(source, paths)
-                paths = []
-            yield piece
+    for are_files, some in groupby(pieces, lambda piece: piece.part.reader == "files"):
+        if not are_files:
+            yield from some
             continue
-        source = source if paths else piece.part.source
-        paths += piece.part.paths
-        while len(paths) >= rows:
-            yield _of_files(source, paths[:rows])
-            source, paths = piece.part.source, paths[rows:]
-    if paths:
-        yield _of_files(source, paths)
+        named = ((piece.part.source, path) for piece in some for path in piece.part.paths)
+        while of_part := list(islice(named, rows)):
+            yield _of_files(of_part[0][0], [path for _, path in of_part])
 
 
 def _numbered(pieces: Iterable[_Piece], options: ReadOptions) -> Iterator[Part]:
     """Give parts their numbers, up to the limit of rows."""
-    left = options.limit
-    for number, piece in enumerate(pieces):
-        part = replace(piece.part, number=number)
-        if left is None:
-            yield part
-            continue
-        rows = piece.rows
-        if rows is None:
-            rows = sum(1 for _ in islice(read_part(part, options), left))
-        yield part if rows <= left else replace(part, limit=left)
-        left -= rows
-        if left <= 0:
-            return
+    parts = (piece.part for piece in pieces) if options.limit is None else _limited(pieces, options.limit)
+    return (replace(part, number=number) for number, part in enumerate(parts))
+
+
+def _limited(pieces: Iterable[_Piece], limit: int) -> Iterator[Part]:
+    """Take parts up to a limit of rows; archives are counted, as many at a time as are likely to be needed."""
+    waiting, seen, rows = iter(pieces), 0, 0
+    while rows < limit and (some := list(islice(waiting, -(-seen * (limit - rows) // rows) if rows else 1))):
+        for part, found in in_order(partial(_counted, most=limit - rows + 1), some):
+            if (left := limit - rows) > 0:
+                yield part if found <= left else replace(part, limit=left)
+            seen, rows = seen + 1, rows + found
+
+
+def _counted(piece: _Piece, most: int) -> tuple[Part, int]:
+    rows = piece.rows
+    if rows is None:
+        rows = sum(1 for _ in islice(samples(piece.part.source, with_images=False), most))
+    return piece.part, rows

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TypeAlias
 
-from numpyclip.shards.image_files import read_files
+from numpyclip.shards.fetch import fetched
 from numpyclip.shards.lines import read_lines
 from numpyclip.shards.parquet import read_parquet
 from numpyclip.shards.part import Part, Reader, ReadOptions, Row
@@ -14,7 +14,7 @@ from numpyclip.shards.webdataset import read_webdataset
 
 _Read: TypeAlias = "Callable[[Part, ReadOptions], Iterator[Row]]"
 _READERS: dict[Reader, _Read] = {
-    "files": read_files,
+    "files": lambda part, _: fetched(Row(path, path, {}) for path in part.paths),
     "webdataset": read_webdataset,
     "parquet": read_parquet,
     "lines": read_lines,

@@ -9,18 +9,18 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.images.find import is_picture_name
 from numpyclip.images.open import reason_of
 from numpyclip.remote import base_name, open_stream
 from numpyclip.shards.columns import CAPTION, free_names, valid_text
-from numpyclip.shards.part import Part, ReadOptions, Row
+from numpyclip.shards.part import MOST_BYTES, Part, ReadOptions, Row
 
-_MOST_IMAGE = 2**28  # bytes
-_MOST_TEXT = 2**20
+_MOST_TEXT = 2**20  # bytes
 _MOST_NAME = 4096  # letters
 _MOST_FACTS = 256  # of a sample
 _TEXTS = ("cls", "txt", "json")
@@ -71,12 +71,12 @@ class Sample:
             raise InputError(f"{self.name}: has no image, only {', '.join(self.texts)}.")
         return self.image
 
-    def text(self, suffix: str) -> str | None:
-        """Return the text in a file, None if there is no such file; InputError if it is not UTF-8."""
+    def text(self, suffix: str, errors: str = "strict") -> str | None:
+        """Return the text in a file, None if there is no such file; by default InputError if it is not UTF-8."""
         if (content := self.texts.get(suffix)) is None:
             return None
         try:
-            return content.decode("utf-8-sig")
+            return content.decode("utf-8-sig", errors)
         except UnicodeDecodeError as error:
             raise InputError(f"{self.name}: its text is not UTF-8 ({error.reason}).") from error
 
@@ -96,7 +96,12 @@ class _DamagedError(Exception):
 
 
 class _Member(tarfile.TarInfo):
-    """A file in an archive; a damaged header is an error."""
+    """A file in an archive; errors are a damaged header, and a sparse file, where one stands for any zeros."""
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise _DamagedError("a file is sparse")
+
+    _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
@@ -172,7 +177,7 @@ def _members(stream: IO[bytes]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
 
 def _add(sample: Sample, source: str, suffix: str, member: tarfile.TarInfo, file: IO[bytes] | None) -> None:
     """Read a file of a sample, unless it is too large or not the first image; None for an image that is not needed."""
-    most = _MOST_TEXT if suffix in _TEXTS else _MOST_IMAGE
+    most = _MOST_TEXT if suffix in _TEXTS else MOST_BYTES
     if file is None:
         sample.image = b""
     elif member.size > most:
@@ -196,23 +201,30 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _row(key: str, sample: Sample, options: ReadOptions) -> Row:
-    """Make a row of a sample, with its caption, its class and what is in ``.json``; InputError if it cannot be one."""
-    if sample.problems:
+    """Make a row of a sample, with its caption, its class and what is in ``.json``; InputError if it cannot be one.
+
+    What is beside an image is no reason to lose it: texts are escaped where they are not UTF-8, and others left out.
+    """
+    is_image = options.kind == "images"
+    if sample.problems and not (is_image and sample.image is not None):
         raise InputError(sample.problems[0])
-    found = {CAPTION: sample.text("txt"), "cls": sample.text("cls")}
+    errors = "backslashreplace" if is_image else "strict"
+    found = {CAPTION: sample.text("txt", errors), "cls": sample.text("cls", errors)}
     columns: dict[str, Any] = {name: text.strip() for name, text in found.items() if text is not None}
-    facts = sample.facts()
     content: str | bytes
-    if options.kind == "images":
+    facts: dict[str, Any] = {}
+    with suppress(InputError) if is_image else nullcontext():
+        facts = sample.facts()
+    if is_image:
         content = sample.picture()
     else:
         content = columns[CAPTION] = _text(sample.name, columns.get(CAPTION), facts, options.column)
     if options.columns is not None:
-        wanted = {*options.columns, CAPTION} if options.kind == "texts" else options.columns
+        wanted = options.columns if is_image else {*options.columns, CAPTION}
         facts = {name: facts.get(name) for name in options.columns if name not in columns}
         columns = {name: text for name, text in columns.items() if name in wanted}
     if len(facts) > _MOST_FACTS:
-        raise InputError(f"{sample.name}: its .json has {len(facts)} names; expected at most {_MOST_FACTS}.")
+        facts = {}
     columns |= {new: facts[name] for name, new in free_names(facts, columns).items()}
     return Row(key, content, columns)
 

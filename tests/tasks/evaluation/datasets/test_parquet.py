@@ -37,6 +37,13 @@ def test_captions_are_texts_or_lists(tmp_path: Path) -> None:
     assert [e.captions for e in found] == [("one", "two"), ("three",)]
 
 
+def test_columns_have_the_names_that_embed_knows_in_any_case(tmp_path: Path) -> None:
+    for number, image in enumerate(("Image", "JPEG", "jpeg")):
+        path = write(tmp_path / f"{number}.parquet", {image: [b"A"], "Label": [1], "CAPTION": ["a dog"]})
+        (found,) = open_dataset(path).examples(lambda problem: pytest.fail(str(problem)))
+        assert (found.picture, found.label, found.captions) == (b"A", 1, ("a dog",))
+
+
 def test_rows_without_a_picture_or_facts_are_told(tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet", {"image": [None, b"B", b"C"], "label": [1, None, 2]})
     problems: list[NumPyCLIPError] = []

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from numpyclip.errors import InputError, MissingPackageError
 from numpyclip.shards.parquet import iter_rows, open_parquet
+from numpyclip.shards.parquet_columns import IMAGES, first_of
 from numpyclip.tasks.evaluation.datasets.dataset import Example, Report
 
-_IMAGES = ("image", "img", "picture", "jpg", "png", "webp")  # names of columns
-_LABELS = ("label", "labels", "cls", "class")
+_LABELS = ("label", "labels", "cls", "class")  # names of columns
 _CAPTIONS = ("captions", "caption", "sentences", "text", "txt")
 
 
@@ -51,12 +51,10 @@ def parquet_labels(path: Path) -> list[str] | None:
 
 
 def _columns(path: Path, names: list[str]) -> tuple[str, str | None, str | None]:
-    image, label, captions = (
-        next((column for column in known if column in names), None) for known in (_IMAGES, _LABELS, _CAPTIONS)
-    )
+    image, label, captions = (first_of(known, names) for known in (IMAGES, _LABELS, _CAPTIONS))
     if image is None or (label is None and captions is None):
         raise InputError(
-            f"{path}: has the columns {', '.join(names):.200}; expected one of {', '.join(_IMAGES)}, and one of "
+            f"{path}: has the columns {', '.join(names):.200}; expected one of {', '.join(IMAGES)}, and one of "
             f"{', '.join((*_LABELS, *_CAPTIONS))}."
         )
     return image, label, captions
