@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from glob import glob as local_glob
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -82,10 +83,11 @@ def glob(pattern: str) -> list[str]:
 
 def listing(folder: str, recursive: bool = False) -> list[str]:
     """List the files in a folder, paths or URLs, sorted; an empty list if there is no such folder."""
-    if not is_url(folder):
-        return sorted(_local_files(folder, recursive))
     depth = None if recursive else 1
-    return _asked(folder, lambda system, path: _urls(folder, path, system.find(path, maxdepth=depth)))
+    if is_url(folder):
+        return _asked(folder, lambda system, path: _urls(folder, path, system.find(path, maxdepth=depth)))
+    folders = islice(os.walk(folder), depth)
+    return sorted(os.path.join(directory, name) for directory, _, files in folders for name in files)
 
 
 def names(folder: str) -> list[str]:
@@ -123,13 +125,6 @@ def _urls(place: str, path: str, found: Iterable[str]) -> list[str]:
     same = len(os.path.commonprefix((head[::-1], path[::-1])))  # the end of both
     start, skipped = head[: len(head) - same], len(path) - same
     return sorted(f"{start}{name[skipped:]}{colons}{chain}" for name in found)
-
-
-def _local_files(folder: str, recursive: bool) -> Iterator[str]:
-    for directory, _, names in os.walk(folder):
-        yield from (os.path.join(directory, name) for name in names)
-        if not recursive:
-            break
 
 
 def read_bytes(place: str, most: int) -> bytes:

@@ -92,6 +92,6 @@ def test_a_disk_that_is_full_of_waiting_rows_is_named(
 
     monkeypatch.setattr("pyarrow.ipc.new_stream", full)
     for layout in ("parquet", "clip-retrieval"):
-        destination = open_destination("memory://bucket/out", layout, "float32", 4, "images")  # type: ignore[arg-type]
+        destination = open_destination("memory://bucket/out", layout, "float32", 4, "images")
         with pytest.raises(NumPyCLIPError, match=rf"^{tmp_path}: cannot be written \(No space left"):
             destination.write(0, [ROW])
