@@ -246,8 +246,9 @@ def test_a_part_of_a_graph_is_removed_with_it(pictures: Index, tmp_path: Path) -
 
 def test_one_that_misses_too_much_is_not_kept(shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pictures-1-1000-1-12345678.usearch").write_bytes(b"the one before")
-    for name, value in {"_CONNECTIONS": 2, "_EXPANSION": 2, "_LEAST": 10, "_WIDTH": 1}.items():
-        monkeypatch.setattr(hnsw, name, value)
+    weak = {"hnsw._CONNECTIONS": 2, "hnsw._EXPANSION": 2, "recall._LEAST": 10, "recall._WIDTH": 1}
+    for name, value in weak.items():
+        monkeypatch.setattr(f"numpyclip.index.vectors.{name}", value)
     recall = hnsw.build(shards, 2000, tmp_path, SPACE)
     assert not recall.is_good
     assert recall.least < LEAST_RECALL

@@ -159,8 +159,9 @@ def test_more_may_be_wanted_than_there_are(store: Store) -> None:
 
 def test_one_that_misses_too_much_is_not_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.build_hnsw()
-    for name, value in {"_CONNECTIONS": 2, "_EXPANSION": 4, "_LEAST": 10, "_WIDTH": 1}.items():
-        monkeypatch.setattr(pgvector_hnsw, name, value)
+    weak = {"pgvector_hnsw._CONNECTIONS": 2, "pgvector_hnsw._EXPANSION": 4, "recall._LEAST": 10, "recall._WIDTH": 1}
+    for name, value in weak.items():
+        monkeypatch.setattr(f"numpyclip.index.vectors.{name}", value)
     recall = store.build_hnsw()
     assert recall.least < LEAST_RECALL
     assert not recall.is_good

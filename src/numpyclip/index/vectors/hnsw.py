@@ -26,18 +26,15 @@ from numpyclip.atomic import temporary_path
 from numpyclip.errors import MissingPackageError
 from numpyclip.index.file_checksum import checksum
 from numpyclip.index.vectors import Progress, Recall, Space
+from numpyclip.index.vectors.recall import NEAREST, QUERIES, candidates, moved_as_texts, recall_of
 from numpyclip.index.vectors.scan import nearest
 from numpyclip.index.vectors.shards import Rows, Shards, remove
-from numpyclip.model.ops import Array, normalize
+from numpyclip.model.ops import Array
 
 _LOG = logging.getLogger(__name__)
 _AT_ONCE = 1 << 12  # rows that are added
 _CONNECTIONS, _EXPANSION = 24, 256  # of the graph: neighbours of a row, and how many are looked at to choose them
 _PATIENCE = 20  # times as long as it took to save it, it is built until it is saved again; at first in seconds
-_WIDTH = 8  # candidates for each row that is wanted, and at least 256
-_LEAST = 256
-_QUERIES = 200  # to measure recall with
-_TEXT_COSINE = 0.3  # of a text and the picture that it describes
 
 
 class HNSW:
@@ -56,12 +53,11 @@ class HNSW:
 
     def nearest(self, shards: Shards, count: int, queries: Array, n: int) -> list[tuple[Rows, Array]]:
         """Find rows as `scan.nearest` does, or almost."""
-        candidates = min(self.count, max(_LEAST, _WIDTH * n))
-        self._graph.expansion_search = max(candidates, _LEAST)
+        self._graph.expansion_search = looked_at = candidates(n)
         found = []
         newer = np.arange(self.count, count)
         for query in queries:
-            rows = self._graph.search(query, candidates).keys.astype(np.intp)
+            rows = self._graph.search(query, min(self.count, looked_at)).keys.astype(np.intp)
             allowed = np.union1d(rows, newer)
             (best,) = nearest(shards, count, query[np.newaxis], n, allowed)
             found.append(best)
@@ -84,7 +80,7 @@ def build(shards: Shards, count: int, folder: Path, space: Space, progress: Prog
     parts = f"{_prefix(space)}*.usearch-part"
     graph, planned = _begun(shards, count, folder.glob(parts))
     rng = np.random.default_rng(0)
-    held_out = np.sort(rng.choice(planned, min(_QUERIES, planned // 2), replace=False))
+    held_out = np.sort(rng.choice(planned, min(QUERIES, planned // 2), replace=False))
 
     def steps() -> Iterator[int]:
         crc, saved, patience = 0, time.monotonic(), float(_PATIENCE)
@@ -175,37 +171,13 @@ def files(folder: Path, space: Space) -> Iterator[tuple[int, Path]]:
             yield int(rows), file
 
 
-def measure(index: HNSW, shards: Shards, count: int, held_out: Rows, n: int = 10) -> Recall:
+def measure(index: HNSW, shards: Shards, count: int, held_out: Rows) -> Recall:
     """Compare with exhaustive search, for rows that are not in the index, and for these moved as texts are."""
     others = np.setdiff1d(np.arange(count), held_out, assume_unique=True)
     rows = shards.take(held_out, count)
-    shifted = moved_as_texts(rows)
-
-    def share(queries: Array) -> float:
-        exact = nearest(shards, count, queries, n, others)
-        found = index.nearest(shards, count, queries, n)
-        hits = sum(len(np.intersect1d(mine, best)) for (mine, _), (best, _) in zip(found, exact, strict=True))
-        return hits / max(sum(len(best) for best, _ in exact), 1) if len(queries) else 1.0
-
-    return Recall(share(rows), share(shifted), len(rows), n)
-
-
-def moved_as_texts(rows: Array) -> Array:
-    """Move embeddings of images to where those of texts that describe them would be: (n, embed_dim).
-
-    Embeddings of texts lie apart from those of images, all in one direction, and are as near to the one that they
-    describe as `_TEXT_COSINE`.
-    """
-    rng = np.random.default_rng(1)
-    apart = rng.standard_normal(rows.shape[1], np.float32) + rng.standard_normal(rows.shape, np.float32)
-    return moved(rows, apart, np.float32(_TEXT_COSINE))
-
-
-def moved(rows: Array, directions: Array, cosine: Array | np.float32) -> Array:
-    """Move embeddings in some directions, to some cosine with what they were: (n, embed_dim)."""
-    across = directions - (directions * rows).sum(axis=1, keepdims=True) * rows
-    found: Array = cosine * rows + np.sqrt(1 - cosine**2) * normalize(across)
-    return found
+    queries = np.concatenate([rows, moved_as_texts(rows)])
+    exact = nearest(shards, count, queries, NEAREST, others)
+    return recall_of((found for found, _ in index.nearest(shards, count, queries, NEAREST)), exact)
 
 
 def _prefix(space: Space) -> str:

@@ -20,7 +20,7 @@ from numpyclip.index.database import Connection
 from numpyclip.index.database.schema import FILES_BELOW
 from numpyclip.index.database.sql import conditions, is_searched
 from numpyclip.index.vectors import Progress, Recall, Space
-from numpyclip.index.vectors.hnsw import moved, moved_as_texts
+from numpyclip.index.vectors.recall import NEAREST, QUERIES, candidates, moved, moved_as_texts, recall_of
 from numpyclip.index.vectors.scan import nearest_of
 from numpyclip.index.vectors.shards import Rows
 from numpyclip.index.where import EVERYWHERE, Where
@@ -29,13 +29,11 @@ from numpyclip.model.ops import Array
 _ANY, _HALF, _ITERATIVE = (0, 5), (0, 7), (0, 8)  # versions of pgvector with HNSW, with float16, with iterative scans
 _MOST_DIMENSIONS = {"halfvec": 4000, "vector": 2000}  # that an index takes
 _CONNECTIONS, _EXPANSION = 24, 128  # of the graph: neighbours of a row, and how many are looked at to choose them
-_WIDTH = 8  # candidates for each row that is wanted, and at least 256
-_LEAST, _MOST = 256, 1000  # pgvector looks at no more at once
+_MOST = 1000  # candidates: pgvector looks at no more at once
 _WIDTH_PASSING, _LEAST_PASSING = 4, 64  # candidates that pass conditions
 _FEW = 10_000  # files that pass conditions, whose pictures are all compared
 _VISITED = 40_000  # rows of the graph after which a search ends, and another one is exhaustive
 _MEMORY = 8  # times `work_mem` that these may take
-_QUERIES, _NEAREST = 200, 10  # to measure recall with
 _AT_ONCE = 1 << 12  # rows that are read
 _SELECT = "SELECT item, vector_send(embedding) FROM"
 
@@ -80,14 +78,14 @@ def search(
     condition, values = ("TRUE", []) if where is None else is_searched(space.modality, where)
     inside, outside = (condition, "TRUE") if graph.is_iterative else ("TRUE", condition)
     before, after = (values, []) if graph.is_iterative else ([], values)
-    looked_at = min(_MOST, max(_LEAST, _WIDTH * n))
+    looked_at = min(_MOST, candidates(n))
     count = looked_at if where in (None, EVERYWHERE) else min(_MOST, max(_LEAST_PASSING, _WIDTH_PASSING * n))
-    candidates = (
+    inner = (
         f"SELECT item, embedding FROM vectors WHERE {_predicate(space)} AND {inside} "
         f"ORDER BY (embedding::{graph.code}) <#> ?::real[]::{graph.code} LIMIT ?"
     )
     sql = (
-        f"SELECT item, vector_send(embedding), count(*) OVER () FROM ({candidates}) AS candidates WHERE {outside} "
+        f"SELECT item, vector_send(embedding), count(*) OVER () FROM ({inner}) AS candidates WHERE {outside} "
         "ORDER BY embedding <#> ?::real[]::vector, item LIMIT ?"
     )
     written = query.tolist()
@@ -154,7 +152,7 @@ def _measure(connection: Connection, space: Space, name: str, progress: Progress
     if graph is None:
         raise StoreError(f"{name}: PostgreSQL has not completed the graph; build it again.")
     sql = f"{_SELECT} vectors WHERE {_predicate(space)} ORDER BY md5(item::text) LIMIT ?"
-    items, values = zip(*connection.execute(sql, (_QUERIES,)), strict=True)
+    items, values = zip(*connection.execute(sql, (QUERIES,)), strict=True)
     rows = embeddings_in(list(values))
 
     def found(query: Array, n: int) -> list[tuple[int, bytes]]:
@@ -167,13 +165,8 @@ def _measure(connection: Connection, space: Space, name: str, progress: Progress
     directions = np.random.default_rng(0).standard_normal(rows.shape, np.float32)
     images = moved(rows, directions, np.array(cosines, np.float32)[:, np.newaxis])
     queries = np.concatenate([images, moved_as_texts(rows)])
-    exact = nearest_of(_blocks(connection, space, progress), queries, _NEAREST)
-    hits = [
-        len(np.intersect1d([item for item, _ in found(query, _NEAREST)], best)) / max(len(best), 1)
-        for query, (best, _) in zip(queries, exact, strict=True)
-    ]
-    of_images, of_texts = np.split(np.array(hits), 2)
-    return Recall(float(of_images.mean()), float(of_texts.mean()), len(rows), _NEAREST)
+    exact = nearest_of(_blocks(connection, space, progress), queries, NEAREST)
+    return recall_of(([item for item, _ in found(query, NEAREST)] for query in queries), exact)
 
 
 def _blocks(connection: Connection, space: Space, progress: Progress) -> Iterator[tuple[Rows, Array]]:
