@@ -167,12 +167,18 @@ def test_a_build_that_is_killed_goes_on(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT ends the process there")
-def test_ctrl_c_within_usearch_is_no_error(shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("held_out", [False, True])  # which are added last
+def test_ctrl_c_within_usearch_is_no_error(
+    shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held_out: bool
+) -> None:
     from usearch.index import Index
 
     add = Index.add
 
     def interrupted(*arguments: object) -> None:
+        if held_out and len(arguments[1]) != 200:  # type: ignore[arg-type]
+            add(*arguments)
+            return
         Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
         while True:
             add(*arguments)
@@ -191,6 +197,30 @@ def test_it_is_meant_for_the_rows_there_were(shards: Shards, tmp_path: Path, add
     assert len(added) < 800
     assert recall.queries == 200
     assert recall.is_good
+
+
+def test_of_two_parts_the_longer_one_is_gone_on_with(shards: Shards, tmp_path: Path, added: list[int]) -> None:
+    parts = []
+    for after in (6, 3, 5):  # as after kills between saving one and removing the one before
+        interrupted(shards, 1000, tmp_path, after)
+        (part,) = tmp_path.glob("*.usearch-part")
+        parts.append((part, part.read_bytes()))
+        part.unlink()
+    for part, data in sorted(parts):
+        part.write_bytes(data)
+    added.clear()
+    assert hnsw.build(shards, 1000, tmp_path, SPACE).is_good
+    assert len(added) < 1000 - 0.75 * 7 * 128
+    assert rows_of_only_graph(tmp_path) == list(range(1000))
+
+
+def test_one_that_is_built_again_may_be_the_same(
+    shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hnsw, "checksum", lambda file: "12345678")  # usearch builds another one on several cores
+    for _ in range(2):
+        assert hnsw.build(shards, 1000, tmp_path, SPACE).is_good
+        assert rows_of_only_graph(tmp_path) == list(range(1000))
 
 
 def damaged(folder: Path) -> None:

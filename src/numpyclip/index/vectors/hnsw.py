@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import time
 import zlib
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,7 @@ from numpyclip.model.ops import Array
 _LOG = logging.getLogger(__name__)
 _AT_ONCE = 1 << 12  # rows that are added
 _CONNECTIONS, _EXPANSION = 24, 256  # of the graph: neighbours of a row, and how many are looked at to choose them
+_PART = re.compile(r"[a-z]+-[0-9]+-([0-9]+)-([0-9]+)-([0-9a-f]{8})-.+")  # names of parts: rows planned, rows in it, CRC
 _PATIENCE = 20  # times as long as it took to save it, it is built until it is saved again; at first in seconds
 
 
@@ -90,10 +92,8 @@ def build(shards: Shards, count: int, folder: Path, space: Space, progress: Prog
             _add(graph, new, block[new - start])
             crc, now = zlib.crc32(block.data, crc), time.monotonic()
             if len(new) and now - saved > patience:
-                before = list(folder.glob(parts))
-                _save(graph, folder / parts.replace("*", str(planned)), f"-{start + len(block)}-{crc:08x}")
-                for file in before:
-                    remove(file)
+                part = folder / parts.replace("*", f"{planned}-{start + len(block)}-{crc:08x}")
+                _remove_others(folder, parts, _save(graph, part))
                 saved = time.monotonic()
                 patience = _PATIENCE * (saved - now)
             yield len(block)
@@ -101,12 +101,11 @@ def build(shards: Shards, count: int, folder: Path, space: Space, progress: Prog
     for done in progress(steps()):
         del done
     recall = measure(HNSW(graph, count), shards, count, held_out)
-    old = list(folder.glob(f"{_prefix(space)}*.usearch*"))
+    kept = None
     if recall.is_good:
-        graph.add(held_out, shards.take(held_out, count))
-        _save(graph, folder / f"{_prefix(space)}{count}.usearch")
-    for file in old:
-        remove(file)
+        _add(graph, held_out, shards.take(held_out, count))
+        kept = _save(graph, folder / f"{_prefix(space)}{count}.usearch")
+    _remove_others(folder, f"{_prefix(space)}*.usearch*", kept)
     return recall
 
 
@@ -118,13 +117,14 @@ def _begun(shards: Shards, count: int, parts: Iterable[Path]) -> tuple[Any, int]
             ndim=shards.embed_dim, metric="ip", dtype="f16", connectivity=_CONNECTIONS, expansion_add=_EXPANSION
         )
 
-    for file in parts:
-        with contextlib.suppress(ValueError, RuntimeError):  # of another name, or usearch's of a graph it cannot load
-            planned, rows, crc = file.stem.split("-")[2:5]
-            if max(int(planned), int(rows)) <= count and is_whole(file) and _crc(shards, int(rows)) == int(crc, 16):
+    named = ((_PART.fullmatch(file.stem), file) for file in parts)
+    found = [(int(match[2]), int(match[1]), int(match[3], 16), file) for match, file in named if match]
+    for rows, planned, crc, file in sorted(found, reverse=True):  # the one with the most rows first
+        if max(planned, rows) <= count and is_whole(file) and _crc(shards, rows) == crc:
+            with contextlib.suppress(RuntimeError):  # usearch's of a graph it cannot load
                 graph = new()
                 graph.load(file)
-                return graph, int(planned)
+                return graph, planned
     return new(), count
 
 
@@ -144,11 +144,17 @@ def _crc(shards: Shards, count: int) -> int:
     return crc
 
 
-def _save(graph: Any, target: Path, said: str = "") -> None:
+def _save(graph: Any, target: Path) -> Path:
     """Save a graph atomically, under a name that ends with its checksum."""
     with temporary_path(target.with_name("graph")) as part:  # one name: what a killed process has left is removed
         graph.save(part)
-        part.replace(target.with_stem(f"{target.stem}{said}-{checksum(part)}"))
+        return part.replace(target.with_stem(f"{target.stem}-{checksum(part)}"))
+
+
+def _remove_others(folder: Path, pattern: str, kept: Path | None) -> None:
+    for file in list(folder.glob(pattern)):
+        if file != kept:
+            remove(file)
 
 
 def opened(found: Iterable[tuple[int, Path]]) -> HNSW | None:
