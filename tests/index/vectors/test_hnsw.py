@@ -321,6 +321,31 @@ def test_searches_use_it(pictures: Index, monkeypatch: pytest.MonkeyPatch) -> No
     assert calls == [1]
 
 
+def test_others_write_while_it_is_built(pictures: Index, tmp_path: Path) -> None:
+    other = open_store(tmp_path / "index")
+
+    def progress(steps: Iterator[int]) -> Iterator[int]:
+        for step in steps:
+            with other.writing():
+                other.set_folder("/elsewhere", [])
+            assert (tmp_path / "index" / "index.sqlite-checksum").exists()  # so all is in the file, and no log left
+            yield step
+
+    assert pictures.store.build_hnsw(progress).is_good
+    assert len(other.folders()) == 2
+
+
+def test_one_process_builds_at_a_time(pictures: Index, tmp_path: Path) -> None:
+    def progress(steps: Iterator[int]) -> Iterator[int]:
+        for change in (open_store(tmp_path / "index").build_hnsw, open_store(tmp_path / "index").remove_hnsw):
+            with pytest.raises(StoreError, match="another process is building a graph; wait until it is done"):
+                change()
+        yield from steps
+
+    assert pictures.store.build_hnsw(progress).is_good
+    assert pictures.store.remove_hnsw()
+
+
 def test_a_new_one_takes_the_place_of_the_old(pictures: Index, photos: Path, tmp_path: Path) -> None:
     pictures.store.build_hnsw()
     (next((photos / "more").iterdir())).rename(photos / "moved.png")
