@@ -193,6 +193,16 @@ def test_one_that_is_not_complete_is_passed_over_and_repaired(
     assert not store.remove_hnsw()
 
 
+def test_an_index_of_somebody_else_s_is_left_alone(store: Store, empty_postgres: str) -> None:
+    with store._database.building() as connection:
+        connection.execute('CREATE INDEX "Pictures_1_hnsw by Eve" ON vectors (item)')
+    assert not store.has_damaged_hnsw()
+    assert not store.remove_hnsw()
+    assert check_index(empty_postgres) == []
+    with store._database.building() as connection:
+        connection.execute('DROP INDEX "Pictures_1_hnsw by Eve"')
+
+
 def test_that_of_a_model_before_is_removed(empty_postgres: str, photos: Path, tiny: CLIP) -> None:
     with Index(empty_postgres, tiny, create=True) as index:
         index.update([photos])

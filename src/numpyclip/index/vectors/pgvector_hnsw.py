@@ -19,6 +19,7 @@ from numpyclip.errors import InputError, StoreError
 from numpyclip.index.database import Connection
 from numpyclip.index.database.schema import FILES_BELOW
 from numpyclip.index.database.sql import conditions, is_searched
+from numpyclip.index.records import MODALITIES
 from numpyclip.index.vectors import Progress, Recall, Space
 from numpyclip.index.vectors.recall import NEAREST, QUERIES, candidates, moved, moved_as_texts, recall_of
 from numpyclip.index.vectors.scan import nearest_of
@@ -35,6 +36,7 @@ _FEW = 10_000  # files that pass conditions, whose pictures are all compared
 _VISITED = 40_000  # rows of the graph after which a search ends, and another one is exhaustive
 _MEMORY = 8  # times `work_mem` that these may take
 _AT_ONCE = 1 << 12  # rows that are read
+_NAMES = f"^({'|'.join(MODALITIES)})_[0-9]+_hnsw(_new)?$"  # as `_name` makes them
 _SELECT = "SELECT item, vector_send(embedding) FROM"
 
 
@@ -122,9 +124,9 @@ def build(connection: Connection, space: Space, progress: Progress) -> Recall:
 
 
 def names(connection: Connection) -> list[str]:
-    """List the HNSW indexes that there are, complete or not."""
-    sql = "SELECT indexname FROM pg_indexes WHERE schemaname = 'numpyclip' AND strpos(indexname, '_hnsw') > 0"
-    return [name for (name,) in connection.execute(sql)]
+    """List the HNSW indexes that there are, complete or not; those that others have made are theirs."""
+    sql = "SELECT indexname FROM pg_indexes WHERE schemaname = 'numpyclip' AND indexname ~ ?"
+    return [name for (name,) in connection.execute(sql, (_NAMES,))]
 
 
 def is_sound(connection: Connection, space: Space, name: str) -> bool:
@@ -134,8 +136,7 @@ def is_sound(connection: Connection, space: Space, name: str) -> bool:
 
 def is_of(name: str, generations: range) -> bool:
     """Tell whether an index is of some generations, by its name."""
-    number = name.split("_")[1]
-    return number.isdecimal() and int(number) in generations
+    return int(name.split("_")[1]) in generations
 
 
 def embeddings_in(values: list[bytes]) -> Array:
