@@ -19,6 +19,7 @@ from numpyclip.index.repair import check_index
 from numpyclip.index.store import Store
 from numpyclip.index.vectors import LEAST_RECALL, Space, pgvector_hnsw
 from numpyclip.model.ops import Array
+from tests.index.vectors.explained import Explained
 
 ROWS, WIDTH = 600, 32
 NAME = "pictures_1_hnsw"
@@ -105,28 +106,13 @@ def test_the_graph_is_what_the_server_reads(store: Store) -> None:
     with store._database.reading() as connection:
         graph = pgvector_hnsw.Graph.of(connection, NAME)
         assert graph is not None
-        plans: list[str] = []
-        explained = Explained(connection, plans)
+        explained: Any = Explained(connection)
         for where in (Where(), Where("/photos/some"), Where(after="2005")):
             pgvector_hnsw.search(explained, graph, Space(1, "pictures"), unit(1)[0], 10, where)
-    assert len(plans) == 3
-    assert all(f"Index Scan using {NAME}" in plan for plan in plans)
-
-
-class Explained:
-    """A connection that keeps the plan of each search."""
-
-    def __init__(self, connection: Any, plans: list[str]) -> None:
-        self._connection, self._plans = connection, plans
-
-    def execute(self, sql: str, values: Any = (), /) -> Any:
-        if "embedding" in sql:
-            plan = self._connection.execute(f"EXPLAIN {sql}", values).fetchall()
-            self._plans.append("\n".join(line for (line,) in plan))
-        return self._connection.execute(sql, values)
-
-    def executemany(self, sql: str, rows: Any, /) -> None:
-        raise NotImplementedError
+    assert len(explained.plans) == 3
+    for plan in explained.plans:
+        assert f"Index Scan using {NAME}" in plan
+        assert plan.count("vector_send") == 1  # of those that are found, not of all candidates
 
 
 def test_conditions_lose_nothing(store: Store, searches: list[int], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,6 @@ _VISITED = 40_000  # rows of the graph after which a search ends, and another on
 _MEMORY = 8  # times `work_mem` that these may take
 _AT_ONCE = 1 << 12  # rows that are read
 _NAMES = f"^({'|'.join(MODALITIES)})_[0-9]+_hnsw(_new)?$"  # as `_name` makes them
-_SELECT = "SELECT item, vector_send(embedding) FROM"
 
 
 class Graph(NamedTuple):
@@ -86,13 +85,13 @@ def search(
         f"SELECT item, embedding FROM vectors WHERE {_predicate(space)} AND {inside} "
         f"ORDER BY (embedding::{graph.code}) <#> ?::real[]::{graph.code} LIMIT ?"
     )
-    sql = (
-        f"SELECT item, vector_send(embedding), count(*) OVER () FROM ({inner}) AS candidates WHERE {outside} "
+    best = (
+        f"SELECT item, embedding, count(*) OVER () AS passing FROM ({inner}) AS candidates WHERE {outside} "
         "ORDER BY embedding <#> ?::real[]::vector, item LIMIT ?"
     )
     written = query.tolist()
     _set(connection, _settings(graph, looked_at))
-    rows = connection.execute(sql, (*before, written, count, *after, written, n)).fetchall()
+    rows = connection.execute(sent(best, ", passing"), (*before, written, count, *after, written, n)).fetchall()
     _set(connection, {"enable_sort": "on"})
     found = [(item, embedding) for item, embedding, _ in rows]
     return found, bool(rows) and rows[0][2] >= (count if graph.is_iterative else n)
@@ -139,6 +138,14 @@ def is_of(name: str, generations: range) -> bool:
     return int(name.split("_")[1]) in generations
 
 
+def sent(rows: str, more: str = "") -> str:
+    """Return the statement for some rows, with embeddings as pgvector sends them, which it makes of these rows only.
+
+    In one that sorts it would make them of all that it sorts.
+    """
+    return f"SELECT item, vector_send(embedding){more} FROM ({rows}) AS chosen"
+
+
 def embeddings_in(values: list[bytes]) -> Array:
     """Return embeddings (n, embed_dim) of one length as pgvector sends them: the length, two bytes, and numbers."""
     if not values:
@@ -152,8 +159,8 @@ def _measure(connection: Connection, space: Space, name: str, progress: Progress
     graph = Graph.of(connection, name)
     if graph is None:
         raise StoreError(f"{name}: PostgreSQL has not completed the graph; build it again.")
-    sql = f"{_SELECT} vectors WHERE {_predicate(space)} ORDER BY md5(item::text) LIMIT ?"
-    items, values = zip(*connection.execute(sql, (QUERIES,)), strict=True)
+    chosen = f"SELECT item, embedding FROM vectors WHERE {_predicate(space)} ORDER BY md5(item::text) LIMIT ?"
+    items, values = zip(*connection.execute(sent(chosen), (QUERIES,)), strict=True)
     rows = embeddings_in(list(values))
 
     def found(query: Array, n: int) -> list[tuple[int, bytes]]:
@@ -175,10 +182,10 @@ def _blocks(connection: Connection, space: Space, progress: Progress) -> Iterato
     read: list[tuple[int, bytes]] = []
 
     def steps() -> Iterator[int]:
-        sql = f"{_SELECT} vectors WHERE {_predicate(space)} AND item > ? ORDER BY item LIMIT ?"
+        rows = f"SELECT item, embedding FROM vectors WHERE {_predicate(space)} AND item > ? ORDER BY item LIMIT ?"
         last = -1
         while read[:] or last < 0:
-            read[:] = connection.execute(sql, (last, _AT_ONCE)).fetchall()
+            read[:] = connection.execute(sent(rows), (last, _AT_ONCE)).fetchall()
             last = read[-1][0] if read else last
             yield len(read)
 
