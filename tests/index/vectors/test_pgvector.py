@@ -37,6 +37,7 @@ def test_only_what_is_found_is_written_out(empty_postgres: str) -> None:
         with store._database.reading() as connection:
             explained: Any = Explained(connection)
             (found,) = PgVectors().nearest(explained, Space(1, "texts"), embeddings[:1], 3, EVERYWHERE)
+            assert connection.execute("SHOW jit").fetchone() == ("off",)
     assert found[0].cosine == 1
     (plan,) = explained.plans
     assert plan.count("vector_send") == 1  # above the sort
