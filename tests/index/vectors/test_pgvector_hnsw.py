@@ -154,29 +154,71 @@ def test_one_that_misses_too_much_is_not_kept(store: Store, monkeypatch: pytest.
     assert not store.remove_hnsw()  # nor is there the one before
 
 
-def test_one_that_is_not_complete_is_passed_over_and_repaired(
-    store: Store, searches: list[int], empty_postgres: str, monkeypatch: pytest.MonkeyPatch
+def number_of(store: Store, name: str) -> Any:
+    """What PostgreSQL knows an index by, whatever its name."""
+    with store._database.reading() as connection:
+        return connection.execute("SELECT to_regclass(?)::oid", (f"numpyclip.{name}",)).fetchone()[0]
+
+
+@pytest.mark.parametrize("moment", ["nearest_of", "recall_of"])
+def test_a_build_that_is_interrupted_goes_on(
+    store: Store, searches: list[int], empty_postgres: str, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    def killed(*arguments: object) -> None:
+    def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(pgvector_hnsw, "_measure", killed)
-        with pytest.raises(KeyboardInterrupt):
-            store.build_hnsw()
+    store.build_hnsw()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pgvector_hnsw, moment, interrupted)
+        store.build_hnsw()
+    assert len(names(store, unit(1)[0], 5)) == 5
+    assert searches == ([5] if moment == "nearest_of" else [])  # in the one before, until the new one is measured
+    built = number_of(store, f"{NAME}_new")
+    (problem,) = check_index(empty_postgres)
+    assert problem.startswith("HNSW index: built again, recall ")
+    assert number_of(store, NAME) == built is not None
     assert not store.has_damaged_hnsw()
-    assert not store.remove_hnsw()
-    with store._database.building() as connection:  # as a killed process leaves it
+    assert number_of(store, f"{NAME}_new") is None
+    store.build_hnsw()
+    assert number_of(store, NAME) != built
+
+
+def test_a_build_that_fails_leaves_the_one_before(
+    store: Store, searches: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.build_hnsw()
+    monkeypatch.setattr(pgvector_hnsw, "_EXPANSION", 4)  # which pgvector finds too few when it begins to build
+    with pytest.raises(StoreError, match="ef_construction"):
+        store.build_hnsw()
+    assert len(names(store, unit(1)[0], 5)) == 5
+    assert searches == [5]
+    assert not store.has_damaged_hnsw()
+
+
+def test_one_of_another_kind_is_passed_over_and_built_again(
+    store: Store, searches: list[int], empty_postgres: str
+) -> None:
+    with store._database.building() as connection:
         connection.execute(
             f"CREATE INDEX {NAME}_new ON vectors USING hnsw ((embedding::vector({WIDTH})) vector_ip_ops)"
         )
+    other = number_of(store, f"{NAME}_new")
     assert len(names(store, unit(1)[0], 5)) == 5
     assert searches == []
     assert store.has_damaged_hnsw()
     (problem,) = check_index(empty_postgres)
     assert problem.startswith("HNSW index: built again, recall ")
+    assert number_of(store, NAME) != other
     assert store.remove_hnsw()
     assert not store.remove_hnsw()
+
+
+def test_settings_of_searches_end_with_them(store: Store) -> None:
+    store.build_hnsw()
+    names(store, unit(1)[0], 5)
+    with store._database.reading() as connection:
+        shown = [connection.execute(f"SHOW {name}").fetchone()[0] for name in ("enable_sort", "hnsw.ef_search")]
+    assert shown == ["on", "40"]
 
 
 def test_an_index_of_somebody_else_s_is_left_alone(store: Store, empty_postgres: str) -> None:

@@ -10,7 +10,8 @@ The index is named after its embeddings; one that is being built, or was left by
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,18 +44,22 @@ class Graph(NamedTuple):
     """What is known of an HNSW index, and of its pgvector."""
 
     code: str  # the type of what it holds, such as ``halfvec(512)``
-    is_iterative: bool
+    options: list[str]  # that it was built with
+    rows: int  # about so many
+    is_iterative: bool  # as pgvector is
 
     @classmethod
     def of(cls, connection: Connection, name: str) -> Graph | None:
         """Look one up by its name; None if there is none, or it is not complete."""
         sql = (
-            "SELECT format_type(atttypid, atttypmod), extversion FROM pg_index "
-            "JOIN pg_attribute ON attrelid = indexrelid JOIN pg_extension ON extname = 'vector' "
-            "WHERE indexrelid = to_regclass(?) AND indisvalid"
+            "SELECT format_type(atttypid, atttypmod), reloptions, reltuples, extversion FROM pg_index "
+            "JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_attribute ON attrelid = indexrelid "
+            "JOIN pg_extension ON extname = 'vector' WHERE indexrelid = to_regclass(?) AND indisvalid"
         )
-        row = connection.execute(sql, (f"numpyclip.{name}",)).fetchone()
-        return None if row is None else cls(row[0].rpartition(".")[2], _numbers(row[1]) >= _ITERATIVE)
+        if (row := connection.execute(sql, (f"numpyclip.{name}",)).fetchone()) is None:
+            return None
+        kind, options, rows, version = row
+        return cls(kind.rpartition(".")[2], options, int(rows), _numbers(version) >= _ITERATIVE)
 
 
 def usable(connection: Connection, space: Space, n: int, where: Where) -> Graph | None:
@@ -74,7 +79,7 @@ def search(
 ) -> tuple[list[tuple[int, bytes]], bool]:
     """Find the nearest, by their numbers and embeddings, and tell whether these are all that are wanted.
 
-    With None for `where` all are searched.
+    With None for `where` all are searched. Settings change until the end of the transaction.
     """
     condition, values = ("TRUE", []) if where is None else is_searched(space.modality, where)
     inside, outside = (condition, "TRUE") if graph.is_iterative else ("TRUE", condition)
@@ -90,9 +95,8 @@ def search(
         "ORDER BY embedding <#> ?::real[]::vector, item LIMIT ?"
     )
     written = query.tolist()
-    _set(connection, _settings(graph, looked_at))
+    _prepare(connection, graph, looked_at)
     rows = connection.execute(sent(best, ", passing"), (*before, written, count, *after, written, n)).fetchall()
-    _set(connection, {"enable_sort": "on"})
     found = [(item, embedding) for item, embedding, _ in rows]
     return found, bool(rows) and rows[0][2] >= (count if graph.is_iterative else n)
 
@@ -100,26 +104,42 @@ def search(
 def build(connection: Connection, space: Space, progress: Progress) -> Recall:
     """Build an index, and measure its recall; it takes the place of the one before. If too low, there is none then.
 
-    Others write meanwhile: PostgreSQL reads the table twice.
+    Others write meanwhile: PostgreSQL reads the table twice. One that was built, and then not measured to the end, is
+    not built again.
     """
-    code = _code(connection, space)
-    operators = f"{code.partition('(')[0]}_ip_ops"
-    name, new = _name(space), f"{_name(space)}_new"
+    code, name, new = _code(connection, space), _name(space), f"{_name(space)}_new"
     connection.execute(FILES_BELOW)  # by which searches with conditions are planned
     connection.execute("ANALYZE files")
-    connection.execute(f"DROP INDEX IF EXISTS numpyclip.{new}")  # a killed process has left it
+    graph = _built(connection, space, code, new)
+    queries = _queries(connection, graph, space)
+    exact = nearest_of(_blocks(connection, space, progress), queries, NEAREST)
+    connection.execute(f"DROP INDEX IF EXISTS numpyclip.{name}")  # so that it is not the one that is measured
+    recall = _measure(connection, graph, space, queries, exact)
+    rename, drop = f"ALTER INDEX numpyclip.{new} RENAME TO {name}", f"DROP INDEX numpyclip.{new}"
+    connection.execute(rename if recall.is_good else drop)
+    return recall
+
+
+def _built(connection: Connection, space: Space, code: str, name: str) -> Graph:
+    """Return an index as this version builds it, which is there or is built now."""
+    options = [f"m={_CONNECTIONS}", f"ef_construction={_EXPANSION}"]
+    if (graph := Graph.of(connection, name)) is not None and (graph.code, graph.options) == (code, options):
+        return graph
+    drop = f"DROP INDEX IF EXISTS numpyclip.{name}"
+    connection.execute(drop)
     try:
         connection.execute(
-            f"CREATE INDEX CONCURRENTLY {new} ON vectors USING hnsw ((embedding::{code}) {operators}) "
-            f"WITH (m = {_CONNECTIONS}, ef_construction = {_EXPANSION}) WHERE {_predicate(space)}"
+            f"CREATE INDEX CONCURRENTLY {name} ON vectors USING hnsw "
+            f"((embedding::{code}) {code.partition('(')[0]}_ip_ops) "
+            f"WITH ({', '.join(options)}) WHERE {_predicate(space)}"
         )
-        connection.execute(f"DROP INDEX IF EXISTS numpyclip.{name}")  # so that it is not the one that is measured
-        recall = _measure(connection, space, new, progress)
-        if recall.is_good:
-            connection.execute(f"ALTER INDEX numpyclip.{new} RENAME TO {name}")
-    finally:
-        connection.execute(f"DROP INDEX IF EXISTS numpyclip.{new}")
-    return recall
+    except BaseException:
+        with contextlib.suppress(Exception):  # where the connection is lost, the next build drops it
+            connection.execute(drop)  # every writer would keep up to date what is not complete
+        raise
+    if (graph := Graph.of(connection, name)) is None:
+        raise StoreError(f"{name}: PostgreSQL has not completed the graph; build it again.")
+    return graph
 
 
 def names(connection: Connection) -> list[str]:
@@ -154,27 +174,29 @@ def embeddings_in(values: list[bytes]) -> Array:
     return np.ascontiguousarray(data[:, 4:]).view(">f4").astype(np.float32)
 
 
-def _measure(connection: Connection, space: Space, name: str, progress: Progress) -> Recall:
-    """Compare with exhaustive search, for rows that are moved as far as they are from others, and as texts are."""
-    graph = Graph.of(connection, name)
-    if graph is None:
-        raise StoreError(f"{name}: PostgreSQL has not completed the graph; build it again.")
+def _queries(connection: Connection, graph: Graph, space: Space) -> Array:
+    """Return queries of no rows: some rows moved as far as they are from others, and then these moved as texts are."""
     chosen = f"SELECT item, embedding FROM vectors WHERE {_predicate(space)} ORDER BY md5(item::text) LIMIT ?"
-    items, values = zip(*connection.execute(sent(chosen), (QUERIES,)), strict=True)
-    rows = embeddings_in(list(values))
-
-    def found(query: Array, n: int) -> list[tuple[int, bytes]]:
-        return search(connection, graph, space, query, n, None)[0]
-
+    read = connection.execute(sent(chosen), (QUERIES,)).fetchall()
+    rows = embeddings_in([value for _, value in read])
     cosines = []
-    for item, row in zip(items, rows, strict=True):
-        others = [value for other, value in found(row, 2) if other != item]
-        cosines.append(min(1.0, *(embeddings_in(others) @ row).tolist()) if others else 1.0)
+    with _transaction(connection):
+        for (item, _), row in zip(read, rows, strict=True):
+            near, _ = search(connection, graph, space, row, 2, None)
+            others = embeddings_in([value for other, value in near if other != item])
+            cosines.append(min(1.0, *(others @ row).tolist()) if len(others) else 1.0)
     directions = np.random.default_rng(0).standard_normal(rows.shape, np.float32)
     images = moved(rows, directions, np.array(cosines, np.float32)[:, np.newaxis])
-    queries = np.concatenate([images, moved_as_texts(rows)])
-    exact = nearest_of(_blocks(connection, space, progress), queries, NEAREST)
-    return recall_of(([item for item, _ in found(query, NEAREST)] for query in queries), exact)
+    return np.concatenate([images, moved_as_texts(rows)])
+
+
+def _measure(
+    connection: Connection, graph: Graph, space: Space, queries: Array, exact: Sequence[tuple[Rows, Array]]
+) -> Recall:
+    """Compare with exhaustive search."""
+    with _transaction(connection):
+        found = (search(connection, graph, space, query, NEAREST, None)[0] for query in queries)
+        return recall_of(([item for item, _ in rows] for rows in found), exact)
 
 
 def _blocks(connection: Connection, space: Space, progress: Progress) -> Iterator[tuple[Rows, Array]]:
@@ -213,21 +235,25 @@ def _code(connection: Connection, space: Space) -> str:
     return f"{kind}({embed_dim})"
 
 
-def _settings(graph: Graph, count: int) -> dict[str, str]:
-    """Return what makes PostgreSQL take candidates from the graph, in its order."""
+def _prepare(connection: Connection, graph: Graph, count: int) -> None:
+    """Make PostgreSQL take candidates from the graph, in its order, until the end of the transaction."""
     settings = {"enable_sort": "off", "hnsw.ef_search": str(count)}
     if graph.is_iterative:
         settings["hnsw.iterative_scan"] = "relaxed_order"
         settings["hnsw.max_scan_tuples"] = str(_VISITED)
         settings["hnsw.scan_mem_multiplier"] = str(_MEMORY)
-    return settings
-
-
-def _set(connection: Connection, settings: dict[str, str]) -> None:
-    """Change settings until the end of a transaction, or of the session where there is none."""
-    calls = ", ".join(["set_config(?, ?, FALSE)"] * len(settings))
     values: list[Any] = [text for setting in settings.items() for text in setting]
-    connection.execute(f"SELECT {calls}", values)
+    connection.execute(f"SELECT {', '.join(['set_config(?, ?, TRUE)'] * len(settings))}", values)
+
+
+@contextlib.contextmanager
+def _transaction(connection: Connection) -> Iterator[None]:
+    """Open a transaction on a connection for building."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")  # after an error PostgreSQL rolls back instead
 
 
 def _name(space: Space) -> str:
