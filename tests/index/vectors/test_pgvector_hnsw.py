@@ -221,6 +221,19 @@ def test_settings_of_searches_end_with_them(store: Store) -> None:
     assert shown == ["on", "40"]
 
 
+def test_the_server_ends_statements_that_take_long_but_no_build(
+    empty_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGOPTIONS", "-c statement_timeout=60000")
+    store = open_store(empty_postgres, create=True)
+    shown = []
+    for opened in (store._database.building, store._database.reading):
+        with opened() as connection:
+            shown.append(connection.execute("SHOW statement_timeout").fetchone()[0])
+    assert shown == ["0", "1min"]
+    store.close()
+
+
 def test_an_index_of_somebody_else_s_is_left_alone(store: Store, empty_postgres: str) -> None:
     with store._database.building() as connection:
         connection.execute('CREATE INDEX "Pictures_1_hnsw by Eve" ON vectors (item)')

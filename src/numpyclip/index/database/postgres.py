@@ -105,10 +105,13 @@ class PostgresDatabase(Database):
                 if not is_locked:
                     raise StoreError(f"{self.place}: another process is building a graph; wait until it is done.")
                 connection.add_notice_handler(_note)
+                connection.execute("SET statement_timeout = 0")  # a server may have one, and a graph takes hours
                 try:
                     yield _Statements(connection)
                 finally:
                     connection.remove_notice_handler(_note)
+                    with contextlib.suppress(self._psycopg.Error):  # the server is gone
+                        connection.execute("RESET statement_timeout")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[_Statements]:
