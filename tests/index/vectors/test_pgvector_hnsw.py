@@ -115,7 +115,7 @@ def test_the_graph_is_what_the_server_reads(store: Store) -> None:
         assert plan.count("vector_send") == 1  # of those that are found, not of all candidates
 
 
-def test_conditions_lose_nothing(store: Store, searches: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_conditions_leave_no_search_short(store: Store, searches: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, query, numbers = unit(ROWS), unit(1, seed=2)[0], np.arange(ROWS)[:, np.newaxis]
     in_folder = Where("/photos/some"), nearest(np.where(numbers % 40 == 0, vectors, -query), query, 10)
     of_date = Where(after="2010"), nearest(np.where(numbers % 20 >= 10, vectors, -query), query, 10)
@@ -127,6 +127,17 @@ def test_conditions_lose_nothing(store: Store, searches: list[int], monkeypatch:
     for where, expected in (in_folder, of_date):
         assert len(set(names(store, query, 10, where)) & set(expected)) >= (10 if where.folder else 9)
     assert searches == ([0, 10] if is_new(store) else [])  # of those in a folder there are too few to stop at
+
+
+def test_the_graph_is_not_tried_where_too_few_of_it_pass(
+    store: Store, searches: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.build_hnsw()
+    monkeypatch.setattr(pgvector_hnsw, "_FEW", 10)
+    monkeypatch.setattr(pgvector_hnsw, "_VISITED", ROWS)  # 64 candidates pass if 64 files do
+    for where in (Where("/photos/some"), Where(after="2010")):
+        assert len(names(store, unit(1)[0], 10, where)) == 10
+    assert searches == ([10] if is_new(store) else [])
 
 
 def test_rows_that_came_later_are_found(store: Store, searches: list[int]) -> None:

@@ -33,8 +33,8 @@ _MOST_DIMENSIONS = {"halfvec": 4000, "vector": 2000}  # that an index takes
 _CONNECTIONS, _EXPANSION = 24, 128  # of the graph: neighbours of a row, and how many are looked at to choose them
 _MOST = 1000  # candidates: pgvector looks at no more at once
 _WIDTH_PASSING, _LEAST_PASSING = 4, 64  # candidates that pass conditions
-_FEW = 10_000  # files that pass conditions, whose pictures are all compared
 _VISITED = 40_000  # rows of the graph after which a search ends, and another one is exhaustive
+_FEW = 10_000  # files that pass conditions, whose pictures are all compared; more where these rows would hold too few
 _MEMORY = 8  # times `work_mem` that these may take
 _AT_ONCE = 1 << 12  # rows that are read
 _NAMES = f"^({'|'.join(MODALITIES)})_[0-9]+_hnsw(_new)?$"  # as `_name` makes them
@@ -45,7 +45,7 @@ class Graph(NamedTuple):
 
     code: str  # the type of what it holds, such as ``halfvec(512)``
     options: list[str]  # that it was built with
-    rows: int  # about so many
+    rows: int  # that it holds, about
     is_iterative: bool  # as pgvector is
 
     @classmethod
@@ -68,10 +68,13 @@ def usable(connection: Connection, space: Space, n: int, where: Where) -> Graph 
         return None
     if where == EVERYWHERE:
         return graph
+    if not graph.is_iterative:
+        return None
     condition, values = conditions(where)
+    few = max(_FEW, graph.rows * _passing(n) // _VISITED)
     sql = f"SELECT count(*) FROM (SELECT FROM files WHERE {condition} LIMIT ?) AS passing"
-    few = graph.is_iterative and connection.execute(sql, (*values, _FEW + 1)).fetchone()[0] <= _FEW
-    return graph if graph.is_iterative and not few else None
+    (passing,) = connection.execute(sql, (*values, few + 1)).fetchone()
+    return graph if passing > few else None
 
 
 def search(
@@ -85,7 +88,7 @@ def search(
     inside, outside = (condition, "TRUE") if graph.is_iterative else ("TRUE", condition)
     before, after = (values, []) if graph.is_iterative else ([], values)
     looked_at = min(_MOST, candidates(n))
-    count = looked_at if where in (None, EVERYWHERE) else min(_MOST, max(_LEAST_PASSING, _WIDTH_PASSING * n))
+    count = looked_at if where in (None, EVERYWHERE) else _passing(n)
     inner = (
         f"SELECT item, embedding FROM vectors WHERE {_predicate(space)} AND {inside} "
         f"ORDER BY (embedding::{graph.code}) <#> ?::real[]::{graph.code} LIMIT ?"
@@ -214,6 +217,11 @@ def _blocks(connection: Connection, space: Space, progress: Progress) -> Iterato
     for count in progress(steps()):
         if count:
             yield np.array([item for item, _ in read], np.intp), embeddings_in([value for _, value in read])
+
+
+def _passing(n: int) -> int:
+    """Return how many candidates are to pass conditions, to find the `n` nearest among them."""
+    return min(_MOST, max(_LEAST_PASSING, _WIDTH_PASSING * n))
 
 
 def _code(connection: Connection, space: Space) -> str:
