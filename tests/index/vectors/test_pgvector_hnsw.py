@@ -1,7 +1,7 @@
 """An HNSW index of pgvector's. Random rows are the hardest there are for one."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from numpyclip.index.repair import check_index
 from numpyclip.index.store import Store
 from numpyclip.index.vectors import LEAST_RECALL, Space, pgvector_hnsw
 from numpyclip.model.ops import Array
+from tests.index.conftest import PACKAGES
 from tests.index.vectors.explained import Explained
 
 ROWS, WIDTH = 600, 32
@@ -46,6 +47,12 @@ def add(store: Store, vectors: Array, start: int = 0) -> None:
     with store.writing(shared=True):
         store.begin(Fingerprint("0" * 64, "", "", "", "float32"), WIDTH)
         store.write(changes_of(vectors, start))
+
+
+@pytest.fixture(params=PACKAGES)
+def postgres(request: pytest.FixtureRequest, server_of: Callable[[str], str]) -> str:
+    """Each server that there is: what pgvector can do is not the same."""
+    return server_of(request.param)
 
 
 @pytest.fixture
@@ -268,7 +275,13 @@ def test_that_of_a_model_before_is_removed(empty_postgres: str, photos: Path, ti
 
 
 @pytest.mark.parametrize(
-    ("version", "width", "said"), [("0.4.4", 32, "needs pgvector 0.5"), ("0.6.2", 2001, "2000 dim")]
+    ("version", "width", "said"),
+    [
+        ("0.4.4", 32, "needs pgvector 0.5"),
+        ("0.6.2", 2001, r"2000 dimensions; embeddings have 2001\. Update it to 0\.7, which takes 4000.* or re-embed"),
+        ("0.6.2", 4001, r"2000 dimensions; embeddings have 4001\. Re-embed"),
+        ("0.8.5", 4001, r"4000 dimensions; embeddings have 4001\. Re-embed.*--truncate-dim 4000"),
+    ],
 )
 def test_what_a_server_cannot_do_is_refused(version: str, width: int, said: str) -> None:
     class Server:

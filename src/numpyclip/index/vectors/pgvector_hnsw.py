@@ -30,6 +30,7 @@ from numpyclip.model.ops import Array
 
 _ANY, _HALF, _ITERATIVE = (0, 5), (0, 7), (0, 8)  # versions of pgvector with HNSW, with float16, with iterative scans
 _MOST_DIMENSIONS = {"halfvec": 4000, "vector": 2000}  # that an index takes
+_UPDATE = "ALTER EXTENSION vector UPDATE"
 _CONNECTIONS, _EXPANSION = 24, 128  # of the graph: neighbours of a row, and how many are looked at to choose them
 _MOST = 1000  # candidates: pgvector looks at no more at once
 _WIDTH_PASSING, _LEAST_PASSING = 4, 64  # candidates that pass conditions
@@ -228,17 +229,16 @@ def _code(connection: Connection, space: Space) -> str:
     """Return the type of what an index is to hold; InputError if this pgvector has none."""
     (written,) = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
     if _numbers(written) < _ANY:
-        raise InputError(
-            f"a graph in PostgreSQL needs pgvector 0.5; the database has {written}. Update it: "
-            "ALTER EXTENSION vector UPDATE."
-        )
+        raise InputError(f"a graph in PostgreSQL needs pgvector 0.5; the database has {written}. Update it: {_UPDATE}.")
     kind = "halfvec" if _numbers(written) >= _HALF else "vector"
     sql = f"SELECT vector_dims(embedding) FROM vectors WHERE {_predicate(space)} LIMIT 1"
     (embed_dim,) = connection.execute(sql).fetchone()
     if embed_dim > (most := _MOST_DIMENSIONS[kind]):
+        newer = _MOST_DIMENSIONS["halfvec"]
         raise InputError(
             f"a graph of pgvector {written} holds at most {most} dimensions; embeddings have {embed_dim}. "
-            f"Re-embed: numpyclip index --migrate --truncate-dim {most}."
+            + (f"Update it to 0.7, which takes {newer}: {_UPDATE}, or re-embed" if embed_dim <= newer else "Re-embed")
+            + f": numpyclip index --migrate --truncate-dim {most}."
         )
     return f"{kind}({embed_dim})"
 
