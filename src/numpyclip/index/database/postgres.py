@@ -28,6 +28,8 @@ _MADE = f"SELECT pg_advisory_unlock({APPLICATION_ID}, {_MAKING})"
 _IS_THERE = "SELECT WHERE to_regclass('numpyclip.meta') IS NOT NULL"  # a row, or none
 _VERSION_ROW = f"INSERT INTO meta VALUES ('version', '{VERSION}') ON CONFLICT DO NOTHING"
 _SEARCH_PATH = "SELECT set_config('search_path', 'numpyclip, ' || current_setting('search_path'), false)"
+# A search costs so much on paper that PostgreSQL would compile it, which takes longer than most searches.
+_SETTINGS = f"{_SEARCH_PATH}, set_config('jit', 'off', false)"
 
 
 class PostgresDatabase(Database):
@@ -103,10 +105,13 @@ class PostgresDatabase(Database):
                 if not is_locked:
                     raise StoreError(f"{self.place}: another process is building a graph; wait until it is done.")
                 connection.add_notice_handler(_note)
+                connection.execute("SET statement_timeout = 0")  # a server may have one, and a graph takes hours
                 try:
                     yield _Statements(connection)
                 finally:
                     connection.remove_notice_handler(_note)
+                    with contextlib.suppress(self._psycopg.Error):  # the server is gone
+                        connection.execute("RESET statement_timeout")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[_Statements]:
@@ -180,7 +185,7 @@ class PostgresDatabase(Database):
         connection.isolation_level = self._psycopg.IsolationLevel.REPEATABLE_READ
         if first:
             connection.execute(first)
-        connection.execute(_SEARCH_PATH)
+        connection.execute(_SETTINGS)
         self._local.connection = connection
         return connection
 
