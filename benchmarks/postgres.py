@@ -33,9 +33,11 @@ import numpy as np  # noqa: E402
 
 from numpyclip import Fingerprint  # noqa: E402
 from numpyclip.errors import NumPyCLIPError  # noqa: E402
+from numpyclip.images.exif import Exif  # noqa: E402
+from numpyclip.images.find import FileState  # noqa: E402
 from numpyclip.index import Where  # noqa: E402
 from numpyclip.index.open_store import open_store  # noqa: E402
-from numpyclip.index.records import Changes, Exif, Filed, FileState, NewPicture  # noqa: E402
+from numpyclip.index.records import Changes, Filed, NewPicture  # noqa: E402
 from numpyclip.index.store import Store  # noqa: E402
 from numpyclip.index.vectors.hnsw import moved_as_texts  # noqa: E402
 from numpyclip.index.vectors.scan import nearest_of  # noqa: E402

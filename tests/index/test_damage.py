@@ -17,12 +17,13 @@ from PIL import Image
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import StoreError
+from numpyclip.images.exif import Exif
 from numpyclip.images.find import FileState
 from numpyclip.index import Index
 from numpyclip.index.database.sql import set_meta
 from numpyclip.index.database.sqlite import SQLiteDatabase
 from numpyclip.index.open_store import open_store
-from numpyclip.index.records import Changes, Exif, Filed, NewPicture
+from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.repair import check_index
 from numpyclip.index.vectors import Recall, hnsw
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, PictureError
+from numpyclip.images.exif import read_exif
 from numpyclip.images.find import FileState
 from numpyclip.images.open import file_content
-from numpyclip.index.exif import read_exif
 from numpyclip.index.index import Index
 from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.store import Store

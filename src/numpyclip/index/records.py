@@ -5,32 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
+from numpyclip.images.exif import Exif
 from numpyclip.images.find import FileState
 from numpyclip.model.ops import Array
 
 Modality: TypeAlias = Literal["pictures", "texts"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
-
-
-@dataclass(frozen=True)
-class Exif:
-    """Size of a picture, and what its EXIF data says.
-
-    Attributes
-    ----------
-    width, height : int
-        In pixels, with the EXIF orientation applied.
-    taken : str or None
-        Local date and time, ``2024-05-01T12:30:00``.
-    latitude, longitude : float or None
-        In degrees, north and east positive.
-    """
-
-    width: int
-    height: int
-    taken: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

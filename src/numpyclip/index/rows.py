@@ -12,10 +12,11 @@ from types import NoneType
 from typing import Any
 
 from numpyclip.errors import InputError
+from numpyclip.images.exif import Exif
 from numpyclip.images.find import FileState
 from numpyclip.index.database import Connection, Damage
 from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, insert, one_of
-from numpyclip.index.records import Counts, Exif, Filed, Match, Modality
+from numpyclip.index.records import Counts, Filed, Match, Modality
 from numpyclip.index.vectors import Found, Space
 from numpyclip.index.where import EVERYWHERE, Where
 from numpyclip.runtime.chunks import batched

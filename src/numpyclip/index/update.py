@@ -13,11 +13,11 @@ from typing import TypeAlias
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.images.decode_options import DecodeOptions
+from numpyclip.images.exif import Exif, read_exif
 from numpyclip.images.find import IGNORED, FileState, is_ignored, walk
 from numpyclip.images.open import file_content
 from numpyclip.index.decoders import decoders
-from numpyclip.index.exif import read_exif
-from numpyclip.index.records import Changes, Exif, Filed, NewPicture
+from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.rows import storable
 from numpyclip.index.store import Store
 from numpyclip.pipeline import Embedded, Reading, iter_embeddings
