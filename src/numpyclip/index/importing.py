@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from numpyclip.index.store import Store
 from numpyclip.index.where import absolute, is_path
 from numpyclip.model.ops import Array
 from numpyclip.remote import is_url
+from numpyclip.runtime.prefetch import read_ahead
 from numpyclip.shards import image_columns
 from numpyclip.shards.embeddings import (
     EmbeddingFile,
@@ -101,20 +102,33 @@ def import_embeddings(
 def _import(index: Index, files: Iterable[EmbeddingFile], report: _Report) -> Iterator[int]:
     """Add what is in files; yield how much of it is new, some thousand at a time: files may have few."""
     store, changes = index.store, Changes()
-    for file in files:
-        names = (*image_columns.NAMES, *_COPIES) if file.kind == "images" else ()
-        for keys, embeddings, columns in read_file(file, index.model.config.embed_dim, names):
-            if file.kind == "texts":
-                yield _add_texts(store, keys, embeddings)
-                continue
-            _add_pictures(store, changes, zip(_images(keys, columns, report), embeddings, strict=True))
-            if len(changes.filed) >= _WRITTEN:
-                yield store.write(changes)
-                changes = Changes()
+    for found, embeddings in read_ahead(_read_files(files, index.model.config.embed_dim, report)):
+        if isinstance(found, _Texts):
+            yield _add_texts(store, found.texts, embeddings)
+            continue
+        _add_pictures(store, changes, found, embeddings)
+        if len(changes.filed) >= _WRITTEN:
+            yield store.write(changes)
+            changes = Changes()
     yield store.write(changes)
 
 
 _Image: TypeAlias = "list[tuple[str, ImageMetadata]]"  # all its paths
+
+
+class _Texts(NamedTuple):
+    texts: list[str]
+
+
+def _read_files(
+    files: Iterable[EmbeddingFile], embed_dim: int, report: _Report
+) -> Iterator[tuple[_Texts | list[_Image], Array]]:
+    for file in files:
+        if file.kind == "texts":
+            yield from ((_Texts(texts), embeddings) for texts, embeddings, _ in read_file(file, embed_dim, ()))
+        else:
+            for paths, embeddings, columns in read_file(file, embed_dim, (*image_columns.NAMES, *_COPIES)):
+                yield list(_images(paths, columns, report)), embeddings
 
 
 def _images(paths: Sequence[str], columns: Mapping[str, Sequence[Any]], report: _Report) -> Iterator[_Image]:
@@ -141,6 +155,8 @@ def _copies(
     metadata: ImageMetadata | None, paths: Any, sizes: Any, times: Any
 ) -> Iterator[tuple[str, ImageMetadata | None]]:
     """Iterate over the copies of an image that an index has exported."""
+    if not paths:
+        return
     names = [os.fsdecode(path) for path in paths if isinstance(path, str | bytes)] if isinstance(paths, list) else []
     if metadata is None or not all(isinstance(each, list) and len(each) == len(names) for each in (sizes, times)):
         yield from ((name, None) for name in names)
@@ -165,11 +181,10 @@ def _read(path: str, report: _Report) -> ImageMetadata | None:
     return ImageMetadata(hashlib.sha256(os.fsencode(path)).digest(), Exif(0, 0))
 
 
-def _add_pictures(store: Store, changes: Changes, images: Iterable[tuple[_Image, Array]]) -> None:
+def _add_pictures(store: Store, changes: Changes, images: list[_Image], embeddings: Array) -> None:
     """Add images that are not there by the same paths."""
-    images = list(images)
-    there = store.paths_of([metadata.digest for places, _ in images for _, metadata in places])
-    for places, embedding in images:
+    there = store.paths_of([metadata.digest for places in images for _, metadata in places])
+    for places, embedding in zip(images, embeddings, strict=True):
         for path, metadata in places:
             if path not in there.get(metadata.digest, ()):
                 changes.filed.append(Filed(path, metadata.state or NO_FILE, metadata.digest))

@@ -200,7 +200,7 @@ def _read_pair(pair: EmbeddingFile, columns: Container[str] | None) -> Iterator[
             raise InputError(
                 f"{table}: has {file.metadata.num_rows} rows, and {vectors} {stream.rows}; expected as many."
             )
-        for batch in _batches(file, table, key):
+        for batch in _batches(file, table, key, columns=columns):
             keys = _keys(batch, key, file, kind)
             yield keys, stream.read(batch.num_rows), _carried(batch, key, columns)
 
@@ -208,7 +208,7 @@ def _read_pair(pair: EmbeddingFile, columns: Container[str] | None) -> Iterator[
 def _read_parquet(place: str, kind: Kind, columns: Container[str] | None) -> Iterator[_Read]:
     with open_parquet(place) as file:
         key = KEYS["texts"] if kind == "texts" and KEYS["texts"] in file.schema_arrow.names else "key"
-        for batch in _batches(file, place, key, "embedding"):
+        for batch in _batches(file, place, key, "embedding", columns=columns):
             if "error" in batch.schema.names:
                 batch = batch.filter(batch.column("error").is_null())
             batch = batch.filter(batch.column("embedding").is_valid())
@@ -216,7 +216,9 @@ def _read_parquet(place: str, kind: Kind, columns: Container[str] | None) -> Ite
             yield keys, _lists(batch.column("embedding"), place), _carried(batch, key, columns)
 
 
-def _batches(file: ParquetFile, place: str, key: str, *needed: str) -> Iterator[RecordBatch]:
+def _batches(
+    file: ParquetFile, place: str, key: str, *needed: str, columns: Container[str] | None
+) -> Iterator[RecordBatch]:
     """Iterate over rows; InputError if a column is not there, or the file is damaged."""
     from pyarrow import types
 
@@ -230,7 +232,9 @@ def _batches(file: ParquetFile, place: str, key: str, *needed: str) -> Iterator[
     if not any(test(kind) for test in (types.is_string, types.is_large_string, types.is_null)):
         raise InputError(f"{place}: the column {key} is of type {kind!s:.60}; expected text.")
     try:
-        yield from file.iter_batches(_ROWS, use_threads=False)
+        own = _own(key)
+        wanted = None if columns is None else [name for name in names if name in own or name in columns]
+        yield from file.iter_batches(_ROWS, columns=wanted, use_threads=False)
     except NumPyCLIPError:
         raise
     except Exception as error:  # pyarrow's, of every kind
@@ -242,8 +246,12 @@ def _keys(batch: RecordBatch, key: str, file: ParquetFile, kind: Kind) -> list[s
     return whole_paths(names, file.schema_arrow.metadata) if kind == "images" else names
 
 
+def _own(key: str) -> tuple[str, ...]:
+    return (key, f"{key}_bytes", "embedding", "error")
+
+
 def _carried(batch: RecordBatch, key: str, columns: Container[str] | None) -> dict[str, list[Any]]:
-    own = (key, f"{key}_bytes", "embedding", "error")
+    own = _own(key)
     names = (name for name in batch.schema.names if name not in own and (columns is None or name in columns))
     return {name: column_values(batch.column(name)) for name in names}
 

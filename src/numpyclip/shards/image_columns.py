@@ -66,12 +66,12 @@ def _values(metadata: ImageMetadata | None) -> tuple[Any, ...]:
 def _metadata(*values: Any) -> ImageMetadata | None:
     sha256, width, height, taken, latitude, longitude, size, mtime_ns = values
     sound = (
-        isinstance(sha256, str)
-        and _DIGEST.fullmatch(sha256)
-        and all(type(side) is int and side in _SIZES for side in (width, height))
-        and (taken is None or (isinstance(taken, str) and _TAKEN.fullmatch(taken)))
-        and all(at is None or (isinstance(at, float) and math.isfinite(at)) for at in (latitude, longitude))
-        and (size is None or (type(size) is int and size >= 0 and type(mtime_ns) is int and mtime_ns in _STATES))
+        (type(sha256) is str and _DIGEST.fullmatch(sha256))
+        and (type(width) is type(height) is int and width in _SIZES and height in _SIZES)
+        and (taken is None or (type(taken) is str and _TAKEN.fullmatch(taken)))
+        and (latitude is None or (type(latitude) is float and math.isfinite(latitude)))
+        and (longitude is None or (type(longitude) is float and math.isfinite(longitude)))
+        and (size is None or (type(size) is type(mtime_ns) is int and size >= 0 and mtime_ns in _STATES))
     )
     if not sound:
         return None
