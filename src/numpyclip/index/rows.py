@@ -14,7 +14,7 @@ from typing import Any
 from numpyclip.errors import InputError
 from numpyclip.images.find import FileState
 from numpyclip.index.database import Connection, Damage
-from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, insert, one_of
+from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, one_of
 from numpyclip.index.records import Counts, Exif, Filed, Match, Modality
 from numpyclip.index.vectors import Found, Space
 from numpyclip.index.where import EVERYWHERE, Where
@@ -22,24 +22,8 @@ from numpyclip.runtime.chunks import batched
 
 _TEXT, _NUMBER, _FLOAT = (str, NoneType), (int, NoneType), (float, NoneType)  # or nothing
 _EXIF = (int, int, _TEXT, _FLOAT, _FLOAT)  # types of the columns
-_PICTURES = {
-    "digest": "bytea",
-    "width": "integer",
-    "height": "integer",
-    "taken": "text",
-    "latitude": "double precision",
-    "longitude": "double precision",
-}
-_FILES = {
-    "directory": "bytea",
-    "name": "bytea",
-    "size": "bigint",
-    "mtime_ns": "bigint",
-    "date": "text",
-    "picture": "bigint",
-    "problem": "text",
-    "cause": "text",
-}
+_PICTURES = ("digest", "width", "height", "taken", "latitude", "longitude")
+_FILES = ("directory", "name", "size", "mtime_ns", "date", "picture", "problem", "cause")
 _FIRST_MOMENT, _LAST_MOMENT = "0001-01-01T00:00:00", "9999-12-31T23:59:59"
 
 
@@ -85,8 +69,7 @@ def put_folder(connection: Connection, folder: str, ignore: Sequence[str] | None
     """Add a folder, or change what is ignored in it; with None it is forgotten, and ignored by folders above it."""
     path = os.fsencode(folder)
     connection.execute("DELETE FROM folders WHERE path = ?", (path,))
-    row = (path, json.dumps(ignore))
-    insert(connection, "folders", {"path": "bytea", "ignored": "text"}, [row], "DO NOTHING")
+    connection.insert("folders", ("path", "ignored"), [(path, json.dumps(ignore))], "DO NOTHING")
 
 
 def forget_folder(connection: Connection, folder: str) -> int:
@@ -107,7 +90,7 @@ def put_pictures(connection: Connection, pictures: Mapping[bytes, Exif]) -> None
         (digest, exif.width, exif.height, exif.taken, exif.latitude, exif.longitude)
         for digest, exif in pictures.items()
     ]
-    insert(connection, "pictures", _PICTURES, rows, "DO NOTHING")
+    connection.insert("pictures", _PICTURES, rows, "DO NOTHING")
 
 
 def pictures_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, tuple[int, str | None]]:
@@ -121,8 +104,8 @@ def pictures_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes,
     return found
 
 
-def put_files(connection: Connection, filed: Iterable[Filed], key: str) -> None:
-    """Add files, or change what is known of them; `key` is what is unique in the table.
+def put_files(connection: Connection, filed: Iterable[Filed]) -> None:
+    """Add files, or change what is known of them.
 
     Raises
     ------
@@ -133,9 +116,9 @@ def put_files(connection: Connection, filed: Iterable[Filed], key: str) -> None:
     digests = {file.digest for file in filed if file.problem is None and file.digest is not None}
     pictures = pictures_of(connection, digests)
     rows = dict(_row_of(file, pictures) for file in filed)
-    update = ", ".join(f"{column} = excluded.{column}" for column in list(_FILES)[2:])
+    update = ", ".join(f"{column} = excluded.{column}" for column in _FILES[2:])
     written = [(*key_of_file, *row) for key_of_file, row in rows.items()]
-    insert(connection, "files", _FILES, written, f"({key}) DO UPDATE SET {update}")
+    connection.insert("files", _FILES, written, f"({connection.key_of_files}) DO UPDATE SET {update}")
 
 
 def _row_of(
@@ -178,7 +161,7 @@ def put_texts(connection: Connection, texts: Iterable[str]) -> dict[str, int]:
     """Add texts, unless they are there, and return their numbers."""
     written = {bytes_of(text): text for text in texts}
     by_digest = {hashlib.sha256(data).digest(): data for data in written}
-    insert(connection, "texts", {"digest": "bytea", "text": "bytea"}, list(by_digest.items()), "DO NOTHING")
+    connection.insert("texts", ("digest", "text"), list(by_digest.items()), "DO NOTHING")
     numbers: dict[str, int] = {}
     for some in batched(by_digest, MOST_VALUES):
         rows = connection.execute(f"SELECT digest, id FROM texts WHERE digest {one_of(len(some))}", some)

@@ -147,7 +147,7 @@ class Store:
             new = self._add(connection, searched(connection, "pictures"), embeddings)
             gone = sorted(map(rows.key_of, changes.forgotten))
             connection.executemany("DELETE FROM files WHERE directory = ? AND name = ?", gone)
-            rows.put_files(connection, changes.filed, self._database.key_of_files)
+            rows.put_files(connection, changes.filed)
             return new
 
     def write_texts(self, texts: Sequence[str], embeddings: Array) -> None:

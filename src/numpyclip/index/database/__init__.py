@@ -30,17 +30,24 @@ class NoIndexError(StoreError):
 class Connection(Protocol):
     """What statements are run on."""
 
+    key_of_files: str  # what is unique in the table `files`, as SQL has it
+
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Any:
         """Run a statement; gives a cursor as that of `sqlite3`: rows, `fetchone`, `fetchall` and `rowcount`."""
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> object:
         """Run a statement once for each row of values."""
 
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], conflict: str, /) -> None:
+        """Add rows; `conflict` is what to do where one is there."""
+
+    def copy(self, table: str, rows: bytes, /) -> None:
+        """Add rows in the binary format of PostgreSQL, which other databases do not read."""
+        raise NotImplementedError
+
 
 class Database(Protocol):
     """One database. Reading is safe from many threads, and while another process writes."""
-
-    key_of_files: str  # what is unique in the table `files`, as SQL has it
 
     @property
     def place(self) -> str:

@@ -6,11 +6,11 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import MissingPackageError, StoreError
 from numpyclip.index.database import RECOVERY, Connection, Damage, Database, NoIndexError
-from numpyclip.index.database.schema import APPLICATION_ID, POSTGRES, POSTGRES_UPGRADE, VERSION
+from numpyclip.index.database.schema import APPLICATION_ID, POSTGRES, POSTGRES_UPGRADE, VERSION, postgres_types
 from numpyclip.index.database.sql import number
 
 if TYPE_CHECKING:
@@ -66,8 +66,6 @@ class PostgresDatabase(Database):
         except BaseException:
             self.close()
             raise
-
-    key_of_files = "sha256(directory), name"
 
     @property
     def place(self) -> str:
@@ -195,8 +193,10 @@ class PostgresDatabase(Database):
             raise StoreError(f"{self.place}: {reason}. What the index held before is still there.") from error
 
 
-class _Statements:
+class _Statements(Connection):
     """A connection that takes statements as SQLite does."""
+
+    key_of_files = "sha256(directory), name"
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
@@ -210,15 +210,23 @@ class _Statements:
         with self._connection.cursor() as cursor:
             cursor.executemany(sql.replace("?", "%s"), rows)
 
-    def copy(self, table: str, rows: bytes) -> None:
-        """Add rows in PostgreSQL's binary format."""
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], conflict: str, /) -> None:
+        """Add rows in one statement, for each takes its time to the server and back.
+
+        A writer waits for another that adds the same row. So that two never wait for each other, all add rows in one
+        order, that of the first two columns.
+        """
+        if rows:
+            types = postgres_types(table)
+            arrays = ", ".join(f"?::{types[column]}[]" for column in columns)
+            values = zip(*sorted(rows, key=lambda row: tuple(row[:2])), strict=True)
+            sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) ON CONFLICT {conflict}"
+            self.execute(sql, [list(column) for column in values])
+
+    def copy(self, table: str, rows: bytes, /) -> None:
+        """Add rows."""
         with self._connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT BINARY)") as copy:
             copy.write(rows)
-
-
-def copy_rows(connection: Connection, table: str, rows: bytes) -> None:
-    """Add rows to a table in PostgreSQL's binary format, on a connection of a `PostgresDatabase`."""
-    cast("_Statements", connection).copy(table, rows)
 
 
 def _note(notice: psycopg.errors.Diagnostic) -> None:

@@ -10,6 +10,8 @@ values. `files.cause` says with which versions and limits a file could not be re
 
 from __future__ import annotations
 
+import re
+
 APPLICATION_ID = 0x4E434C50  # "NCLP", in the header of an SQLite file; the number of the writer's lock in PostgreSQL
 VERSION = 2
 
@@ -90,3 +92,9 @@ POSTGRES_UPGRADE = (
     _WHOLE_ROWS,
     f"UPDATE meta SET value = '{VERSION}' WHERE key = 'version'",
 )
+
+
+def postgres_types(table: str) -> dict[str, str]:
+    """Return the types of a table's columns in PostgreSQL."""
+    (columns,) = re.findall(rf"EXISTS {table} \((.*?)\);", POSTGRES, re.DOTALL)
+    return dict(re.findall(r"(\w+) (bytea|bigint|integer|text|double precision)", columns, re.IGNORECASE))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from numpyclip.index.database import Connection, Damage
@@ -53,25 +52,6 @@ def generation(connection: Connection) -> int:
 def one_of(count: int) -> str:
     """Return the condition for one of so many values."""
     return f"IN ({', '.join('?' * count)})"
-
-
-def insert(
-    connection: Connection, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]], conflict: str
-) -> None:
-    """Add rows; `columns` have types of PostgreSQL, `conflict` is what to do where a row is there.
-
-    In PostgreSQL, a writer waits for another that adds the same row. So that two never wait for each other, all add
-    rows in one order, that of the first two columns.
-    """
-    start, end = f"INSERT INTO {table} ({', '.join(columns)})", f"ON CONFLICT {conflict}"
-    if isinstance(connection, sqlite3.Connection):
-        connection.executemany(f"{start} VALUES ({', '.join('?' * len(columns))}) {end}", rows)
-    elif rows:  # in one statement, for each takes its time to the server and back
-        rows = sorted(rows, key=lambda row: tuple(row[:2]))
-        arrays = ", ".join(f"?::{kind}[]" for kind in columns.values())
-        connection.execute(
-            f"{start} SELECT * FROM unnest({arrays}) {end}", [list(values) for values in zip(*rows, strict=True)]
-        )
 
 
 def below(folder: str, column: str = "directory") -> tuple[str, list[Any]]:
