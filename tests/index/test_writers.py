@@ -55,6 +55,28 @@ def test_many_make_an_index_at_once(empty_postgres: str) -> None:
         assert store.fingerprint is not None  # that of the fastest
 
 
+@pytest.fixture
+def of_adder(empty_postgres: str) -> Iterator[str]:
+    """An index, opened with no more rights than those to its rows."""
+    import psycopg
+
+    open_store(empty_postgres, create=True).close()
+    with psycopg.connect(empty_postgres, autocommit=True) as connection:
+        connection.execute("CREATE ROLE numpyclip_adder")
+        connection.execute("GRANT USAGE ON SCHEMA numpyclip TO numpyclip_adder")
+        connection.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA numpyclip TO numpyclip_adder")
+        yield f"{empty_postgres}{'&' if '?' in empty_postgres else '?'}options=-crole%3Dnumpyclip_adder"
+        connection.execute("DROP OWNED BY numpyclip_adder")
+        connection.execute("DROP ROLE numpyclip_adder")
+
+
+def test_who_adds_need_not_own_the_tables(of_adder: str, photos: Path, tiny: CLIP) -> None:
+    with Index(of_adder, tiny, create=True) as index:
+        assert index.update([photos]).embedded == 6
+        assert index.add_texts(["a house"]) == 1
+        assert len(index.search("a bird")) == 6
+
+
 def test_those_that_add_share_the_lock(stores: list[Store]) -> None:
     first, second, third, _ = stores
     with first.writing(shared=True), second.writing(shared=True):

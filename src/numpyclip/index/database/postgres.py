@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _MAKING, _BUILDING = 1, 2  # locks beside the writers', which is a number alone
-# Of several processes that make an index at the same time, the others wait; PostgreSQL's IF NOT EXISTS does not.
-_EXTENSION = f"""
-SELECT pg_advisory_lock({APPLICATION_ID}, {_MAKING});
+_IS_THERE = "SELECT WHERE to_regclass('numpyclip.meta') IS NOT NULL"  # a row, or none
+_SEARCH_PATH = "SELECT set_config('search_path', 'numpyclip, ' || current_setting('search_path'), false)"
+_MAKE = f"""
+RESET search_path;
 CREATE EXTENSION IF NOT EXISTS vector;
 CREATE SCHEMA IF NOT EXISTS numpyclip;
-"""
-_MADE = f"SELECT pg_advisory_unlock({APPLICATION_ID}, {_MAKING})"
-_IS_THERE = "SELECT WHERE to_regclass('numpyclip.meta') IS NOT NULL"  # a row, or none
-_VERSION_ROW = f"INSERT INTO meta VALUES ('version', '{VERSION}') ON CONFLICT DO NOTHING"
-_SEARCH_PATH = "SELECT set_config('search_path', 'numpyclip, ' || current_setting('search_path'), false)"
+{_SEARCH_PATH};
+{POSTGRES}
+INSERT INTO meta VALUES ('version', '{VERSION}');
+"""  # the extension to where the user has its own
 
 
 class PostgresDatabase(Database):
@@ -133,13 +133,15 @@ class PostgresDatabase(Database):
 
     def _prepare(self, create: bool) -> None:
         with self._translated():
-            connection = self._connect(_EXTENSION if create else "")
-            if create:
+            connection = self._connect()
+            if not connection.execute(_IS_THERE).rowcount:
+                if not create:
+                    raise NoIndexError(self.place, " --store ...")
+                # Of several that make one at the same time, the others wait; PostgreSQL's IF NOT EXISTS does not.
+                connection.execute(f"SELECT pg_advisory_lock({APPLICATION_ID}, {_MAKING})")
                 if not connection.execute(_IS_THERE).rowcount:
-                    connection.execute(POSTGRES + _VERSION_ROW)
-                connection.execute(_MADE)
-            elif not connection.execute(_IS_THERE).rowcount:
-                raise NoIndexError(self.place, " --store ...")
+                    connection.execute(_MAKE)
+                connection.execute(f"SELECT pg_advisory_unlock({APPLICATION_ID}, {_MAKING})")
             if (version := number(_Statements(connection), "version") or VERSION) > VERSION:
                 raise StoreError(f"{self.place}: is an index of version {version}, not {VERSION}: update NumPyCLIP.")
 
@@ -170,14 +172,11 @@ class PostgresDatabase(Database):
         found: psycopg.Connection[Any] | None = getattr(self._local, "connection", None)
         return self._connect() if found is None or found.closed else found
 
-    def _connect(self, first: str = "") -> psycopg.Connection[Any]:
-        """Connect, and run something while tables are still looked for where the user has them."""
+    def _connect(self) -> psycopg.Connection[Any]:
         # No prepared statements: their plans would not outlive the upgrade of an index by another process.
         connection = self._psycopg.connect(self._url, autocommit=True, prepare_threshold=None)
         self._open.append(connection)
         connection.isolation_level = self._psycopg.IsolationLevel.REPEATABLE_READ
-        if first:
-            connection.execute(first)
         connection.execute(_SEARCH_PATH)
         self._local.connection = connection
         return connection
