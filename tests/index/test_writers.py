@@ -90,6 +90,21 @@ def test_those_that_add_share_the_lock(stores: list[Store]) -> None:
         pass
 
 
+def test_a_graph_is_built_while_others_add_but_not_while_one_is_alone(stores: list[Store]) -> None:
+    builder, adder, alone, _ = stores
+    with builder._database.building():
+        with adder.writing(shared=True):
+            pass
+        with pytest.raises(StoreError, match="or building its graph"), alone.writing():
+            pass
+        with pytest.raises(StoreError, match="another process is building a graph"):
+            alone.remove_hnsw()
+    with alone.writing():
+        assert not alone.remove_hnsw()  # as `--check` does
+        with pytest.raises(StoreError, match="another process is writing"):
+            builder.remove_hnsw()
+
+
 def test_what_many_add_at_once_is_there_once(stores: list[Store]) -> None:
     digests = [hashlib.sha256(bytes([number])).digest() for number in range(60)]
     embedding = np.array([1, 0, 0, 0], np.float32)

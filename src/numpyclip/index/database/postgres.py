@@ -84,7 +84,10 @@ class PostgresDatabase(Database):
                     pass
             with self._locked(connection, "_shared" if shared else "", APPLICATION_ID) as is_locked:
                 if self._writer is not None or not is_locked:
-                    raise StoreError(f"{self.place}: another process is writing to this index; wait until it is done.")
+                    raise StoreError(
+                        f"{self.place}: another process is writing to this index, or building its graph; "
+                        "wait until it is done."
+                    )
                 self._writer = connection
                 try:
                     self._upgrade()
@@ -94,12 +97,19 @@ class PostgresDatabase(Database):
 
     @contextlib.contextmanager
     def building(self) -> Iterator[_Statements]:
-        """Open this thread's connection; each statement is committed by itself, and what the server notes is logged."""
+        """Open this thread's connection; each statement is committed by itself, and what the server notes is logged.
+
+        Others may add meanwhile; whoever needs the index alone may not, for both would wait for each other's tables.
+        """
         with self._translated():
             connection = self._connection()
-            with self._locked(connection, "", APPLICATION_ID, _BUILDING) as is_locked:
-                if not is_locked:
-                    raise StoreError(f"{self.place}: another process is building a graph; wait until it is done.")
+            with (
+                self._locked(connection, "_shared", APPLICATION_ID) as is_shared,
+                self._locked(connection, "", APPLICATION_ID, _BUILDING) as is_locked,
+            ):
+                if not (is_shared and is_locked):
+                    doing = "building a graph" if is_shared else "writing to this index"
+                    raise StoreError(f"{self.place}: another process is {doing}; wait until it is done.")
                 connection.add_notice_handler(_note)
                 try:
                     yield _Statements(connection)
