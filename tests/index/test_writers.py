@@ -131,6 +131,24 @@ def test_what_many_add_at_once_is_there_once(stores: list[Store]) -> None:
     assert list(stores[0].folders()) == ["/photos"]
 
 
+def test_many_embed_at_once_what_has_no_embedding(stores: list[Store]) -> None:
+    numbers, embeddings = list(range(1, 401)), np.tile(np.array([1, 0, 0, 0], np.float32), (400, 1))
+    with stores[0].writing():
+        stores[0].begin(MADE_WITH, 4)
+        stores[0].write_texts([f"text {number}" for number in numbers], embeddings)
+        with stores[0]._database.transaction() as connection:
+            connection.execute("DELETE FROM vectors")
+
+    def embed(number: int) -> int:
+        with stores[number].writing(shared=True):
+            for some in np.array_split(np.random.default_rng(number).permutation(numbers), 4):
+                stores[number].write_embeddings("texts", some.tolist(), embeddings[: len(some)], migrating=False)
+        return number
+
+    at_once(embed)
+    assert len(list(stores[0].everything("texts"))) == 400
+
+
 def test_an_index_is_updated_while_another_adds(empty_postgres: str, photos: Path, tiny: CLIP) -> None:
     with Index(empty_postgres, tiny, create=True) as first, Index(empty_postgres, tiny) as second:
         with first.adding():

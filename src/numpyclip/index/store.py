@@ -234,6 +234,7 @@ class Store:
         """Add embeddings of pictures or texts that are in the index, of the next model or of this one."""
         with self._database.transaction() as connection:
             space = following(connection, modality) if migrating else searched(connection, modality)
+            connection.lock(modality, numbers)  # other writers may have found the same without an embedding
             self._add(connection, space, dict(zip(numbers, embeddings, strict=True)))
 
     def drop_pictures(self, numbers: Sequence[int]) -> None:

@@ -41,6 +41,10 @@ class Connection(Protocol):
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], conflict: str, /) -> None:
         """Add rows; `conflict` is what to do where one is there."""
 
+    def lock(self, table: str, ids: Sequence[int], /) -> None:
+        """Have other writers that lock these rows wait until this transaction has ended."""
+        return
+
     def copy(self, table: str, rows: bytes, /) -> None:
         """Add rows in the binary format of PostgreSQL, which other databases do not read."""
         raise NotImplementedError
