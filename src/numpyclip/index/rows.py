@@ -24,6 +24,7 @@ _TEXT, _NUMBER, _FLOAT = (str, NoneType), (int, NoneType), (float, NoneType)  # 
 _EXIF = (int, int, _TEXT, _FLOAT, _FLOAT)  # types of the columns
 _PICTURES = ("digest", "width", "height", "taken", "latitude", "longitude")
 _FILES = ("directory", "name", "size", "mtime_ns", "date", "picture", "problem", "cause")
+_COUNTED = 10_000  # files, to tell how many are searched
 _FIRST_MOMENT, _LAST_MOMENT = "0001-01-01T00:00:00", "9999-12-31T23:59:59"
 
 
@@ -35,6 +36,15 @@ def counts(connection: Connection, where: Where) -> Counts:
         f"(SELECT count(*) FROM files WHERE picture IS NULL) FROM files WHERE {condition}"
     )
     return Counts(*connection.execute(sql, values).fetchone())
+
+
+def count_searched(connection: Connection, where: Where) -> int:
+    """Count the pictures that a search with `where` compares; if there are many, about."""
+    condition, values = conditions(where)
+    some = f"SELECT picture FROM files WHERE {condition} LIMIT ?"
+    sql = f"SELECT count(*), count(DISTINCT picture) FROM ({some}) AS some"
+    files, pictures = connection.execute(sql, (*values, _COUNTED)).fetchone()
+    return connection.estimate(where) if files == _COUNTED else int(pictures)
 
 
 def folders_in(connection: Connection) -> dict[str, tuple[str, ...]]:
@@ -142,6 +152,13 @@ def storable(state: FileState) -> FileState:
     return FileState(state.size, (state.mtime_ns + (1 << 63)) % (1 << 64) - (1 << 63), state.digest)
 
 
+def directories_in(connection: Connection, folder: str) -> list[str]:
+    """List a folder and those below it in which there are files."""
+    condition, values = below(folder)
+    found = connection.execute(f"SELECT DISTINCT directory FROM files WHERE {condition}", values)
+    return [os.fsdecode(*checked(row, bytes)) for row in found]
+
+
 def files_in(connection: Connection, directory: str) -> dict[str, FileState]:
     """Return the files directly in a folder, by name."""
     sql = "SELECT name, size, mtime_ns, digest FROM files LEFT JOIN pictures ON id = picture WHERE directory = ?"
@@ -155,6 +172,13 @@ def unreadable_in(connection: Connection, directory: str) -> dict[str, str | Non
     sql = "SELECT name, cause FROM files WHERE directory = ? AND picture IS NULL"
     rows = (checked(row, bytes, _TEXT) for row in connection.execute(sql, (os.fsencode(directory),)))
     return {os.fsdecode(name): tried_with for name, tried_with in rows}
+
+
+def problems_in(connection: Connection) -> list[tuple[str, str]]:
+    """List files that cannot be read, each with the reason."""
+    sql = "SELECT directory, name, problem FROM files WHERE picture IS NULL ORDER BY directory, name"
+    found = (checked(row, bytes, bytes, str) for row in connection.execute(sql))
+    return [(path_of(directory, name), problem) for directory, name, problem in found]
 
 
 def put_texts(connection: Connection, texts: Iterable[str]) -> dict[str, int]:

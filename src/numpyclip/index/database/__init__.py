@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from numpyclip.errors import StoreError
+from numpyclip.index.where import Where
 
 RECOVERY = "`numpyclip index --check` finds what is damaged, and repairs it."
 
@@ -40,6 +41,9 @@ class Connection(Protocol):
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], conflict: str, /) -> None:
         """Add rows; `conflict` is what to do where one is there."""
+
+    def estimate(self, where: Where, /) -> int:
+        """Return about how many files `where` selects."""
 
     def lock(self, table: str, ids: Sequence[int], /) -> None:
         """Have other writers that lock these rows wait until this transaction has ended."""

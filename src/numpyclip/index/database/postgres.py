@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from numpyclip.errors import MissingPackageError, StoreError
 from numpyclip.index.database import RECOVERY, Connection, Damage, Database, NoIndexError
 from numpyclip.index.database.schema import APPLICATION_ID, POSTGRES, POSTGRES_UPGRADE, VERSION, postgres_types
-from numpyclip.index.database.sql import number
+from numpyclip.index.database.sql import conditions, number
+from numpyclip.index.where import Where
 
 if TYPE_CHECKING:
     import psycopg
@@ -231,6 +232,12 @@ class _Statements(Connection):
             values = zip(*sorted(rows, key=lambda row: tuple(row[:2])), strict=True)
             sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) ON CONFLICT {conflict}"
             self.execute(sql, [list(column) for column in values])
+
+    def estimate(self, where: Where, /) -> int:
+        """Ask the planner, which has statistics of dates and of the beginnings of folders."""
+        condition, values = conditions(where, about=True)
+        row: Any = self.execute(f"EXPLAIN (FORMAT JSON) SELECT FROM files WHERE {condition}", values).fetchone()
+        return int(row[0][0]["Plan"]["Plan Rows"])
 
     def lock(self, table: str, ids: Sequence[int], /) -> None:
         """Lock rows in their order, so that two writers never wait for each other."""

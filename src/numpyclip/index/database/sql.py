@@ -54,24 +54,30 @@ def one_of(count: int) -> str:
     return f"IN ({', '.join('?' * count)})"
 
 
-def below(folder: str, column: str = "directory") -> tuple[str, list[Any]]:
-    """Return the condition for a folder and those below it, which are a range of bytes."""
+def below(folder: str, column: str = "directory", *, about: bool = False) -> tuple[str, list[Any]]:
+    """Return the condition for a folder and those below it, which are a range of bytes.
+
+    With `about`, longest folders are not told apart, and planners know how many there are.
+    """
     path = os.fsencode(folder)
     separator = os.fsencode(os.sep)
     start = path if path.endswith(separator) else path + separator
     end = start[:-1] + bytes([start[-1] + 1])
     beginning = f"substr({column}, 1, {FOLDER_BYTES})"  # of which PostgreSQL has an index
-    exact = f"({column} = ? OR ({column} >= ? AND {column} < ?))"
-    ends = [path[:FOLDER_BYTES], end[:FOLDER_BYTES]]
-    return f"({beginning} >= ? AND {beginning} <= ? AND {exact})", [*ends, path, start, end]
+    exact = "({0} = ? OR ({0} >= ? AND {0} < ?))"
+    ends = [part[:FOLDER_BYTES] for part in (path, start, end)]
+    if about:
+        return exact.format(beginning), ends
+    condition = f"({beginning} >= ? AND {beginning} <= ? AND {exact.format(column)})"
+    return condition, [ends[0], ends[2], path, start, end]
 
 
-def conditions(where: Where) -> tuple[str, list[Any]]:
-    """Return the condition for rows of `files` that are searched."""
+def conditions(where: Where, *, about: bool = False) -> tuple[str, list[Any]]:
+    """Return the condition for rows of `files` that are searched; see `below`."""
     written = ["picture IS NOT NULL"]
     values: list[Any] = []
     if where.folder is not None:
-        condition, ends = below(os.fspath(where.folder))
+        condition, ends = below(os.fspath(where.folder), about=about)
         written.append(condition)
         values.extend(ends)
     for sign, date in ((">=", where.after), ("<", where.before)):

@@ -19,7 +19,8 @@ from numpyclip.errors import StoreError
 from numpyclip.index import file_checksum
 from numpyclip.index.database import RECOVERY, Connection, Damage, Database, NoIndexError
 from numpyclip.index.database.schema import APPLICATION_ID, SQLITE, SQLITE_UPGRADE, VERSION
-from numpyclip.index.database.sql import set_meta
+from numpyclip.index.database.sql import conditions, set_meta
+from numpyclip.index.where import Where
 from numpyclip.lock import exclusive
 
 _BUSY = 30  # seconds that a transaction waits for another
@@ -37,6 +38,12 @@ class SQLiteConnection(sqlite3.Connection, Connection):
         """Add rows."""
         marks = ", ".join("?" * len(columns))
         self.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT {conflict}", rows)
+
+    def estimate(self, where: Where, /) -> int:
+        """Count them, as a search does; of all, the numbers of pictures tell, which have few gaps."""
+        condition, values = conditions(where)
+        sql = f"SELECT count(*) FROM files WHERE {condition}" if values else "SELECT max(id) FROM pictures"
+        return int(self.execute(sql, values).fetchone()[0])
 
 
 class SQLiteDatabase(Database):
