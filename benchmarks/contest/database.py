@@ -53,8 +53,8 @@ def disk_use(place: str, rows: int) -> str:
             if file.is_file():
                 sizes[file.suffix or file.name] += file.stat().st_size
     whole = sizes.total()
-    named = [f"{name} {size / 1e6:.0f}" for name, size in sizes.most_common() if size > whole / 1000]
-    return f"{whole / 1e6:.0f} MB, {whole / rows:.0f} bytes a row; of it {', '.join(named)}"
+    named = [f"{name} {size / rows:.0f}" for name, size in sizes.most_common() if size > whole / 1000]
+    return f"{whole / 1e6:.0f} MB; bytes a row: {whole / rows:.0f}, of it {', '.join(named)}"
 
 
 def postmaster(place: str) -> int | None:

@@ -47,8 +47,8 @@ def test_what_is_searched_is_counted_exactly_if_it_is_little(
     wheres = (Where(), 6), (Where(photos / "more"), 3), (Where(after="2999"), 0)
     assert [index.store.count_searched(where) for where, _ in wheres] == [pictures for _, pictures in wheres]
     monkeypatch.setattr(rows, "_COUNTED", 2)
-    assert 3 <= index.store.count_searched() <= 70  # PostgreSQL has no statistics yet
-    assert 2 <= index.store.count_searched(Where(photos / "more")) <= 70
+    assert 2 <= index.store.count_searched() < 1000  # PostgreSQL has no statistics yet
+    assert 2 <= index.store.count_searched(Where(photos / "more")) < 1000
     assert index.store.count_searched(Where(after="2999")) == 0
 
 

@@ -42,9 +42,9 @@ def count_searched(connection: Connection, where: Where) -> int:
     """Count the pictures that a search with `where` compares; if there are many, about."""
     condition, values = conditions(where)
     some = f"SELECT picture FROM files WHERE {condition} LIMIT ?"
-    sql = f"SELECT count(*), count(DISTINCT picture) FROM ({some}) AS some"
+    sql = f"SELECT count(*), count(DISTINCT picture) FROM ({some}) AS counted"
     files, pictures = connection.execute(sql, (*values, _COUNTED)).fetchone()
-    return connection.estimate(where) if files == _COUNTED else int(pictures)
+    return max(connection.estimate(where), pictures) if files == _COUNTED else int(pictures)
 
 
 def folders_in(connection: Connection) -> dict[str, tuple[str, ...]]:
@@ -152,13 +152,6 @@ def storable(state: FileState) -> FileState:
     return FileState(state.size, (state.mtime_ns + (1 << 63)) % (1 << 64) - (1 << 63), state.digest)
 
 
-def directories_in(connection: Connection, folder: str) -> list[str]:
-    """List a folder and those below it in which there are files."""
-    condition, values = below(folder)
-    found = connection.execute(f"SELECT DISTINCT directory FROM files WHERE {condition}", values)
-    return [os.fsdecode(*checked(row, bytes)) for row in found]
-
-
 def files_in(connection: Connection, directory: str) -> dict[str, FileState]:
     """Return the files directly in a folder, by name."""
     sql = "SELECT name, size, mtime_ns, digest FROM files LEFT JOIN pictures ON id = picture WHERE directory = ?"
@@ -172,13 +165,6 @@ def unreadable_in(connection: Connection, directory: str) -> dict[str, str | Non
     sql = "SELECT name, cause FROM files WHERE directory = ? AND picture IS NULL"
     rows = (checked(row, bytes, _TEXT) for row in connection.execute(sql, (os.fsencode(directory),)))
     return {os.fsdecode(name): tried_with for name, tried_with in rows}
-
-
-def problems_in(connection: Connection) -> list[tuple[str, str]]:
-    """List files that cannot be read, each with the reason."""
-    sql = "SELECT directory, name, problem FROM files WHERE picture IS NULL ORDER BY directory, name"
-    found = (checked(row, bytes, bytes, str) for row in connection.execute(sql))
-    return [(path_of(directory, name), problem) for directory, name, problem in found]
 
 
 def put_texts(connection: Connection, texts: Iterable[str]) -> dict[str, int]:

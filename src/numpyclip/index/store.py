@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpyclip.errors import InputError, StoreError
 from numpyclip.images.find import FileState
 from numpyclip.index import generations, rows
 from numpyclip.index.database import Connection, Database
-from numpyclip.index.database.sql import checked, generation, meta, set_meta
+from numpyclip.index.database.sql import below, checked, generation, meta, set_meta
 from numpyclip.index.drop_damaged import drop_damaged
 from numpyclip.index.generations import following, searched
 from numpyclip.index.records import MODALITIES, Changes, Counts, Match, Modality
@@ -109,8 +110,10 @@ class Store:
 
     def directories(self, folder: str) -> list[str]:
         """List the folder and those below it in which there are files."""
+        condition, values = below(folder)
         with self._database.reading() as connection:
-            return rows.directories_in(connection, folder)
+            found = connection.execute(f"SELECT DISTINCT directory FROM files WHERE {condition}", values)
+            return [os.fsdecode(*checked(row, bytes)) for row in found]
 
     def files(self, directory: str) -> dict[str, FileState]:
         """Return the files directly in a folder, by name."""
@@ -172,9 +175,11 @@ class Store:
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Iterate over files that cannot be read, each with the reason."""
+        sql = "SELECT directory, name, problem FROM files WHERE picture IS NULL ORDER BY directory, name"
         with self._database.reading() as connection:
-            found = rows.problems_in(connection)
-        yield from found
+            found = [checked(row, bytes, bytes, str) for row in connection.execute(sql)]
+        for directory, name, problem in found:
+            yield rows.path_of(directory, name), problem
 
     def search(self, modality: Modality, queries: Array, n: int, where: Where = EVERYWHERE) -> list[list[Match]]:
         """Find for each query (m, embed_dim) the nearest; exact, unless there is an HNSW index."""

@@ -13,7 +13,6 @@ from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, StoreError
 from numpyclip.images.find import FileState
 from numpyclip.index import Index, Where
-from numpyclip.index.database import Connection
 from numpyclip.index.open_store import open_store
 from numpyclip.index.records import Changes, Exif, Filed, NewPicture
 from numpyclip.index.repair import check_index
@@ -114,7 +113,7 @@ def test_the_graph_is_what_the_server_reads(store: Store) -> None:
     assert all(f"Index Scan using {NAME}" in plan for plan in plans)
 
 
-class Explained(Connection):
+class Explained:
     """A connection that keeps the plan of each search."""
 
     def __init__(self, connection: Any, plans: list[str]) -> None:
@@ -125,6 +124,9 @@ class Explained(Connection):
             plan = self._connection.execute(f"EXPLAIN {sql}", values).fetchall()
             self._plans.append("\n".join(line for (line,) in plan))
         return self._connection.execute(sql, values)
+
+    def executemany(self, sql: str, rows: Any, /) -> None:
+        raise NotImplementedError
 
 
 def test_conditions_lose_nothing(store: Store, searches: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,13 +208,16 @@ def test_that_of_a_model_before_is_removed(empty_postgres: str, photos: Path, ti
     ("version", "width", "said"), [("0.4.4", 32, "needs pgvector 0.5"), ("0.6.2", 2001, "2000 dim")]
 )
 def test_what_a_server_cannot_do_is_refused(version: str, width: int, said: str) -> None:
-    class Server(Connection):
+    class Server:
         def execute(self, sql: str, values: Any = (), /) -> Any:
             self.row = (version,) if "extversion" in sql else (width,)
             return self
 
         def fetchone(self) -> Any:
             return self.row
+
+        def executemany(self, sql: str, rows: Any, /) -> None:
+            raise NotImplementedError
 
     with pytest.raises(InputError, match=said):
         pgvector_hnsw.build(Server(), Space(1, "pictures"), iter)

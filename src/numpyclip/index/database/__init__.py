@@ -28,22 +28,26 @@ class NoIndexError(StoreError):
         self.place, self.options = place, options
 
 
-class Connection(Protocol):
+class Connection:
     """What statements are run on."""
 
     key_of_files: str  # what is unique in the table `files`, as SQL has it
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Any:
         """Run a statement; gives a cursor as that of `sqlite3`: rows, `fetchone`, `fetchall` and `rowcount`."""
+        raise NotImplementedError
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> object:
         """Run a statement once for each row of values."""
+        raise NotImplementedError
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], conflict: str, /) -> None:
         """Add rows; `conflict` is what to do where one is there."""
+        raise NotImplementedError
 
     def estimate(self, where: Where, /) -> int:
         """Return about how many files `where` selects."""
+        raise NotImplementedError
 
     def lock(self, table: str, ids: Sequence[int], /) -> None:
         """Have other writers that lock these rows wait until this transaction has ended."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import MissingPackageError, StoreError
 from numpyclip.index.database import RECOVERY, Connection, Damage, Database, NoIndexError
-from numpyclip.index.database.schema import APPLICATION_ID, POSTGRES, POSTGRES_UPGRADE, VERSION, postgres_types
+from numpyclip.index.database.schema import APPLICATION_ID, POSTGRES, POSTGRES_UPGRADES, postgres_types
+from numpyclip.index.database.schema import POSTGRES_VERSION as VERSION
 from numpyclip.index.database.sql import conditions, number
 from numpyclip.index.where import Where
 
@@ -80,9 +81,8 @@ class PostgresDatabase(Database):
         """Hold the lock for writing, which is released with the connection."""
         with self._translated():
             connection = self._connection()
-            if shared and self._is_old(connection):
-                with self.writing():  # upgrades it
-                    pass
+            if shared:
+                self._prepare_to_share(connection)
             with self._locked(connection, "_shared" if shared else "", APPLICATION_ID) as is_locked:
                 if self._writer is not None or not is_locked:
                     raise StoreError(
@@ -104,6 +104,7 @@ class PostgresDatabase(Database):
         """
         with self._translated():
             connection = self._connection()
+            self._prepare_to_share(connection)
             with (
                 self._locked(connection, "_shared", APPLICATION_ID) as is_shared,
                 self._locked(connection, "", APPLICATION_ID, _BUILDING) as is_locked,
@@ -168,15 +169,17 @@ class PostgresDatabase(Database):
                 with contextlib.suppress(self._psycopg.Error):  # the server is gone, and the lock with it
                     connection.execute(f"SELECT pg_advisory_unlock{place}")
 
-    def _is_old(self, connection: psycopg.Connection[Any]) -> bool:
-        return (number(_Statements(connection), "version") or VERSION) < VERSION
+    def _prepare_to_share(self, connection: psycopg.Connection[Any]) -> None:
+        """Upgrade an index of an earlier version, which needs it alone."""
+        if (number(_Statements(connection), "version") or VERSION) < VERSION:
+            with self.writing():
+                pass
 
     def _upgrade(self) -> None:
         """Bring an index of an earlier version up to date."""
         with self.transaction() as connection:
-            if (number(connection, "version") or VERSION) < VERSION:
-                for statement in POSTGRES_UPGRADE:
-                    connection.execute(statement)
+            for statement in POSTGRES_UPGRADES.get(number(connection, "version") or VERSION, ()):
+                connection.execute(statement)
 
     def _connection(self) -> psycopg.Connection[Any]:
         """Return this thread's connection."""

@@ -57,7 +57,7 @@ def one_of(count: int) -> str:
 def below(folder: str, column: str = "directory", *, about: bool = False) -> tuple[str, list[Any]]:
     """Return the condition for a folder and those below it, which are a range of bytes.
 
-    With `about`, longest folders are not told apart, and planners know how many there are.
+    With `about`, only the beginnings of folders are compared, of which PostgreSQL has statistics.
     """
     path = os.fsencode(folder)
     separator = os.fsencode(os.sep)

@@ -17,7 +17,6 @@ import numpy as np
 
 from numpyclip.errors import InputError, StoreError
 from numpyclip.index.database import Connection
-from numpyclip.index.database.schema import FILES_BELOW
 from numpyclip.index.database.sql import conditions, is_searched
 from numpyclip.index.vectors import Progress, Recall, Space
 from numpyclip.index.vectors.hnsw import moved, moved_as_texts
@@ -106,8 +105,7 @@ def build(connection: Connection, space: Space, progress: Progress) -> Recall:
     code = _code(connection, space)
     operators = f"{code.partition('(')[0]}_ip_ops"
     name, new = _name(space), f"{_name(space)}_new"
-    connection.execute(FILES_BELOW)  # by which searches with conditions are planned
-    connection.execute("ANALYZE files")
+    connection.execute("ANALYZE files")  # by which searches with conditions are planned
     connection.execute(f"DROP INDEX IF EXISTS numpyclip.{new}")  # a killed process has left it
     try:
         connection.execute(
