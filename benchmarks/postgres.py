@@ -45,7 +45,7 @@ from numpyclip.index.database import NoIndexError  # noqa: E402
 from numpyclip.index.open_store import is_address, open_store  # noqa: E402
 from numpyclip.index.records import Changes, Exif, Filed, FileState, NewPicture  # noqa: E402
 from numpyclip.index.store import Store  # noqa: E402
-from numpyclip.index.vectors.hnsw import moved_as_texts  # noqa: E402
+from numpyclip.index.vectors.recall import moved_as_texts  # noqa: E402
 from numpyclip.index.vectors.scan import nearest_of  # noqa: E402
 
 _Share, _Result = TypeVar("_Share"), TypeVar("_Result")

@@ -54,12 +54,13 @@ def check_index(place: str | os.PathLike[str], progress: Progress = iter) -> lis
 
 def _rebuild_hnsw(store: Store, progress: Progress) -> str:
     """Build the HNSW index again, if that can be done, and say what has become of it."""
-    store.remove_hnsw()
     if not store.counts().pictures:
+        store.remove_hnsw()
         return "removed; there are no pictures"
     try:
-        recall = store.build_hnsw(progress)
+        recall = store.build_hnsw(progress)  # from what an interrupted build has left, if that is sound
     except MissingPackageError as error:
+        store.remove_hnsw()
         return f"removed; searches are exhaustive: {error}"
     if not recall.is_good:
         return f"removed; a new one has recall {recall.least:.1%}, below {LEAST_RECALL:.0%}: searches are exhaustive"

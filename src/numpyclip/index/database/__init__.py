@@ -69,8 +69,7 @@ class Database(Protocol):
         """Hold the lock for writing, where the database can with others that share it; StoreError if that cannot be."""
 
     def building(self) -> AbstractContextManager[Connection]:
-        """Open a connection to build or remove an HNSW index, which may take long."""
-        return self.reading()
+        """Hold the lock for building or removing HNSW indexes, and open a connection outside of a transaction."""
 
     def reading(self) -> AbstractContextManager[Connection]:
         """Open a connection whose statements all read one snapshot."""

@@ -30,6 +30,8 @@ CREATE SCHEMA IF NOT EXISTS numpyclip;
 {POSTGRES}
 INSERT INTO meta VALUES ('version', '{VERSION}');
 """  # the extension to where the user has its own
+# A search costs so much on paper that PostgreSQL would compile it, which takes longer than most searches.
+_SETTINGS = f"{_SEARCH_PATH}, set_config('jit', 'off', false)"
 
 
 class PostgresDatabase(Database):
@@ -113,10 +115,13 @@ class PostgresDatabase(Database):
                     doing = "building a graph" if is_shared else "writing to this index"
                     raise StoreError(f"{self.place}: another process is {doing}; wait until it is done.")
                 connection.add_notice_handler(_note)
+                connection.execute("SET statement_timeout = 0")  # a server may have one, and a graph takes hours
                 try:
                     yield _Statements(connection)
                 finally:
                     connection.remove_notice_handler(_note)
+                    with contextlib.suppress(self._psycopg.Error):  # the server is gone
+                        connection.execute("RESET statement_timeout")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[_Statements]:
@@ -191,7 +196,7 @@ class PostgresDatabase(Database):
         connection = self._psycopg.connect(self._url, autocommit=True, prepare_threshold=None)
         self._open.append(connection)
         connection.isolation_level = self._psycopg.IsolationLevel.REPEATABLE_READ
-        connection.execute(_SEARCH_PATH)
+        connection.execute(_SETTINGS)
         self._local.connection = connection
         return connection
 

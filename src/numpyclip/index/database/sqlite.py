@@ -26,7 +26,7 @@ from numpyclip.lock import exclusive
 _BUSY = 30  # seconds that a transaction waits for another
 _BUSY_AT_THE_END = 1000  # milliseconds that a writer waits for readers, to move all into the file
 _NAME = "index.sqlite"
-_LOCK = ".writing"
+_LOCK, _BUILDING = ".writing", ".building"
 
 
 class SQLiteConnection(sqlite3.Connection, Connection):
@@ -150,20 +150,20 @@ class SQLiteDatabase(Database):
 
     def special_file(self) -> str | None:
         """Find a file that would block who opens it."""
-        for name in (_NAME, f"{_NAME}-wal", f"{_NAME}-shm", f"{_NAME}{file_checksum.SUFFIX}", _LOCK):
+        for name in (_NAME, f"{_NAME}-wal", f"{_NAME}-shm", f"{_NAME}{file_checksum.SUFFIX}", _LOCK, _BUILDING):
             with contextlib.suppress(FileNotFoundError):
                 if not stat.S_ISREG((self._folder / name).stat().st_mode):
                     return name
         return None
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Hold the lock; StoreError if another process holds it."""
-        with exclusive(self._folder / _LOCK, wait=False) as alone:
+    def alone(self, lock: str = _LOCK, doing: str = "writing to this index") -> Iterator[None]:
+        """Hold a lock; StoreError if another process holds it."""
+        with exclusive(self._folder / lock, wait=False) as alone:
             if not alone:
                 if not os.access(self._folder, os.W_OK):
                     raise StoreError(f"{self._folder}: cannot be written; expected a folder of yours.")
-                raise StoreError(f"{self._folder}: another process is writing to this index; wait until it is done.")
+                raise StoreError(f"{self._folder}: another process is {doing}; wait until it is done.")
             yield
 
     @contextlib.contextmanager
@@ -189,14 +189,26 @@ class SQLiteDatabase(Database):
                     file_checksum.record(self.file)
 
     @contextlib.contextmanager
+    def building(self) -> Iterator[SQLiteConnection]:
+        """Open a connection outside of a transaction: in one that takes hours no writer could shorten the log."""
+        with self.alone(_BUILDING, "building a graph"), self._opened() as connection:
+            yield connection
+
+    @contextlib.contextmanager
     def reading(self) -> Iterator[SQLiteConnection]:
         """Open a connection that reads one snapshot; the writing thread gets its own connection."""
+        with self._opened() as connection:
+            if connection is not self._writer:
+                connection.execute("BEGIN")
+            yield connection
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[SQLiteConnection]:
         with self.translated():
             if self._writer is not None and self._writer_thread == threading.get_ident():
                 yield self._writer
                 return
             with contextlib.closing(self._connect("rw" if os.access(self.file, os.W_OK) else "ro")) as connection:
-                connection.execute("BEGIN")
                 yield connection
 
     @contextlib.contextmanager
