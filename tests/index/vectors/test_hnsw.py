@@ -218,9 +218,17 @@ def test_one_that_is_built_again_may_be_the_same(
     shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hnsw, "checksum", lambda file: "12345678")  # usearch builds another one on several cores
-    for _ in range(2):
+
+    def build() -> Path:
         assert hnsw.build(shards, 1000, tmp_path, SPACE).is_good
         assert rows_of_only_graph(tmp_path) == list(range(1000))
+        return next(tmp_path.glob("*.usearch"))
+
+    graph = build()
+    assert build() == graph
+    graph.unlink()
+    graph.mkdir()
+    assert build() == graph
 
 
 def damaged(folder: Path) -> None:

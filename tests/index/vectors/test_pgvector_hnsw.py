@@ -18,6 +18,7 @@ from numpyclip.index.records import Changes, Exif, Filed, NewPicture
 from numpyclip.index.repair import check_index
 from numpyclip.index.store import Store
 from numpyclip.index.vectors import LEAST_RECALL, Space, pgvector_hnsw
+from numpyclip.index.vectors.pgvector import PgVectors
 from numpyclip.model.ops import Array
 from tests.index.conftest import PACKAGES
 from tests.index.vectors.explained import Explained
@@ -237,6 +238,15 @@ def test_settings_of_searches_end_with_them(store: Store) -> None:
     with store._database.reading() as connection:
         shown = [connection.execute(f"SHOW {name}").fetchone()[0] for name in ("enable_sort", "hnsw.ef_search")]
     assert shown == ["on", "40"]
+
+
+def test_an_exhaustive_search_after_one_in_the_graph_sorts_as_any(store: Store) -> None:
+    store.build_hnsw()
+    with store._database.reading() as connection:
+        explained: Any = Explained(connection)
+        PgVectors().nearest(explained, Space(1, "pictures"), unit(1), ROWS, Where())
+        assert connection.execute("SHOW enable_sort").fetchone() == ("on",)
+    assert [NAME in plan for plan in explained.plans] == [True, False]
 
 
 def test_the_server_ends_statements_that_take_long_but_no_build(

@@ -148,7 +148,10 @@ def _save(graph: Any, target: Path) -> Path:
     """Save a graph atomically, under a name that ends with its checksum."""
     with temporary_path(target.with_name("graph")) as part:  # one name: what a killed process has left is removed
         graph.save(part)
-        return part.replace(target.with_stem(f"{target.stem}-{checksum(part)}"))
+        saved = target.with_stem(f"{target.stem}-{checksum(part)}")
+        if saved.is_dir():  # damage, which no file takes the place of
+            remove(saved)
+        return part.replace(saved)
 
 
 def _remove_others(folder: Path, pattern: str, kept: Path | None) -> None:

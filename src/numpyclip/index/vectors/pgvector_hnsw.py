@@ -82,7 +82,7 @@ def search(
 ) -> tuple[list[tuple[int, bytes]], bool]:
     """Find the nearest, by their numbers and embeddings, and tell whether these are all that are wanted.
 
-    With None for `where` all are searched. Settings change until the end of the transaction.
+    With None for `where` all are searched. Settings change until the end of the transaction, if they are all.
     """
     condition, values = ("TRUE", []) if where is None else is_searched(space.modality, where)
     inside, outside = (condition, "TRUE") if graph.is_iterative else ("TRUE", condition)
@@ -101,7 +101,10 @@ def search(
     _prepare(connection, graph, looked_at)
     rows = connection.execute(sent(best, ", passing"), (*before, written, count, *after, written, n)).fetchall()
     found = [(item, embedding) for item, embedding, _ in rows]
-    return found, bool(rows) and rows[0][2] >= (count if graph.is_iterative else n)
+    are_all = bool(rows) and rows[0][2] >= (count if graph.is_iterative else n)
+    if not are_all:  # before version 18, PostgreSQL does not divide an exhaustive search among cores without sorting
+        connection.execute("SET LOCAL enable_sort TO DEFAULT")
+    return found, are_all
 
 
 def build(connection: Connection, space: Space, progress: Progress) -> Recall:
