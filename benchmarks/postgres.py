@@ -40,10 +40,12 @@ import numpy as np  # noqa: E402
 from contest.database import cpu_seconds, disk_use, postmaster, server  # noqa: E402
 from numpyclip import Fingerprint  # noqa: E402
 from numpyclip.errors import NumPyCLIPError  # noqa: E402
+from numpyclip.images.exif import Exif  # noqa: E402
+from numpyclip.images.find import FileState  # noqa: E402
 from numpyclip.index import Where  # noqa: E402
 from numpyclip.index.database import NoIndexError  # noqa: E402
 from numpyclip.index.open_store import is_address, open_store  # noqa: E402
-from numpyclip.index.records import Changes, Exif, Filed, FileState, NewPicture  # noqa: E402
+from numpyclip.index.records import Changes, Filed, NewPicture  # noqa: E402
 from numpyclip.index.store import Store  # noqa: E402
 from numpyclip.index.vectors.recall import moved_as_texts  # noqa: E402
 from numpyclip.index.vectors.scan import nearest_of  # noqa: E402

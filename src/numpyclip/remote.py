@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from glob import glob as local_glob
@@ -29,6 +30,18 @@ def base_name(place: str) -> str:
     if place.lower().startswith(("http://", "https://")):
         place = urlsplit(place).path  # without a query, which may be a signature
     return os.path.basename(place.rstrip("/" if is_url(place) else "/" + os.sep))
+
+
+def without_secrets(place: str) -> str:
+    """Return the path or URL of a shard as it may be written down: without a password, or a query of a web server's.
+
+    A query is most often a signature, or a token.
+    """
+    if not is_url(place):
+        return place
+    if place.lower().startswith(("http://", "https://")):
+        place = re.split("[?#]", place, maxsplit=1)[0]
+    return re.sub("(?<=://)[^/]*@", "", place)
 
 
 def open_stream(place: str, start: int = 0, *, ahead: bool = True, tries: int = TRIES) -> IO[bytes]:

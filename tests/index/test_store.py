@@ -7,10 +7,11 @@ import pytest
 
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, StoreError
+from numpyclip.images.exif import Exif
 from numpyclip.images.find import FileState
 from numpyclip.index import Index, Where, rows
 from numpyclip.index.open_store import open_store
-from numpyclip.index.records import Changes, Exif, Filed, NewPicture
+from numpyclip.index.records import Changes, Filed, NewPicture
 
 
 @pytest.mark.parametrize("digest", [b"\0" * 32, None])

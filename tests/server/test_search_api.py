@@ -11,7 +11,10 @@ import pytest
 from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.images.exif import Exif
+from numpyclip.images.find import NO_FILE
 from numpyclip.index.index import Index
+from numpyclip.index.records import Changes, Filed, NewPicture
 from tests.picture_files import encoded
 from tests.server.conftest import NAMES, Client, Png, Serve
 
@@ -162,6 +165,31 @@ def test_there_is_no_way_to_a_file_but_the_index(client: Client, drawings: Path)
         assert client.get(path).status == 404, path
 
 
+def test_what_is_no_file_here_is_shown_by_its_place(serve: Serve, tiny: CLIP, tmp_path: Path) -> None:
+    places = {"https://x.org/a.jpg": b"a" * 32, "s3://b/00000.tar/s/000": b"b" * 32}
+    with Index(tmp_path / "index", tiny, create=True) as index, index.adding():
+        index.begin()
+        embeddings = zip(places.values(), tiny.embed_texts(["a bird", "a house"]), strict=True)
+        pictures = {digest: NewPicture(Exif(3, 4), embedding) for digest, embedding in embeddings}
+        index.store.write(Changes([Filed(place, NO_FILE, digest) for place, digest in places.items()], pictures))
+    client = serve(store=str(tmp_path / "index"))
+    matches = client.get("/search?q=a+bird&all=1").json["matches"]
+    assert [(match["path"], match["name"], match.get("thumbnail")) for match in matches] == [
+        ("https://x.org/a.jpg", "a.jpg", None),
+        ("s3://b/00000.tar/s/000", "000", None),
+    ]
+    answer = client.get(f"/thumbnails/{matches[0]['id']}")
+    assert (answer.status, answer.message) == (
+        404,
+        "https://x.org/a.jpg: is no file on this server, which fetches no images: no thumbnail.",
+    )
+    found = client.post("/knn-service", {"text": "a bird", "modality": "image"}).json
+    assert [(row["image_path"], row.get("url"), row.get("image")) for row in found] == [
+        ("https://x.org/a.jpg", "https://x.org/a.jpg", None),
+        ("s3://b/00000.tar/s/000", None, None),
+    ]
+
+
 def test_a_picture_that_has_gone_has_no_thumbnail(serve: Serve, tiny: CLIP, tmp_path: Path, png: Png) -> None:
     picture = tmp_path / "photos" / "bird.png"
     picture.parent.mkdir()
@@ -204,7 +232,7 @@ def test_an_index_of_another_model_is_not_searched(serve: Serve, tmp_path: Path,
         assert client.get("/search?q=a").status == 200
         other = replace(tiny.fingerprint, weights="0" * 64, weights_float16="0" * 64)
         with index.store.writing():
-            index.store.begin(other, 128)
+            index.store.replace_fingerprint(other)
     answer = client.get("/search?q=a")
     assert (answer.status, "another model" in answer.message) == (503, True)
 

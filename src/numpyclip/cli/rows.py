@@ -61,7 +61,7 @@ class EmbeddedRows:
         arguments, model = self._arguments, self._model
         rows = islice(self._image_rows(), arguments.limit)
         with known_embeddings(arguments, model) as known:
-            read = PictureReader(model.preprocess, decode_options(arguments), known)
+            read = PictureReader(model.preprocess, decode_options(arguments), known, self._keeps_errors)
             yield from embed_images(model, rows, read, arguments.batch_size, self._paths.report)
 
     def _image_rows(self) -> Iterator[Row]:

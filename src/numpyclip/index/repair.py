@@ -139,5 +139,5 @@ def _salvage(database: SQLiteDatabase, damage: str) -> str:
     update = "numpyclip index" if counts["folders"] else "numpyclip index FOLDER"
     return (
         f"{database.file.name} {damage}{f'; it is now {kept}' if kept else ''}. Kept are {counts['folders']} folders, "
-        f"{counts['texts']} texts and {counts['vectors']} embeddings; `{update}` embeds the rest"
+        f"{counts['texts']} texts and {counts['vectors']} embeddings; `{update}` embeds the rest, or --import adds it"
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from numpyclip.escaping import column_text
-from numpyclip.remote import base_name, open_stream
+from numpyclip.remote import open_stream, without_secrets
 from numpyclip.shards.columns import CAPTION
 from numpyclip.shards.fetch import fetched, located
 from numpyclip.shards.part import Part, ReadOptions, Row
@@ -65,12 +65,12 @@ def printed_path(text: str) -> str:
 
 
 def _row(source: str, offset: int, line: bytes | None, options: ReadOptions) -> Row:
-    where = f"{base_name(source)}/{offset}"
+    where = f"{without_secrets(source)}/{offset}"
     if line is None:
         return Row(where, None, {}, f"{source}: the line at byte {offset} has more than {_MOST_LINE >> 20} MiB.")
     if options.kind == "images":
-        path = printed_path(os.fsdecode(line))
-        return Row(path, located(path, source), {})
+        place = located(printed_path(os.fsdecode(line)), source)
+        return Row(place, place, {})
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:

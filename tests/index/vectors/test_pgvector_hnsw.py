@@ -11,10 +11,11 @@ import pytest
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, StoreError
+from numpyclip.images.exif import Exif
 from numpyclip.images.find import FileState
 from numpyclip.index import Index, Where
 from numpyclip.index.open_store import open_store
-from numpyclip.index.records import Changes, Exif, Filed, NewPicture
+from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.repair import check_index
 from numpyclip.index.store import Store
 from numpyclip.index.vectors import LEAST_RECALL, Space, pgvector_hnsw

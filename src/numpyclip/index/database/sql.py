@@ -10,6 +10,7 @@ from numpyclip.index.database import Connection, Damage
 from numpyclip.index.database.schema import FOLDER_BYTES
 from numpyclip.index.records import Modality
 from numpyclip.index.where import Where
+from numpyclip.remote import is_url
 
 _DIGITS = 6  # of a number in `meta`
 MOST_VALUES = 500  # in a statement: SQLite takes 999 before version 3.32
@@ -60,7 +61,7 @@ def below(folder: str, column: str = "directory", *, about: bool = False) -> tup
     With `about`, only the beginnings of folders are compared, of which PostgreSQL has statistics.
     """
     path = os.fsencode(folder)
-    separator = os.fsencode(os.sep)
+    separator = b"/" if is_url(folder) else os.fsencode(os.sep)
     start = path if path.endswith(separator) else path + separator
     end = start[:-1] + bytes([start[-1] + 1])
     beginning = f"substr({column}, 1, {FOLDER_BYTES})"  # of which PostgreSQL has an index
