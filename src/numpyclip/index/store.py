@@ -154,7 +154,7 @@ class Store:
             new = self._add(connection, searched(connection, "pictures"), embeddings)
             gone = sorted(map(picture_rows.key_of, changes.forgotten))
             connection.executemany("DELETE FROM files WHERE directory = ? AND name = ?", gone)
-            picture_rows.put_files(connection, changes.filed, self._database.key_of_files)
+            picture_rows.put_files(connection, changes.filed)
             return new
 
     def write_texts(self, texts: Sequence[str], embeddings: Array) -> None:
@@ -174,6 +174,11 @@ class Store:
         """Count files and pictures that `where` selects, and all texts and unreadable files."""
         with self._database.reading() as connection:
             return rows.counts(connection, where)
+
+    def count_searched(self, where: Where = EVERYWHERE) -> int:
+        """Count the pictures that a search with `where` compares: of more than 10,000 files about, for it is fast."""
+        with self._database.reading() as connection:
+            return rows.count_searched(connection, where)
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Iterate over files that cannot be read, each with the reason."""
@@ -239,6 +244,7 @@ class Store:
         """Add embeddings of pictures or texts that are in the index, of the next model or of this one."""
         with self._database.transaction() as connection:
             space = following(connection, modality) if migrating else searched(connection, modality)
+            connection.lock(modality, numbers)  # other writers may have found the same without an embedding
             self._add(connection, space, dict(zip(numbers, embeddings, strict=True)))
 
     def drop_pictures(self, numbers: Sequence[int]) -> None:

@@ -167,12 +167,18 @@ def test_a_build_that_is_killed_goes_on(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT ends the process there")
-def test_ctrl_c_within_usearch_is_no_error(shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("held_out", [False, True])  # which are added last
+def test_ctrl_c_within_usearch_is_no_error(
+    shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held_out: bool
+) -> None:
     from usearch.index import Index
 
     add = Index.add
 
     def interrupted(*arguments: object) -> None:
+        if held_out and len(arguments[1]) != 200:  # type: ignore[arg-type]
+            add(*arguments)
+            return
         Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
         while True:
             add(*arguments)
@@ -191,6 +197,38 @@ def test_it_is_meant_for_the_rows_there_were(shards: Shards, tmp_path: Path, add
     assert len(added) < 800
     assert recall.queries == 200
     assert recall.is_good
+
+
+def test_of_two_parts_the_longer_one_is_gone_on_with(shards: Shards, tmp_path: Path, added: list[int]) -> None:
+    parts = []
+    for after in (6, 3, 5):  # as after kills between saving one and removing the one before
+        interrupted(shards, 1000, tmp_path, after)
+        (part,) = tmp_path.glob("*.usearch-part")
+        parts.append((part, part.read_bytes()))
+        part.unlink()
+    for part, data in sorted(parts):
+        part.write_bytes(data)
+    added.clear()
+    assert hnsw.build(shards, 1000, tmp_path, SPACE).is_good
+    assert len(added) < 1000 - 0.75 * 7 * 128
+    assert rows_of_only_graph(tmp_path) == list(range(1000))
+
+
+def test_one_that_is_built_again_may_be_the_same(
+    shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hnsw, "checksum", lambda file: "12345678")  # usearch builds another one on several cores
+
+    def build() -> Path:
+        assert hnsw.build(shards, 1000, tmp_path, SPACE).is_good
+        assert rows_of_only_graph(tmp_path) == list(range(1000))
+        return next(tmp_path.glob("*.usearch"))
+
+    graph = build()
+    assert build() == graph
+    graph.unlink()
+    graph.mkdir()
+    assert build() == graph
 
 
 def damaged(folder: Path) -> None:
@@ -246,8 +284,9 @@ def test_a_part_of_a_graph_is_removed_with_it(pictures: Index, tmp_path: Path) -
 
 def test_one_that_misses_too_much_is_not_kept(shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pictures-1-1000-1-12345678.usearch").write_bytes(b"the one before")
-    for name, value in {"_CONNECTIONS": 2, "_EXPANSION": 2, "_LEAST": 10, "_WIDTH": 1}.items():
-        monkeypatch.setattr(hnsw, name, value)
+    weak = {"hnsw._CONNECTIONS": 2, "hnsw._EXPANSION": 2, "recall._LEAST": 10, "recall._WIDTH": 1}
+    for name, value in weak.items():
+        monkeypatch.setattr(f"numpyclip.index.vectors.{name}", value)
     recall = hnsw.build(shards, 2000, tmp_path, SPACE)
     assert not recall.is_good
     assert recall.least < LEAST_RECALL
@@ -288,6 +327,31 @@ def test_searches_use_it(pictures: Index, monkeypatch: pytest.MonkeyPatch) -> No
     assert not pictures.store.remove_hnsw()
     pictures.search("a bird", 4)
     assert calls == [1]
+
+
+def test_others_write_while_it_is_built(pictures: Index, tmp_path: Path) -> None:
+    other = open_store(tmp_path / "index")
+
+    def progress(steps: Iterator[int]) -> Iterator[int]:
+        for step in steps:
+            with other.writing():
+                other.set_folder("/elsewhere", [])
+            assert (tmp_path / "index" / "index.sqlite-checksum").exists()  # so all is in the file, and no log left
+            yield step
+
+    assert pictures.store.build_hnsw(progress).is_good
+    assert len(other.folders()) == 2
+
+
+def test_one_process_builds_at_a_time(pictures: Index, tmp_path: Path) -> None:
+    def progress(steps: Iterator[int]) -> Iterator[int]:
+        for change in (open_store(tmp_path / "index").build_hnsw, open_store(tmp_path / "index").remove_hnsw):
+            with pytest.raises(StoreError, match="another process is building a graph; wait until it is done"):
+                change()
+        yield from steps
+
+    assert pictures.store.build_hnsw(progress).is_good
+    assert pictures.store.remove_hnsw()
 
 
 def test_a_new_one_takes_the_place_of_the_old(pictures: Index, photos: Path, tmp_path: Path) -> None:

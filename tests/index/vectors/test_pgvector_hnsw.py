@@ -1,7 +1,7 @@
 """An HNSW index of pgvector's. Random rows are the hardest there are for one."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.repair import check_index
 from numpyclip.index.store import Store
 from numpyclip.index.vectors import LEAST_RECALL, Space, pgvector_hnsw
+from numpyclip.index.vectors.pgvector import PgVectors
 from numpyclip.model.ops import Array
+from tests.index.conftest import PACKAGES
+from tests.index.vectors.explained import Explained
 
 ROWS, WIDTH = 600, 32
 NAME = "pictures_1_hnsw"
@@ -46,6 +49,12 @@ def add(store: Store, vectors: Array, start: int = 0) -> None:
     with store.writing(shared=True):
         store.begin(Fingerprint("0" * 64, "", "", "", "float32"), WIDTH)
         store.write(changes_of(vectors, start))
+
+
+@pytest.fixture(params=PACKAGES)
+def postgres(request: pytest.FixtureRequest, server_of: Callable[[str], str]) -> str:
+    """Each server that there is: what pgvector can do is not the same."""
+    return server_of(request.param)
 
 
 @pytest.fixture
@@ -106,31 +115,16 @@ def test_the_graph_is_what_the_server_reads(store: Store) -> None:
     with store._database.reading() as connection:
         graph = pgvector_hnsw.Graph.of(connection, NAME)
         assert graph is not None
-        plans: list[str] = []
-        explained = Explained(connection, plans)
+        explained: Any = Explained(connection)
         for where in (Where(), Where("/photos/some"), Where(after="2005")):
             pgvector_hnsw.search(explained, graph, Space(1, "pictures"), unit(1)[0], 10, where)
-    assert len(plans) == 3
-    assert all(f"Index Scan using {NAME}" in plan for plan in plans)
+    assert len(explained.plans) == 3
+    for plan in explained.plans:
+        assert f"Index Scan using {NAME}" in plan
+        assert plan.count("vector_send") == 1  # of those that are found, not of all candidates
 
 
-class Explained:
-    """A connection that keeps the plan of each search."""
-
-    def __init__(self, connection: Any, plans: list[str]) -> None:
-        self._connection, self._plans = connection, plans
-
-    def execute(self, sql: str, values: Any = (), /) -> Any:
-        if "embedding" in sql:
-            plan = self._connection.execute(f"EXPLAIN {sql}", values).fetchall()
-            self._plans.append("\n".join(line for (line,) in plan))
-        return self._connection.execute(sql, values)
-
-    def executemany(self, sql: str, rows: Any, /) -> None:
-        raise NotImplementedError
-
-
-def test_conditions_lose_nothing(store: Store, searches: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_conditions_leave_no_search_short(store: Store, searches: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, query, numbers = unit(ROWS), unit(1, seed=2)[0], np.arange(ROWS)[:, np.newaxis]
     in_folder = Where("/photos/some"), nearest(np.where(numbers % 40 == 0, vectors, -query), query, 10)
     of_date = Where(after="2010"), nearest(np.where(numbers % 20 >= 10, vectors, -query), query, 10)
@@ -142,6 +136,17 @@ def test_conditions_lose_nothing(store: Store, searches: list[int], monkeypatch:
     for where, expected in (in_folder, of_date):
         assert len(set(names(store, query, 10, where)) & set(expected)) >= (10 if where.folder else 9)
     assert searches == ([0, 10] if is_new(store) else [])  # of those in a folder there are too few to stop at
+
+
+def test_the_graph_is_not_tried_where_too_few_of_it_pass(
+    store: Store, searches: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.build_hnsw()
+    monkeypatch.setattr(pgvector_hnsw, "_FEW", 10)
+    monkeypatch.setattr(pgvector_hnsw, "_VISITED", ROWS)  # 64 candidates pass if 64 files do
+    for where in (Where("/photos/some"), Where(after="2010")):
+        assert len(names(store, unit(1)[0], 10, where)) == 10
+    assert searches == ([10] if is_new(store) else [])
 
 
 def test_rows_that_came_later_are_found(store: Store, searches: list[int]) -> None:
@@ -160,37 +165,112 @@ def test_more_may_be_wanted_than_there_are(store: Store) -> None:
 
 def test_one_that_misses_too_much_is_not_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.build_hnsw()
-    for name, value in {"_CONNECTIONS": 2, "_EXPANSION": 4, "_LEAST": 10, "_WIDTH": 1}.items():
-        monkeypatch.setattr(pgvector_hnsw, name, value)
+    weak = {"pgvector_hnsw._CONNECTIONS": 2, "pgvector_hnsw._EXPANSION": 4, "recall._LEAST": 10, "recall._WIDTH": 1}
+    for name, value in weak.items():
+        monkeypatch.setattr(f"numpyclip.index.vectors.{name}", value)
     recall = store.build_hnsw()
     assert recall.least < LEAST_RECALL
     assert not recall.is_good
     assert not store.remove_hnsw()  # nor is there the one before
 
 
-def test_one_that_is_not_complete_is_passed_over_and_repaired(
-    store: Store, searches: list[int], empty_postgres: str, monkeypatch: pytest.MonkeyPatch
+def number_of(store: Store, name: str) -> Any:
+    """What PostgreSQL knows an index by, whatever its name."""
+    with store._database.reading() as connection:
+        return connection.execute("SELECT to_regclass(?)::oid", (f"numpyclip.{name}",)).fetchone()[0]
+
+
+@pytest.mark.parametrize("moment", ["nearest_of", "recall_of"])
+def test_a_build_that_is_interrupted_goes_on(
+    store: Store, searches: list[int], empty_postgres: str, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    def killed(*arguments: object) -> None:
+    def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(pgvector_hnsw, "_measure", killed)
-        with pytest.raises(KeyboardInterrupt):
-            store.build_hnsw()
+    store.build_hnsw()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pgvector_hnsw, moment, interrupted)
+        store.build_hnsw()
+    assert len(names(store, unit(1)[0], 5)) == 5
+    assert searches == ([5] if moment == "nearest_of" else [])  # in the one before, until the new one is measured
+    built = number_of(store, f"{NAME}_new")
+    (problem,) = check_index(empty_postgres)
+    assert problem.startswith("HNSW index: built again, recall ")
+    assert number_of(store, NAME) == built is not None
     assert not store.has_damaged_hnsw()
-    assert not store.remove_hnsw()
-    with store._database.building() as connection:  # as a killed process leaves it
+    assert number_of(store, f"{NAME}_new") is None
+    store.build_hnsw()
+    assert number_of(store, NAME) != built
+
+
+def test_a_build_that_fails_leaves_the_one_before(
+    store: Store, searches: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.build_hnsw()
+    monkeypatch.setattr(pgvector_hnsw, "_EXPANSION", 4)  # which pgvector finds too few when it begins to build
+    with pytest.raises(StoreError, match="ef_construction"):
+        store.build_hnsw()
+    assert len(names(store, unit(1)[0], 5)) == 5
+    assert searches == [5]
+    assert not store.has_damaged_hnsw()
+
+
+def test_one_of_another_kind_is_passed_over_and_built_again(
+    store: Store, searches: list[int], empty_postgres: str
+) -> None:
+    with store._database.building() as connection:
         connection.execute(
             f"CREATE INDEX {NAME}_new ON vectors USING hnsw ((embedding::vector({WIDTH})) vector_ip_ops)"
         )
+    other = number_of(store, f"{NAME}_new")
     assert len(names(store, unit(1)[0], 5)) == 5
     assert searches == []
     assert store.has_damaged_hnsw()
     (problem,) = check_index(empty_postgres)
     assert problem.startswith("HNSW index: built again, recall ")
+    assert number_of(store, NAME) != other
     assert store.remove_hnsw()
     assert not store.remove_hnsw()
+
+
+def test_settings_of_searches_end_with_them(store: Store) -> None:
+    store.build_hnsw()
+    names(store, unit(1)[0], 5)
+    with store._database.reading() as connection:
+        shown = [connection.execute(f"SHOW {name}").fetchone()[0] for name in ("enable_sort", "hnsw.ef_search")]
+    assert shown == ["on", "40"]
+
+
+def test_an_exhaustive_search_after_one_in_the_graph_sorts_as_any(store: Store) -> None:
+    store.build_hnsw()
+    with store._database.reading() as connection:
+        explained: Any = Explained(connection)
+        PgVectors().nearest(explained, Space(1, "pictures"), unit(1), ROWS, Where())
+        assert connection.execute("SHOW enable_sort").fetchone() == ("on",)
+    assert [NAME in plan for plan in explained.plans] == [True, False]
+
+
+def test_the_server_ends_statements_that_take_long_but_no_build(
+    empty_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGOPTIONS", "-c statement_timeout=60000")
+    store = open_store(empty_postgres, create=True)
+    shown = []
+    for opened in (store._database.building, store._database.reading):
+        with opened() as connection:
+            shown.append(connection.execute("SHOW statement_timeout").fetchone()[0])
+    assert shown == ["0", "1min"]
+    store.close()
+
+
+def test_an_index_of_somebody_else_s_is_left_alone(store: Store, empty_postgres: str) -> None:
+    with store._database.building() as connection:
+        connection.execute('CREATE INDEX "Pictures_1_hnsw by Eve" ON vectors (item)')
+    assert not store.has_damaged_hnsw()
+    assert not store.remove_hnsw()
+    assert check_index(empty_postgres) == []
+    with store._database.building() as connection:
+        connection.execute('DROP INDEX "Pictures_1_hnsw by Eve"')
 
 
 def test_that_of_a_model_before_is_removed(empty_postgres: str, photos: Path, tiny: CLIP) -> None:
@@ -206,7 +286,13 @@ def test_that_of_a_model_before_is_removed(empty_postgres: str, photos: Path, ti
 
 
 @pytest.mark.parametrize(
-    ("version", "width", "said"), [("0.4.4", 32, "needs pgvector 0.5"), ("0.6.2", 2001, "2000 dim")]
+    ("version", "width", "said"),
+    [
+        ("0.4.4", 32, "needs pgvector 0.5"),
+        ("0.6.2", 2001, r"2000 dimensions; embeddings have 2001\. Update it to 0\.7, which takes 4000.* or re-embed"),
+        ("0.6.2", 4001, r"2000 dimensions; embeddings have 4001\. Re-embed"),
+        ("0.8.5", 4001, r"4000 dimensions; embeddings have 4001\. Re-embed.*--truncate-dim 4000"),
+    ],
 )
 def test_what_a_server_cannot_do_is_refused(version: str, width: int, said: str) -> None:
     class Server:
@@ -217,11 +303,9 @@ def test_what_a_server_cannot_do_is_refused(version: str, width: int, said: str)
         def fetchone(self) -> Any:
             return self.row
 
-        def executemany(self, sql: str, rows: Any, /) -> None:
-            raise NotImplementedError
-
+    server: Any = Server()
     with pytest.raises(InputError, match=said):
-        pgvector_hnsw.build(Server(), Space(1, "pictures"), iter)
+        pgvector_hnsw.build(server, Space(1, "pictures"), iter)
 
 
 def test_of_nothing_there_is_no_graph(empty_postgres: str) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import time
 import zlib
 from collections.abc import Iterable, Iterator
@@ -26,18 +27,16 @@ from numpyclip.atomic import temporary_path
 from numpyclip.errors import MissingPackageError
 from numpyclip.index.file_checksum import checksum
 from numpyclip.index.vectors import Progress, Recall, Space
+from numpyclip.index.vectors.recall import NEAREST, QUERIES, candidates, moved_as_texts, recall_of
 from numpyclip.index.vectors.scan import nearest
 from numpyclip.index.vectors.shards import Rows, Shards, remove
-from numpyclip.model.ops import Array, normalize
+from numpyclip.model.ops import Array
 
 _LOG = logging.getLogger(__name__)
 _AT_ONCE = 1 << 12  # rows that are added
 _CONNECTIONS, _EXPANSION = 24, 256  # of the graph: neighbours of a row, and how many are looked at to choose them
+_PART = re.compile(r"[a-z]+-[0-9]+-([0-9]+)-([0-9]+)-([0-9a-f]{8})-.+")  # names of parts: rows planned, rows in it, CRC
 _PATIENCE = 20  # times as long as it took to save it, it is built until it is saved again; at first in seconds
-_WIDTH = 8  # candidates for each row that is wanted, and at least 256
-_LEAST = 256
-_QUERIES = 200  # to measure recall with
-_TEXT_COSINE = 0.3  # of a text and the picture that it describes
 
 
 class HNSW:
@@ -56,12 +55,11 @@ class HNSW:
 
     def nearest(self, shards: Shards, count: int, queries: Array, n: int) -> list[tuple[Rows, Array]]:
         """Find rows as `scan.nearest` does, or almost."""
-        candidates = min(self.count, max(_LEAST, _WIDTH * n))
-        self._graph.expansion_search = max(candidates, _LEAST)
+        self._graph.expansion_search = looked_at = candidates(n)
         found = []
         newer = np.arange(self.count, count)
         for query in queries:
-            rows = self._graph.search(query, candidates).keys.astype(np.intp)
+            rows = self._graph.search(query, min(self.count, looked_at)).keys.astype(np.intp)
             allowed = np.union1d(rows, newer)
             (best,) = nearest(shards, count, query[np.newaxis], n, allowed)
             found.append(best)
@@ -84,7 +82,7 @@ def build(shards: Shards, count: int, folder: Path, space: Space, progress: Prog
     parts = f"{_prefix(space)}*.usearch-part"
     graph, planned = _begun(shards, count, folder.glob(parts))
     rng = np.random.default_rng(0)
-    held_out = np.sort(rng.choice(planned, min(_QUERIES, planned // 2), replace=False))
+    held_out = np.sort(rng.choice(planned, min(QUERIES, planned // 2), replace=False))
 
     def steps() -> Iterator[int]:
         crc, saved, patience = 0, time.monotonic(), float(_PATIENCE)
@@ -94,10 +92,8 @@ def build(shards: Shards, count: int, folder: Path, space: Space, progress: Prog
             _add(graph, new, block[new - start])
             crc, now = zlib.crc32(block.data, crc), time.monotonic()
             if len(new) and now - saved > patience:
-                before = list(folder.glob(parts))
-                _save(graph, folder / parts.replace("*", str(planned)), f"-{start + len(block)}-{crc:08x}")
-                for file in before:
-                    remove(file)
+                part = folder / parts.replace("*", f"{planned}-{start + len(block)}-{crc:08x}")
+                _remove_others(folder, parts, _save(graph, part))
                 saved = time.monotonic()
                 patience = _PATIENCE * (saved - now)
             yield len(block)
@@ -105,12 +101,11 @@ def build(shards: Shards, count: int, folder: Path, space: Space, progress: Prog
     for done in progress(steps()):
         del done
     recall = measure(HNSW(graph, count), shards, count, held_out)
-    old = list(folder.glob(f"{_prefix(space)}*.usearch*"))
+    kept = None
     if recall.is_good:
-        graph.add(held_out, shards.take(held_out, count))
-        _save(graph, folder / f"{_prefix(space)}{count}.usearch")
-    for file in old:
-        remove(file)
+        _add(graph, held_out, shards.take(held_out, count))
+        kept = _save(graph, folder / f"{_prefix(space)}{count}.usearch")
+    _remove_others(folder, f"{_prefix(space)}*.usearch*", kept)
     return recall
 
 
@@ -122,13 +117,14 @@ def _begun(shards: Shards, count: int, parts: Iterable[Path]) -> tuple[Any, int]
             ndim=shards.embed_dim, metric="ip", dtype="f16", connectivity=_CONNECTIONS, expansion_add=_EXPANSION
         )
 
-    for file in parts:
-        with contextlib.suppress(ValueError, RuntimeError):  # of another name, or usearch's of a graph it cannot load
-            planned, rows, crc = file.stem.split("-")[2:5]
-            if max(int(planned), int(rows)) <= count and is_whole(file) and _crc(shards, int(rows)) == int(crc, 16):
+    named = ((_PART.fullmatch(file.stem), file) for file in parts)
+    found = [(int(match[2]), int(match[1]), int(match[3], 16), file) for match, file in named if match]
+    for rows, planned, crc, file in sorted(found, reverse=True):  # the one with the most rows first
+        if max(planned, rows) <= count and is_whole(file) and _crc(shards, rows) == crc:
+            with contextlib.suppress(RuntimeError):  # usearch's of a graph it cannot load
                 graph = new()
                 graph.load(file)
-                return graph, int(planned)
+                return graph, planned
     return new(), count
 
 
@@ -148,11 +144,20 @@ def _crc(shards: Shards, count: int) -> int:
     return crc
 
 
-def _save(graph: Any, target: Path, said: str = "") -> None:
+def _save(graph: Any, target: Path) -> Path:
     """Save a graph atomically, under a name that ends with its checksum."""
     with temporary_path(target.with_name("graph")) as part:  # one name: what a killed process has left is removed
         graph.save(part)
-        part.replace(target.with_stem(f"{target.stem}{said}-{checksum(part)}"))
+        saved = target.with_stem(f"{target.stem}-{checksum(part)}")
+        if saved.is_dir():  # damage, which no file takes the place of
+            remove(saved)
+        return part.replace(saved)
+
+
+def _remove_others(folder: Path, pattern: str, kept: Path | None) -> None:
+    for file in list(folder.glob(pattern)):
+        if file != kept:
+            remove(file)
 
 
 def opened(found: Iterable[tuple[int, Path]]) -> HNSW | None:
@@ -175,37 +180,13 @@ def files(folder: Path, space: Space) -> Iterator[tuple[int, Path]]:
             yield int(rows), file
 
 
-def measure(index: HNSW, shards: Shards, count: int, held_out: Rows, n: int = 10) -> Recall:
+def measure(index: HNSW, shards: Shards, count: int, held_out: Rows) -> Recall:
     """Compare with exhaustive search, for rows that are not in the index, and for these moved as texts are."""
     others = np.setdiff1d(np.arange(count), held_out, assume_unique=True)
     rows = shards.take(held_out, count)
-    shifted = moved_as_texts(rows)
-
-    def share(queries: Array) -> float:
-        exact = nearest(shards, count, queries, n, others)
-        found = index.nearest(shards, count, queries, n)
-        hits = sum(len(np.intersect1d(mine, best)) for (mine, _), (best, _) in zip(found, exact, strict=True))
-        return hits / max(sum(len(best) for best, _ in exact), 1) if len(queries) else 1.0
-
-    return Recall(share(rows), share(shifted), len(rows), n)
-
-
-def moved_as_texts(rows: Array) -> Array:
-    """Move embeddings of images to where those of texts that describe them would be: (n, embed_dim).
-
-    Embeddings of texts lie apart from those of images, all in one direction, and are as near to the one that they
-    describe as `_TEXT_COSINE`.
-    """
-    rng = np.random.default_rng(1)
-    apart = rng.standard_normal(rows.shape[1], np.float32) + rng.standard_normal(rows.shape, np.float32)
-    return moved(rows, apart, np.float32(_TEXT_COSINE))
-
-
-def moved(rows: Array, directions: Array, cosine: Array | np.float32) -> Array:
-    """Move embeddings in some directions, to some cosine with what they were: (n, embed_dim)."""
-    across = directions - (directions * rows).sum(axis=1, keepdims=True) * rows
-    found: Array = cosine * rows + np.sqrt(1 - cosine**2) * normalize(across)
-    return found
+    queries = np.concatenate([rows, moved_as_texts(rows)])
+    exact = nearest(shards, count, queries, NEAREST, others)
+    return recall_of((found for found, _ in index.nearest(shards, count, queries, NEAREST)), exact)
 
 
 def _prefix(space: Space) -> str:

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from numpyclip.index.database import Connection
-from numpyclip.index.database.postgres import copy_rows
 from numpyclip.index.database.sql import MOST_VALUES, is_searched, one_of
 from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors
-from numpyclip.index.vectors.pgvector_hnsw import build, embeddings_in, is_of, is_sound, names, search, usable
+from numpyclip.index.vectors.pgvector_hnsw import build, embeddings_in, is_of, is_sound, names, search, sent, usable
 from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched
 
 _COLUMNS = "vectors (generation, side, item, embedding)"
-_SELECT = "SELECT item, vector_send(embedding) FROM vectors WHERE generation = ? AND side = ?"
+_SELECT = "SELECT item, embedding FROM vectors WHERE generation = ? AND side = ?"
 
 
 class PgVectors(Vectors):
@@ -24,13 +23,14 @@ class PgVectors(Vectors):
 
     def add(self, connection: Connection, space: Space, items: Sequence[int], embeddings: Array) -> None:
         """Add embeddings (n, embed_dim) in a transaction."""
-        copy_rows(connection, _COLUMNS, binary_rows(space, items, embeddings))
+        connection.copy(_COLUMNS, binary_rows(space, items, embeddings))
 
     def take(self, connection: Connection, space: Space, items: Sequence[int]) -> dict[int, Array]:
         """Look up embeddings; items that have none are left out."""
         found: dict[int, Array] = {}
         for some in batched(items, MOST_VALUES):
-            rows = connection.execute(f"{_SELECT} AND item {one_of(len(some))}", (*space, *some)).fetchall()
+            sql = sent(f"{_SELECT} AND item {one_of(len(some))}")
+            rows = connection.execute(sql, (*space, *some)).fetchall()
             found.update(zip((item for item, _ in rows), embeddings_in([value for _, value in rows]), strict=True))
         return found
 
@@ -45,7 +45,7 @@ class PgVectors(Vectors):
     def nearest(self, connection: Connection, space: Space, queries: Array, n: int, where: Where) -> list[list[Found]]:
         """Find for each query the nearest that are searched; where a graph gives too few, by comparing all."""
         condition, values = is_searched(space.modality, where)
-        sql = f"{_SELECT} AND {condition} ORDER BY embedding <#> ?::real[]::vector, item LIMIT ?"
+        sql = sent(f"{_SELECT} AND {condition} ORDER BY embedding <#> ?::real[]::vector, item LIMIT ?")
         graph = usable(connection, space, n, where)
         found = []
         for query in queries:

@@ -10,17 +10,18 @@ The index is named after its embeddings; one that is being built, or was left by
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from numpyclip.errors import InputError, StoreError
 from numpyclip.index.database import Connection
-from numpyclip.index.database.schema import FILES_BELOW
 from numpyclip.index.database.sql import conditions, is_searched
+from numpyclip.index.records import MODALITIES
 from numpyclip.index.vectors import Progress, Recall, Space
-from numpyclip.index.vectors.hnsw import moved, moved_as_texts
+from numpyclip.index.vectors.recall import NEAREST, QUERIES, candidates, moved, moved_as_texts, recall_of
 from numpyclip.index.vectors.scan import nearest_of
 from numpyclip.index.vectors.shards import Rows
 from numpyclip.index.where import EVERYWHERE, Where
@@ -28,34 +29,37 @@ from numpyclip.model.ops import Array
 
 _ANY, _HALF, _ITERATIVE = (0, 5), (0, 7), (0, 8)  # versions of pgvector with HNSW, with float16, with iterative scans
 _MOST_DIMENSIONS = {"halfvec": 4000, "vector": 2000}  # that an index takes
+_UPDATE = "ALTER EXTENSION vector UPDATE"
 _CONNECTIONS, _EXPANSION = 24, 128  # of the graph: neighbours of a row, and how many are looked at to choose them
-_WIDTH = 8  # candidates for each row that is wanted, and at least 256
-_LEAST, _MOST = 256, 1000  # pgvector looks at no more at once
+_MOST = 1000  # candidates: pgvector looks at no more at once
 _WIDTH_PASSING, _LEAST_PASSING = 4, 64  # candidates that pass conditions
-_FEW = 10_000  # files that pass conditions, whose pictures are all compared
 _VISITED = 40_000  # rows of the graph after which a search ends, and another one is exhaustive
+_FEW = 10_000  # files that pass conditions, whose pictures are all compared; more where these rows would hold too few
 _MEMORY = 8  # times `work_mem` that these may take
-_QUERIES, _NEAREST = 200, 10  # to measure recall with
 _AT_ONCE = 1 << 12  # rows that are read
-_SELECT = "SELECT item, vector_send(embedding) FROM"
+_NAMES = f"^({'|'.join(MODALITIES)})_[0-9]+_hnsw(_new)?$"  # as `_name` makes them
 
 
 class Graph(NamedTuple):
     """What is known of an HNSW index, and of its pgvector."""
 
     code: str  # the type of what it holds, such as ``halfvec(512)``
-    is_iterative: bool
+    options: list[str]  # that it was built with
+    rows: int  # that it holds, about
+    is_iterative: bool  # as pgvector is
 
     @classmethod
     def of(cls, connection: Connection, name: str) -> Graph | None:
         """Look one up by its name; None if there is none, or it is not complete."""
         sql = (
-            "SELECT format_type(atttypid, atttypmod), extversion FROM pg_index "
-            "JOIN pg_attribute ON attrelid = indexrelid JOIN pg_extension ON extname = 'vector' "
-            "WHERE indexrelid = to_regclass(?) AND indisvalid"
+            "SELECT format_type(atttypid, atttypmod), reloptions, reltuples, extversion FROM pg_index "
+            "JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_attribute ON attrelid = indexrelid "
+            "JOIN pg_extension ON extname = 'vector' WHERE indexrelid = to_regclass(?) AND indisvalid"
         )
-        row = connection.execute(sql, (f"numpyclip.{name}",)).fetchone()
-        return None if row is None else cls(row[0].rpartition(".")[2], _numbers(row[1]) >= _ITERATIVE)
+        if (row := connection.execute(sql, (f"numpyclip.{name}",)).fetchone()) is None:
+            return None
+        kind, options, rows, version = row
+        return cls(kind.rpartition(".")[2], options, int(rows), _numbers(version) >= _ITERATIVE)
 
 
 def usable(connection: Connection, space: Space, n: int, where: Where) -> Graph | None:
@@ -64,10 +68,13 @@ def usable(connection: Connection, space: Space, n: int, where: Where) -> Graph 
         return None
     if where == EVERYWHERE:
         return graph
+    if not graph.is_iterative:
+        return None
     condition, values = conditions(where)
+    few = max(_FEW, graph.rows * _passing(n) // _VISITED)
     sql = f"SELECT count(*) FROM (SELECT FROM files WHERE {condition} LIMIT ?) AS passing"
-    few = graph.is_iterative and connection.execute(sql, (*values, _FEW + 1)).fetchone()[0] <= _FEW
-    return graph if graph.is_iterative and not few else None
+    (passing,) = connection.execute(sql, (*values, few + 1)).fetchone()
+    return graph if passing > few else None
 
 
 def search(
@@ -75,58 +82,75 @@ def search(
 ) -> tuple[list[tuple[int, bytes]], bool]:
     """Find the nearest, by their numbers and embeddings, and tell whether these are all that are wanted.
 
-    With None for `where` all are searched.
+    With None for `where` all are searched. Settings change until the end of the transaction, if they are all.
     """
     condition, values = ("TRUE", []) if where is None else is_searched(space.modality, where)
     inside, outside = (condition, "TRUE") if graph.is_iterative else ("TRUE", condition)
     before, after = (values, []) if graph.is_iterative else ([], values)
-    looked_at = min(_MOST, max(_LEAST, _WIDTH * n))
-    count = looked_at if where in (None, EVERYWHERE) else min(_MOST, max(_LEAST_PASSING, _WIDTH_PASSING * n))
-    candidates = (
+    looked_at = min(_MOST, candidates(n))
+    count = looked_at if where in (None, EVERYWHERE) else _passing(n)
+    inner = (
         f"SELECT item, embedding FROM vectors WHERE {_predicate(space)} AND {inside} "
         f"ORDER BY (embedding::{graph.code}) <#> ?::real[]::{graph.code} LIMIT ?"
     )
-    sql = (
-        f"SELECT item, vector_send(embedding), count(*) OVER () FROM ({candidates}) AS candidates WHERE {outside} "
+    best = (
+        f"SELECT item, embedding, count(*) OVER () AS passing FROM ({inner}) AS candidates WHERE {outside} "
         "ORDER BY embedding <#> ?::real[]::vector, item LIMIT ?"
     )
     written = query.tolist()
-    _set(connection, _settings(graph, looked_at))
-    rows = connection.execute(sql, (*before, written, count, *after, written, n)).fetchall()
-    _set(connection, {"enable_sort": "on"})
+    _prepare(connection, graph, looked_at)
+    rows = connection.execute(sent(best, ", passing"), (*before, written, count, *after, written, n)).fetchall()
     found = [(item, embedding) for item, embedding, _ in rows]
-    return found, bool(rows) and rows[0][2] >= (count if graph.is_iterative else n)
+    are_all = bool(rows) and rows[0][2] >= (count if graph.is_iterative else n)
+    if not are_all:  # before version 18, PostgreSQL does not divide an exhaustive search among cores without sorting
+        connection.execute("SET LOCAL enable_sort TO DEFAULT")
+    return found, are_all
 
 
 def build(connection: Connection, space: Space, progress: Progress) -> Recall:
     """Build an index, and measure its recall; it takes the place of the one before. If too low, there is none then.
 
-    Others write meanwhile: PostgreSQL reads the table twice.
+    Others write meanwhile: PostgreSQL reads the table twice. One that was built, and then not measured to the end, is
+    not built again.
     """
-    code = _code(connection, space)
-    operators = f"{code.partition('(')[0]}_ip_ops"
-    name, new = _name(space), f"{_name(space)}_new"
-    connection.execute(FILES_BELOW)  # by which searches with conditions are planned
-    connection.execute("ANALYZE files")
-    connection.execute(f"DROP INDEX IF EXISTS numpyclip.{new}")  # a killed process has left it
-    try:
-        connection.execute(
-            f"CREATE INDEX CONCURRENTLY {new} ON vectors USING hnsw ((embedding::{code}) {operators}) "
-            f"WITH (m = {_CONNECTIONS}, ef_construction = {_EXPANSION}) WHERE {_predicate(space)}"
-        )
-        connection.execute(f"DROP INDEX IF EXISTS numpyclip.{name}")  # so that it is not the one that is measured
-        recall = _measure(connection, space, new, progress)
-        if recall.is_good:
-            connection.execute(f"ALTER INDEX numpyclip.{new} RENAME TO {name}")
-    finally:
-        connection.execute(f"DROP INDEX IF EXISTS numpyclip.{new}")
+    code, name, new = _code(connection, space), _name(space), f"{_name(space)}_new"
+    connection.execute("ANALYZE files")  # by which searches with conditions are planned
+    graph = _built(connection, space, code, new)
+    queries = _queries(connection, graph, space)
+    exact = nearest_of(_blocks(connection, space, progress), queries, NEAREST)
+    connection.execute(f"DROP INDEX IF EXISTS numpyclip.{name}")  # so that it is not the one that is measured
+    recall = _measure(connection, graph, space, queries, exact)
+    rename, drop = f"ALTER INDEX numpyclip.{new} RENAME TO {name}", f"DROP INDEX numpyclip.{new}"
+    connection.execute(rename if recall.is_good else drop)
     return recall
 
 
+def _built(connection: Connection, space: Space, code: str, name: str) -> Graph:
+    """Return an index as this version builds it, which is there or is built now."""
+    options = [f"m={_CONNECTIONS}", f"ef_construction={_EXPANSION}"]
+    if (graph := Graph.of(connection, name)) is not None and (graph.code, graph.options) == (code, options):
+        return graph
+    drop = f"DROP INDEX IF EXISTS numpyclip.{name}"
+    connection.execute(drop)
+    try:
+        connection.execute(
+            f"CREATE INDEX CONCURRENTLY {name} ON vectors USING hnsw "
+            f"((embedding::{code}) {code.partition('(')[0]}_ip_ops) "
+            f"WITH ({', '.join(options)}) WHERE {_predicate(space)}"
+        )
+    except BaseException:
+        with contextlib.suppress(Exception):  # where the connection is lost, the next build drops it
+            connection.execute(drop)  # every writer would keep up to date what is not complete
+        raise
+    if (graph := Graph.of(connection, name)) is None:
+        raise StoreError(f"{name}: PostgreSQL has not completed the graph; build it again.")
+    return graph
+
+
 def names(connection: Connection) -> list[str]:
-    """List the HNSW indexes that there are, complete or not."""
-    sql = "SELECT indexname FROM pg_indexes WHERE schemaname = 'numpyclip' AND strpos(indexname, '_hnsw') > 0"
-    return [name for (name,) in connection.execute(sql)]
+    """List the HNSW indexes that there are, complete or not; those that others have made are theirs."""
+    sql = "SELECT indexname FROM pg_indexes WHERE schemaname = 'numpyclip' AND indexname ~ ?"
+    return [name for (name,) in connection.execute(sql, (_NAMES,))]
 
 
 def is_sound(connection: Connection, space: Space, name: str) -> bool:
@@ -136,8 +160,15 @@ def is_sound(connection: Connection, space: Space, name: str) -> bool:
 
 def is_of(name: str, generations: range) -> bool:
     """Tell whether an index is of some generations, by its name."""
-    number = name.split("_")[1]
-    return number.isdecimal() and int(number) in generations
+    return int(name.split("_")[1]) in generations
+
+
+def sent(rows: str, more: str = "") -> str:
+    """Return the statement for some rows, with embeddings as pgvector sends them, which it makes of these rows only.
+
+    In one that sorts it would make them of all that it sorts.
+    """
+    return f"SELECT item, vector_send(embedding){more} FROM ({rows}) AS chosen"
 
 
 def embeddings_in(values: list[bytes]) -> Array:
@@ -148,32 +179,29 @@ def embeddings_in(values: list[bytes]) -> Array:
     return np.ascontiguousarray(data[:, 4:]).view(">f4").astype(np.float32)
 
 
-def _measure(connection: Connection, space: Space, name: str, progress: Progress) -> Recall:
-    """Compare with exhaustive search, for rows that are moved as far as they are from others, and as texts are."""
-    graph = Graph.of(connection, name)
-    if graph is None:
-        raise StoreError(f"{name}: PostgreSQL has not completed the graph; build it again.")
-    sql = f"{_SELECT} vectors WHERE {_predicate(space)} ORDER BY md5(item::text) LIMIT ?"
-    items, values = zip(*connection.execute(sql, (_QUERIES,)), strict=True)
-    rows = embeddings_in(list(values))
-
-    def found(query: Array, n: int) -> list[tuple[int, bytes]]:
-        return search(connection, graph, space, query, n, None)[0]
-
+def _queries(connection: Connection, graph: Graph, space: Space) -> Array:
+    """Return queries of no rows: some rows moved as far as they are from others, and then these moved as texts are."""
+    chosen = f"SELECT item, embedding FROM vectors WHERE {_predicate(space)} ORDER BY md5(item::text) LIMIT ?"
+    read = connection.execute(sent(chosen), (QUERIES,)).fetchall()
+    rows = embeddings_in([value for _, value in read])
     cosines = []
-    for item, row in zip(items, rows, strict=True):
-        others = [value for other, value in found(row, 2) if other != item]
-        cosines.append(min(1.0, *(embeddings_in(others) @ row).tolist()) if others else 1.0)
+    with _transaction(connection):
+        for (item, _), row in zip(read, rows, strict=True):
+            near, _ = search(connection, graph, space, row, 2, None)
+            others = embeddings_in([value for other, value in near if other != item])
+            cosines.append(min(1.0, *(others @ row).tolist()) if len(others) else 1.0)
     directions = np.random.default_rng(0).standard_normal(rows.shape, np.float32)
     images = moved(rows, directions, np.array(cosines, np.float32)[:, np.newaxis])
-    queries = np.concatenate([images, moved_as_texts(rows)])
-    exact = nearest_of(_blocks(connection, space, progress), queries, _NEAREST)
-    hits = [
-        len(np.intersect1d([item for item, _ in found(query, _NEAREST)], best)) / max(len(best), 1)
-        for query, (best, _) in zip(queries, exact, strict=True)
-    ]
-    of_images, of_texts = np.split(np.array(hits), 2)
-    return Recall(float(of_images.mean()), float(of_texts.mean()), len(rows), _NEAREST)
+    return np.concatenate([images, moved_as_texts(rows)])
+
+
+def _measure(
+    connection: Connection, graph: Graph, space: Space, queries: Array, exact: Sequence[tuple[Rows, Array]]
+) -> Recall:
+    """Compare with exhaustive search."""
+    with _transaction(connection):
+        found = (search(connection, graph, space, query, NEAREST, None)[0] for query in queries)
+        return recall_of(([item for item, _ in rows] for rows in found), exact)
 
 
 def _blocks(connection: Connection, space: Space, progress: Progress) -> Iterator[tuple[Rows, Array]]:
@@ -181,10 +209,10 @@ def _blocks(connection: Connection, space: Space, progress: Progress) -> Iterato
     read: list[tuple[int, bytes]] = []
 
     def steps() -> Iterator[int]:
-        sql = f"{_SELECT} vectors WHERE {_predicate(space)} AND item > ? ORDER BY item LIMIT ?"
+        rows = f"SELECT item, embedding FROM vectors WHERE {_predicate(space)} AND item > ? ORDER BY item LIMIT ?"
         last = -1
         while read[:] or last < 0:
-            read[:] = connection.execute(sql, (last, _AT_ONCE)).fetchall()
+            read[:] = connection.execute(sent(rows), (last, _AT_ONCE)).fetchall()
             last = read[-1][0] if read else last
             yield len(read)
 
@@ -193,40 +221,48 @@ def _blocks(connection: Connection, space: Space, progress: Progress) -> Iterato
             yield np.array([item for item, _ in read], np.intp), embeddings_in([value for _, value in read])
 
 
+def _passing(n: int) -> int:
+    """Return how many candidates are to pass conditions, to find the `n` nearest among them."""
+    return min(_MOST, max(_LEAST_PASSING, _WIDTH_PASSING * n))
+
+
 def _code(connection: Connection, space: Space) -> str:
     """Return the type of what an index is to hold; InputError if this pgvector has none."""
     (written,) = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
     if _numbers(written) < _ANY:
-        raise InputError(
-            f"a graph in PostgreSQL needs pgvector 0.5; the database has {written}. Update it: "
-            "ALTER EXTENSION vector UPDATE."
-        )
+        raise InputError(f"a graph in PostgreSQL needs pgvector 0.5; the database has {written}. Update it: {_UPDATE}.")
     kind = "halfvec" if _numbers(written) >= _HALF else "vector"
     sql = f"SELECT vector_dims(embedding) FROM vectors WHERE {_predicate(space)} LIMIT 1"
     (embed_dim,) = connection.execute(sql).fetchone()
     if embed_dim > (most := _MOST_DIMENSIONS[kind]):
+        newer = _MOST_DIMENSIONS["halfvec"]
         raise InputError(
             f"a graph of pgvector {written} holds at most {most} dimensions; embeddings have {embed_dim}. "
-            f"Re-embed: numpyclip index --migrate --truncate-dim {most}."
+            + (f"Update it to 0.7, which takes {newer}: {_UPDATE}, or re-embed" if embed_dim <= newer else "Re-embed")
+            + f": numpyclip index --migrate --truncate-dim {most}."
         )
     return f"{kind}({embed_dim})"
 
 
-def _settings(graph: Graph, count: int) -> dict[str, str]:
-    """Return what makes PostgreSQL take candidates from the graph, in its order."""
+def _prepare(connection: Connection, graph: Graph, count: int) -> None:
+    """Make PostgreSQL take candidates from the graph, in its order, until the end of the transaction."""
     settings = {"enable_sort": "off", "hnsw.ef_search": str(count)}
     if graph.is_iterative:
         settings["hnsw.iterative_scan"] = "relaxed_order"
         settings["hnsw.max_scan_tuples"] = str(_VISITED)
         settings["hnsw.scan_mem_multiplier"] = str(_MEMORY)
-    return settings
-
-
-def _set(connection: Connection, settings: dict[str, str]) -> None:
-    """Change settings until the end of a transaction, or of the session where there is none."""
-    calls = ", ".join(["set_config(?, ?, FALSE)"] * len(settings))
     values: list[Any] = [text for setting in settings.items() for text in setting]
-    connection.execute(f"SELECT {calls}", values)
+    connection.execute(f"SELECT {', '.join(['set_config(?, ?, TRUE)'] * len(settings))}", values)
+
+
+@contextlib.contextmanager
+def _transaction(connection: Connection) -> Iterator[None]:
+    """Open a transaction on a connection for building."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")  # after an error PostgreSQL rolls back instead
 
 
 def _name(space: Space) -> str:
