@@ -23,8 +23,10 @@ for setting in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
 import numpy as np  # noqa: E402
 
 from numpyclip import Fingerprint  # noqa: E402
+from numpyclip.images.exif import Exif  # noqa: E402
+from numpyclip.images.find import FileState  # noqa: E402
 from numpyclip.index.open_store import open_store  # noqa: E402
-from numpyclip.index.records import Changes, Exif, Filed, FileState, NewPicture  # noqa: E402
+from numpyclip.index.records import Changes, Filed, NewPicture  # noqa: E402
 from numpyclip.index.store import Store  # noqa: E402
 from numpyclip.index.where import EVERYWHERE, Where  # noqa: E402
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import CorruptCheckpointError, InputError, PictureError
+from numpyclip.images.find import FileState
+from numpyclip.images.metadata import ImageMetadata
 from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
 
 
@@ -126,6 +129,26 @@ def test_what_is_known_is_neither_read_nor_computed(tiny: CLIP, files: list[str]
     records = list(iter_embeddings(tiny.embed_pixels, pictures, read, batch_size=3))
     assert [record.embedding.tolist() for record in records[1:]] == [[2], [1], [2]]
     np.testing.assert_allclose(records[0].embedding, tiny.embed_images(files[0])[0], atol=1e-6)
+
+
+def test_metadata_is_read_also_where_the_embedding_is_known(tiny: CLIP, files: list[str]) -> None:
+    class First:
+        def of_file(self, path: Any) -> Any:
+            return np.array([1], np.float32) if path == files[0] else None
+
+        def of_digest(self, digest: bytes) -> Any:
+            return None
+
+    for known in (First(), None):
+        read = PictureReader(tiny.preprocess, known=known, with_metadata=True)
+        one, other, content = (read(picture) for picture in (files[0], files[1], Path(files[1]).read_bytes()))
+        assert (one.pixels is None) == (known is not None)
+        assert other.pixels is not None and content.pixels is not None
+        assert isinstance(one.extra, ImageMetadata) and isinstance(content.extra, ImageMetadata)
+        assert other.extra == replace(content.extra, state=FileState.of(files[1]))
+        assert one.extra.digest == hashlib.sha256(Path(files[0]).read_bytes()).digest()
+        with pytest.raises(PictureError, match="cannot be read"):
+            read("none.jpg")
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -37,6 +37,21 @@ def test_names_are_joined_and_taken_from_paths_and_urls() -> None:
     assert remote.base_name("/data/out/") == "out"
 
 
+@pytest.mark.parametrize(
+    ("place", "written"),
+    [
+        ("https://x.org/a/00000.tar?X-Amz-Signature=a/b#c", "https://x.org/a/00000.tar"),
+        ("HTTPS://me:secret@x.org?token=1", "HTTPS://x.org"),
+        ("sftp://me:s@cret@host//a@b/0.tar", "sftp://host//a@b/0.tar"),
+        ("zip://0.tar::ftp://me:secret@host/a.zip", "zip://0.tar::ftp://host/a.zip"),
+        ("s3://b/a?b@c.tar", "s3://b/a?b@c.tar"),
+        ("/data/me@x?y.tar", "/data/me@x?y.tar"),
+    ],
+)
+def test_passwords_and_signatures_are_not_written_down(place: str, written: str) -> None:
+    assert remote.without_secrets(place) == written
+
+
 def test_files_here_need_no_fsspec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fsspec", None)
     monkeypatch.setitem(sys.modules, "fsspec.core", None)

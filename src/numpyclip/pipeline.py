@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from numpyclip.arguments import OnError, error_handler
 from numpyclip.errors import CorruptCheckpointError, InputError, PictureError
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
+from numpyclip.images.find import FileState
+from numpyclip.images.metadata import ImageMetadata
 from numpyclip.images.open import Picture, file_content, has_state
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.ops import Array
@@ -79,24 +81,33 @@ class Known(Protocol):
 
 @dataclass(frozen=True)
 class PictureReader:
-    """The usual `read` function, which reads a picture and nothing else."""
+    """The usual `read` function."""
 
     preprocess: Preprocess
     options: DecodeOptions = DEFAULTS
     known: Known | None = None  # where files and their contents are looked up before they are decoded
+    with_metadata: bool = False  # whether `extra` is the `ImageMetadata` of a file, or of its content
 
     def __call__(self, picture: Picture, name: str | None = None) -> Reading[Any]:
         """Read a picture, unless its embedding is known."""
-        if self.known is not None and isinstance(picture, str | os.PathLike):
-            if (embedding := self.known.of_file(picture)) is not None:
-                return Reading(embedding=embedding)
-            with file_content(picture) as data:
-                return self(data, name or os.fsdecode(picture))
-        if self.known is not None and isinstance(picture, bytes):
-            embedding = self.known.of_digest(hashlib.sha256(picture).digest())
-            if embedding is not None:
-                return Reading(embedding=embedding)
-        return Reading(self.preprocess.read(picture, self.options, name=name))
+        if isinstance(picture, bytes):
+            return self._of_content(picture, name or f"a picture of {len(picture)} bytes")
+        if not isinstance(picture, str | os.PathLike) or not (self.known or self.with_metadata):
+            return Reading(self.preprocess.read(picture, self.options, name=name))
+        embedding = None if self.known is None else self.known.of_file(picture)
+        if embedding is not None and not self.with_metadata:
+            return Reading(embedding=embedding)
+        state = FileState.of(picture) if self.with_metadata else None  # before it is read, so that changes are noticed
+        with file_content(picture) as data:
+            return self._of_content(data, name or os.fsdecode(picture), embedding, state)
+
+    def _of_content(
+        self, data: bytes, name: str, embedding: Array | None = None, state: FileState | None = None
+    ) -> Reading[Any]:
+        if embedding is None and self.known is not None:
+            embedding = self.known.of_digest(hashlib.sha256(data).digest())
+        pixels = None if embedding is not None else self.preprocess.read(data, self.options, name=name)
+        return Reading(pixels, embedding, ImageMetadata.of(data, name, state) if self.with_metadata else None)
 
 
 def _checked(record: Embedded[_T, _X]) -> Embedded[_T, _X]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 from collections.abc import Callable, Iterable
 from glob import glob as local_glob
 from itertools import islice
@@ -35,6 +36,18 @@ def base_name(place: str) -> str:
     if is_web(place):
         place = urlsplit(place).path  # without a query, which may be a signature
     return os.path.basename(place.rstrip("/" if is_url(place) else "/" + os.sep))
+
+
+def without_secrets(place: str) -> str:
+    """Return the path or URL of a shard as it may be written down: without a password, or a query of a web server's.
+
+    A query is most often a signature, or a token.
+    """
+    if not is_url(place):
+        return place
+    if is_web(place):
+        place = re.split("[?#]", place, maxsplit=1)[0]
+    return re.sub("(?<=://)[^/]*@", "", place)
 
 
 def open_stream(place: str, start: int = 0, *, ahead: bool = True, patient: bool = True) -> IO[bytes]:

@@ -1,5 +1,6 @@
 """One part, with readers and destinations that are lists."""
 
+import hashlib
 import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from numpyclip.batch import work
 from numpyclip.batch.job import FailedPart, Job
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import CorruptCheckpointError, InputError, ModelNotFoundError, NumPyCLIPError
+from numpyclip.images.find import FileState
 from numpyclip.shards.part import OutputRow, Part, ReadOptions, Row
 
 PART = Part(7, "files", "photos")
@@ -62,6 +64,14 @@ def test_images_become_rows_in_order_with_their_columns_and_errors(
     summary = work.embed_part(job, PART)
     assert (summary.number, summary.rows, summary.errors) == (7, 4, 2)
     assert [(row.key, row.columns) for row in kept.rows] == [(row.key, row.columns) for row in rows]
+    digest = hashlib.sha256(bird.read_bytes()).digest()
+    metadata = [row.metadata for row in kept.rows]
+    assert [each and (each.digest, each.state) for each in metadata] == [
+        (digest, None),
+        None,
+        None,
+        (digest, FileState.of(bird)),
+    ]
     for row in kept.rows[::3]:
         assert row.embedding is not None
         np.testing.assert_allclose(row.embedding, tiny.embed_images(bird, draft=True)[0], atol=1e-6)

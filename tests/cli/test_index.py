@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+import tarfile
 import warnings
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def test_damage_is_found_and_repaired(run: Run, store: Path, album: Path) -> Non
     assert status == 1
     assert json.loads(out)["problems"] == [
         "damaged embeddings of pictures: 3",
-        "pictures without a sound embedding: 3; `numpyclip index` embeds them again",
+        "pictures without a sound embedding: 3; `numpyclip index` embeds them again, or --import adds them",
     ]
     assert "3 embedded" in run("index", "--store", store).err
     assert run("index", "--check", "--store", store).status == 0
@@ -153,6 +154,25 @@ def test_the_model_of_an_imported_mix_is_remembered(run: Run, store: Path, tmp_p
     assert run("index", "--import", exported, "--store", imported, "-m", "tiny").status == 0
     assert (_listed(run, imported)["model"], _listed(run, imported)["precision"]) == ("tiny", "bfloat16 and float32")
     assert run("search", "a bird", "--store", imported).status == 0
+
+
+def test_samples_of_archives_are_searched_and_forgotten(run: Run, album: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    shard, store = tmp_path / "0.tar", tmp_path / "tar.index"
+    with tarfile.open(shard, "w") as archive:
+        archive.add(album / "house.PNG", "s/000.png")
+        archive.add(album / "bird.png", "s/001.png")
+    run("embed", "images", shard, "-o", f"{tmp_path}/out/", "-m", "tiny", "--workers", 1)
+    words = ["index", "--import", f"{tmp_path}/out", "--store", store, "-m", "tiny"]
+    assert (run(*words, "--shard", "1/2").err, run(*words, "--shard", "0/2").err) == (
+        "numpyclip: 0 imported\n",
+        "numpyclip: 2 imported\n",
+    )
+    assert "--shard: is only for --import" in run("index", "--shard", "0/2", "--store", store).err
+    found = run("search", "a", "house", "--store", store, "--preview", "kitty", "--all", "--folder", shard)
+    assert [line.split("\t")[1] for line in found.out.splitlines()] == [f"{shard}/s/000", f"{shard}/s/001"]
+    assert run("search", "a house", "--store", store, "--sheet", tmp_path / "sheet.png").status == 0
+    assert run("index", "--forget", shard, "--store", store).err == "numpyclip: 2 files removed from the index\n"
 
 
 @pytest.mark.parametrize("output", ["out/", "out.parquet"])

@@ -42,7 +42,7 @@ def test_shards_become_parts_and_a_second_run_has_nothing_to_do(run: Run, shards
     status, out, err = run(*words)
     assert (status, out) == (0, "")
     assert f"numpyclip: {tmp_path}/out/: 2 images in 2 parts, " in err
-    assert keys(tmp_path / "out") == ["0.tar/000", "1.tar/000"]
+    assert keys(tmp_path / "out") == [f"{shards}/0.tar/000", f"{shards}/1.tar/000"]
     status, out, err = run(*words, "--json")
     assert (status, err) == (0, "")
     summary = json.loads(out)

@@ -14,7 +14,8 @@ import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index import Index, SearchResult, Where
-from numpyclip.index.database import postgres, sqlite
+from numpyclip.index.database import schema, sqlite
+from numpyclip.index.database.sql import number
 from numpyclip.index.open_store import open_store
 from numpyclip.index.repair import check_index
 from numpyclip.index.vectors import hnsw
@@ -144,6 +145,24 @@ def asked(index: Index) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("first", ["postgres"], indirect=True)
+def test_an_index_of_the_second_format_in_postgresql(first: str, tiny: CLIP, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        to_version_2 = (*schema._TO_VERSION_2, "UPDATE meta SET value = '2' WHERE key = 'version'")
+        patch.setitem(schema.POSTGRES_UPGRADES, 1, to_version_2)
+        with closing(open_store(first)) as store, store.writing():
+            pass
+    with Index(first, tiny) as index:
+        before = asked(index)
+        index.store.remove_hnsw()
+        assert asked(index) == before
+        with index.store._database.reading() as connection:
+            (options,) = connection.execute("SELECT reloptions FROM pg_class WHERE relname = 'vectors'").fetchone()
+            assert options == ["toast_tuple_target=8160"]
+            assert connection.execute("SELECT to_regclass('files_below')").fetchone()[0] == "files_below"
+            assert number(connection, "version") == 3
+
+
+@pytest.mark.parametrize("first", ["postgres"], indirect=True)
 def test_an_index_of_the_first_format_in_postgresql(first: str, tiny: CLIP) -> None:
     expected = rounded(json.loads((POSTGRES / "expected.json").read_text("utf-8")))
     with Index(first, tiny) as index:
@@ -170,8 +189,8 @@ def test_an_upgrade_that_is_killed_has_not_been(
 ) -> None:
     with Index(first, tiny) as index:
         before = asked(index)
-    for module, name in ((sqlite, "SQLITE_UPGRADE"), (postgres, "POSTGRES_UPGRADE")):
-        monkeypatch.setattr(module, name, Deadly(getattr(module, name)[:statements]))
+    monkeypatch.setattr(sqlite, "SQLITE_UPGRADE", Deadly(schema.SQLITE_UPGRADE[:statements]))
+    monkeypatch.setitem(schema.POSTGRES_UPGRADES, 1, Deadly(schema.POSTGRES_UPGRADES[1][:statements]))
     child = os.fork()
     if not child:
         try:

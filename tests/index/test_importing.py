@@ -1,5 +1,6 @@
 """An index as files, and back; what `numpyclip embed` and clip-retrieval have written."""
 
+import hashlib
 import os
 import shutil
 from dataclasses import replace
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from numpyclip.batch import embed
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
 from numpyclip.index import Index
@@ -170,7 +172,7 @@ def test_embeddings_of_mixed_precisions_come_back_as_such(exported: Path, tmp_pa
         assert other.store.fingerprint == replace(tiny.fingerprint, precision="bfloat16 and float32")
 
 
-def test_pictures_that_are_not_there_are_left_out(
+def test_what_has_changed_since_is_noticed_by_the_next_update(
     index: Index, exported: Path, photos: Path, tmp_path: Path, tiny: CLIP
 ) -> None:
     (photos / "z.png").write_bytes(b"no picture any more")
@@ -178,15 +180,50 @@ def test_pictures_that_are_not_there_are_left_out(
     gone.unlink()
     problems: list[str] = []
     with Index(tmp_path / "second", tiny, create=True) as second:
-        import_embeddings(second, exported, report=problems.append)
-        paths = [match.path for match in second.store.everything("pictures")]
-    assert sorted(problems) == sorted(
-        [
-            f"{gone}: cannot be read (No such file or directory).",
-            f"{photos / 'z.png'}: cannot be read as a picture (not in a supported format).",
-        ]
-    )
-    assert len(paths) == 5
+        assert import_embeddings(second, exported, report=problems.append) == 8
+        assert problems == []
+        report = second.update([photos])
+        assert (report.embedded, report.unchanged, report.unreadable, report.forgotten) == (0, 5, 1, 1)
+
+
+def test_where_nothing_is_recorded_images_are_read_or_left_out(
+    index: Index, photos: Path, tmp_path: Path, tiny: CLIP
+) -> None:
+    paths = [str(path) for path in sorted(photos.rglob("*.png"))]
+    members = ["https://x.org/a.jpg", f"{photos}/0.tar/s/000", f"{photos}/none/b.parquet/7"]
+    vectors = tiny.embed_texts([f"text {number}" for number in range(9)])
+    out = parts(f"{tmp_path}/out", tiny, [*paths, *members], vectors)
+    Path(paths[0]).write_bytes(b"no picture any more")
+    Path(paths[1]).unlink()
+    problems: list[str] = []
+    assert import_embeddings(index, out, report=problems.append) == 7
+    assert problems == [
+        f"{paths[0]}: cannot be read as a picture (not in a supported format).",
+        f"{paths[1]}: cannot be read (No such file or directory).",
+    ]
+    assert sorted(str(match.path) for match in index.store.everything("pictures")) == sorted([*paths[2:], *members])
+    assert {match.file for match in index.store.everything("pictures")} == {*paths[2:], None}
+
+
+def test_an_embedding_is_filed_under_the_image_that_was_embedded(
+    index: Index, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the import runs, there are other images of these names."""
+    names = sorted(path.name for path in photos.glob("*.png"))
+    (tmp_path / "other" / "photos").mkdir(parents=True)
+    for name, other in zip(names, reversed(names), strict=True):
+        shutil.copy(photos / name, tmp_path / "other" / "photos" / other)
+    monkeypatch.chdir(tmp_path)
+    embed("photos", "out", model="tiny", workers=1)
+    monkeypatch.chdir("other")
+    assert import_embeddings(index, tmp_path / "out") == 6
+    assert all(str(match.path).startswith(str(photos)) for match in index.store.everything("pictures"))
+    assert index.update([photos]).unchanged == 6
+    shutil.copy(photos / names[0], photos / names[1])  # changed after it was embedded
+    assert import_embeddings(index, tmp_path / "out") == 0
+    assert index.update().recognised == 1
+    digest = hashlib.sha256((photos / names[0]).read_bytes()).digest()
+    assert index.store.paths_of([digest]) == {digest: {str(photos / name) for name in names[:2]}}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are text")
@@ -256,14 +293,14 @@ def test_without_pyarrow_it_says_so(index: Index, tmp_path: Path, monkeypatch: p
         export_embeddings(index.store, tmp_path / "out")
 
 
-def parts(place: str, model: CLIP, paths: list[str], **changed: Any) -> str:
-    """Parts as `numpyclip embed` writes them, of two inputs each, with an error at the end."""
+def parts(place: str, model: CLIP, paths: list[str], vectors: Any = None, **changed: Any) -> str:
+    """Parts as `numpyclip embed` writes them, but for metadata, of two inputs each, with an error at the end."""
     values: dict[str, Any] = {"layout": "parquet", "kind": "images", "dtype": "float32", "embed_dim": 128, **changed}
     facts = {"fingerprint": model.fingerprint.to_json(), "options": {}, "parts": len(paths) // 2 + 1}
     manifest = Manifest(**{**facts, "parts_sha256": "", **values})
     claim(place, manifest)
     destination = open_destination(place, manifest.layout, manifest.dtype, manifest.embed_dim, manifest.kind)
-    embeddings = model.embed_images(paths)
+    embeddings = model.embed_images(paths) if vectors is None else vectors
     rows = [OutputRow(path, vector, {"caption": "a"}, None) for path, vector in zip(paths, embeddings, strict=True)]
     rows.append(OutputRow(str(Path(paths[0]).with_name("damaged.png")), None, {}, "cannot be read"))
     for number in range(0, len(rows), 2):
@@ -307,9 +344,7 @@ def test_texts_of_parts_are_imported(index: Index, tmp_path: Path, tiny: CLIP) -
     embeddings = zip(texts, tiny.embed_texts(texts), strict=True)
     rows = (OutputRow(f"a.txt/{text}", vector, {"caption": text}, None) for text, vector in embeddings)
     open_destination(str(tmp_path / "out"), "parquet", "float32", 128, "texts").write(0, rows)
-    steps: list[int] = []
-    assert import_embeddings(index, tmp_path / "out", lambda counts: (steps.append(n) or n for n in counts)) == 600  # type: ignore[func-returns-value]
-    assert steps == [256, 256, 88]
+    assert import_embeddings(index, tmp_path / "out") == 600
     assert index.search("text 599", 1, modality="texts")[0].text == "text 599"
 
 

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from numpyclip.errors import InputError
+from numpyclip.images.exif import Exif
 from numpyclip.images.find import FileState
 from numpyclip.index import Index, Where
-from numpyclip.index.records import Changes, Exif, Filed, NewPicture
-from numpyclip.index.rows import storable
+from numpyclip.index.picture_rows import storable
+from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.update import Report
 
 YEAR = 365 * 86400 + 20935  # in seconds

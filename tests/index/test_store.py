@@ -1,12 +1,17 @@
+import contextlib
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, StoreError
+from numpyclip.images.exif import Exif
 from numpyclip.images.find import FileState
-from numpyclip.index import Index, Where
-from numpyclip.index.records import Changes, Filed
+from numpyclip.index import Index, Where, rows
+from numpyclip.index.open_store import open_store
+from numpyclip.index.records import Changes, Filed, NewPicture
 
 
 @pytest.mark.parametrize("digest", [b"\0" * 32, None])
@@ -31,6 +36,42 @@ def test_embeddings_are_found_by_what_is_in_files(index: Index, photos: Path) ->
     }
     for digest, embedding in found.items():
         np.testing.assert_array_equal(embedding, by_digest[digest])
+
+
+def test_what_is_searched_is_counted_exactly_if_it_is_little(
+    index: Index, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert index.store.count_searched() == 0
+    index.update([photos])
+    shutil.copy(next(photos.glob("*.png")), photos / "copy.png")
+    index.update()
+    wheres = (Where(), 6), (Where(photos / "more"), 3), (Where(after="2999"), 0)
+    assert [index.store.count_searched(where) for where, _ in wheres] == [pictures for _, pictures in wheres]
+    monkeypatch.setattr(rows, "_COUNTED", 2)
+    assert 2 <= index.store.count_searched() < 1000  # PostgreSQL has no statistics yet
+    assert 2 <= index.store.count_searched(Where(photos / "more")) < 1000
+    assert index.store.count_searched(Where(after="2999")) == 0
+
+
+def test_how_many_are_searched_is_known_without_reading_them(
+    empty_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with contextlib.closing(open_store(empty_postgres, create=True)) as store:
+        changes = Changes()
+        for number in range(4000):
+            digest = number.to_bytes(32, "big")
+            changes.filed.append(Filed(f"/{number % 10}/{number}.jpg", FileState(1, number * 10**15), digest))
+            changes.pictures[digest] = NewPicture(Exif(1, 1), np.array([1, 0], np.float32))
+        with store.writing():
+            store.begin(Fingerprint("0" * 64, "", "", "", "float32"), 2)
+            store.write(changes)
+        with store._database.building() as connection:
+            connection.execute("ANALYZE files")
+        expected = {where: store.count_searched(where) for where in (Where(), Where("/3"), Where(after="1996"))}
+        assert expected[Where()] == 4000
+        monkeypatch.setattr(rows, "_COUNTED", 100)
+        for where, count in expected.items():
+            assert store.count_searched(where) == pytest.approx(count, rel=0.2)
 
 
 def test_texts_have_no_folder_and_no_date(index: Index) -> None:

@@ -14,10 +14,11 @@ import pytest
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, StoreError
+from numpyclip.images.exif import Exif
 from numpyclip.images.find import FileState
 from numpyclip.index import Index
 from numpyclip.index.open_store import open_store
-from numpyclip.index.records import Changes, Exif, Filed, NewPicture
+from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.store import Store
 
 WRITERS = 4
@@ -55,6 +56,28 @@ def test_many_make_an_index_at_once(empty_postgres: str) -> None:
         assert store.fingerprint is not None  # that of the fastest
 
 
+@pytest.fixture
+def of_adder(empty_postgres: str) -> Iterator[str]:
+    """An index, opened with no more rights than those to its rows."""
+    import psycopg
+
+    open_store(empty_postgres, create=True).close()
+    with psycopg.connect(empty_postgres, autocommit=True) as connection:
+        connection.execute("CREATE ROLE numpyclip_adder")
+        connection.execute("GRANT USAGE ON SCHEMA numpyclip TO numpyclip_adder")
+        connection.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA numpyclip TO numpyclip_adder")
+        yield f"{empty_postgres}{'&' if '?' in empty_postgres else '?'}options=-crole%3Dnumpyclip_adder"
+        connection.execute("DROP OWNED BY numpyclip_adder")
+        connection.execute("DROP ROLE numpyclip_adder")
+
+
+def test_who_adds_need_not_own_the_tables(of_adder: str, photos: Path, tiny: CLIP) -> None:
+    with Index(of_adder, tiny, create=True) as index:
+        assert index.update([photos]).embedded == 6
+        assert index.add_texts(["a house"]) == 1
+        assert len(index.search("a bird")) == 6
+
+
 def test_those_that_add_share_the_lock(stores: list[Store]) -> None:
     first, second, third, _ = stores
     with first.writing(shared=True), second.writing(shared=True):
@@ -66,6 +89,21 @@ def test_those_that_add_share_the_lock(stores: list[Store]) -> None:
         pass
     with second.writing(shared=True):
         pass
+
+
+def test_a_graph_is_built_while_others_add_but_not_while_one_is_alone(stores: list[Store]) -> None:
+    builder, adder, alone, _ = stores
+    with builder._database.building():
+        with adder.writing(shared=True):
+            pass
+        with pytest.raises(StoreError, match="or building its graph"), alone.writing():
+            pass
+        with pytest.raises(StoreError, match="another process is building a graph"):
+            alone.remove_hnsw()
+    with alone.writing():
+        assert not alone.remove_hnsw()  # as `--check` does
+        with pytest.raises(StoreError, match="another process is writing"):
+            builder.remove_hnsw()
 
 
 def test_what_many_add_at_once_is_there_once(stores: list[Store]) -> None:
@@ -92,6 +130,24 @@ def test_what_many_add_at_once_is_there_once(stores: list[Store]) -> None:
     assert len(list(stores[0].everything("pictures"))) == 60
     assert len(list(stores[0].everything("texts"))) == counts.texts
     assert list(stores[0].folders()) == ["/photos"]
+
+
+def test_many_embed_at_once_what_has_no_embedding(stores: list[Store]) -> None:
+    numbers, embeddings = list(range(1, 401)), np.tile(np.array([1, 0, 0, 0], np.float32), (400, 1))
+    with stores[0].writing():
+        stores[0].begin(MADE_WITH, 4)
+        stores[0].write_texts([f"text {number}" for number in numbers], embeddings)
+        with stores[0]._database.transaction() as connection:
+            connection.execute("DELETE FROM vectors")
+
+    def embed(number: int) -> int:
+        with stores[number].writing(shared=True):
+            for some in np.array_split(np.random.default_rng(number).permutation(numbers), 4):
+                stores[number].write_embeddings("texts", some.tolist(), embeddings[: len(some)], migrating=False)
+        return number
+
+    at_once(embed)
+    assert len(list(stores[0].everything("texts"))) == 400
 
 
 def test_an_index_is_updated_while_another_adds(empty_postgres: str, photos: Path, tiny: CLIP) -> None:

@@ -5,7 +5,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from numpyclip.runtime import threads
-from numpyclip.runtime.prefetch import prefetch
+from numpyclip.runtime.prefetch import prefetch, read_ahead
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -66,3 +66,32 @@ def test_it_raises_an_error_at_its_place() -> None:
     assert [next(items), next(items)] == [0, 1]
     with pytest.raises(ZeroDivisionError):
         next(items)
+
+
+def test_the_next_item_is_computed_while_the_last_one_is_used() -> None:
+    asked: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            asked.append(number)
+            yield number
+
+    found = read_ahead(items())
+    assert next(found) == 0
+    assert list(found) == [1, 2]
+    assert list(read_ahead([])) == []
+    found = read_ahead(items())
+    next(found)
+    found.close()  # waits for what is begun
+    assert asked[:3] == [0, 1, 2] and len(asked) <= 6
+
+
+def test_errors_of_items_are_raised_in_their_turn() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("no more")
+
+    found = read_ahead(items())
+    assert next(found) == 1
+    with pytest.raises(ValueError, match="no more"):
+        next(found)

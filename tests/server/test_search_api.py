@@ -162,6 +162,25 @@ def test_there_is_no_way_to_a_file_but_the_index(client: Client, drawings: Path)
         assert client.get(path).status == 404, path
 
 
+def test_what_is_no_file_here_is_shown_by_its_place(serve: Serve, elsewhere: str) -> None:
+    client = serve(store=elsewhere)
+    matches = client.get("/search?q=a+bird&all=1").json["matches"]
+    assert [(match["path"], match["name"], match.get("thumbnail")) for match in matches] == [
+        ("https://x.org/a.jpg", "a.jpg", None),
+        ("s3://b/00000.tar/s/000", "000", None),
+    ]
+    answer = client.get(f"/thumbnails/{matches[0]['id']}")
+    assert (answer.status, answer.message) == (
+        404,
+        "https://x.org/a.jpg: is no file on this server, which fetches no images: no thumbnail.",
+    )
+    found = client.post("/knn-service", {"text": "a bird", "modality": "image"}).json
+    assert [(row["image_path"], row.get("url"), row.get("image")) for row in found] == [
+        ("https://x.org/a.jpg", "https://x.org/a.jpg", None),
+        ("s3://b/00000.tar/s/000", None, None),
+    ]
+
+
 def test_a_picture_that_has_gone_has_no_thumbnail(serve: Serve, tiny: CLIP, tmp_path: Path, png: Png) -> None:
     picture = tmp_path / "photos" / "bird.png"
     picture.parent.mkdir()
@@ -204,7 +223,7 @@ def test_an_index_of_another_model_is_not_searched(serve: Serve, tmp_path: Path,
         assert client.get("/search?q=a").status == 200
         other = replace(tiny.fingerprint, weights="0" * 64, weights_float16="0" * 64)
         with index.store.writing():
-            index.store.begin(other, 128)
+            index.store.replace_fingerprint(other)
     answer = client.get("/search?q=a")
     assert (answer.status, "another model" in answer.message) == (503, True)
 

@@ -18,6 +18,7 @@ from pyarrow.parquet import read_table, write_table
 
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.shards.embeddings import fingerprint_at, read_embeddings
+from numpyclip.shards.image_columns import NAMES
 from numpyclip.shards.manifest import NAME, Manifest, claim
 from numpyclip.shards.parquet_parts import write_parquet
 from numpyclip.shards.part import Kind, OutputRow
@@ -34,7 +35,7 @@ VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)
 
 def row(n: int) -> OutputRow:
     """One of which each tenth has an error."""
-    return OutputRow(f"{n}.jpg", *((None, {"n": n}, "no image") if n % 10 == 9 else (VECTORS[n], {"n": n}, None)))
+    return OutputRow(f"/{n}.jpg", *((None, {"n": n}, "no image") if n % 10 == 9 else (VECTORS[n], {"n": n}, None)))
 
 
 def rows(start: int, stop: int) -> list[OutputRow]:
@@ -59,7 +60,9 @@ def everything(place: str, *options: Any) -> tuple[list[str], Any, dict[str, lis
     """What is read, put together."""
     found = list(read_embeddings(place, *options))
     assert all(len(keys) == len(embeddings) <= 256 for keys, embeddings, _ in found)
-    columns = {name: [value for _, _, some in found for value in some[name]] for name in found[0][2]}
+    columns = {
+        name: [value for _, _, some in found for value in some[name]] for name in found[0][2] if name not in NAMES
+    }
     return [key for keys, _, _ in found for key in keys], np.concatenate([each for _, each, _ in found]), columns
 
 
@@ -76,7 +79,7 @@ def test_what_is_written_is_read_bit_for_bit(
     else:
         ObjectStore(monkeypatch)
     keys, embeddings, columns = everything(written(place, layout), "images", DIM)
-    assert keys == [f"{n}.jpg" for n in GOOD]
+    assert keys == [f"/{n}.jpg" for n in GOOD]
     np.testing.assert_array_equal(embeddings, VECTORS[GOOD])
     assert columns == {"n": GOOD}
     assert everything(place)[0] == keys
@@ -87,7 +90,7 @@ def test_what_is_written_is_read_bit_for_bit(
 def test_other_programs_read_the_folder(tmp_path: Path) -> None:
     dataset = pyarrow.dataset.dataset(written(str(tmp_path / "out")), format="parquet")
     found = dataset.to_table(filter=pyarrow.dataset.field("error").is_null())
-    assert found["key"].to_pylist() == [f"{n}.jpg" for n in GOOD]
+    assert found["key"].to_pylist() == [f"/{n}.jpg" for n in GOOD]
     assert dataset.count_rows() == 600
 
 
@@ -116,13 +119,40 @@ def test_names_that_are_no_text_come_back(tmp_path: Path, layout: Any) -> None:
     destination = open_destination(str(tmp_path), layout, "float32", DIM, "images")
     destination.write(0, [OutputRow(name, VECTORS[0], {}, None) for name in names])
     keys, _, columns = everything(str(tmp_path))
-    assert (keys, columns) == (names, {})
+    assert (keys, columns) == ([f"{Path.cwd()}/{name}" for name in names], {})
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_relative_paths_begin_where_they_were_embedded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: Any
+) -> None:
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "there")
+    destination = open_destination(str(tmp_path / "out"), layout, "float32", DIM, "images")
+    names = ["a.jpg", "0.tar/s/a", "/b.jpg", "s3://b/c.jpg"]
+    destination.write(0, [OutputRow(name, VECTORS[0], {}, None) for name in names])
+    monkeypatch.chdir(tmp_path)
+    there = f"{tmp_path}/there"
+    assert everything(str(tmp_path / "out"))[0] == [f"{there}/a.jpg", f"{there}/0.tar/s/a", "/b.jpg", "s3://b/c.jpg"]
+
+
+def test_whole_paths_tell_nothing_of_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(str(tmp_path / "out"))
+    assert b"numpyclip.folder" not in (tmp_path / "out" / "part-00000.parquet").read_bytes()
+
+
+def test_a_part_is_read_alone(tmp_path: Path) -> None:
+    destination = open_destination(str(tmp_path), "parquet", "float32", DIM, "texts", '{"weights": "0a"}')
+    destination.write(0, [OutputRow("a.txt/0", VECTORS[0], {"caption": "a dog"}, None)])
+    part = str(tmp_path / "part-00000.parquet")
+    assert fingerprint_at(part) == '{"weights": "0a"}'
+    assert everything(part, "texts")[0] == ["a dog"]
 
 
 def test_parts_in_flight_are_not_read(tmp_path: Path) -> None:
     place = written(str(tmp_path / "out"), "clip-retrieval")
     (tmp_path / "out" / "metadata" / "metadata_0000.parquet").unlink()  # as of a run that was killed
-    assert everything(place)[0] == [f"{n}.jpg" for n in GOOD if n >= 300]
+    assert everything(place)[0] == [f"/{n}.jpg" for n in GOOD if n >= 300]
 
 
 def test_embeddings_of_a_destination_within_are_not_its_own(tmp_path: Path) -> None:
@@ -142,7 +172,7 @@ def test_a_single_file_tells_what_it_is_of(tmp_path: Path, monkeypatch: pytest.M
             some = iter(rows(0, 300))
             assert write_parquet(place, some, "float32", DIM, '{"weights": "0a"}', kind) == 300
             keys, embeddings, _ = everything(place, kind)
-            assert keys == [f"{n}.jpg" for n in range(300) if n % 10 != 9]
+            assert keys == [f"/{n}.jpg" for n in range(300) if n % 10 != 9]
             np.testing.assert_array_equal(embeddings, VECTORS[GOOD[:270]])
             assert fingerprint_at(place) == '{"weights": "0a"}'
     assert list(read_embeddings(place, "images")) == []
@@ -154,7 +184,7 @@ def test_a_single_file_tells_what_it_is_of(tmp_path: Path, monkeypatch: pytest.M
 def test_errors_alone_are_no_embeddings(tmp_path: Path) -> None:
     some = [OutputRow(str(n), None, {}, "no") for n in range(300)] + [row(0)]
     open_destination(str(tmp_path), "parquet", "float32", DIM, "images").write(0, some)
-    assert everything(str(tmp_path), "images", DIM)[0] == ["0.jpg"]
+    assert everything(str(tmp_path), "images", DIM)[0] == ["/0.jpg"]
 
 
 def table(**columns: Any) -> Callable[[Path], object]:

@@ -36,9 +36,9 @@ def test_bytes_are_images_and_other_columns_are_carried_along(tmp_path: Path) ->
     path = write(tmp_path, {"Image": [b"A", None, b""], "label": [1, 2, None], "key": ["x", "y", "z"]})
     rows = read(path)
     assert [(row.key, row.content) for row in rows] == [
-        ("a.parquet/0", b"A"),
-        ("a.parquet/1", None),
-        ("a.parquet/2", None),
+        (f"{path}/0", b"A"),
+        (f"{path}/1", None),
+        (f"{path}/2", None),
     ]
     assert [row.columns for row in rows] == [
         {"label": label, "key": key} for label, key in ((1, "x"), (2, "y"), (None, "z"))
@@ -49,12 +49,12 @@ def test_bytes_are_images_and_other_columns_are_carried_along(tmp_path: Path) ->
 def test_hugging_face_images_are_bytes_or_paths(tmp_path: Path) -> None:
     (tmp_path / "b.jpg").write_bytes(b"B")
     images = [{"bytes": b"A", "path": "a.jpg"}, {"bytes": None, "path": "b.jpg"}, {"bytes": None, "path": None}, None]
-    rows = read(write(tmp_path, {"image": images}))
+    rows = read(path := write(tmp_path, {"image": images}))
     assert [(row.key, row.content) for row in rows] == [
-        ("a.parquet/0", b"A"),
-        ("b.jpg", str(tmp_path / "b.jpg")),
-        ("a.parquet/2", None),
-        ("a.parquet/3", None),
+        (f"{path}/0", b"A"),
+        (str(tmp_path / "b.jpg"), str(tmp_path / "b.jpg")),
+        (f"{path}/2", None),
+        (f"{path}/3", None),
     ]
     assert [row.columns.get("path") for row in rows] == ["a.jpg", "b.jpg", None, None]
 
@@ -65,7 +65,8 @@ def test_paths_and_urls_are_keys(tmp_path: Path, store: ObjectStore, monkeypatch
     store.put("memory://data/in/b.jpg", b"B")
     table = {"URL": ["b.jpg", "memory://data/in/b.jpg", "memory://none.jpg", "file:///etc/passwd", None]}
     rows = read(store.put("memory://data/in/a.parquet", parquet(table)))
-    assert [row.key for row in rows] == [*table["URL"][:4], "a.parquet/4"]
+    places = ["memory://data/in/b.jpg", *table["URL"][1:4], "memory://data/in/a.parquet/4"]
+    assert [row.key for row in rows] == places
     assert [row.content for row in rows] == [b"B", b"B", None, None, None]
     assert "there is no such file" in str(rows[2].error)
     assert "file:///etc/passwd: is not opened; expected a URL of one of http, https" in str(rows[3].error)
@@ -78,8 +79,8 @@ def test_texts_are_captions_in_the_output(tmp_path: Path) -> None:
     path = write(tmp_path, {"TEXT": ["a dog", None], "caption": [1, 2], "image": [b"A", b"B"]})
     rows = read(path, TEXTS)
     assert [(row.key, row.content, row.columns) for row in rows] == [
-        ("a.parquet/0", "a dog", {"caption": "a dog", "source_caption": 1}),
-        ("a.parquet/1", None, {"source_caption": 2}),
+        (f"{path}/0", "a dog", {"caption": "a dog", "source_caption": 1}),
+        (f"{path}/1", None, {"source_caption": 2}),
     ]
     assert str(rows[1].error).endswith("a.parquet/1: has no text.")
 
@@ -195,7 +196,7 @@ def test_parts_are_row_groups(tmp_path: Path) -> None:
     runs = list(row_groups(str(path), ReadOptions("images", rows=10)))
     assert runs == [(0, 3, 12), (3, 6, 12), (6, 7, 1)]
     rows = [row for start, stop, _ in runs for row in read(path, start=start, stop=stop)]
-    assert [row.key for row in rows] == [f"a.parquet/{number}" for number in range(25)]
+    assert [row.key for row in rows] == [f"{path}/{number}" for number in range(25)]
     assert [row.content for row in rows] == [b"%d" % number for number in range(25)]
     assert list(row_groups(str(write(tmp_path, {"image": pyarrow.array([], pyarrow.binary())})), IMAGES)) == []
 
@@ -210,7 +211,7 @@ def test_a_damaged_row_group_is_a_row_and_the_next_is_read(tmp_path: Path) -> No
     path = tmp_path / "a.parquet"
     path.write_bytes(data)
     rows = read(path)
-    assert [row.key for row in rows] == [f"a.parquet/{number}" for number in (0, 1, 2, 3, 4, 8, 9, 10, 11)]
+    assert [row.key for row in rows] == [f"{path}/{number}" for number in (0, 1, 2, 3, 4, 8, 9, 10, 11)]
     assert [row.content for row in rows if row.error is None] == contents[:4] + contents[8:]
     assert "a.parquet: rows 4 to 7 are damaged" in str(rows[4].error)
 

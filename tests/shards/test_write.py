@@ -18,6 +18,7 @@ import pyarrow.ipc
 from pyarrow.parquet import ParquetFile, read_table
 
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
+from numpyclip.shards.image_columns import NAMES
 from numpyclip.shards.part import OutputRow
 from numpyclip.shards.write import open_destination
 
@@ -55,7 +56,7 @@ def columns(place: Path, *values: Any) -> list[Any]:
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_a_part_has_a_row_for_each_input_in_order(tmp_path: Path, dtype: Any) -> None:
     table = written(tmp_path / "out", rows(5), dtype)
-    assert table.column_names == ["key", "embedding", "error", "caption"]
+    assert table.column_names == ["key", "embedding", "error", *NAMES, "caption"]
     assert table.schema.field("embedding").type == pyarrow.list_(getattr(pyarrow, dtype)(), DIM)
     assert table["key"].to_pylist() == [each.key for each in rows(5)]
     assert table["error"].to_pylist() == [None, None, "cannot be read", None, None]
@@ -141,11 +142,13 @@ def test_types_that_differ_between_batches_agree_in_the_file(
 
 
 def test_carried_columns_do_not_replace_those_of_the_program(tmp_path: Path) -> None:
-    some = [OutputRow("a.jpg", row("a").embedding, {"key": 1, "source_key": 2, "error": "3", "embedding": 4}, None)]
-    table = written(tmp_path / "out", some)
+    carried = {"key": 1, "source_key": 2, "error": "3", "embedding": 4, "sha256": "of a download"}
+    table = written(tmp_path / "out", [OutputRow("a.jpg", row("a").embedding, carried, None)])
     assert {name: table[name][0].as_py() for name in table.column_names if name != "embedding"} == {
         "key": "a.jpg",
         "error": None,
+        **dict.fromkeys(NAMES),
+        "source_sha256": "of a download",
         "source_key": 1,
         "source_source_key": 2,
         "source_error": "3",
@@ -162,7 +165,7 @@ def test_names_that_are_no_text_are_kept_as_bytes(tmp_path: Path) -> None:
 
 def test_a_sample_cannot_make_any_number_of_columns(tmp_path: Path) -> None:
     destination = open_destination(str(tmp_path / "out"), "parquet", "float32", DIM, "images")
-    with pytest.raises(InputError, match=r"have 1203 columns, such as '1199'; expected at most 1000\. Choose which"):
+    with pytest.raises(InputError, match=r"have 1211 columns, such as '1199'; expected at most 1000\. Choose which"):
         destination.write(0, [OutputRow("a", None, {str(n): n for n in range(1200)}, "no")])
     assert list((tmp_path / "out").iterdir()) == []
 

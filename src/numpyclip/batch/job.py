@@ -33,6 +33,8 @@ class Job:
         Of images.
     truncate : bool
         Truncate texts that are too long; otherwise they are errors.
+    fingerprint : str or None
+        Of the model, as JSON, to be recorded in parts; None if it is not known yet.
     """
 
     model: str
@@ -44,6 +46,7 @@ class Job:
     batch_size: int = 32
     decoding: DecodeOptions = DRAFT
     truncate: bool = False
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -127,6 +127,7 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
     reading = ReadOptions(kind, options.column, options.columns, limit=options.limit)
     job = _job(os.fspath(model), os.fspath(destination), reading, options)
     parts = plan(sources, reading, options.lists, on_error=options.on_error)
+    job = replace(job, fingerprint=load_model(job.model, job.load_options).fingerprint.to_json())
     mine = _share(parts, options.shard)
     missing = _missing(job, parts, mine)
     meter = Meter(missing, options.progress)
@@ -190,10 +191,10 @@ def _missing(job: Job, parts: list[Part], mine: list[Part]) -> list[Part]:
     present(model.config.vision if kind == "images" else model.config.text, kind)
     embed_dim = model.config.embed_dim
     destination = open_destination(job.destination, job.layout, job.dtype, embed_dim, kind)
-    fingerprint, digest = model.fingerprint.to_json(), digest_of(parts)
+    fingerprint, recorded = str(job.fingerprint), _recorded(job, model)
     claim(
         job.destination,
-        Manifest(job.layout, kind, job.dtype, embed_dim, fingerprint, _recorded(job, model), len(parts), digest),
+        Manifest(job.layout, kind, job.dtype, embed_dim, fingerprint, recorded, len(parts), digest_of(parts)),
     )
     done = destination.done()
     return [part for part in mine if part.number not in done]

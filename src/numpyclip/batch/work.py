@@ -63,7 +63,8 @@ def embed_part(job: Job, part: Part, report: Report | None = None) -> PartSummar
     """
     start = time.perf_counter()
     model = load_model(job.model, job.load_options)
-    destination = open_destination(job.destination, job.layout, job.dtype, model.config.embed_dim, job.reading.kind)
+    kind, embed_dim = job.reading.kind, model.config.embed_dim
+    destination = open_destination(job.destination, job.layout, job.dtype, embed_dim, kind, job.fingerprint)
     embedded = _embed(model, read_part(part, job.reading), job)
     if report is not None:
         embedded = _reported(embedded, job.batch_size, lambda rows: report(part.number, rows))
@@ -88,7 +89,8 @@ def share_weights(job: Job) -> None:
 
 def _embed(model: CLIP, rows: Iterable[Row], job: Job) -> Iterator[OutputRow]:
     if job.reading.kind == "images":
-        return embed_images(model, rows, PictureReader(model.preprocess, job.decoding), job.batch_size)
+        read = PictureReader(model.preprocess, job.decoding, with_metadata=True)
+        return embed_images(model, rows, read, job.batch_size)
     return embed_texts(model, rows, job.batch_size, truncate=job.truncate)
 
 
@@ -129,7 +131,7 @@ def embed_images(
             error = NotFinite(f"{row.key}: {NOT_FINITE}")
         if error is not None:
             handle(error)
-        yield OutputRow(row.key, record.embedding, row.columns, None if error is None else str(error))
+        yield OutputRow(row.key, record.embedding, row.columns, None if error is None else str(error), record.extra)
 
 
 def embed_texts(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from numpyclip.cli.inputs import Reporter, progress, say_left_out, texts_in
 from numpyclip.cli.options import add_decoding_option, add_file_options, decode_options
 from numpyclip.cli.outputs import print_columns, print_json, say
+from numpyclip.cli.parts import shard
 from numpyclip.cli.stores import (
     add_store_options,
     dimensions,
@@ -76,6 +77,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
     action.add_argument(
         "--import", metavar="FOLDER", dest="source", help="add such embeddings, or those of `embed`; also from a URL"
     )
+    command.add_argument(
+        "--shard", type=shard, metavar="I/N", help="--import only files whose number modulo N is I, from 0"
+    )
     action.add_argument("--graph", action="store_true", help="build an HNSW index: for millions, not quite exact")
     action.add_argument("--no-graph", action="store_true", help="remove it")
     action.add_argument("--check", action="store_true", help="find what is damaged, and repair it")
@@ -92,6 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.index.where import existing_folder
 
     needs_no_model = _without_model(arguments)
+    if arguments.shard is not None and arguments.source is None:
+        raise InputError("--shard: is only for --import.")
     adds_otherwise = arguments.texts is not None or arguments.source is not None
     if arguments.items and (needs_no_model or arguments.check or arguments.migrate or adds_otherwise):
         raise InputError(f"{arguments.items[0]}: FOLDER cannot be combined with this option.")
@@ -162,7 +168,13 @@ def _import(arguments: argparse.Namespace, index: Index) -> int:
     from numpyclip.index.importing import import_embeddings
 
     report = Reporter()
-    new = import_embeddings(index, arguments.source, lambda steps: progress(steps, "batch", printing=False), report)
+    new = import_embeddings(
+        index,
+        arguments.source,
+        lambda files: progress(files, "file", printing=False),
+        report,
+        arguments.shard or (0, 1),
+    )
     if index.store.model_name is None and (found := index.store.fingerprint):  # new, and of precisions that are mixed
         remember_model(arguments, index.store, found)
     _say(arguments, {"imported": new, "unreadable": report.count}, f"{new} imported")

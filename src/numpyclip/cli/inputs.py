@@ -159,13 +159,13 @@ class Embedder:
         self._model = model
         self._arguments = arguments
 
-    def embed_images(self, rows: Iterable[Row]) -> Iterator[OutputRow]:
+    def embed_images(self, rows: Iterable[Row], *, with_metadata: bool = False) -> Iterator[OutputRow]:
         """Embed rows of images, or take embeddings from an index; one row for each, in order."""
         from numpyclip.batch.work import embed_images
         from numpyclip.pipeline import PictureReader
 
         with known_embeddings(self._arguments, self._model) as known:
-            read = PictureReader(self._model.preprocess, decode_options(self._arguments), known)
+            read = PictureReader(self._model.preprocess, decode_options(self._arguments), known, with_metadata)
             yield from self.counted(embed_images(self._model, rows, read, self._arguments.batch_size, self.report))
 
     def counted(self, rows: Iterable[OutputRow]) -> Iterator[OutputRow]:

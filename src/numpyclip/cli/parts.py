@@ -30,7 +30,7 @@ def add_parts_options(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--shard",
-        type=_shard,
+        type=shard,
         metavar="I/N",
         help="only parts whose number modulo N is I, from 0: for job arrays, which share the output",
     )
@@ -159,7 +159,8 @@ class _Display:
             self._bar.close()
 
 
-def _shard(text: str) -> tuple[int, int]:
+def shard(text: str) -> tuple[int, int]:
+    """Read I/N."""
     found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
     if found is None or int(found[1]) >= int(found[2]):
         raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 0 to N - 1, such as 0/8")

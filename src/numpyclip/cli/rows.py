@@ -39,7 +39,10 @@ class EmbeddedRows(Embedder):
     def __iter__(self) -> Iterator[OutputRow]:
         """Iterate over rows."""
         rows = islice(self._rows(), self._arguments.limit)
-        yield from self.embed_images(rows) if self._options.kind == "images" else self._embed_texts(rows)
+        if self._options.kind == "images":
+            yield from self.embed_images(rows, with_metadata=self._keeps_errors)
+        else:
+            yield from self._embed_texts(rows)
         say_left_out(self._left_out, self.report.count)
 
     def _embed_texts(self, rows: Iterable[Row]) -> Iterator[OutputRow]:

@@ -86,8 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
         matches = _chosen(arguments, result)
     for match in matches:
         _print(arguments, match)
-        if protocol and match.path is not None:
-            _show(match.path, protocol, decode_options(arguments, draft=True))
+        if protocol and match.file is not None:
+            _show(match.file, protocol, decode_options(arguments, draft=True))
     if matches and arguments.sheet is not None:
         _draw(arguments.sheet, matches, decode_options(arguments, draft=True))
     return 0 if matches else 1
@@ -154,7 +154,8 @@ def _show(path: str, protocol: str, options: DecodeOptions) -> None:
 def _draw(output: Path, matches: list[Match], options: DecodeOptions) -> None:
     from numpyclip.viz.contact_sheet import contact_sheets
 
-    tiles = [(match.path, f"{Path(match.path).name}\n{match.score:.2f}") for match in matches if match.path]
+    named = [(match.file or match.path, match) for match in matches]  # a place that is no file is crossed out
+    tiles = [(path, f"{Path(path).name}\n{match.score:.2f}") for path, match in named if path]
     (page,) = contact_sheets(tiles, columns=5, rows=-(-len(tiles) // 5), options=options)
     with atomic_file(output) as file:
         page.save(file, "PNG")

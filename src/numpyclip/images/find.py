@@ -81,6 +81,14 @@ class FileState:
             raise PictureError(f"{os.fsdecode(path)}: cannot be read ({reason}).") from error
         return cls(found.st_size, found.st_mtime_ns)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether there is a file: what an index knows by a URL, or in an archive or a table, is none here."""
+        return self.size >= 0
+
+
+NO_FILE = FileState(-1, 0)
+
 
 def find_pictures(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],

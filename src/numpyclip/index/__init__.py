@@ -3,8 +3,9 @@
 `Index` is the way in, and `Store` what keeps it.
 """
 
+from numpyclip.images.exif import Exif
 from numpyclip.index.index import Index
-from numpyclip.index.records import Exif, Match
+from numpyclip.index.records import Match
 from numpyclip.index.repair import check_index
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.where import Where

@@ -34,7 +34,8 @@ def drop_damaged(connection: Connection, vectors: Vectors) -> list[str]:
     connection.execute(f"DELETE FROM files WHERE picture {without}", space)
     connection.execute(f"DELETE FROM vectors WHERE side = 'pictures' AND item {without}", space)
     if lost := connection.execute(f"DELETE FROM pictures WHERE id {without}", space).rowcount:
-        problems.append(f"pictures without a sound embedding: {lost}; `numpyclip index` embeds them again")
+        again = "`numpyclip index` embeds them again, or --import adds them"
+        problems.append(f"pictures without a sound embedding: {lost}; {again}")
     sql = (
         "SELECT count(*) FROM texts WHERE id NOT IN (SELECT item FROM vectors WHERE generation = ? AND side = 'texts')"
     )

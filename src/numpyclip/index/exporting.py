@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from numpyclip.atomic import atomic_folder
 from numpyclip.errors import InputError, StoreError
+from numpyclip.images.metadata import ImageMetadata
 from numpyclip.index.records import Match, Modality
 from numpyclip.index.store import Store
 from numpyclip.shards.embeddings import FINGERPRINT_FILE
@@ -66,14 +67,13 @@ def _export(folder: Path, modality: Modality, matches: Iterable[Match]) -> int:
 def _row(match: Match) -> OutputRow:
     if match.path is None:
         return OutputRow(match.text or "", match.embedding, {"caption": match.text}, None)
-    exif = match.exif
-    assert exif is not None
+    state, *others = match.states
+    assert match.exif is not None and state.digest is not None
     columns: dict[str, Any] = {
         "copies": [os.fsencode(copy) for copy in match.copies],
+        "copies_size": [other.size for other in others],
+        "copies_mtime_ns": [other.mtime_ns for other in others],
         "date": match.date,
-        "width": exif.width,
-        "height": exif.height,
-        "latitude": exif.latitude,
-        "longitude": exif.longitude,
     }
-    return OutputRow(match.path, match.embedding, columns, None)
+    metadata = ImageMetadata(state.digest, match.exif, state if state.is_here else None)
+    return OutputRow(match.path, match.embedding, columns, None, metadata)

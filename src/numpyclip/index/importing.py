@@ -4,48 +4,73 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, PictureError
-from numpyclip.images.find import FileState
+from numpyclip.images.exif import Exif
+from numpyclip.images.find import NO_FILE, FileState
+from numpyclip.images.metadata import ImageMetadata
 from numpyclip.images.open import file_content
-from numpyclip.index.exif import read_exif
 from numpyclip.index.index import Index
 from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.store import Store
-from numpyclip.index.where import absolute
+from numpyclip.index.where import absolute, is_path
 from numpyclip.model.ops import Array
-from numpyclip.shards.embeddings import fingerprint_at, missing_parts, read_embeddings
+from numpyclip.remote import is_url
+from numpyclip.runtime.prefetch import read_ahead
+from numpyclip.shards import image_columns
+from numpyclip.shards.embeddings import (
+    EmbeddingFile,
+    embedding_files,
+    fingerprint_at,
+    missing_parts,
+    read_embeddings,
+    read_file,
+)
+from numpyclip.shards.places import ARCHIVES, LISTS, PARQUET
+
+_Report: TypeAlias = Callable[[str], object]
 
 _ASKED = 3  # pictures that are embedded again, where nothing says which model embeddings are of
+_LOOKED_FOR = 1000  # pictures whose files may be there for that
 _WRITTEN = 1000  # files at least, in one transaction
 _SAME = 0.99  # cosine of a picture's embeddings: rounded to float16 and decoded at another size it is more
+_COPIES = ("copies", "copies_size", "copies_mtime_ns")  # columns of `index --export`
 
 
 def import_embeddings(
     index: Index,
     place: str | os.PathLike[str],
-    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
-    report: Callable[[str], object] = lambda problem: None,
+    progress: Callable[[list[EmbeddingFile]], Iterable[EmbeddingFile]] = iter,
+    report: _Report = lambda problem: None,
+    shard: tuple[int, int] = (0, 1),
 ) -> int:
     """Add embeddings from files, as `numpyclip.shards.embeddings` reads them, without computing them again.
 
-    Images are known by their files, which are read, but not decoded; where these are not there, they are left out.
-    What an index has already stays as it is. `progress` is given the numbers of rows of all batches; `report` is called
-    for each image whose file cannot be read, and if parts are missing.
+    Images are known by the SHA-256, size and modification time that are recorded with their embeddings: no image is
+    read, whether it is here or elsewhere. The next update embeds those that have changed since. Where nothing is
+    recorded, images are read, but not decoded, and left out if they are not there; those at URLs, or in archives or
+    tables, are known by the SHA-256 of their place. What an index has already stays as it is.
 
     Parameters
     ----------
     index : Index
     place : str or path
         A folder, a .parquet file, or a URL of either.
-    progress, report : callable, optional
+    progress : callable, optional
+        Given the files of embeddings, iterates over them.
+    report : callable, optional
+        Called for each image whose file cannot be read, and if parts are missing.
+    shard : pair of int, default=(0, 1)
+        ``(i, n)``: import only the files whose number modulo n is i. Where a database has many writers, as PostgreSQL
+        has, several such imports can run at the same time.
 
     Returns
     -------
@@ -62,56 +87,108 @@ def import_embeddings(
         If pyarrow, or the package for a URL, is not installed.
     """
     place = os.fspath(place)
+    share, shares = shard
+    if not 0 <= share < shares:
+        raise InputError(f"shard is {shard}; expected a number from 0, and how many there are, such as (0, 8).")
     precision = _check_model(index, place)
     if missing := missing_parts(place):
         report(f"{place}: {missing} of its parts are not there yet; what is there is imported.")
-    dimensions = index.model.config.embed_dim
-    new = 0
-
-    def batches() -> Iterator[int]:
-        nonlocal new
-        changes = Changes()
-        for paths, embeddings, columns in read_embeddings(place, "images", dimensions):
-            _add_pictures(changes, _with_copies(paths, columns), embeddings, report)
-            if len(changes.filed) >= _WRITTEN:
-                new += index.store.write(changes)
-                changes = Changes()
-            yield len(paths)
-        new += index.store.write(changes)
-        for texts, embeddings, _ in read_embeddings(place, "texts", dimensions):
-            new += _add_texts(index.store, texts, embeddings)
-            yield len(texts)
-
+    files = embedding_files(place)[share::shares]
     with index.adding():
         index.begin(precision)
-        for done in progress(batches()):
-            del done
-    return new
+        return sum(_import(index, progress(files), report))
 
 
-def _add_pictures(
-    changes: Changes, paths: Iterable[list[str]], embeddings: Array, report: Callable[[str], object]
-) -> None:
-    """Add images, each with the paths of all its files."""
-    for files, embedding in zip(paths, embeddings, strict=True):
-        for path in files:
-            try:
-                path = absolute(path)
-                state = FileState.of(path)
-                with file_content(path) as data:
-                    digest = hashlib.sha256(data).digest()
-                    if digest not in changes.pictures:
-                        changes.pictures[digest] = NewPicture(read_exif(data, path), embedding)
-                changes.filed.append(Filed(path, state, digest))
-            except PictureError as error:
+def _import(index: Index, files: Iterable[EmbeddingFile], report: _Report) -> Iterator[int]:
+    """Add what is in files; yield how much of it is new, some thousand at a time: files may have few."""
+    store, changes = index.store, Changes()
+    for found, embeddings in read_ahead(_read_files(files, index.model.config.embed_dim, report)):
+        if isinstance(found, _Texts):
+            yield _add_texts(store, found.texts, embeddings)
+            continue
+        _add_pictures(store, changes, found, embeddings)
+        if len(changes.filed) >= _WRITTEN:
+            yield store.write(changes)
+            changes = Changes()
+    yield store.write(changes)
+
+
+_Image: TypeAlias = "list[tuple[str, ImageMetadata]]"  # all its paths
+
+
+class _Texts(NamedTuple):
+    texts: list[str]
+
+
+def _read_files(
+    files: Iterable[EmbeddingFile], embed_dim: int, report: _Report
+) -> Iterator[tuple[_Texts | list[_Image], Array]]:
+    for file in files:
+        if file.kind == "texts":
+            yield from ((_Texts(texts), embeddings) for texts, embeddings, _ in read_file(file, embed_dim, ()))
+        else:
+            for paths, embeddings, columns in read_file(file, embed_dim, (*image_columns.NAMES, *_COPIES)):
+                yield list(_images(paths, columns, report)), embeddings
+
+
+def _images(paths: Sequence[str], columns: Mapping[str, Sequence[Any]], report: _Report) -> Iterator[_Image]:
+    """Iterate over images, each with all paths that are recorded, or can be read."""
+    found = image_columns.image_metadata(columns, len(paths))
+    copies = zip(*(columns.get(name, [None] * len(paths)) for name in _COPIES), strict=True)
+    for path, metadata, others in zip(paths, found, copies, strict=True):
+        places = [(path, metadata), *_copies(metadata, *others)]
+        known = ((place, each or _read(place, report)) for place, each in _checked(places, report))
+        yield [(place, each) for place, each in known if each is not None]
+
+
+def _checked(
+    places: Iterable[tuple[str, ImageMetadata | None]], report: _Report
+) -> Iterator[tuple[str, ImageMetadata | None]]:
+    for path, metadata in places:
+        if is_path(path):
+            yield absolute(path), metadata
+        else:
+            report(f"{path!r:.100}: is no path of a file.")
+
+
+def _copies(
+    metadata: ImageMetadata | None, paths: Any, sizes: Any, times: Any
+) -> Iterator[tuple[str, ImageMetadata | None]]:
+    """Iterate over the copies of an image that an index has exported."""
+    if not paths:
+        return
+    names = [os.fsdecode(path) for path in paths if isinstance(path, str | bytes)] if isinstance(paths, list) else []
+    if metadata is None or not all(isinstance(each, list) and len(each) == len(names) for each in (sizes, times)):
+        yield from ((name, None) for name in names)
+        return
+    for name, size, mtime_ns in zip(names, sizes, times, strict=True):
+        is_sound = type(size) is int and type(mtime_ns) is int and -(1 << 63) <= mtime_ns < 1 << 63
+        yield name, replace(metadata, state=FileState(size, mtime_ns) if size >= 0 else None) if is_sound else None
+
+
+def _read(path: str, report: _Report) -> ImageMetadata | None:
+    """Read an image of which nothing is recorded, or identify it by its place if that is no file here."""
+    if not is_url(path):
+        try:
+            state = FileState.of(path)
+            with file_content(path) as data:
+                return ImageMetadata.of(data, path, state)
+        except PictureError as error:
+            folders = os.path.dirname(path).lower().split(os.sep)
+            if not any(folder.endswith((*ARCHIVES, PARQUET, LISTS)) for folder in folders):
                 report(str(error))
+                return None
+    return ImageMetadata(hashlib.sha256(os.fsencode(path)).digest(), Exif(0, 0))
 
 
-def _with_copies(paths: list[str], columns: dict[str, list[Any]]) -> Iterator[list[str]]:
-    copies = columns.get("copies", [None] * len(paths))
-    for path, others in zip(paths, copies, strict=True):
-        found = others if isinstance(others, list) else []
-        yield [path, *(os.fsdecode(each) for each in found if isinstance(each, str | bytes))]
+def _add_pictures(store: Store, changes: Changes, images: list[_Image], embeddings: Array) -> None:
+    """Add images that are not there by the same paths."""
+    there = store.paths_of([metadata.digest for places in images for _, metadata in places])
+    for places, embedding in zip(images, embeddings, strict=True):
+        for path, metadata in places:
+            if path not in there.get(metadata.digest, ()):
+                changes.filed.append(Filed(path, metadata.state or NO_FILE, metadata.digest))
+                changes.pictures.setdefault(metadata.digest, NewPicture(metadata.exif, embedding))
 
 
 def _add_texts(store: Store, texts: list[str], embeddings: Array) -> int:
@@ -153,10 +230,13 @@ def _check_model(index: Index, place: str) -> str | None:
 
 
 def _checkable(index: Index, place: str) -> Iterator[float]:
+    looked_for = 0
     for paths, embeddings, _ in read_embeddings(place, "images", index.model.config.embed_dim):
         for path, embedding in zip(paths, embeddings, strict=True):
             with suppress(PictureError):
                 yield float(index.model.embed_images(path)[0] @ embedding)
+        if (looked_for := looked_for + len(paths)) >= _LOOKED_FOR:
+            break
     for texts, embeddings, _ in read_embeddings(place, "texts", index.model.config.embed_dim):
         for text, embedding in zip(texts, embeddings, strict=True):
             yield float(index.model.embed_texts(text, truncate=True)[0] @ embedding)

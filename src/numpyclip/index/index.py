@@ -264,7 +264,7 @@ class Index:
         (nearest,) = self.store.search(modality, queries, count, where)
         if not is_text or modality == "texts":
             return SearchResult(nearest)
-        cutoff = self.background.cutoff(self.store.counts(where).pictures)
+        cutoff = self.background.cutoff(self.store.count_searched(where))
         if not nearest:
             return SearchResult(nearest, cutoff)
         embeddings = np.stack([match.embedding for match in nearest])

@@ -11,7 +11,7 @@ from itertools import islice
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import PictureError
 from numpyclip.images.find import FileState
-from numpyclip.index.rows import storable
+from numpyclip.index.picture_rows import storable
 from numpyclip.index.store import Store
 from numpyclip.index.where import absolute
 from numpyclip.model.ops import Array

@@ -34,7 +34,8 @@ def migrate(
     Raises
     ------
     InputError
-        If the store has embeddings of this model already.
+        If the store has embeddings of this model already, or of images that are no files here, which could not be read
+        again.
     StoreError
         If it has none.
     """
@@ -42,6 +43,11 @@ def migrate(
         raise StoreError(f"{store.place}: holds no embeddings yet; there is nothing to migrate.")
     if store.fingerprint == model.fingerprint:
         raise InputError(f"{store.place}: holds embeddings of this model; there is nothing to migrate.")
+    if (path := store.no_file()) is not None:
+        raise InputError(
+            f"{store.place}: holds images that are no files here and cannot be read again, such as {path}. Embed them "
+            "with the other model by `numpyclip embed images`, and import that into a new index."
+        )
     store.start_migration(model.fingerprint, model.config.embed_dim)
     while texts := store.pending_texts(batch_size):
         numbers, contents = zip(*texts, strict=True)

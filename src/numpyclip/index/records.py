@@ -5,32 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
+from numpyclip.images.exif import Exif
 from numpyclip.images.find import FileState
 from numpyclip.model.ops import Array
 
 Modality: TypeAlias = Literal["pictures", "texts"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
-
-
-@dataclass(frozen=True)
-class Exif:
-    """Size of a picture, and what its EXIF data says.
-
-    Attributes
-    ----------
-    width, height : int
-        In pixels, with the EXIF orientation applied.
-    taken : str or None
-        Local date and time, ``2024-05-01T12:30:00``.
-    latitude, longitude : float or None
-        In degrees, north and east positive.
-    """
-
-    width: int
-    height: int
-    taken: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +25,8 @@ class NewPicture:
 class Filed:
     """A file as it was found, and the picture in it."""
 
-    path: str  # absolute
-    state: FileState
+    path: str  # absolute, or a URL; also within an archive or a table
+    state: FileState  # `NO_FILE` if it is none on this machine
     digest: bytes | None  # SHA-256 of its content, which tells renamed files and copies; None with a problem
     problem: str | None = None  # why it cannot be read as a picture
     tried_with: str | None = None  # versions and limits; with others it is retried, with None always
@@ -73,9 +53,10 @@ class Match:
         Of its embedding and the query's.
     embedding : ndarray of shape (embed_dim,), dtype=float32
     path : str or None
-        Of a picture; the first in order, if there are copies.
+        Of a picture; the first in order, if there are copies. What was imported may have a URL, or a place within an
+        archive or a table.
     copies : tuple of str
-        Other files with the same content.
+        Other paths with the same content.
     date : str or None
         EXIF's, else that of the file.
     exif : Exif or None
@@ -83,6 +64,8 @@ class Match:
         Of a text.
     probability : float or None
         Of a match; known if the query is a text and pictures are searched.
+    states : tuple of FileState
+        Of `path` and `copies`.
     """
 
     id: int
@@ -94,6 +77,13 @@ class Match:
     exif: Exif | None = None
     text: str | None = None
     probability: float | None = None
+    states: tuple[FileState, ...] = field(default=(), repr=False)
+
+    @property
+    def file(self) -> str | None:
+        """The first of its paths that is a file on this machine."""
+        here = (path for path, state in zip((self.path, *self.copies), self.states, strict=False) if state.is_here)
+        return next(here, None)
 
     @property
     def score(self) -> float:

@@ -11,7 +11,7 @@ from numpyclip.errors import MissingPackageError
 from numpyclip.index.database import Damage
 from numpyclip.index.database.schema import APPLICATION_ID, VERSION
 from numpyclip.index.database.sql import meta, set_meta
-from numpyclip.index.database.sqlite import SQLiteDatabase, unsound_pages
+from numpyclip.index.database.sqlite import SQLiteConnection, SQLiteDatabase, unsound_pages
 from numpyclip.index.open_store import is_address, open_store
 from numpyclip.index.salvage import check_rows, copy_sound, is_damage
 from numpyclip.index.store import Store
@@ -120,7 +120,7 @@ def _salvage(database: SQLiteDatabase, damage: str) -> str:
     shards = shard_files(folder)
     counts: dict[str, int] = {}
 
-    def fill(new: sqlite3.Connection) -> None:
+    def fill(new: SQLiteConnection) -> None:
         if database.file.is_file():
             with database.reading() as old:
                 copy_sound(old, new)
@@ -139,5 +139,5 @@ def _salvage(database: SQLiteDatabase, damage: str) -> str:
     update = "numpyclip index" if counts["folders"] else "numpyclip index FOLDER"
     return (
         f"{database.file.name} {damage}{f'; it is now {kept}' if kept else ''}. Kept are {counts['folders']} folders, "
-        f"{counts['texts']} texts and {counts['vectors']} embeddings; `{update}` embeds the rest"
+        f"{counts['texts']} texts and {counts['vectors']} embeddings; `{update}` embeds the rest, or --import adds it"
     )

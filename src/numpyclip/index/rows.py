@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-import datetime
 import glob
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import NoneType
 from typing import Any
 
-from numpyclip.errors import InputError
-from numpyclip.images.find import FileState
+from numpyclip.images.exif import Exif
 from numpyclip.index.database import Connection, Damage
-from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, insert, one_of
-from numpyclip.index.records import Counts, Exif, Filed, Match, Modality
+from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, one_of
+from numpyclip.index.picture_rows import files_of
+from numpyclip.index.records import Counts, Match, Modality
 from numpyclip.index.vectors import Found, Space
 from numpyclip.index.where import EVERYWHERE, Where
 from numpyclip.runtime.chunks import batched
 
 _TEXT, _NUMBER, _FLOAT = (str, NoneType), (int, NoneType), (float, NoneType)  # or nothing
 _EXIF = (int, int, _TEXT, _FLOAT, _FLOAT)  # types of the columns
-_PICTURES = {
-    "digest": "bytea",
-    "width": "integer",
-    "height": "integer",
-    "taken": "text",
-    "latitude": "double precision",
-    "longitude": "double precision",
-}
-_FILES = {
-    "directory": "bytea",
-    "name": "bytea",
-    "size": "bigint",
-    "mtime_ns": "bigint",
-    "date": "text",
-    "picture": "bigint",
-    "problem": "text",
-    "cause": "text",
-}
-_FIRST_MOMENT, _LAST_MOMENT = "0001-01-01T00:00:00", "9999-12-31T23:59:59"
+_COUNTED = 10_000  # files, to tell how many are searched
 
 
 def counts(connection: Connection, where: Where) -> Counts:
@@ -51,6 +32,15 @@ def counts(connection: Connection, where: Where) -> Counts:
         f"(SELECT count(*) FROM files WHERE picture IS NULL) FROM files WHERE {condition}"
     )
     return Counts(*connection.execute(sql, values).fetchone())
+
+
+def count_searched(connection: Connection, where: Where) -> int:
+    """Count the pictures that a search with `where` compares; if there are many, about."""
+    condition, values = conditions(where)
+    some = f"SELECT picture FROM files WHERE {condition} LIMIT ?"
+    sql = f"SELECT count(*), count(DISTINCT picture) FROM ({some}) AS counted"
+    files, pictures = connection.execute(sql, (*values, _COUNTED)).fetchone()
+    return max(connection.estimate(where), pictures) if files == _COUNTED else int(pictures)
 
 
 def folders_in(connection: Connection) -> dict[str, tuple[str, ...]]:
@@ -85,8 +75,7 @@ def put_folder(connection: Connection, folder: str, ignore: Sequence[str] | None
     """Add a folder, or change what is ignored in it; with None it is forgotten, and ignored by folders above it."""
     path = os.fsencode(folder)
     connection.execute("DELETE FROM folders WHERE path = ?", (path,))
-    row = (path, json.dumps(ignore))
-    insert(connection, "folders", {"path": "bytea", "ignored": "text"}, [row], "DO NOTHING")
+    connection.insert("folders", ("path", "ignored"), [(path, json.dumps(ignore))], "DO NOTHING")
 
 
 def forget_folder(connection: Connection, folder: str) -> int:
@@ -101,84 +90,11 @@ def forget_folder(connection: Connection, folder: str) -> int:
     return forgotten
 
 
-def put_pictures(connection: Connection, pictures: Mapping[bytes, Exif]) -> None:
-    """Add pictures by their digests; those that are there stay as they are."""
-    rows = [
-        (digest, exif.width, exif.height, exif.taken, exif.latitude, exif.longitude)
-        for digest, exif in pictures.items()
-    ]
-    insert(connection, "pictures", _PICTURES, rows, "DO NOTHING")
-
-
-def pictures_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, tuple[int, str | None]]:
-    """Look up the numbers of pictures, and when they were taken; those that are not there are left out."""
-    found: dict[bytes, tuple[int, str | None]] = {}
-    for some in batched(digests, MOST_VALUES):
-        rows = connection.execute(f"SELECT digest, id, taken FROM pictures WHERE digest {one_of(len(some))}", some)
-        found.update(
-            (digest, (number, taken)) for digest, number, taken in (checked(row, bytes, int, _TEXT) for row in rows)
-        )
-    return found
-
-
-def put_files(connection: Connection, filed: Iterable[Filed], key: str) -> None:
-    """Add files, or change what is known of them; `key` is what is unique in the table.
-
-    Raises
-    ------
-    InputError
-        If a picture is not there.
-    """
-    filed = list(filed)
-    digests = {file.digest for file in filed if file.problem is None and file.digest is not None}
-    pictures = pictures_of(connection, digests)
-    rows = dict(_row_of(file, pictures) for file in filed)
-    update = ", ".join(f"{column} = excluded.{column}" for column in list(_FILES)[2:])
-    written = [(*key_of_file, *row) for key_of_file, row in rows.items()]
-    insert(connection, "files", _FILES, written, f"({key}) DO UPDATE SET {update}")
-
-
-def _row_of(
-    filed: Filed, pictures: Mapping[bytes, tuple[int, str | None]]
-) -> tuple[tuple[bytes, bytes], tuple[object, ...]]:
-    """Return the key of a file, and what is known of it."""
-    picture, taken, problem = None, None, None
-    if filed.problem is not None:
-        problem = _printable(filed.problem)
-    elif filed.digest is None or (found := pictures.get(filed.digest)) is None:
-        raise InputError(f"{filed.path}: no picture has its digest; write the picture together with its file.")
-    else:
-        picture, taken = found
-    state = storable(filed.state)
-    date = taken or _local_time(filed.state.mtime_ns)
-    return key_of(filed.path), (state.size, state.mtime_ns, date, picture, problem, filed.tried_with)
-
-
-def storable(state: FileState) -> FileState:
-    """Return a state as it comes back from a store: of a modification time after the year 2262, the last 64 bits."""
-    return FileState(state.size, (state.mtime_ns + (1 << 63)) % (1 << 64) - (1 << 63), state.digest)
-
-
-def files_in(connection: Connection, directory: str) -> dict[str, FileState]:
-    """Return the files directly in a folder, by name."""
-    sql = "SELECT name, size, mtime_ns, digest FROM files LEFT JOIN pictures ON id = picture WHERE directory = ?"
-    found = connection.execute(sql, (os.fsencode(directory),))
-    rows = (checked(row, bytes, int, int, (bytes, NoneType)) for row in found)
-    return {os.fsdecode(name): FileState(size, mtime_ns, digest) for name, size, mtime_ns, digest in rows}
-
-
-def unreadable_in(connection: Connection, directory: str) -> dict[str, str | None]:
-    """Return the files directly in a folder that could not be read, by name, and what each was tried with."""
-    sql = "SELECT name, cause FROM files WHERE directory = ? AND picture IS NULL"
-    rows = (checked(row, bytes, _TEXT) for row in connection.execute(sql, (os.fsencode(directory),)))
-    return {os.fsdecode(name): tried_with for name, tried_with in rows}
-
-
 def put_texts(connection: Connection, texts: Iterable[str]) -> dict[str, int]:
     """Add texts, unless they are there, and return their numbers."""
     written = {bytes_of(text): text for text in texts}
     by_digest = {hashlib.sha256(data).digest(): data for data in written}
-    insert(connection, "texts", {"digest": "bytea", "text": "bytea"}, list(by_digest.items()), "DO NOTHING")
+    connection.insert("texts", ("digest", "text"), list(by_digest.items()), "DO NOTHING")
     numbers: dict[str, int] = {}
     for some in batched(by_digest, MOST_VALUES):
         rows = connection.execute(f"SELECT digest, id FROM texts WHERE digest {one_of(len(some))}", some)
@@ -227,37 +143,6 @@ def text_of(data: bytes | str) -> str:
         raise Damage(f"holds {data!r:.60}, which is no text") from error
 
 
-def _printable(problem: str) -> str:
-    """Return a message as every database takes it: of a path, lone surrogates and NUL as escape sequences."""
-    return problem.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
-
-
-def key_of(path: str) -> tuple[bytes, bytes]:
-    """Split a path into the primary key of `files`."""
-    directory, name = os.path.split(path)
-    return os.fsencode(directory), os.fsencode(name)
-
-
-def path_of(directory: bytes, name: bytes) -> str:
-    """Join what `key_of` has split."""
-    return os.path.join(os.fsdecode(directory), os.fsdecode(name))
-
-
-def files_of(connection: Connection, pictures: Sequence[int], where: Where = EVERYWHERE) -> dict[int, list[Any]]:
-    """Return the files of pictures, in order: path and date, then what `Exif` consists of."""
-    condition, values = conditions(where)
-    found: dict[int, list[Any]] = {picture: [] for picture in pictures}
-    for some in batched(pictures, MOST_VALUES):
-        sql = (
-            "SELECT picture, directory, name, date, width, height, taken, latitude, longitude FROM files "
-            f"JOIN pictures ON id = picture WHERE picture {one_of(len(some))} AND {condition} ORDER BY directory, name"
-        )
-        for row in connection.execute(sql, (*some, *values)):
-            picture, directory, name, *known = checked(row, int, bytes, bytes, str, *_EXIF)
-            found[picture].append((path_of(directory, name), *known))
-    return found
-
-
 def matches(
     connection: Connection, modality: Modality, found: Iterable[Found], where: Where = EVERYWHERE
 ) -> Iterator[Match]:
@@ -272,8 +157,11 @@ def matches(
     files = files_of(connection, numbers, where)
     for number, cosine, embedding in found:
         if files[number]:
-            (path, date, *exif), *copies = files[number]
-            yield Match(number, cosine, embedding, path, tuple(copy for copy, *_ in copies), date, Exif(*exif))
+            (path, _, date, *exif), *copies = files[number]
+            states = tuple(state for _, state, *_ in files[number])
+            yield Match(
+                number, cosine, embedding, path, tuple(copy for copy, *_ in copies), date, Exif(*exif), states=states
+            )
 
 
 def _texts_of(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
@@ -286,13 +174,6 @@ def _texts_of(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
     return texts
 
 
-def drop_picture(connection: Connection, number: int) -> None:
-    """Remove a picture, with its files and embeddings."""
-    connection.execute("DELETE FROM files WHERE picture = ?", (number,))
-    connection.execute("DELETE FROM vectors WHERE side = 'pictures' AND item = ?", (number,))
-    connection.execute("DELETE FROM pictures WHERE id = ?", (number,))
-
-
 def pending(connection: Connection, space: Space, column: str, n: int) -> list[Any]:
     """Return the numbers of some pictures or texts without an embedding, and the bytes in a column."""
     sql = (
@@ -300,11 +181,3 @@ def pending(connection: Connection, space: Space, column: str, n: int) -> list[A
         "(SELECT 1 FROM vectors WHERE generation = ? AND side = ? AND item = id) ORDER BY id LIMIT ?"
     )
     return [checked(row, int, bytes) for row in connection.execute(sql, (*space, n))]
-
-
-def _local_time(mtime_ns: int) -> str:
-    """Format a modification time as EXIF data does the time when a picture was taken, in the years that this has."""
-    try:
-        return datetime.datetime.fromtimestamp(mtime_ns // 10**9).isoformat()  # local time, as EXIF's
-    except (OverflowError, OSError, ValueError):  # a file system with nonsense in it
-        return _FIRST_MOMENT if mtime_ns < 0 else _LAST_MOMENT

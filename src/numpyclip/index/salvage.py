@@ -19,6 +19,7 @@ from numpyclip.errors import InputError
 from numpyclip.index import rows
 from numpyclip.index.database import Damage
 from numpyclip.index.database.sql import checked, set_meta
+from numpyclip.index.database.sqlite import SQLiteConnection
 from numpyclip.index.records import MODALITIES
 from numpyclip.index.vectors.memory_mapped import MOST_ROWS
 from numpyclip.index.vectors.shards import VECTOR_DTYPES
@@ -74,7 +75,7 @@ def check_rows(connection: sqlite3.Connection) -> None:
         raise Damage("does not say of which model its embeddings are")
 
 
-def copy_sound(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
+def copy_sound(old: sqlite3.Connection, new: SQLiteConnection) -> None:
     """Copy what is sound to a database without rows."""
     old.text_factory = lambda data: data.decode("utf-8", "replace")
     for name, table in _TABLES.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -11,9 +10,9 @@ import numpy as np
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, StoreError
 from numpyclip.images.find import FileState
-from numpyclip.index import generations, rows
+from numpyclip.index import generations, picture_rows, rows
 from numpyclip.index.database import Connection, Database
-from numpyclip.index.database.sql import below, checked, generation, meta, set_meta
+from numpyclip.index.database.sql import checked, generation, meta, set_meta
 from numpyclip.index.drop_damaged import drop_damaged
 from numpyclip.index.generations import following, searched
 from numpyclip.index.records import MODALITIES, Changes, Counts, Match, Modality
@@ -109,31 +108,39 @@ class Store:
             return rows.forget_folder(connection, folder)
 
     def directories(self, folder: str) -> list[str]:
-        """List the folder and those below it in which there are files."""
-        condition, values = below(folder)
+        """List the folder and those below it in which there are files of this machine."""
         with self._database.reading() as connection:
-            found = connection.execute(f"SELECT DISTINCT directory FROM files WHERE {condition}", values)
-            return [os.fsdecode(*checked(row, bytes)) for row in found]
+            return picture_rows.directories_in(connection, folder)
 
     def files(self, directory: str) -> dict[str, FileState]:
         """Return the files directly in a folder, by name."""
         with self._database.reading() as connection:
-            return rows.files_in(connection, directory)
+            return picture_rows.files_in(connection, directory)
 
     def unreadable(self, directory: str) -> dict[str, str | None]:
         """Return the files directly in a folder that could not be read, by name, and what each was tried with."""
         with self._database.reading() as connection:
-            return rows.unreadable_in(connection, directory)
+            return picture_rows.unreadable_in(connection, directory)
 
     def knows(self, digest: bytes) -> bool:
         """Tell whether a picture with this content has an embedding."""
         with self._database.reading() as connection:
-            return bool(rows.pictures_of(connection, [digest]))
+            return bool(picture_rows.pictures_of(connection, [digest]))
+
+    def paths_of(self, digests: Sequence[bytes]) -> dict[bytes, set[str]]:
+        """Look up where pictures are, by the SHA-256 of their files; those that are not there are left out."""
+        with self._database.reading() as connection:
+            return picture_rows.paths_of(connection, digests)
+
+    def no_file(self) -> str | None:
+        """Return the path of a picture that is no file on this machine, such as a URL, if there is one."""
+        with self._database.reading() as connection:
+            return picture_rows.no_file(connection)
 
     def embeddings_of(self, digests: Sequence[bytes]) -> dict[bytes, Array]:
         """Look up embeddings (embed_dim,) of pictures by the SHA-256 of their files; those without one are left out."""
         with self._database.reading() as connection:
-            known = rows.pictures_of(connection, digests)
+            known = picture_rows.pictures_of(connection, digests)
             numbers = {number: digest for digest, (number, _) in known.items()}
             found = self._vectors.take(connection, searched(connection, "pictures"), list(numbers))
         return {numbers[number]: embedding for number, embedding in found.items()}
@@ -141,13 +148,13 @@ class Store:
     def write(self, changes: Changes) -> int:
         """Apply changes, and return how many pictures are new; InputError if a file's digest is of no picture."""
         with self._database.transaction() as connection:
-            rows.put_pictures(connection, {digest: picture.exif for digest, picture in changes.pictures.items()})
-            found = rows.pictures_of(connection, changes.pictures)
+            picture_rows.put_pictures(connection, changes.pictures)
+            found = picture_rows.pictures_of(connection, changes.pictures)
             embeddings = {number: changes.pictures[digest].embedding for digest, (number, _) in found.items()}
             new = self._add(connection, searched(connection, "pictures"), embeddings)
-            gone = sorted(map(rows.key_of, changes.forgotten))
+            gone = sorted(map(picture_rows.key_of, changes.forgotten))
             connection.executemany("DELETE FROM files WHERE directory = ? AND name = ?", gone)
-            rows.put_files(connection, changes.filed, self._database.key_of_files)
+            picture_rows.put_files(connection, changes.filed, found)
             return new
 
     def write_texts(self, texts: Sequence[str], embeddings: Array) -> None:
@@ -168,13 +175,16 @@ class Store:
         with self._database.reading() as connection:
             return rows.counts(connection, where)
 
+    def count_searched(self, where: Where = EVERYWHERE) -> int:
+        """Count the pictures that a search with `where` compares: of more than 10,000 files about, for it is fast."""
+        with self._database.reading() as connection:
+            return rows.count_searched(connection, where)
+
     def problems(self) -> Iterator[tuple[str, str]]:
         """Iterate over files that cannot be read, each with the reason."""
-        sql = "SELECT directory, name, problem FROM files WHERE picture IS NULL ORDER BY directory, name"
         with self._database.reading() as connection:
-            found = [checked(row, bytes, bytes, str) for row in connection.execute(sql)]
-        for directory, name, problem in found:
-            yield rows.path_of(directory, name), problem
+            found = picture_rows.problems(connection)
+        yield from found
 
     def search(self, modality: Modality, queries: Array, n: int, where: Where = EVERYWHERE) -> list[list[Match]]:
         """Find for each query (m, embed_dim) the nearest; exact, unless there is an HNSW index."""
@@ -218,7 +228,7 @@ class Store:
         """Return some pictures without an embedding of the next model: number, digest and paths."""
         with self._database.reading() as connection:
             pending = rows.pending(connection, following(connection, "pictures"), "digest", n)
-            files = rows.files_of(connection, [number for number, _ in pending])
+            files = picture_rows.files_of(connection, [number for number, _ in pending])
             return [(number, digest, [path for path, *_ in files[number]]) for number, digest in pending]
 
     def pending_texts(self, n: int, *, migrating: bool = True) -> list[tuple[int, str]]:
@@ -234,13 +244,14 @@ class Store:
         """Add embeddings of pictures or texts that are in the index, of the next model or of this one."""
         with self._database.transaction() as connection:
             space = following(connection, modality) if migrating else searched(connection, modality)
+            connection.lock(modality, numbers)  # other writers may have found the same without an embedding
             self._add(connection, space, dict(zip(numbers, embeddings, strict=True)))
 
     def drop_pictures(self, numbers: Sequence[int]) -> None:
         """Remove pictures whose files cannot be read any more."""
         with self._database.transaction() as connection:
             for number in numbers:
-                rows.drop_picture(connection, number)
+                picture_rows.drop_picture(connection, number)
 
     def finish_migration(self) -> None:
         """Replace the embeddings that are searched by those of the next model."""

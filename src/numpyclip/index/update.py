@@ -13,12 +13,12 @@ from typing import TypeAlias
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.images.decode_options import DecodeOptions
+from numpyclip.images.exif import Exif, read_exif
 from numpyclip.images.find import IGNORED, FileState, is_ignored, walk
 from numpyclip.images.open import file_content
 from numpyclip.index.decoders import decoders
-from numpyclip.index.exif import read_exif
-from numpyclip.index.records import Changes, Exif, Filed, NewPicture
-from numpyclip.index.rows import storable
+from numpyclip.index.picture_rows import storable
+from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.store import Store
 from numpyclip.pipeline import Embedded, Reading, iter_embeddings
 from numpyclip.runtime.finite import NOT_FINITE, NotFinite
@@ -113,11 +113,14 @@ class Updater:
             ]
             self._report.unchanged += len(files) - len(new)
             changed += new
-            gone += [os.path.join(directory, name) for name in known if name not in files]
+            gone += [
+                os.path.join(directory, name) for name, state in known.items() if name not in files and state.is_here
+            ]
         kept = [other for other in apart if _is_within(other, folder) and not reaches(folder, ignore, other)]
         for directory in self._store.directories(folder):
             if directory not in visited and not any(_is_within(directory, other) for other in kept):
-                gone += [os.path.join(directory, name) for name in self._store.files(directory)]
+                known = self._store.files(directory)
+                gone += [os.path.join(directory, name) for name, state in known.items() if state.is_here]
         if gone and not found:
             self._problem(
                 f"{folder}: holds no pictures now, and {len(gone)} of it are in the index, which stay there (is a disk "

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from numpyclip.errors import InputError
+from numpyclip.remote import is_url
 
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}(:\d{2}(:\d{2})?)?)?)?)?", re.ASCII)
 _FIRST_MOMENT = "0001-01-01T00:00:00"  # completes the beginning of a date
@@ -20,7 +21,8 @@ class Where:
     Attributes
     ----------
     folder : str or None
-        Those in this folder and below it. A relative path is made absolute; symbolic links are not resolved.
+        Those in this folder, archive, table or URL, and below it. A relative path is made absolute; symbolic links are
+        not resolved.
     after, before : str or None
         Those with a date (EXIF's, else the file's modification time) not before `after`, and before `before`: ``2024``,
         ``2024-05`` or any longer beginning of ``2024-05-01T12:30:00``. A ``datetime.date`` or ``datetime`` becomes one,
@@ -53,8 +55,14 @@ EVERYWHERE = Where()
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
-    """Return the path by which an index knows a file or folder: absolute, normalised, symbolic links not resolved."""
-    written = os.path.abspath(os.fsdecode(path))
+    """Return the path by which an index knows a file or folder: absolute, normalised, symbolic links not resolved.
+
+    A URL stays as it is, but for a slash at its end.
+    """
+    path = os.fsdecode(path)
+    if is_url(path):
+        return path.removesuffix("/")
+    written = os.path.abspath(path)
     return re.sub(r"^//+", "/", written) if os.sep == "/" else written  # POSIX lets two slashes at the start stand
 
 
@@ -69,7 +77,10 @@ def is_path(path: str | os.PathLike[str]) -> bool:
 def existing_folder(path: str | os.PathLike[str]) -> str:
     """Return the absolute path of a folder; InputError if it is none."""
     if not (is_path(path) and os.path.isdir(path)):
-        raise InputError(f"{os.fsdecode(path)}: is no folder; expected one with pictures in it.")
+        name = os.fsdecode(path)
+        if is_url(name):
+            raise InputError(f"{name}: is a URL. Run `numpyclip embed images` on it, then `index --import`.")
+        raise InputError(f"{name}: is no folder; expected one with pictures in it.")
     return absolute(path)
 
 

@@ -1,10 +1,10 @@
 """Prefetching: the next items are computed on threads while the caller uses the last one."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, wait
 from itertools import islice
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from numpyclip.runtime.threads import done, submit
 
@@ -33,3 +33,16 @@ def prefetch(
     finally:  # after an error, or if no more are needed
         for future in begun:
             future.cancel()
+
+
+def read_ahead(items: Iterable[_T]) -> Generator[_T, None, None]:
+    """Iterate over items, of which the next one is computed on a thread while the caller uses the last one."""
+    iterator, end = iter(items), object()
+    begun: Future[object] = submit(next, iterator, end)
+    try:
+        while (item := begun.result()) is not end:
+            begun = submit(next, iterator, end)
+            yield cast("_T", item)
+    finally:  # after an error, or if no more are needed
+        begun.cancel()
+        wait([begun])

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from numpyclip.index.exif import read_exif
+from numpyclip.images.exif import read_exif
 from numpyclip.server.body_parsing import parse_json_body
 from numpyclip.server.request_parsing import form_fields, shown
 from numpyclip.server.responses import JSONResponse, bad_request

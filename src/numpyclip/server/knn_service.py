@@ -102,12 +102,15 @@ async def _query(service: Service, fields: Fields) -> Array:
 
 
 def _metadata(match: Match, options: DecodeOptions) -> dict[str, Any]:
-    """Return the fields that clip-retrieval's clients show: a caption, or a thumbnail in base64."""
+    """Return the fields that clip-retrieval's clients show: a caption, a thumbnail in base64, or an image's own URL."""
     if match.path is None:
         return {"caption": match.text}
+    if match.file is None:
+        is_web = match.path.lower().startswith(("http://", "https://"))
+        return {"image_path": match.path, **({"url": match.path} if is_web else {})}
     fields: dict[str, Any] = {"image_path": match.path, "url": f"/thumbnails/{match.id}"}
     with contextlib.suppress(PictureError):  # the file is gone
-        fields["image"] = base64.b64encode(thumbnail_bytes(match.path, _THUMBNAIL_SIZE, options)).decode("ascii")
+        fields["image"] = base64.b64encode(thumbnail_bytes(match.file, _THUMBNAIL_SIZE, options)).decode("ascii")
     return fields
 
 

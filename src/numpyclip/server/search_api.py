@@ -97,12 +97,13 @@ async def thumbnail(request: Request) -> Response:
     if not is_row_id(row_id):
         raise HTTPException(404, f"{row_id:.60} is not the ID of an image.")
     match = await service.run_in_thread(service.indexed_image, int(row_id))
-    assert match.path is not None
+    if match.file is None:
+        raise HTTPException(404, f"{match.path}: is no file on this server, which fetches no images: no thumbnail.")
     version = _version(match)
     headers = {"ETag": f'"{version}-{size}"', "Cache-Control": "private, max-age=3600"}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    data = await service.decode(request.app.state.thumbnails.get, match.path, size, version)
+    data = await service.decode(request.app.state.thumbnails.get, match.file, size, version)
     return Response(data, media_type="image/jpeg", headers=headers)
 
 
@@ -133,6 +134,7 @@ def _to_json(match: Match) -> dict[str, object]:
     fields = match.to_dict()
     if match.path is not None:
         fields["name"] = os.path.basename(match.path)  # noqa: PTH119  the path may be of another operating system
+    if match.file is not None:
         fields["thumbnail"] = f"/thumbnails/{match.id}?v={_version(match)}"
     return fields
 

@@ -19,7 +19,8 @@ from typing import IO
 import numpy as np
 
 from numpyclip.remote import join, listing, remove
-from numpyclip.shards.key_columns import name_columns, text_column
+from numpyclip.shards.image_columns import image_columns, image_types
+from numpyclip.shards.key_columns import folder_of, name_columns, text_column
 from numpyclip.shards.new_file import make_folder, new_file, numbered_files
 from numpyclip.shards.part import Kind, OutputRow
 from numpyclip.shards.spool import Spool, batches
@@ -59,7 +60,7 @@ class ClipRetrievalParts:
         text, key, vectors = pyarrow.string(), KEYS[self.kind], FOLDERS[self.kind]
         waiting = join(self.place, "metadata")
         with (
-            Spool(waiting, {key: text}, [f"{key}_bytes"]) as metadata,
+            Spool(waiting, {key: text, **image_types(self.kind)}, [f"{key}_bytes"]) as metadata,
             Spool(waiting, {"key": text, "error": text}, ["key_bytes"]) as errors,
         ):
             with suppress(_NoEmbeddings), self._new(vectors, vectors, number) as file:
@@ -105,7 +106,10 @@ class ClipRetrievalParts:
 
     def _add(self, metadata: Spool, rows: Sequence[OutputRow]) -> None:
         if self.kind == "images":
-            metadata.add(name_columns(KEYS["images"], [row.key for row in rows]), [row.columns for row in rows])
+            paths = [row.key for row in rows]
+            own = name_columns(KEYS["images"], paths) | image_columns(rows, self.kind)
+            metadata.add(own, [row.columns for row in rows])
+            metadata.metadata |= folder_of(paths)
         else:
             texts = text_column([row.columns.get(KEYS["texts"]) for row in rows])
             carried = [{name: row.columns[name] for name in row.columns if name != KEYS["texts"]} for row in rows]

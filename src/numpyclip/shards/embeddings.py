@@ -6,16 +6,16 @@ untrusted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.remote import base_name, exists, is_url, join, listing, read_bytes
 from numpyclip.shards.clip_retrieval_parts import FOLDERS, KEYS, complete_parts
-from numpyclip.shards.key_columns import names_in
+from numpyclip.shards.key_columns import names_in, whole_paths
 from numpyclip.shards.manifest import read_manifest
 from numpyclip.shards.new_file import numbered_files
 from numpyclip.shards.npy_stream import NpyStream
@@ -40,6 +40,14 @@ _MOST = 1 << 20  # bytes of a fingerprint
 _UNIT = 1e-6  # that lengths of float32 embeddings are off 1, at most
 
 
+class EmbeddingFile(NamedTuple):
+    """A file of embeddings, with what they are of."""
+
+    kind: Kind
+    vectors: str | None  # the embeddings, if they are apart
+    table: str
+
+
 def read_embeddings(place: str, kind: Kind | None = None, embed_dim: int | None = None) -> Iterator[Embeddings]:
     """Iterate over embeddings, of unit length, some hundred at a time, with what is known of each.
 
@@ -57,7 +65,7 @@ def read_embeddings(place: str, kind: Kind | None = None, embed_dim: int | None 
     Yields
     ------
     keys : list of str
-        Paths, URLs or names of images; or texts themselves.
+        Paths or URLs of images, also within archives and tables; or texts themselves.
     embeddings : ndarray of shape (n_keys, embed_dim), dtype=float32
     columns : dict of str to list
         What is carried along, by column.
@@ -69,18 +77,25 @@ def read_embeddings(place: str, kind: Kind | None = None, embed_dim: int | None 
     MissingPackageError
         If a package for the place is not installed.
     """
-    need_pyarrow(place)
-    for found, vectors, table in _files(place):
-        if kind in (None, found):
-            read = _read_parquet(table, found) if vectors is None else _read_pair(vectors, table, found)
-            for keys, embeddings, columns in read:
-                if kept := [number for number, key in enumerate(keys) if key]:
-                    _check_dimensions(embeddings.shape[1], embed_dim, vectors or table)
-                    yield (
-                        [str(keys[number]) for number in kept],
-                        _unit(embeddings[kept], vectors or table),
-                        {name: [values[number] for number in kept] for name, values in columns.items()},
-                    )
+    for file in embedding_files(place):
+        if kind in (None, file.kind):
+            yield from read_file(file, embed_dim)
+
+
+def read_file(
+    file: EmbeddingFile, embed_dim: int | None = None, columns: Container[str] | None = None
+) -> Iterator[Embeddings]:
+    """Iterate over the embeddings of one file as `read_embeddings` does, with some columns only, or all."""
+    kind, vectors, table = file
+    read = _read_parquet(table, kind, columns) if vectors is None else _read_pair(file, columns)
+    for keys, embeddings, carried in read:
+        if kept := [number for number, key in enumerate(keys) if key]:
+            _check_dimensions(embeddings.shape[1], embed_dim, vectors or table)
+            yield (
+                [str(keys[number]) for number in kept],
+                _unit(embeddings[kept], vectors or table),
+                {name: [values[number] for number in kept] for name, values in carried.items()},
+            )
 
 
 def _check_dimensions(found: int, expected: int | None, place: str) -> None:
@@ -96,7 +111,8 @@ def fingerprint_at(place: str) -> str | None:
         return manifest.fingerprint
     file = join(place, FINGERPRINT_FILE)
     if not exists(file):
-        return None
+        parts = numbered_files(listing(place), part_name)
+        return _recorded(parts[min(parts)])[1] if parts else None
     try:
         return read_bytes(file, _MOST).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -112,21 +128,21 @@ def missing_parts(place: str) -> int:
     return manifest.parts - sum(number < manifest.parts for number in done)
 
 
-def _files(place: str) -> list[tuple[Kind, str | None, str]]:
-    """List files: what they are of, embeddings if these are apart, and the table."""
+def embedding_files(place: str) -> list[EmbeddingFile]:
+    """List the files of a place, always in the same order; see `read_embeddings` for what is raised."""
+    need_pyarrow(place)
     if _is_file(place):
-        return [(_recorded(place)[0], None, place)]
+        return [EmbeddingFile(_recorded(place)[0], None, place)]
     manifest = read_manifest(place)
-    if manifest is None or manifest.layout == "parquet":
-        kind: Kind = "images" if manifest is None else manifest.kind
-        if parts := numbered_files(listing(place), part_name):
-            return [(kind, None, parts[number]) for number in sorted(parts)]
-    found: list[tuple[Kind, str | None, str]]
+    is_parquet = manifest is None or manifest.layout == "parquet"
+    if is_parquet and (parts := numbered_files(listing(place), part_name)):
+        kind = _recorded(parts[min(parts)])[0] if manifest is None else manifest.kind
+        return [EmbeddingFile(kind, None, parts[number]) for number in sorted(parts)]
     if manifest is None:
         folders = (place, join(place, "texts"))  # the latter is of an exported index
-        found = [(each, *pair) for folder in folders for each in FOLDERS for pair in _pairs(folder, each)]
+        found = [EmbeddingFile(each, *pair) for folder in folders for each in FOLDERS for pair in _pairs(folder, each)]
     else:
-        found = [(manifest.kind, *pair) for pair in _complete_pairs(place, manifest.kind)]
+        found = [EmbeddingFile(manifest.kind, *pair) for pair in _complete_pairs(place, manifest.kind)]
     if not found:
         raise InputError(
             f"{place}: has neither part-*.parquet nor img_emb/*.npy and metadata/*.parquet; expected what "
@@ -175,28 +191,33 @@ def _sorted(folder: str, suffix: str) -> list[str]:
     return sorted((place for place in listing(folder) if place.endswith(suffix)), key=number)
 
 
-def _read_pair(vectors: str, table: str, kind: Kind) -> Iterator[_Read]:
+def _read_pair(pair: EmbeddingFile, columns: Container[str] | None) -> Iterator[_Read]:
+    kind, vectors, table = pair
     key = KEYS[kind]
-    with NpyStream(vectors) as stream, open_parquet(table) as file:
+    with NpyStream(str(vectors)) as stream, open_parquet(table) as file:
         if file.metadata.num_rows != stream.rows:
             raise InputError(
                 f"{table}: has {file.metadata.num_rows} rows, and {vectors} {stream.rows}; expected as many."
             )
-        for batch in _batches(file, table, key):
-            yield names_in(batch, key), stream.read(batch.num_rows), _carried(batch, key)
+        for batch in _batches(file, table, key, columns=columns):
+            keys = _keys(batch, key, file, kind)
+            yield keys, stream.read(batch.num_rows), _carried(batch, key, columns)
 
 
-def _read_parquet(place: str, kind: Kind) -> Iterator[_Read]:
+def _read_parquet(place: str, kind: Kind, columns: Container[str] | None) -> Iterator[_Read]:
     with open_parquet(place) as file:
         key = KEYS["texts"] if kind == "texts" and KEYS["texts"] in file.schema_arrow.names else "key"
-        for batch in _batches(file, place, key, "embedding"):
+        for batch in _batches(file, place, key, "embedding", columns=columns):
             if "error" in batch.schema.names:
                 batch = batch.filter(batch.column("error").is_null())
             batch = batch.filter(batch.column("embedding").is_valid())
-            yield names_in(batch, key), _lists(batch.column("embedding"), place), _carried(batch, key)
+            keys = _keys(batch, key, file, kind)
+            yield keys, _lists(batch.column("embedding"), place), _carried(batch, key, columns)
 
 
-def _batches(file: ParquetFile, place: str, key: str, *needed: str) -> Iterator[RecordBatch]:
+def _batches(
+    file: ParquetFile, place: str, key: str, *needed: str, columns: Container[str] | None
+) -> Iterator[RecordBatch]:
     """Iterate over rows; InputError if a column is not there, or the file is damaged."""
     from pyarrow import types
 
@@ -210,16 +231,28 @@ def _batches(file: ParquetFile, place: str, key: str, *needed: str) -> Iterator[
     if not any(test(kind) for test in (types.is_string, types.is_large_string, types.is_null)):
         raise InputError(f"{place}: the column {key} is of type {kind!s:.60}; expected text.")
     try:
-        yield from file.iter_batches(_ROWS, use_threads=False)
+        own = _own(key)
+        wanted = None if columns is None else [name for name in names if name in own or name in columns]
+        yield from file.iter_batches(_ROWS, columns=wanted, use_threads=False)
     except NumPyCLIPError:
         raise
     except Exception as error:  # pyarrow's, of every kind
         raise InputError(f"{place}: cannot be read ({error!s:.200}).") from error
 
 
-def _carried(batch: RecordBatch, key: str) -> dict[str, list[Any]]:
-    own = (key, f"{key}_bytes", "embedding", "error")
-    return {name: column_values(batch.column(name)) for name in batch.schema.names if name not in own}
+def _keys(batch: RecordBatch, key: str, file: ParquetFile, kind: Kind) -> list[str | None]:
+    names = names_in(batch, key)
+    return whole_paths(names, file.schema_arrow.metadata) if kind == "images" else names
+
+
+def _own(key: str) -> tuple[str, ...]:
+    return (key, f"{key}_bytes", "embedding", "error")
+
+
+def _carried(batch: RecordBatch, key: str, columns: Container[str] | None) -> dict[str, list[Any]]:
+    own = _own(key)
+    names = (name for name in batch.schema.names if name not in own and (columns is None or name in columns))
+    return {name: column_values(batch.column(name)) for name in names}
 
 
 def _lists(column: Array, place: str) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from typing import IO
 
 from numpyclip.errors import InputError
 from numpyclip.escaping import column_text
-from numpyclip.remote import base_name, open_stream
+from numpyclip.remote import open_stream, without_secrets
 from numpyclip.shards.columns import CAPTION
 from numpyclip.shards.fetch import fetched, located
 from numpyclip.shards.part import Kind, Part, ReadOptions, Row
@@ -89,12 +89,12 @@ def printed_path(text: str) -> str:
 
 
 def _row(source: str, offset: int, line: bytes | None, kind: Kind) -> Row:
-    where = f"{base_name(source)}/{offset}"
+    where = f"{without_secrets(source)}/{offset}"
     try:
         text = decoded(source, offset, line, kind)
     except InputError as error:
         return Row(where, None, {}, str(error))
     if kind == "images":
-        path = printed_path(text)
-        return Row(path, located(path, source), {})
+        place = located(printed_path(text), source)
+        return Row(place, place, {})
     return Row(where, text, {CAPTION: text})

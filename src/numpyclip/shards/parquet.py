@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
-from numpyclip.remote import base_name, open_stream
+from numpyclip.remote import open_stream, without_secrets
 from numpyclip.shards.columns import CAPTION
 from numpyclip.shards.fetch import fetched, located
 from numpyclip.shards.parquet_columns import PATH, Columns, columns_of, is_bytes, is_image_struct
@@ -93,7 +93,7 @@ def _rows(part: Part, options: ReadOptions) -> Iterator[Row]:
                 raise
             except Exception as error:  # pyarrow's, of every kind
                 where = f"{part.source}: rows {number} to {after - 1} are damaged"
-                yield Row(f"{base_name(part.source)}/{number}", None, {}, f"{where} ({error!s:.200}).")
+                yield Row(f"{without_secrets(part.source)}/{number}", None, {}, f"{where} ({error!s:.200}).")
             number = after
 
 
@@ -154,7 +154,7 @@ def _is_nanoseconds(kind: DataType) -> bool:
 
 def _row(source: str, number: int, values: dict[str, Any], chosen: Columns, options: ReadOptions) -> Row:
     columns = {new: values[name] for name, new in chosen.names.items()}
-    content, key = values[chosen.content], f"{base_name(source)}/{number}"
+    content, key = values[chosen.content], f"{without_secrets(source)}/{number}"
     if isinstance(content, dict):
         path = content.get("path")
         columns[PATH] = path if isinstance(path, str) else None
@@ -165,5 +165,6 @@ def _row(source: str, number: int, values: dict[str, Any], chosen: Columns, opti
     if options.kind == "texts":
         return Row(key, content, {CAPTION: content, **columns})
     if isinstance(content, str):
-        return Row(content, located(content, source), columns)
+        place = located(content, source)
+        return Row(place, place, columns)
     return Row(key, content, columns)

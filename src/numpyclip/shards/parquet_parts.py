@@ -1,8 +1,9 @@
 """Parts of the output as parquet files: ``part-00000.parquet`` with a row for each input, in order.
 
-Columns: ``key``, ``embedding``, ``error``, and what is carried along. Embeddings are fixed-size lists, not tensors, so
-that any program reads them. Where there is an ``error``, the numbers in the list are null, not the list itself,
-which pyarrow 20 cannot read. A key that is not UTF-8 is in ``key_bytes``, too.
+Columns: ``key``, ``embedding``, ``error``, of images those of `numpyclip.shards.image_columns`, and what is carried
+along. Embeddings are fixed-size lists, not tensors, so that any program reads them. Where there is an ``error``, the
+numbers in the list are null, not the list itself, which pyarrow 20 cannot read. A key that is not UTF-8 is in
+``key_bytes``, too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import numpy as np
 
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.remote import check_atomic, join, listing
-from numpyclip.shards.key_columns import name_columns, text_column
+from numpyclip.shards.image_columns import image_columns, image_types
+from numpyclip.shards.key_columns import folder_of, name_columns, text_column
 from numpyclip.shards.new_file import make_folder, new_file, numbered_files
 from numpyclip.shards.parquet import need_pyarrow
 from numpyclip.shards.part import Kind, OutputRow
@@ -24,7 +26,7 @@ from numpyclip.shards.spool import Spool, batches
 if TYPE_CHECKING:
     from pyarrow import Array
 
-# Metadata of a single file, of which there is no manifest.
+# Metadata of a file, which may be read without a manifest.
 FINGERPRINT = "numpyclip.fingerprint"
 KIND = "numpyclip.kind"
 
@@ -38,6 +40,8 @@ class ParquetParts:
     place: str
     dtype: str
     embed_dim: int
+    kind: Kind
+    fingerprint: str | None = None
 
     def done(self) -> set[int]:
         """Return the numbers of complete parts."""
@@ -47,11 +51,48 @@ class ParquetParts:
         """Write a part, atomically; return the numbers of rows and of errors among them."""
         make_folder(self.place)
         place = join(self.place, part_name(number))
-        with _spool(self.dtype, self.embed_dim, place) as spool:
-            errors = _fill(spool, rows, self.dtype, self.embed_dim)
+        with self._spool(place) as spool:
+            errors = self._fill(spool, rows)
             with new_file(place) as file:
                 spool.write(file)
             return spool.rows, errors
+
+    def write_file(self, rows: Iterable[OutputRow]) -> int:
+        """Write `place` itself as one file, atomically; return its rows."""
+        with self._spool(self.place) as spool:
+            self._fill(spool, rows)
+            if not spool.rows:
+                raise NumPyCLIPError(f"{self.place}: not written, there is nothing to put into it.")
+            with new_file(self.place) as file:
+                spool.write(file)
+            return spool.rows
+
+    def _spool(self, place: str) -> Spool:
+        import pyarrow
+
+        value = pyarrow.float16() if self.dtype == "float16" else pyarrow.float32()
+        types = {
+            "key": pyarrow.string(),
+            "embedding": pyarrow.list_(value, self.embed_dim),
+            "error": pyarrow.string(),
+            **image_types(self.kind),
+        }
+        metadata = {KIND: self.kind, **({} if self.fingerprint is None else {FINGERPRINT: self.fingerprint})}
+        return Spool(place, types, RESERVED, metadata)
+
+    def _fill(self, spool: Spool, rows: Iterable[OutputRow]) -> int:
+        """Spool rows; return the number of errors."""
+        errors = 0
+        for batch in batches(rows):
+            keys = [row.key for row in batch]
+            own = name_columns("key", keys)
+            own["embedding"] = _embeddings(batch, self.dtype, self.embed_dim)
+            own["error"] = text_column([_problem(row) for row in batch])
+            own |= image_columns(batch, self.kind)
+            spool.add(own, [row.columns for row in batch])
+            spool.metadata |= folder_of(keys) if self.kind == "images" else {}
+            errors += sum(row.embedding is None for row in batch)
+        return errors
 
 
 def part_name(number: int) -> str:
@@ -87,37 +128,7 @@ def write_parquet(
     """
     need_pyarrow(place)
     check_atomic(place)
-    with _spool(dtype, embed_dim, place) as spool:
-        _fill(spool, rows, dtype, embed_dim)
-        if not spool.rows:
-            raise NumPyCLIPError(f"{place}: not written, there is nothing to put into it.")
-        with new_file(place) as file:
-            spool.write(file, {FINGERPRINT: fingerprint, KIND: kind})
-        return spool.rows
-
-
-def _spool(dtype: str, embed_dim: int, place: str) -> Spool:
-    import pyarrow
-
-    value = pyarrow.float16() if dtype == "float16" else pyarrow.float32()
-    types = {
-        "key": pyarrow.string(),
-        "embedding": pyarrow.list_(value, embed_dim),
-        "error": pyarrow.string(),
-    }
-    return Spool(place, types, RESERVED)
-
-
-def _fill(spool: Spool, rows: Iterable[OutputRow], dtype: str, embed_dim: int) -> int:
-    """Spool rows; return the number of errors."""
-    errors = 0
-    for batch in batches(rows):
-        own = name_columns("key", [row.key for row in batch])
-        own["embedding"] = _embeddings(batch, dtype, embed_dim)
-        own["error"] = text_column([_problem(row) for row in batch])
-        spool.add(own, [row.columns for row in batch])
-        errors += sum(row.embedding is None for row in batch)
-    return errors
+    return ParquetParts(place, dtype, embed_dim, kind, fingerprint).write_file(rows)
 
 
 def _problem(row: OutputRow) -> str | None:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from numpyclip.images.metadata import ImageMetadata
+
 Kind: TypeAlias = Literal["images", "texts"]
 Reader: TypeAlias = Literal["files", "webdataset", "parquet", "lines"]
 
@@ -45,7 +47,7 @@ class Part:
 class Row:
     """An input, or why it cannot be read."""
 
-    key: str  # with surrogates for bytes that are not UTF-8: path, URL, or name within the shard ("00000.tar/000123")
+    key: str  # with surrogates for bytes that are not UTF-8: path, URL, or those of the shard and a name within it
     content: str | bytes | None  # path or content of an image file, or a text; None if there is an error
     columns: Mapping[str, Any]  # carried along, values of JSON and of pyarrow
     error: str | None = None  # it becomes a row of the output
@@ -59,6 +61,7 @@ class OutputRow:
     embedding: NDArray[np.float32] | None  # (embed_dim,), unit length
     columns: Mapping[str, Any]
     error: str | None
+    metadata: ImageMetadata | None = None  # of an image
 
 
 @dataclass(frozen=True)

@@ -45,15 +45,24 @@ class Spool:
         Columns that are there even without rows.
     reserved : iterable of str
         Names that carried columns cannot have, either: such a column gets the prefix ``source_``.
+    metadata : dict of str to str or bytes, optional
+        Of the file, to which more may be added until it is written.
     """
 
-    def __init__(self, place: str, own: Mapping[str, DataType], reserved: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        place: str,
+        own: Mapping[str, DataType],
+        reserved: Iterable[str] = (),
+        metadata: Mapping[str, str | bytes] | None = None,
+    ) -> None:
         self._place = Path(tempfile.gettempdir() if is_url(place) else place)
         with written(self._place):
             self._file = tempfile.TemporaryFile(dir=None if is_url(place) else self._place.parent)  # noqa: SIM115
         self._types: dict[str, DataType] = dict(own)
         self._reserved = (*own, *reserved)
         self._batches = 0
+        self.metadata = dict(metadata or {})
         self.rows = 0
 
     def __enter__(self) -> Spool:
@@ -91,7 +100,7 @@ class Spool:
         self._batches += 1
         self.rows += batch.num_rows
 
-    def write(self, file: IO[bytes], metadata: Mapping[str, str] | None = None) -> None:
+    def write(self, file: IO[bytes]) -> None:
         """Write all rows as a parquet file."""
         import pyarrow
         import pyarrow.parquet
@@ -100,7 +109,7 @@ class Spool:
         types = {
             name: pyarrow.string() if pyarrow.types.is_null(found) else found for name, found in self._types.items()
         }
-        schema = pyarrow.schema(list(types.items()), metadata)
+        schema = pyarrow.schema(list(types.items()), self.metadata)
         # Embeddings have no value twice, so that dictionaries would only cost time.
         with pyarrow.parquet.ParquetWriter(file, schema, compression="zstd", use_dictionary=False) as writer:
             for group in limited(self._tables(), _GROUP, lambda table: int(table.nbytes)):

@@ -16,7 +16,7 @@ from typing import IO, Any, NoReturn
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.images.find import is_picture_name
 from numpyclip.images.open import reason_of
-from numpyclip.remote import base_name, open_stream
+from numpyclip.remote import open_stream, without_secrets
 from numpyclip.shards.columns import CAPTION, free_names, valid_text
 from numpyclip.shards.part import MOST_BYTES, Part, ReadOptions, Row
 
@@ -125,7 +125,7 @@ class _Member(tarfile.TarInfo):
 
 def read_webdataset(part: Part, options: ReadOptions) -> Iterator[Row]:
     """Iterate over the samples of an archive; a damaged one ends with a row of the error."""
-    shard = base_name(part.source)
+    shard = without_secrets(part.source)
     for sample in samples(part.source, with_images=options.kind == "images"):
         key = f"{shard}/{sample.key}" if sample.key else shard
         try:

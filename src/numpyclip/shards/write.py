@@ -32,7 +32,9 @@ class Destination(Protocol):
         """
 
 
-def open_destination(place: str, layout: Layout, dtype: Dtype, embed_dim: int, kind: Kind) -> Destination:
+def open_destination(
+    place: str, layout: Layout, dtype: Dtype, embed_dim: int, kind: Kind, fingerprint: str | None = None
+) -> Destination:
     """Return the destination of a run; nothing is made before the first part is written.
 
     Parameters
@@ -46,6 +48,8 @@ def open_destination(place: str, layout: Layout, dtype: Dtype, embed_dim: int, k
     embed_dim : int
     kind : {"images", "texts"}
         What is embedded. Texts themselves are in the rows' column ``caption``.
+    fingerprint : str, optional
+        Of the model, as JSON, which each parquet part names, so that it can be read alone.
 
     Raises
     ------
@@ -54,5 +58,5 @@ def open_destination(place: str, layout: Layout, dtype: Dtype, embed_dim: int, k
     """
     need_pyarrow(place)
     if layout == "parquet":
-        return ParquetParts(place, dtype, embed_dim)
+        return ParquetParts(place, dtype, embed_dim, kind, fingerprint)
     return ClipRetrievalParts(place, dtype, embed_dim, kind)

@@ -11,10 +11,11 @@ import pytest
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, StoreError
+from numpyclip.images.exif import Exif
 from numpyclip.images.find import FileState
 from numpyclip.index import Index, Where
 from numpyclip.index.open_store import open_store
-from numpyclip.index.records import Changes, Exif, Filed, NewPicture
+from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.repair import check_index
 from numpyclip.index.store import Store
 from numpyclip.index.vectors import LEAST_RECALL, Space, pgvector_hnsw
@@ -302,11 +303,9 @@ def test_what_a_server_cannot_do_is_refused(version: str, width: int, said: str)
         def fetchone(self) -> Any:
             return self.row
 
-        def executemany(self, sql: str, rows: Any, /) -> None:
-            raise NotImplementedError
-
+    server: Any = Server()
     with pytest.raises(InputError, match=said):
-        pgvector_hnsw.build(Server(), Space(1, "pictures"), iter)
+        pgvector_hnsw.build(server, Space(1, "pictures"), iter)
 
 
 def test_of_nothing_there_is_no_graph(empty_postgres: str) -> None:

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from numpyclip.errors import StoreError
+from numpyclip.index.where import Where
 
 RECOVERY = "`numpyclip index --check` finds what is damaged, and repairs it."
 
@@ -27,20 +28,38 @@ class NoIndexError(StoreError):
         self.place, self.options = place, options
 
 
-class Connection(Protocol):
+class Connection:
     """What statements are run on."""
+
+    key_of_files: str  # what is unique in the table `files`, as SQL has it
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Any:
         """Run a statement; gives a cursor as that of `sqlite3`: rows, `fetchone`, `fetchall` and `rowcount`."""
+        raise NotImplementedError
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> object:
         """Run a statement once for each row of values."""
+        raise NotImplementedError
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], conflict: str, /) -> None:
+        """Add rows; `conflict` is what to do where one is there."""
+        raise NotImplementedError
+
+    def estimate(self, where: Where, /) -> int:
+        """Return about how many files `where` selects."""
+        raise NotImplementedError
+
+    def lock(self, table: str, ids: Sequence[int], /) -> None:
+        """Have other writers that lock these rows wait until this transaction has ended."""
+        return
+
+    def copy(self, table: str, rows: bytes, /) -> None:
+        """Add rows in the binary format of PostgreSQL, which other databases do not read."""
+        raise NotImplementedError
 
 
 class Database(Protocol):
     """One database. Reading is safe from many threads, and while another process writes."""
-
-    key_of_files: str  # what is unique in the table `files`, as SQL has it
 
     @property
     def place(self) -> str:

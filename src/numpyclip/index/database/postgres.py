@@ -6,28 +6,30 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import MissingPackageError, StoreError
 from numpyclip.index.database import RECOVERY, Connection, Damage, Database, NoIndexError
-from numpyclip.index.database.schema import APPLICATION_ID, POSTGRES, POSTGRES_UPGRADE, VERSION
-from numpyclip.index.database.sql import number
+from numpyclip.index.database.schema import APPLICATION_ID, POSTGRES, POSTGRES_UPGRADES, postgres_types
+from numpyclip.index.database.schema import POSTGRES_VERSION as VERSION
+from numpyclip.index.database.sql import conditions, number
+from numpyclip.index.where import Where
 
 if TYPE_CHECKING:
     import psycopg
 
 _LOG = logging.getLogger(__name__)
 _MAKING, _BUILDING = 1, 2  # locks beside the writers', which is a number alone
-# Of several processes that make an index at the same time, the others wait; PostgreSQL's IF NOT EXISTS does not.
-_EXTENSION = f"""
-SELECT pg_advisory_lock({APPLICATION_ID}, {_MAKING});
+_IS_THERE = "SELECT WHERE to_regclass('numpyclip.meta') IS NOT NULL"  # a row, or none
+_SEARCH_PATH = "SELECT set_config('search_path', 'numpyclip, ' || current_setting('search_path'), false)"
+_MAKE = f"""
+RESET search_path;
 CREATE EXTENSION IF NOT EXISTS vector;
 CREATE SCHEMA IF NOT EXISTS numpyclip;
-"""
-_MADE = f"SELECT pg_advisory_unlock({APPLICATION_ID}, {_MAKING})"
-_IS_THERE = "SELECT WHERE to_regclass('numpyclip.meta') IS NOT NULL"  # a row, or none
-_VERSION_ROW = f"INSERT INTO meta VALUES ('version', '{VERSION}') ON CONFLICT DO NOTHING"
-_SEARCH_PATH = "SELECT set_config('search_path', 'numpyclip, ' || current_setting('search_path'), false)"
+{_SEARCH_PATH};
+{POSTGRES}
+INSERT INTO meta VALUES ('version', '{VERSION}');
+"""  # the extension to where the user has its own
 # A search costs so much on paper that PostgreSQL would compile it, which takes longer than most searches.
 _SETTINGS = f"{_SEARCH_PATH}, set_config('jit', 'off', false)"
 
@@ -69,8 +71,6 @@ class PostgresDatabase(Database):
             self.close()
             raise
 
-    key_of_files = "sha256(directory), name"
-
     @property
     def place(self) -> str:
         """Its address, without a password."""
@@ -83,12 +83,14 @@ class PostgresDatabase(Database):
         """Hold the lock for writing, which is released with the connection."""
         with self._translated():
             connection = self._connection()
-            if shared and self._is_old(connection):
-                with self.writing():  # upgrades it
-                    pass
+            if shared:
+                self._prepare_to_share(connection)
             with self._locked(connection, "_shared" if shared else "", APPLICATION_ID) as is_locked:
                 if self._writer is not None or not is_locked:
-                    raise StoreError(f"{self.place}: another process is writing to this index; wait until it is done.")
+                    raise StoreError(
+                        f"{self.place}: another process is writing to this index, or building its graph; "
+                        "wait until it is done."
+                    )
                 self._writer = connection
                 try:
                     self._upgrade()
@@ -98,12 +100,20 @@ class PostgresDatabase(Database):
 
     @contextlib.contextmanager
     def building(self) -> Iterator[_Statements]:
-        """Open this thread's connection; each statement is committed by itself, and what the server notes is logged."""
+        """Open this thread's connection; each statement is committed by itself, and what the server notes is logged.
+
+        Others may add meanwhile; whoever needs the index alone may not, for both would wait for each other's tables.
+        """
         with self._translated():
             connection = self._connection()
-            with self._locked(connection, "", APPLICATION_ID, _BUILDING) as is_locked:
-                if not is_locked:
-                    raise StoreError(f"{self.place}: another process is building a graph; wait until it is done.")
+            self._prepare_to_share(connection)
+            with (
+                self._locked(connection, "_shared", APPLICATION_ID) as is_shared,
+                self._locked(connection, "", APPLICATION_ID, _BUILDING) as is_locked,
+            ):
+                if not (is_shared and is_locked):
+                    doing = "building a graph" if is_shared else "writing to this index"
+                    raise StoreError(f"{self.place}: another process is {doing}; wait until it is done.")
                 connection.add_notice_handler(_note)
                 connection.execute("SET statement_timeout = 0")  # a server may have one, and a graph takes hours
                 try:
@@ -140,13 +150,15 @@ class PostgresDatabase(Database):
 
     def _prepare(self, create: bool) -> None:
         with self._translated():
-            connection = self._connect(_EXTENSION if create else "")
-            if create:
+            connection = self._connect()
+            if not connection.execute(_IS_THERE).rowcount:
+                if not create:
+                    raise NoIndexError(self.place, " --store ...")
+                # Of several that make one at the same time, the others wait; PostgreSQL's IF NOT EXISTS does not.
+                connection.execute(f"SELECT pg_advisory_lock({APPLICATION_ID}, {_MAKING})")
                 if not connection.execute(_IS_THERE).rowcount:
-                    connection.execute(POSTGRES + _VERSION_ROW)
-                connection.execute(_MADE)
-            elif not connection.execute(_IS_THERE).rowcount:
-                raise NoIndexError(self.place, " --store ...")
+                    connection.execute(_MAKE)
+                connection.execute(f"SELECT pg_advisory_unlock({APPLICATION_ID}, {_MAKING})")
             if (version := number(_Statements(connection), "version") or VERSION) > VERSION:
                 raise StoreError(f"{self.place}: is an index of version {version}, not {VERSION}: update NumPyCLIP.")
 
@@ -162,29 +174,28 @@ class PostgresDatabase(Database):
                 with contextlib.suppress(self._psycopg.Error):  # the server is gone, and the lock with it
                     connection.execute(f"SELECT pg_advisory_unlock{place}")
 
-    def _is_old(self, connection: psycopg.Connection[Any]) -> bool:
-        return (number(_Statements(connection), "version") or VERSION) < VERSION
+    def _prepare_to_share(self, connection: psycopg.Connection[Any]) -> None:
+        """Upgrade an index of an earlier version, which needs it alone."""
+        if (number(_Statements(connection), "version") or VERSION) < VERSION:
+            with self.writing():
+                pass
 
     def _upgrade(self) -> None:
         """Bring an index of an earlier version up to date."""
         with self.transaction() as connection:
-            if (number(connection, "version") or VERSION) < VERSION:
-                for statement in POSTGRES_UPGRADE:
-                    connection.execute(statement)
+            for statement in POSTGRES_UPGRADES.get(number(connection, "version") or VERSION, ()):
+                connection.execute(statement)
 
     def _connection(self) -> psycopg.Connection[Any]:
         """Return this thread's connection."""
         found: psycopg.Connection[Any] | None = getattr(self._local, "connection", None)
         return self._connect() if found is None or found.closed else found
 
-    def _connect(self, first: str = "") -> psycopg.Connection[Any]:
-        """Connect, and run something while tables are still looked for where the user has them."""
+    def _connect(self) -> psycopg.Connection[Any]:
         # No prepared statements: their plans would not outlive the upgrade of an index by another process.
         connection = self._psycopg.connect(self._url, autocommit=True, prepare_threshold=None)
         self._open.append(connection)
         connection.isolation_level = self._psycopg.IsolationLevel.REPEATABLE_READ
-        if first:
-            connection.execute(first)
         connection.execute(_SETTINGS)
         self._local.connection = connection
         return connection
@@ -200,8 +211,10 @@ class PostgresDatabase(Database):
             raise StoreError(f"{self.place}: {reason}. What the index held before is still there.") from error
 
 
-class _Statements:
+class _Statements(Connection):
     """A connection that takes statements as SQLite does."""
+
+    key_of_files = "sha256(directory), name"
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
@@ -215,15 +228,33 @@ class _Statements:
         with self._connection.cursor() as cursor:
             cursor.executemany(sql.replace("?", "%s"), rows)
 
-    def copy(self, table: str, rows: bytes) -> None:
-        """Add rows in PostgreSQL's binary format."""
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], conflict: str, /) -> None:
+        """Add rows in one statement, for each takes its time to the server and back.
+
+        A writer waits for another that adds the same row. So that two never wait for each other, all add rows in one
+        order, that of the first two columns.
+        """
+        if rows:
+            types = postgres_types(table)
+            arrays = ", ".join(f"?::{types[column]}[]" for column in columns)
+            values = zip(*sorted(rows, key=lambda row: tuple(row[:2])), strict=True)
+            sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) ON CONFLICT {conflict}"
+            self.execute(sql, [list(column) for column in values])
+
+    def estimate(self, where: Where, /) -> int:
+        """Ask the planner, which has statistics of dates and of the beginnings of folders."""
+        condition, values = conditions(where, about=True)
+        row: Any = self.execute(f"EXPLAIN (FORMAT JSON) SELECT FROM files WHERE {condition}", values).fetchone()
+        return int(row[0][0]["Plan"]["Plan Rows"])
+
+    def lock(self, table: str, ids: Sequence[int], /) -> None:
+        """Lock rows in their order, so that two writers never wait for each other."""
+        self.execute(f"SELECT FROM {table} WHERE id = ANY(?) ORDER BY id FOR NO KEY UPDATE", [list(ids)])
+
+    def copy(self, table: str, rows: bytes, /) -> None:
+        """Add rows."""
         with self._connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT BINARY)") as copy:
             copy.write(rows)
-
-
-def copy_rows(connection: Connection, table: str, rows: bytes) -> None:
-    """Add rows to a table in PostgreSQL's binary format, on a connection of a `PostgresDatabase`."""
-    cast("_Statements", connection).copy(table, rows)
 
 
 def _note(notice: psycopg.errors.Diagnostic) -> None:

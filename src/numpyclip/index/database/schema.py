@@ -10,8 +10,11 @@ values. `files.cause` says with which versions and limits a file could not be re
 
 from __future__ import annotations
 
+import re
+
 APPLICATION_ID = 0x4E434C50  # "NCLP", in the header of an SQLite file; the number of the writer's lock in PostgreSQL
-VERSION = 2
+VERSION = 2  # of an index in a folder
+POSTGRES_VERSION = 3
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL){without_rowid};
@@ -32,8 +35,9 @@ CREATE TABLE IF NOT EXISTS vectors (generation INTEGER NOT NULL, side TEXT NOT N
 
 _TEXTS = "CREATE TABLE IF NOT EXISTS texts (id {number}, text {bytes} NOT NULL, digest {bytes} NOT NULL UNIQUE);"
 FOLDER_BYTES = 1024  # of a path, by which PostgreSQL finds all files below it: its indexes take no long values
-FILES_BELOW = f"CREATE INDEX IF NOT EXISTS files_below ON files (substr(directory, 1, {FOLDER_BYTES}))"
-# By itself PostgreSQL keeps rows of more than 2 kB elsewhere; to compare embeddings there takes ten times as long.
+_FILES_BELOW = f"CREATE INDEX IF NOT EXISTS files_below ON files (substr(directory, 1, {FOLDER_BYTES}))"
+# By itself PostgreSQL keeps rows of more than 2 kB elsewhere; to compare embeddings there takes ten times as long. Rows
+# that are there when this is set stay where they are.
 _WHOLE_ROWS = "ALTER TABLE vectors SET (toast_tuple_target = 8160)"
 _POSTGRES_KEYS = """
 CREATE UNIQUE INDEX IF NOT EXISTS folders_key ON folders (sha256(path));
@@ -66,7 +70,7 @@ POSTGRES = (
         vectors="item bigint NOT NULL, embedding vector NOT NULL, PRIMARY KEY (generation, side, item)",
     )
     + _POSTGRES_KEYS
-    + f"{FILES_BELOW};{_WHOLE_ROWS};"
+    + f"{_FILES_BELOW};{_WHOLE_ROWS};"
 )
 
 # From version 1. In SQLite `sha256` is a function of the connection's.
@@ -78,7 +82,7 @@ SQLITE_UPGRADE = (
     "DROP TABLE texts_1",
     f"PRAGMA user_version = {VERSION}",
 )
-POSTGRES_UPGRADE = (
+_TO_VERSION_2 = (
     "ALTER TABLE files ADD COLUMN cause TEXT",
     "ALTER TABLE texts DROP CONSTRAINT texts_text_key",
     "ALTER TABLE texts ALTER COLUMN text TYPE bytea USING convert_to(text, 'UTF8'), ADD COLUMN digest bytea UNIQUE",
@@ -87,6 +91,12 @@ POSTGRES_UPGRADE = (
     "ALTER TABLE folders DROP CONSTRAINT folders_pkey",
     "ALTER TABLE files DROP CONSTRAINT files_pkey",
     *_POSTGRES_KEYS.strip().split("\n"),
-    _WHOLE_ROWS,
-    f"UPDATE meta SET value = '{VERSION}' WHERE key = 'version'",
 )
+_TO_VERSION_3 = (_FILES_BELOW, _WHOLE_ROWS, f"UPDATE meta SET value = '{POSTGRES_VERSION}' WHERE key = 'version'")
+POSTGRES_UPGRADES = {1: (*_TO_VERSION_2, *_TO_VERSION_3), 2: _TO_VERSION_3}  # by the version that an index has
+
+
+def postgres_types(table: str) -> dict[str, str]:
+    """Return the types of a table's columns in PostgreSQL."""
+    (columns,) = re.findall(rf"EXISTS {table} \((.*?)\);", POSTGRES, re.DOTALL)
+    return dict(re.findall(r"(\w+) (bytea|bigint|integer|text|double precision)", columns, re.IGNORECASE))

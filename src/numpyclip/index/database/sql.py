@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from numpyclip.index.database import Connection, Damage
 from numpyclip.index.database.schema import FOLDER_BYTES
 from numpyclip.index.records import Modality
 from numpyclip.index.where import Where
+from numpyclip.remote import is_url
 
 _DIGITS = 6  # of a number in `meta`
 MOST_VALUES = 500  # in a statement: SQLite takes 999 before version 3.32
@@ -55,43 +55,30 @@ def one_of(count: int) -> str:
     return f"IN ({', '.join('?' * count)})"
 
 
-def insert(
-    connection: Connection, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]], conflict: str
-) -> None:
-    """Add rows; `columns` have types of PostgreSQL, `conflict` is what to do where a row is there.
+def below(folder: str, column: str = "directory", *, about: bool = False) -> tuple[str, list[Any]]:
+    """Return the condition for a folder and those below it, which are a range of bytes.
 
-    In PostgreSQL, a writer waits for another that adds the same row. So that two never wait for each other, all add
-    rows in one order, that of the first two columns.
+    With `about`, only the beginnings of folders are compared, of which PostgreSQL has statistics.
     """
-    start, end = f"INSERT INTO {table} ({', '.join(columns)})", f"ON CONFLICT {conflict}"
-    if isinstance(connection, sqlite3.Connection):
-        connection.executemany(f"{start} VALUES ({', '.join('?' * len(columns))}) {end}", rows)
-    elif rows:  # in one statement, for each takes its time to the server and back
-        rows = sorted(rows, key=lambda row: tuple(row[:2]))
-        arrays = ", ".join(f"?::{kind}[]" for kind in columns.values())
-        connection.execute(
-            f"{start} SELECT * FROM unnest({arrays}) {end}", [list(values) for values in zip(*rows, strict=True)]
-        )
-
-
-def below(folder: str, column: str = "directory") -> tuple[str, list[Any]]:
-    """Return the condition for a folder and those below it, which are a range of bytes."""
     path = os.fsencode(folder)
-    separator = os.fsencode(os.sep)
+    separator = b"/" if is_url(folder) else os.fsencode(os.sep)
     start = path if path.endswith(separator) else path + separator
     end = start[:-1] + bytes([start[-1] + 1])
     beginning = f"substr({column}, 1, {FOLDER_BYTES})"  # of which PostgreSQL has an index
-    exact = f"({column} = ? OR ({column} >= ? AND {column} < ?))"
-    ends = [path[:FOLDER_BYTES], end[:FOLDER_BYTES]]
-    return f"({beginning} >= ? AND {beginning} <= ? AND {exact})", [*ends, path, start, end]
+    exact = "({0} = ? OR ({0} >= ? AND {0} < ?))"
+    ends = [part[:FOLDER_BYTES] for part in (path, start, end)]
+    if about:
+        return exact.format(beginning), ends
+    condition = f"({beginning} >= ? AND {beginning} <= ? AND {exact.format(column)})"
+    return condition, [ends[0], ends[2], path, start, end]
 
 
-def conditions(where: Where) -> tuple[str, list[Any]]:
-    """Return the condition for rows of `files` that are searched."""
+def conditions(where: Where, *, about: bool = False) -> tuple[str, list[Any]]:
+    """Return the condition for rows of `files` that are searched; see `below`."""
     written = ["picture IS NOT NULL"]
     values: list[Any] = []
     if where.folder is not None:
-        condition, ends = below(os.fspath(where.folder))
+        condition, ends = below(os.fspath(where.folder), about=about)
         written.append(condition)
         values.extend(ends)
     for sign, date in ((">=", where.after), ("<", where.before)):

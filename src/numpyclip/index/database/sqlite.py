@@ -10,16 +10,17 @@ import shutil
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from numpyclip.atomic import temporary_path
 from numpyclip.errors import StoreError
 from numpyclip.index import file_checksum
-from numpyclip.index.database import RECOVERY, Damage, Database, NoIndexError
+from numpyclip.index.database import RECOVERY, Connection, Damage, Database, NoIndexError
 from numpyclip.index.database.schema import APPLICATION_ID, SQLITE, SQLITE_UPGRADE, VERSION
-from numpyclip.index.database.sql import set_meta
+from numpyclip.index.database.sql import conditions, set_meta
+from numpyclip.index.where import Where
 from numpyclip.lock import exclusive
 
 _BUSY = 30  # seconds that a transaction waits for another
@@ -28,15 +29,30 @@ _NAME = "index.sqlite"
 _LOCK, _BUILDING = ".writing", ".building"
 
 
-class SQLiteDatabase(Database):
-    """See `Database`: one file in an absolute folder, read by any number of threads and processes while one writes."""
+class SQLiteConnection(sqlite3.Connection, Connection):
+    """One whose transactions are begun by statements."""
 
     key_of_files = "directory, name"
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], conflict: str, /) -> None:
+        """Add rows."""
+        marks = ", ".join("?" * len(columns))
+        self.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT {conflict}", rows)
+
+    def estimate(self, where: Where, /) -> int:
+        """Count them, as a search does; of all, the numbers of pictures tell, which have few gaps."""
+        condition, values = conditions(where)
+        sql = f"SELECT count(*) FROM files WHERE {condition}" if values else "SELECT max(id) FROM pictures"
+        return int(self.execute(sql, values).fetchone()[0])
+
+
+class SQLiteDatabase(Database):
+    """See `Database`: one file in an absolute folder, read by any number of threads and processes while one writes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.file = folder / _NAME
-        self._writer: sqlite3.Connection | None = None
+        self._writer: SQLiteConnection | None = None
         self._writer_thread = 0
 
     @property
@@ -63,7 +79,7 @@ class SQLiteDatabase(Database):
             with self._made(lambda connection: set_meta(connection, **values)) as part:
                 _put_in_place(part, self.file)
 
-    def replace(self, fill: Callable[[sqlite3.Connection], object]) -> str | None:
+    def replace(self, fill: Callable[[SQLiteConnection], object]) -> str | None:
         """Put a new one, with what `fill` writes, in the place of this; return the name by which that is kept."""
         names = (self._folder / f"{_NAME}.damaged{f'-{n}' if n > 1 else ''}" for n in itertools.count(1))
         kept = next(name for name in names if not os.path.lexists(name))
@@ -79,10 +95,10 @@ class SQLiteDatabase(Database):
         return kept.name if os.path.lexists(kept) else None
 
     @contextlib.contextmanager
-    def _made(self, fill: Callable[[sqlite3.Connection], object]) -> Iterator[Path]:
+    def _made(self, fill: Callable[[SQLiteConnection], object]) -> Iterator[Path]:
         """Make one under a temporary name."""
         with temporary_path(self.file) as part:
-            with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as connection:
+            with contextlib.closing(_connected(part.as_uri())) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.executescript(SQLITE)
                 connection.execute("BEGIN")
@@ -173,13 +189,13 @@ class SQLiteDatabase(Database):
                     file_checksum.record(self.file)
 
     @contextlib.contextmanager
-    def building(self) -> Iterator[sqlite3.Connection]:
+    def building(self) -> Iterator[SQLiteConnection]:
         """Open a connection outside of a transaction: in one that takes hours no writer could shorten the log."""
         with self.alone(_BUILDING, "building a graph"), self._opened() as connection:
             yield connection
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[SQLiteConnection]:
         """Open a connection that reads one snapshot; the writing thread gets its own connection."""
         with self._opened() as connection:
             if connection is not self._writer:
@@ -187,7 +203,7 @@ class SQLiteDatabase(Database):
             yield connection
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
+    def _opened(self) -> Iterator[SQLiteConnection]:
         with self.translated():
             if self._writer is not None and self._writer_thread == threading.get_ident():
                 yield self._writer
@@ -196,7 +212,7 @@ class SQLiteDatabase(Database):
                 yield connection
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[SQLiteConnection]:
         """Open a transaction on the writer's connection."""
         if self._writer is None:
             raise StoreError(f"{self.place}: is changed outside of `Store.writing`; expected `with store.writing():`.")
@@ -240,13 +256,19 @@ class SQLiteDatabase(Database):
                 for statement in SQLITE_UPGRADE:
                     connection.execute(statement)
 
-    def _connect(self, mode: str) -> sqlite3.Connection:
+    def _connect(self, mode: str) -> SQLiteConnection:
         uri = f"{self.file.as_uri()}?mode={mode}"
         if mode == "ro" and not self.file.with_name(f"{_NAME}-wal").exists():
             uri += "&immutable=1"  # in a folder that is not ours SQLite could not make the files that it shares
-        connection = sqlite3.connect(uri, uri=True, timeout=_BUSY, isolation_level=None, check_same_thread=False)
-        connection.create_function("sha256", 1, lambda data: hashlib.sha256(data).digest(), deterministic=True)
-        return connection
+        return _connected(uri)
+
+
+def _connected(uri: str) -> SQLiteConnection:
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=_BUSY, isolation_level=None, check_same_thread=False, factory=SQLiteConnection
+    )
+    connection.create_function("sha256", 1, lambda data: hashlib.sha256(data).digest(), deterministic=True)
+    return connection
 
 
 def unsound_pages(connection: sqlite3.Connection, check: Literal["quick_check", "integrity_check"]) -> str | None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from numpyclip.index.database import Connection
-from numpyclip.index.database.postgres import copy_rows
 from numpyclip.index.database.sql import MOST_VALUES, is_searched, one_of
 from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors
 from numpyclip.index.vectors.pgvector_hnsw import build, embeddings_in, is_of, is_sound, names, search, sent, usable
@@ -24,7 +23,7 @@ class PgVectors(Vectors):
 
     def add(self, connection: Connection, space: Space, items: Sequence[int], embeddings: Array) -> None:
         """Add embeddings (n, embed_dim) in a transaction."""
-        copy_rows(connection, _COLUMNS, binary_rows(space, items, embeddings))
+        connection.copy(_COLUMNS, binary_rows(space, items, embeddings))
 
     def take(self, connection: Connection, space: Space, items: Sequence[int]) -> dict[int, Array]:
         """Look up embeddings; items that have none are left out."""

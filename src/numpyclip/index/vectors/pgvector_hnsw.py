@@ -18,7 +18,6 @@ import numpy as np
 
 from numpyclip.errors import InputError, StoreError
 from numpyclip.index.database import Connection
-from numpyclip.index.database.schema import FILES_BELOW
 from numpyclip.index.database.sql import conditions, is_searched
 from numpyclip.index.records import MODALITIES
 from numpyclip.index.vectors import Progress, Recall, Space
@@ -115,8 +114,7 @@ def build(connection: Connection, space: Space, progress: Progress) -> Recall:
     not built again.
     """
     code, name, new = _code(connection, space), _name(space), f"{_name(space)}_new"
-    connection.execute(FILES_BELOW)  # by which searches with conditions are planned
-    connection.execute("ANALYZE files")
+    connection.execute("ANALYZE files")  # by which searches with conditions are planned
     graph = _built(connection, space, code, new)
     queries = _queries(connection, graph, space)
     exact = nearest_of(_blocks(connection, space, progress), queries, NEAREST)

@@ -7,16 +7,17 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
-
-from PIL import Image
+from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import PictureError
 from numpyclip.images.formats import identify
 from numpyclip.images.open import reason_of
 from numpyclip.images.watch import quietly
-from numpyclip.index.records import Exif
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 # Tags of Exif 2.32, sections 4.6.4, 4.6.5 and 4.6.6.
 _ORIENTATION, _DATE_TIME, _EXIF, _GPS = 0x0112, 0x0132, 0x8769, 0x8825
@@ -30,6 +31,27 @@ _XMP_DATE = re.compile(
     rb"""(?:exif:DateTimeOriginal|photoshop:DateCreated|xmp:CreateDate)(?:>|=["'])\s*([0-9T:. -]+)"""
 )
 _MOST_XMP = 1 << 20  # bytes in which a date is looked for
+
+
+@dataclass(frozen=True)
+class Exif:
+    """Size of a picture, and what its EXIF data says.
+
+    Attributes
+    ----------
+    width, height : int
+        In pixels, with the EXIF orientation applied.
+    taken : str or None
+        Local date and time, ``2024-05-01T12:30:00``.
+    latitude, longitude : float or None
+        In degrees, north and east positive.
+    """
+
+    width: int
+    height: int
+    taken: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
 
 
 def read_exif(data: bytes, name: str = "the picture") -> Exif:

@@ -5,8 +5,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
 from numpyclip.errors import PictureError
-from numpyclip.index.exif import read_exif
-from numpyclip.index.records import Exif
+from numpyclip.images.exif import Exif, read_exif
 
 
 def jpeg(exif: Image.Exif | bytes = b"", size: tuple[int, int] = (30, 20)) -> bytes:

@@ -1,0 +1,181 @@
+"""Rows of the tables of pictures and of their files, as records and back."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from types import NoneType
+from typing import Any
+
+from numpyclip.errors import InputError
+from numpyclip.images.find import FileState
+from numpyclip.index.database import Connection
+from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, one_of
+from numpyclip.index.records import Filed, NewPicture
+from numpyclip.index.where import EVERYWHERE, Where
+from numpyclip.remote import is_url
+from numpyclip.runtime.chunks import batched
+
+_TEXT, _FLOAT = (str, NoneType), (float, NoneType)  # or nothing
+_EXIF = (int, int, _TEXT, _FLOAT, _FLOAT)  # types of the columns
+_PICTURES = ("digest", "width", "height", "taken", "latitude", "longitude")
+_FILES = ("directory", "name", "size", "mtime_ns", "date", "picture", "problem", "cause")
+_FIRST_MOMENT, _LAST_MOMENT = "0001-01-01T00:00:00", "9999-12-31T23:59:59"
+
+
+def put_pictures(connection: Connection, pictures: Mapping[bytes, NewPicture]) -> None:
+    """Add pictures by their digests; those that are there stay as they are."""
+    rows = [
+        (digest, exif.width, exif.height, exif.taken, exif.latitude, exif.longitude)
+        for digest, exif in ((digest, picture.exif) for digest, picture in pictures.items())
+    ]
+    connection.insert("pictures", _PICTURES, rows, "DO NOTHING")
+
+
+def pictures_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, tuple[int, str | None]]:
+    """Look up the numbers of pictures, and when they were taken; those that are not there are left out."""
+    found: dict[bytes, tuple[int, str | None]] = {}
+    for some in batched(digests, MOST_VALUES):
+        rows = connection.execute(f"SELECT digest, id, taken FROM pictures WHERE digest {one_of(len(some))}", some)
+        found.update(
+            (digest, (number, taken)) for digest, number, taken in (checked(row, bytes, int, _TEXT) for row in rows)
+        )
+    return found
+
+
+def drop_picture(connection: Connection, number: int) -> None:
+    """Remove a picture, with its files and embeddings."""
+    connection.execute("DELETE FROM files WHERE picture = ?", (number,))
+    connection.execute("DELETE FROM vectors WHERE side = 'pictures' AND item = ?", (number,))
+    connection.execute("DELETE FROM pictures WHERE id = ?", (number,))
+
+
+def put_files(connection: Connection, filed: Sequence[Filed], found: Mapping[bytes, tuple[int, str | None]]) -> None:
+    """Add files, or change what is known of them; `found` are pictures that were looked up before.
+
+    Raises
+    ------
+    InputError
+        If a picture is not there.
+    """
+    digests = {file.digest for file in filed if file.problem is None and file.digest is not None}
+    pictures = {**found, **pictures_of(connection, digests - found.keys())}
+    rows = dict(_row_of(file, pictures) for file in filed)
+    update = ", ".join(f"{column} = excluded.{column}" for column in _FILES[2:])
+    written = [(*key_of_file, *row) for key_of_file, row in rows.items()]
+    keep = "excluded.size >= 0 OR files.size < 0"  # what is no file here takes no file's place
+    conflict = f"({connection.key_of_files}) DO UPDATE SET {update} WHERE {keep}"
+    connection.insert("files", _FILES, written, conflict)
+
+
+def _row_of(
+    filed: Filed, pictures: Mapping[bytes, tuple[int, str | None]]
+) -> tuple[tuple[bytes, bytes], tuple[object, ...]]:
+    """Return the key of a file, and what is known of it."""
+    picture, taken, problem = None, None, None
+    if filed.problem is not None:
+        problem = _printable(filed.problem)
+    elif filed.digest is None or (found := pictures.get(filed.digest)) is None:
+        raise InputError(f"{filed.path}: no picture has its digest; write the picture together with its file.")
+    else:
+        picture, taken = found
+    state = storable(filed.state)
+    date = taken or (_local_time(filed.state.mtime_ns) if state.is_here else _FIRST_MOMENT)
+    return key_of(filed.path), (state.size, state.mtime_ns, date, picture, problem, filed.tried_with)
+
+
+def storable(state: FileState) -> FileState:
+    """Return a state as it comes back from a store: of a modification time after the year 2262, the last 64 bits."""
+    return FileState(state.size, (state.mtime_ns + (1 << 63)) % (1 << 64) - (1 << 63), state.digest)
+
+
+def _printable(problem: str) -> str:
+    """Return a message as every database takes it: of a path, lone surrogates and NUL as escape sequences."""
+    return problem.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def _local_time(mtime_ns: int) -> str:
+    """Format a modification time as EXIF data does the time when a picture was taken, in the years that this has."""
+    try:
+        return datetime.datetime.fromtimestamp(mtime_ns // 10**9).isoformat()  # local time, as EXIF's
+    except (OverflowError, OSError, ValueError):  # a file system with nonsense in it
+        return _FIRST_MOMENT if mtime_ns < 0 else _LAST_MOMENT
+
+
+def directories_in(connection: Connection, folder: str) -> list[str]:
+    """List the folder and those below it in which there are files of this machine."""
+    condition, values = below(folder)
+    found = connection.execute(f"SELECT DISTINCT directory FROM files WHERE {condition} AND size >= 0", values)
+    return [os.fsdecode(*checked(row, bytes)) for row in found]
+
+
+def problems(connection: Connection) -> list[tuple[str, str]]:
+    """List files that cannot be read, each with the reason."""
+    sql = "SELECT directory, name, problem FROM files WHERE picture IS NULL ORDER BY directory, name"
+    found = (checked(row, bytes, bytes, str) for row in connection.execute(sql))
+    return [(path_of(directory, name), problem) for directory, name, problem in found]
+
+
+def files_in(connection: Connection, directory: str) -> dict[str, FileState]:
+    """Return the files directly in a folder, by name."""
+    sql = "SELECT name, size, mtime_ns, digest FROM files LEFT JOIN pictures ON id = picture WHERE directory = ?"
+    found = connection.execute(sql, (os.fsencode(directory),))
+    rows = (checked(row, bytes, int, int, (bytes, NoneType)) for row in found)
+    return {os.fsdecode(name): FileState(size, mtime_ns, digest) for name, size, mtime_ns, digest in rows}
+
+
+def unreadable_in(connection: Connection, directory: str) -> dict[str, str | None]:
+    """Return the files directly in a folder that could not be read, by name, and what each was tried with."""
+    sql = "SELECT name, cause FROM files WHERE directory = ? AND picture IS NULL"
+    rows = (checked(row, bytes, _TEXT) for row in connection.execute(sql, (os.fsencode(directory),)))
+    return {os.fsdecode(name): tried_with for name, tried_with in rows}
+
+
+def files_of(connection: Connection, pictures: Sequence[int], where: Where = EVERYWHERE) -> dict[int, list[Any]]:
+    """Return the files of pictures, in order: path, state and date, then what `Exif` consists of."""
+    condition, values = conditions(where)
+    found: dict[int, list[Any]] = {picture: [] for picture in pictures}
+    for some in batched(pictures, MOST_VALUES):
+        sql = (
+            "SELECT picture, directory, name, size, mtime_ns, digest, date, width, height, taken, latitude, longitude "
+            f"FROM files JOIN pictures ON id = picture WHERE picture {one_of(len(some))} AND {condition} "
+            "ORDER BY directory, name"
+        )
+        for row in connection.execute(sql, (*some, *values)):
+            picture, directory, name, *state = checked(row[:6], int, bytes, bytes, int, int, bytes)
+            found[picture].append((path_of(directory, name), FileState(*state), *checked(row[6:], str, *_EXIF)))
+    return found
+
+
+def paths_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, set[str]]:
+    """Look up where pictures are; those that are not there are left out."""
+    known = {number: digest for digest, (number, _) in pictures_of(connection, digests).items()}
+    found: dict[bytes, set[str]] = {digest: set() for digest in known.values()}
+    for some in batched(known, MOST_VALUES):
+        sql = f"SELECT picture, directory, name FROM files WHERE picture {one_of(len(some))}"
+        for picture, directory, name in (checked(row, int, bytes, bytes) for row in connection.execute(sql, some)):
+            found[known[picture]].add(path_of(directory, name))
+    return found
+
+
+def no_file(connection: Connection) -> str | None:
+    """Return the path of a picture that is no file here, if there is one."""
+    row = connection.execute(
+        "SELECT directory, name FROM files WHERE size < 0 AND picture IS NOT NULL LIMIT 1"
+    ).fetchone()
+    return None if row is None else path_of(*checked(row, bytes, bytes))
+
+
+def key_of(path: str) -> tuple[bytes, bytes]:
+    """Split a path or URL into the primary key of `files`."""
+    directory, name = os.path.split(path)
+    if is_url(path):  # exactly: of `a//b` the path of a file would lose a slash
+        directory, _, name = path.rpartition("/")
+    return os.fsencode(directory), os.fsencode(name)
+
+
+def path_of(directory: bytes, name: bytes) -> str:
+    """Join what `key_of` has split."""
+    place = os.fsdecode(directory)
+    return f"{place}/{os.fsdecode(name)}" if is_url(f"{place}/") else os.path.join(place, os.fsdecode(name))
