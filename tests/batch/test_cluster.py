@@ -14,9 +14,9 @@ import pytest
 
 from numpyclip.batch import cluster
 from numpyclip.batch.cluster import run_parts
-from numpyclip.batch.job import FailedPart, Job
+from numpyclip.batch.job import FailedPart, Job, PartSummary
 from numpyclip.errors import InputError, MissingPackageError, ModelNotFoundError, NumPyCLIPError
-from numpyclip.shards.part import Part, PartSummary, ReadOptions
+from numpyclip.shards.part import Part, ReadOptions
 
 PARTS = [Part(number, "webdataset", f"{number}.tar") for number in range(9)]
 JOB = Job("tiny", (), ReadOptions("images"), "s3://bucket/out")
@@ -84,7 +84,7 @@ class FakeRay:
             if self.taken == 1:
                 raise RayError("the node of the actor has died")
             return self.rows
-        result = self.results.get(reference, (PartSummary(reference, 1, 0, 0.0), []))
+        result = self.results.get(reference, (PartSummary(reference, 1, 0), []))
         if isinstance(result, Exception):
             raise result
         return result
@@ -164,7 +164,7 @@ def test_a_cluster_that_the_program_is_part_of_is_not_left(ray: FakeRay) -> None
 
 def test_a_part_whose_workers_die_fails_and_the_others_do_not(ray: FakeRay) -> None:
     ray.results[3] = RayError("The worker died.\nIts node is gone")
-    failed = "each of 4 workers ended within it, the last with: Its node is gone"
+    failed = "each of 4 workers ended within it, the last with Its node is gone"
     assert [outcome for outcome in run() if isinstance(outcome, FailedPart)] == [FailedPart(3, "3.tar", failed)]
 
 

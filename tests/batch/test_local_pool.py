@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from numpyclip.batch import local_pool
-from numpyclip.batch.job import FailedPart, Job
+from numpyclip.batch.job import FailedPart, Job, PartSummary
 from numpyclip.batch.local_pool import run_parts
 from numpyclip.errors import ModelNotFoundError, NumPyCLIPError
-from numpyclip.shards.part import Part, PartSummary
+from numpyclip.shards.part import Part
 from tests.batch.conftest import Read
 
 pytest.importorskip("pyarrow", reason="the extra numpyclip[parquet] is not installed")
@@ -39,9 +39,9 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
 def worker_does(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Let workers only do what the code says, which replaces the embedding of a part."""
     lines = "".join(f"    {line}\n" for line in code.splitlines())
-    attempt = f"def attempt(job, part, report):\n{lines}    return PartSummary(part.number, 0, 0, 0.0)\n"
+    attempt = f"def attempt(job, part, report):\n{lines}    return PartSummary(part.number, 0, 0)\n"
     imports = "import os, signal, sys, warnings; from numpyclip.batch import worker\n"
-    imports += "from numpyclip.shards.part import PartSummary\n"
+    imports += "from numpyclip.batch.job import PartSummary\n"
     program = local_pool._PROGRAM.replace("main()\n", f"{imports}{attempt}worker.attempt_part = attempt\nmain()\n")
     monkeypatch.setattr(local_pool, "_PROGRAM", program)
 

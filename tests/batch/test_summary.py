@@ -1,8 +1,8 @@
 import json
 
-from numpyclip.batch.job import FailedPart
+from numpyclip.batch.job import FailedPart, PartSummary
 from numpyclip.batch.summary import Meter, Progress, Summary
-from numpyclip.shards.part import Part, PartSummary
+from numpyclip.shards.part import Part
 
 PARTS = [Part(number, "files", "photos") for number in range(4)]
 
@@ -21,7 +21,7 @@ def test_rows_in_flight_count_until_their_part_is_done_or_has_failed() -> None:
     meter.report(1, 32)
     meter.report(0, 64)
     assert [progress.rows for progress in shown] == [32, 64, 96]
-    meter.end(PartSummary(0, 100, 3, 1.0))
+    meter.end(PartSummary(0, 100, 3))
     meter.end(FailedPart(1, "photos", "gone"))
     assert (shown[-1].rows, shown[-1].parts_done, meter.rows, meter.errors) == (100, 2, 100, 3)
     assert meter.failed == [FailedPart(1, "photos", "gone")]
@@ -40,13 +40,13 @@ def test_the_time_left_is_that_of_parts_as_large_as_those_before() -> None:
     meter.report(0, 100)
     clock.now = 10.0
     assert meter.progress().seconds_left is None
-    meter.end(PartSummary(0, 100, 0, 10.0))
+    meter.end(PartSummary(0, 100, 0))
     meter.report(1, 100)
     clock.now = 20.0
     assert meter.progress() == Progress(4, 1, 200, 20.0, 20.0)
     assert meter.progress().rows_per_second == 10.0
     for number in range(1, 4):
-        meter.end(PartSummary(number, 100, 0, 1.0))
+        meter.end(PartSummary(number, 100, 0))
     assert meter.progress().seconds_left == 0
 
 

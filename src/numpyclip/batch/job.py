@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
-from numpyclip.shards.part import Part, PartSummary, ReadOptions
+from numpyclip.shards.part import Part, ReadOptions
 from numpyclip.shards.write import Dtype, Layout
+
+MOST_RETRIES = 3  # of a part whose worker or node died
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,15 @@ class Job:
 
 
 @dataclass(frozen=True)
+class PartSummary:
+    """What a worker returns of a part that is complete."""
+
+    number: int
+    rows: int
+    errors: int
+
+
+@dataclass(frozen=True)
 class FailedPart:
     """A part of which nothing was written; a second run tries it again."""
 
@@ -54,6 +65,14 @@ class FailedPart:
     source: str
     error: str
 
+
+def given_up(part: Part, last: str) -> FailedPart:
+    """Give up a part that has ended all workers that tried it, the last one in the way that `last` says."""
+    why = f"each of {1 + MOST_RETRIES} workers ended within it, the last with {last}"
+    return FailedPart(part.number, part.source, why)
+
+
+Outcome: TypeAlias = PartSummary | FailedPart
 
 Report: TypeAlias = Callable[[int, int], object]  # is given a part's number, and how many of its rows are embedded
 
@@ -63,7 +82,7 @@ class RunParts(Protocol):
 
     def __call__(
         self, job: Job, parts: Sequence[Part], workers: int | None, report: Report
-    ) -> Generator[PartSummary | FailedPart, None, None]:
+    ) -> Generator[Outcome, None, None]:
         """Embed parts on workers of one CPU each; yield what became of each part, in the order they end.
 
         `workers` is the most of them at a time; None for as many as there are CPUs.

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from numpyclip.batch.job import FailedPart
-from numpyclip.shards.part import Part, PartSummary
+from numpyclip.batch.job import FailedPart, Outcome
+from numpyclip.shards.part import Part
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Meter:
         self._in_flight[number] = rows
         self._show(self.progress())
 
-    def end(self, outcome: PartSummary | FailedPart) -> None:
+    def end(self, outcome: Outcome) -> None:
         """Take note of a part that has ended."""
         self._in_flight.pop(outcome.number, None)
         if isinstance(outcome, FailedPart):

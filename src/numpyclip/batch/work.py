@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
 from numpyclip.arguments import OnError, error_handler
-from numpyclip.batch.job import FailedPart, Job, Report
+from numpyclip.batch.job import FailedPart, Job, Outcome, PartSummary, Report
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import (
     InputError,
@@ -20,7 +20,7 @@ from numpyclip.loader import load
 from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
 from numpyclip.runtime.chunks import batched
 from numpyclip.runtime.finite import NOT_FINITE, NotFinite
-from numpyclip.shards.part import OutputRow, Part, PartSummary, Row
+from numpyclip.shards.part import OutputRow, Part, Row
 from numpyclip.shards.read import read_part
 from numpyclip.shards.write import open_destination
 
@@ -28,7 +28,13 @@ _LIBRARIES = ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "BLIS_NUM", "VECLIB_MAXIMUM"
 ONE_THREAD = {f"{library}_THREADS": "1" for library in _LIBRARIES}  # environment of workers, read with NumPy
 
 
-def attempt_part(job: Job, part: Part, report: Report | None = None) -> PartSummary | FailedPart:
+def filter_warnings() -> None:
+    """Let a worker give all warnings to the driver, except of what is checked anyway."""
+    warnings.simplefilter("default")
+    warnings.filterwarnings("ignore", ".* encountered in ", RuntimeWarning)  # NumPy's; results are checked
+
+
+def attempt_part(job: Job, part: Part, report: Report | None = None) -> Outcome:
     """Embed one part as `embed_part`; return what keeps it from being read.
 
     Raises
@@ -60,14 +66,12 @@ def embed_part(job: Job, part: Part, report: Report | None = None) -> PartSummar
     -------
     PartSummary
     """
-    start = time.perf_counter()
     model = load_model(job.model, job.load_options)
     destination = open_destination(job.destination, job.layout, job.dtype, model.config.embed_dim, job.reading.kind)
     embedded = _embed(model, read_part(part, job.reading), job)
     if report is not None:
         embedded = _reported(embedded, job.batch_size, lambda rows: report(part.number, rows))
-    rows, errors = destination.write(part.number, embedded)
-    return PartSummary(part.number, rows, errors, time.perf_counter() - start)
+    return PartSummary(part.number, *destination.write(part.number, embedded))
 
 
 @lru_cache(maxsize=1)

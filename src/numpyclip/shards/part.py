@@ -56,13 +56,3 @@ class OutputRow:
     embedding: NDArray[np.float32] | None  # (embed_dim,), unit length
     columns: Mapping[str, Any]
     error: str | None
-
-
-@dataclass(frozen=True)
-class PartSummary:
-    """What a worker returns of a part."""
-
-    number: int
-    rows: int
-    errors: int
-    seconds: float
