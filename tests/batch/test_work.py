@@ -3,15 +3,18 @@
 import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from numpyclip.batch import work
 from numpyclip.batch.job import FailedPart, Job
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import CorruptCheckpointError, InputError, ModelNotFoundError, NumPyCLIPError
+from numpyclip.model.ops import Array
 from numpyclip.shards.part import OutputRow, Part, ReadOptions, Row
 
 PART = Part(7, "files", "photos")
@@ -84,6 +87,56 @@ def test_texts_become_rows_and_those_that_are_too_long_errors(
     assert (long.embedding, wrong.embedding, wrong.error) == (None, None, "is no text")
     work.embed_part(replace(texts, truncate=True), PART)
     assert kept.rows[1].error is None
+
+
+def not_finite(monkeypatch: pytest.MonkeyPatch, *numbers: int) -> None:
+    """Let the embeddings of some texts, which are counted from here, have NaN."""
+    encode, position = CLIP.encode_text, count()
+
+    def encoded(model: CLIP, ids: NDArray[np.integer]) -> Array:
+        embeddings = encode(model, ids)
+        for row in embeddings:
+            if next(position) in numbers:
+                row[:] = np.nan
+        return embeddings
+
+    monkeypatch.setattr(CLIP, "encode_text", encoded)
+
+
+def test_a_text_whose_embedding_is_not_finite_is_an_error_of_its_row(
+    kept: Kept, texts: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads(monkeypatch, *(Row(f"a.txt/{number}", text, {}) for number, text in enumerate(["a dog", "a cat", "a bee"])))
+    not_finite(monkeypatch, 1, 2)  # the latter alone in its batch
+    assert work.embed_part(texts, PART).errors == 2
+    assert [row.error and row.error[:29] for row in kept.rows] == [
+        None,
+        "a.txt/1: its embedding has Na",
+        "a.txt/2: its embedding has Na",
+    ]
+
+
+def test_where_no_text_has_a_finite_embedding_the_weights_are_damaged(
+    kept: Kept, texts: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads(monkeypatch, Row("a.txt/0", "a dog", {}), Row("a.txt/6", "a cat", {}))
+    not_finite(monkeypatch, 0, 1)
+    with pytest.raises(CorruptCheckpointError, match=r"a\.txt/0: its embedding has NaN"):
+        work.embed_part(texts, PART)
+
+
+def test_a_text_is_tokenized_once(kept: Kept, texts: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads(monkeypatch, Row("0", "a dog", {}), Row("1", "a cat", {}))
+    tokenized: list[object] = []
+    tokenize = CLIP.tokenize
+
+    def counted(model: CLIP, texts: str, truncate: bool) -> NDArray[np.int32]:
+        tokenized.append(texts)
+        return tokenize(model, texts, truncate)
+
+    monkeypatch.setattr(CLIP, "tokenize", counted)
+    work.embed_part(texts, PART)
+    assert tokenized == ["a dog", "a cat"]
 
 
 def test_a_part_without_rows_is_written(kept: Kept, texts: Job, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

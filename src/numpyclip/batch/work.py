@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError, error_handler
 from numpyclip.batch.job import FailedPart, Job, Outcome, PartSummary, Report
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import (
-    InputError,
-    NumPyCLIPError,
-    PictureError,
-    TextTooLongError,
-)
+from numpyclip.errors import CorruptCheckpointError, InputError, NumPyCLIPError, PictureError, TextTooLongError
 from numpyclip.loader import load
+from numpyclip.model.ops import normalize
 from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
 from numpyclip.runtime.chunks import batched
-from numpyclip.runtime.finite import NOT_FINITE, NotFinite
+from numpyclip.runtime.finite import NOT_FINITE, NotFinite, finite_rows
 from numpyclip.shards.part import OutputRow, Part, Row
 from numpyclip.shards.read import read_part
 from numpyclip.shards.write import open_destination
@@ -120,28 +119,47 @@ def embed_texts(
 ) -> Iterator[OutputRow]:
     """Embed rows of texts; yield one row for each, in order."""
     handle = error_handler(on_error)
+    is_sound = False  # whether an embedding was finite, so that the weights are not to blame for all
     for batch in batched(rows, batch_size):
-        errors = [_text_error(model, row, truncate) for row in batch]
-        texts = [str(row.content) for row, error in zip(batch, errors, strict=True) if error is None]
-        embeddings = iter(model.embed_texts(texts, batch_size, truncate=truncate))
-        for row, error in zip(batch, errors, strict=True):
-            if error is None:
-                yield OutputRow(row.key, next(embeddings), row.columns, None)
-            else:
-                handle(error)
-                reason = f"{error.found}." if isinstance(error, TextTooLongError) else str(error)
-                yield OutputRow(row.key, None, row.columns, reason)
+        results = _embed_batch(model, batch, truncate)
+        is_sound = is_sound or _has_finite(results)
+        for row, result in zip(batch, results, strict=True):
+            if not isinstance(result, Exception):
+                yield OutputRow(row.key, result, row.columns, None)
+                continue
+            handle(result)
+            reason = f"{result.found}." if isinstance(result, TextTooLongError) else str(result)
+            yield OutputRow(row.key, None, row.columns, reason)
 
 
-def _text_error(model: CLIP, row: Row, truncate: bool) -> NumPyCLIPError | None:
-    """Return why a row cannot be embedded, if so."""
+def _embed_batch(model: CLIP, batch: Sequence[Row], truncate: bool) -> list[Any]:
+    """Embed texts together; return for each its embedding, or the error that keeps it from having one."""
+    results: list[Any] = [_tokenized(model, row, truncate) for row in batch]
+    if whole := [number for number, each in enumerate(results) if not isinstance(each, Exception)]:
+        embeddings = normalize(model.encode_text(np.concatenate([results[number] for number in whole])))
+        for number, embedding, is_finite in zip(whole, embeddings, finite_rows(embeddings), strict=True):
+            results[number] = embedding if is_finite else NotFinite(f"{batch[number].key}: {NOT_FINITE}")
+    return results
+
+
+def _tokenized(model: CLIP, row: Row, truncate: bool) -> NDArray[np.int32] | NumPyCLIPError:
+    """Return the ids of a text, or why it cannot be embedded."""
     if not isinstance(row.content, str):
         return InputError(row.error)
     try:
-        model.tokenize(row.content, truncate)
+        return model.tokenize(row.content, truncate)
     except (TextTooLongError, InputError) as error:
         return error
-    return None
+
+
+def _has_finite(results: Sequence[Any]) -> bool:
+    """Tell whether there is an embedding; CorruptCheckpointError if none of some is finite."""
+    if not all(isinstance(each, Exception) for each in results):
+        return True
+    for each in results:
+        if isinstance(each, NotFinite):
+            raise CorruptCheckpointError(*each.args)
+    return False
 
 
 def _reported(rows: Iterable[OutputRow], every: int, report: Callable[[int], object]) -> Iterator[OutputRow]:
