@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from socket import gethostname
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from numpyclip.batch import cluster
 from numpyclip.batch.cluster import run_parts
-from numpyclip.batch.job import FailedPart, Job, PartSummary
+from numpyclip.batch.job import FailedPart, Job, PartSummary, UnwrittenPart
 from numpyclip.errors import InputError, MissingPackageError, ModelNotFoundError, NumPyCLIPError
 from numpyclip.shards.part import Part, ReadOptions
 
@@ -265,6 +266,15 @@ def test_a_destination_that_is_not_shared_ends_the_run(
     assert isinstance(outcome, InputError)
     assert str(outcome).startswith("on node ")
     assert "has no _manifest.json; expected a folder that all nodes share" in str(outcome)
+
+
+def test_a_part_that_cannot_be_written_names_the_node(
+    in_worker: Callable[..., Any], parts: list[Part], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "attempt_part", lambda *words: UnwrittenPart(0, "0.tar", "/tmp: is full."))
+    outcome, _ = in_worker(JOB, parts[0], Actor())
+    assert isinstance(outcome, UnwrittenPart)
+    assert outcome.error == f"on node {gethostname()}: /tmp: is full."
 
 
 def test_a_worker_returns_warnings(

@@ -11,9 +11,16 @@ import pytest
 from numpy.typing import NDArray
 
 from numpyclip.batch import work
-from numpyclip.batch.job import FailedPart, Job
+from numpyclip.batch.job import FailedPart, Job, UnwrittenPart
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import CorruptCheckpointError, InputError, ModelNotFoundError, NumPyCLIPError
+from numpyclip.errors import (
+    CorruptCheckpointError,
+    EngineError,
+    InputError,
+    MissingPackageError,
+    ModelNotFoundError,
+    NumPyCLIPError,
+)
 from numpyclip.model.ops import Array
 from numpyclip.shards.part import OutputRow, Part, ReadOptions, Row
 
@@ -175,14 +182,26 @@ def test_what_concerns_the_model_is_one(kept: Kept, job: Job, bird: Path, monkey
         work.attempt_part(replace(job, model="no such model"), PART)
 
 
-def test_what_cannot_be_written_is_the_end_of_the_run(kept: Kept, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [CorruptCheckpointError, EngineError, MissingPackageError])
+def test_what_concerns_all_parts_is_raised(
+    error: type[Exception], kept: Kept, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raising(part: Part, options: ReadOptions) -> Iterator[Row]:
+        raise error("why")
+
+    monkeypatch.setattr(work, "read_part", raising)
+    with pytest.raises(error, match="why"):
+        work.attempt_part(job, PART)
+
+
+def test_what_cannot_be_written_is_no_end_of_the_run(kept: Kept, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(number: int, rows: Iterable[OutputRow]) -> tuple[int, int]:
         raise NumPyCLIPError("out: cannot be written (No space left on device).")
 
     reads(monkeypatch)
     monkeypatch.setattr(kept, "write", full)
-    with pytest.raises(NumPyCLIPError, match="No space"):
-        work.attempt_part(job, PART)
+    outcome = work.attempt_part(job, PART)
+    assert outcome == UnwrittenPart(7, "photos", "out: cannot be written (No space left on device).")
 
 
 def test_an_unforeseen_error_is_one_of_its_part(kept: Kept, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,14 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from socket import gethostname
 from typing import Any, TypeAlias, cast
 
-from numpyclip.batch.job import MOST_RETRIES, Job, Outcome, Report, given_up
+from numpyclip.batch.job import MOST_RETRIES, Job, Outcome, Report, UnwrittenPart, given_up
 from numpyclip.batch.work import ONE_THREAD, attempt_part, filter_warnings, share_weights
 from numpyclip.engines.processor import cores
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
@@ -223,10 +224,16 @@ def _embed(job: Job, part: Part, folder: str, reports: Any) -> _Returned:
         try:
             _prepare(job)
             outcome = attempt_part(job, part, report)
+            if isinstance(outcome, UnwrittenPart):
+                outcome = replace(outcome, error=_here(outcome.error))
         except Exception as error:
-            error.args = (f"on node {gethostname()}: {error}", *error.args[1:])
+            error.args = (_here(error), *error.args[1:])
             outcome = error
     return outcome, [warning.message for warning in caught[:_MOST_WARNINGS]]
+
+
+def _here(error: object) -> str:
+    return f"on node {gethostname()}: {error}"
 
 
 @lru_cache(maxsize=1)

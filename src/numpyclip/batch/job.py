@@ -66,6 +66,10 @@ class FailedPart:
     error: str
 
 
+class UnwrittenPart(FailedPart):
+    """A part that was read, and could not be written: so may others be."""
+
+
 def given_up(part: Part, last: str) -> FailedPart:
     """Give up a part that has ended all workers that tried it, the last one in the way that `last` says."""
     why = f"each of {1 + MOST_RETRIES} workers ended within it, the last with {last}"

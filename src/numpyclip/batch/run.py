@@ -118,7 +118,7 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
         If an argument is none of those above, a source is not there, or the destination has embeddings of another
         model, other options or other sources.
     NumPyCLIPError
-        If the model cannot be loaded or run.
+        If the model cannot be loaded or run, or no part can be written.
     """
     start = time.perf_counter()
     run_parts = _executor(on, workers)

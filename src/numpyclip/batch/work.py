@@ -11,9 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError, error_handler
-from numpyclip.batch.job import FailedPart, Job, Outcome, PartSummary, Report
+from numpyclip.batch.job import FailedPart, Job, Outcome, PartSummary, Report, UnwrittenPart
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import CorruptCheckpointError, InputError, NumPyCLIPError, PictureError, TextTooLongError
+from numpyclip.errors import (
+    CheckpointError,
+    CorruptCheckpointError,
+    EngineError,
+    InputError,
+    MissingPackageError,
+    NumPyCLIPError,
+    PictureError,
+    TextTooLongError,
+)
 from numpyclip.loader import load
 from numpyclip.model.ops import normalize
 from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
@@ -34,21 +43,24 @@ def filter_warnings() -> None:
 
 
 def attempt_part(job: Job, part: Part, report: Report | None = None) -> Outcome:
-    """Embed one part as `embed_part`; return what keeps it from being read.
+    """Embed one part as `embed_part`; return what keeps it from being read or written.
 
     Raises
     ------
     NumPyCLIPError
-        If the model cannot be loaded or run, a package is missing, or nothing can be written: what concerns all parts.
+        If the model cannot be loaded or run, or a package is missing: what concerns all parts.
     """
     load_model(job.model, job.load_options)
     try:
         return embed_part(job, part, report)
+    except (CheckpointError, EngineError, MissingPackageError):
+        raise
+    except InputError as error:
+        return FailedPart(part.number, part.source, str(error))
+    except NumPyCLIPError as error:  # which only `Destination.write` raises, after some tries
+        return UnwrittenPart(part.number, part.source, str(error))
     except Exception as error:  # of whatever kind: the other parts of a long run are worth more
-        if isinstance(error, NumPyCLIPError) and not isinstance(error, InputError):
-            raise
-        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        return FailedPart(part.number, part.source, reason)
+        return FailedPart(part.number, part.source, f"{type(error).__name__}: {error}")
 
 
 def embed_part(job: Job, part: Part, report: Report | None = None) -> PartSummary:
