@@ -76,6 +76,16 @@ def test_workers_have_one_thread(job: Job, parts: list[Part], monkeypatch: pytes
     assert {outcome.error for outcome in run_parts(job, parts, 2, ignore) if isinstance(outcome, FailedPart)} == {"1"}
 
 
+def test_workers_run_nothing_of_the_current_folder(
+    job: Job, parts: list[Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("pickle", "struct", "copyreg", "io"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+    worker_does(monkeypatch, "pass")
+    assert len(list(run_parts(job, parts, 2, ignore))) == 6
+
+
 @pytest.mark.parametrize("moment", [2, *(pytest.param(moment, marks=pytest.mark.exhaustive) for moment in (1, 3, 5))])
 def test_a_killed_worker_is_replaced_and_its_part_done_again(
     moment: int,

@@ -28,9 +28,14 @@ from numpyclip.shards.part import Part
 _Outcomes: TypeAlias = Generator[Outcome, None, None]
 
 _CHECK_SECONDS = 1.0  # for Ctrl-C, on systems where it does not interrupt waiting
-_PROGRAM = (
-    "import pickle, sys\nsys.path[:] = pickle.load(sys.stdin.buffer)\nfrom numpyclip.batch.worker import main\nmain()\n"
-)
+_PROGRAM = """\
+import sys
+sys.path[:] = filter(None, sys.path)  # not the current folder, whose pickle.py would be run
+import pickle
+sys.path[:] = pickle.load(sys.stdin.buffer)
+from numpyclip.batch.worker import main
+main()
+"""
 
 
 def run_parts(job: Job, parts: Sequence[Part], workers: int | None, report: Report) -> _Outcomes:
