@@ -56,5 +56,5 @@ def _receive(requests: IO[bytes], parts: SimpleQueue[Part]) -> None:
     try:
         while True:
             parts.put(pickle.load(requests))
-    except EOFError:
+    finally:  # it may be cut short anywhere
         os._exit(0)
