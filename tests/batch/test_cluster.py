@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from numpyclip.batch import cluster
+from numpyclip.batch import cluster, work
 from numpyclip.batch.cluster import run_parts
 from numpyclip.batch.job import FailedPart, Job, PartSummary, UnwrittenPart
 from numpyclip.errors import InputError, MissingPackageError, ModelNotFoundError, NumPyCLIPError
+from numpyclip.loader import load
 from numpyclip.shards.part import Part, ReadOptions
 
 PARTS = [Part(number, "webdataset", f"{number}.tar") for number in range(9)]
@@ -257,6 +258,24 @@ def test_a_worker_does_its_part_in_the_drivers_folder(
     assert (outcome.rows, outcome.errors, noted) == (4, 0, [])
     assert actor.taken == [(0, 2)]  # not again so soon
     assert (tmp_path / "out" / "part-00000.parquet").exists()
+
+
+def test_a_worker_loads_the_model_once(
+    in_worker: Callable[..., Any], job: Job, parts: list[Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "_manifest.json").touch()
+    loaded: list[str] = []
+
+    def counted(name: str, **options: Any) -> Any:
+        loaded.append(name)
+        return load(name, **options)
+
+    monkeypatch.setattr(work, "load", counted)
+    work.load_model.cache_clear()
+    for part in parts[:2]:
+        in_worker(job, part, Actor())
+    assert loaded == ["tiny"]
 
 
 def test_a_destination_that_is_not_shared_ends_the_run(

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -22,7 +23,8 @@ from numpyclip.errors import (
     NumPyCLIPError,
 )
 from numpyclip.model.ops import Array
-from numpyclip.shards.part import OutputRow, Part, ReadOptions, Row
+from numpyclip.runtime import prepared
+from numpyclip.shards.part import Kind, OutputRow, Part, ReadOptions, Row
 
 PART = Part(7, "files", "photos")
 
@@ -216,6 +218,28 @@ def test_a_model_is_loaded_once(kept: Kept, job: Job, monkeypatch: pytest.Monkey
     work.embed_part(job, PART)
     monkeypatch.setattr(work, "load", None)
     assert work.embed_part(pickle.loads(pickle.dumps(job)), PART).rows == 0
+
+
+@pytest.mark.parametrize(("kind", "tower"), [("images", "visual"), ("texts", "text")])
+def test_one_process_prepares_weights_and_later_ones_do_not_wait(
+    kind: Kind, tower: str, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepared, "_LEAST_BYTES", 1)
+    locks: list[Path] = []
+
+    def lock(path: Path) -> AbstractContextManager[None]:
+        locks.append(path)
+        return nullcontext()
+
+    monkeypatch.setattr(work, "exclusive", lock)
+    kept = []
+    for _ in range(3):
+        work.load_model.cache_clear()
+        work.share_weights(replace(job, reading=ReadOptions(kind)))
+        assert [f"-{tower}-" in file.name for file in prepared.prepared_files()] == [True]
+        kept.append(work.load_model.cache_info().currsize)
+    assert len(locks) == 1
+    assert kept == [0, 1, 1]  # the first does not keep what it has made, but maps the file as the others do
 
 
 def test_a_job_is_small(job: Job) -> None:

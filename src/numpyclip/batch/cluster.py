@@ -22,9 +22,7 @@ from numpyclip.batch.job import MOST_RETRIES, Job, Outcome, Report, UnwrittenPar
 from numpyclip.batch.work import ONE_THREAD, attempt_part, filter_warnings, share_weights
 from numpyclip.engines.processor import cores
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
-from numpyclip.lock import exclusive
 from numpyclip.remote import exists, is_url, join
-from numpyclip.runtime.prepared import prepared_folder
 from numpyclip.shards.manifest import NAME
 from numpyclip.shards.part import Part
 
@@ -238,13 +236,9 @@ def _here(error: object) -> str:
 
 @lru_cache(maxsize=1)
 def _prepare(job: Job) -> None:
-    """Prepare a worker: check that it sees the destination, and let one worker of a node cache weights for all."""
+    """Prepare a worker: check that it sees the destination, and share weights with the others of its node."""
     if not (is_url(job.destination) or exists(join(job.destination, NAME))):
         raise InputError(
             f"{job.destination}: has no {NAME}; expected a folder that all nodes share, or a URL (s3://bucket/folder)."
         )
-    if (folder := prepared_folder()) is not None:
-        with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-        with exclusive(folder / "batch.lock"):
-            share_weights(job)
+    share_weights(job)

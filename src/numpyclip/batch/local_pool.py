@@ -20,7 +20,7 @@ from typing import IO, Any, TypeAlias, cast
 from threadpoolctl import threadpool_limits
 
 from numpyclip.batch.job import MOST_RETRIES, FailedPart, Job, Outcome, PartSummary, Report, given_up
-from numpyclip.batch.work import ONE_THREAD, attempt_part, share_weights
+from numpyclip.batch.work import ONE_THREAD, attempt_part, load_model, share_weights
 from numpyclip.engines.processor import cores
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.shards.part import Part
@@ -44,6 +44,7 @@ def run_parts(job: Job, parts: Sequence[Part], workers: int | None, report: Repo
     if workers <= 1:
         return _run_here(job, parts, report)
     share_weights(job)
+    load_model.cache_clear()  # this process needs them no more
     return _Pool(job, parts, report).run(workers)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,12 @@ from numpyclip.errors import (
     TextTooLongError,
 )
 from numpyclip.loader import load
+from numpyclip.lock import exclusive
 from numpyclip.model.ops import normalize
 from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
 from numpyclip.runtime.chunks import batched
 from numpyclip.runtime.finite import NOT_FINITE, NotFinite, finite_rows
+from numpyclip.runtime.prepared import is_prepared, prepared_folder
 from numpyclip.shards.part import OutputRow, Part, Row
 from numpyclip.shards.read import read_part
 from numpyclip.shards.write import open_destination
@@ -93,11 +96,21 @@ def load_model(name: str, options: tuple[tuple[str, Any], ...]) -> CLIP:
 
 
 def share_weights(job: Job) -> None:
-    """Cache prepared weights, so that all workers of a machine map one file of them, and none has to make it."""
-    model = load_model(job.model, job.load_options)
-    if model.engine is None:
-        _ = model.visual if job.reading.kind == "images" else model.text
-    load_model.cache_clear()
+    """Cache prepared weights: one process of a machine makes them, while others wait, and all map one file of them."""
+    model, folder = load_model(job.model, job.load_options), prepared_folder()
+    tower = "visual" if job.reading.kind == "images" else "text"
+    if folder is None or model.engine is not None or model.checkpoint is None:
+        return
+    is_there = partial(is_prepared, model.checkpoint.identity, tower)
+    if is_there():
+        return
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder / "batch.lock"):
+        if not is_there():
+            getattr(model, tower)
+            if is_there():  # which a small one is not
+                load_model.cache_clear()  # so that this process maps the file, too
 
 
 def _embed(model: CLIP, rows: Iterable[Row], job: Job) -> Iterator[OutputRow]:
