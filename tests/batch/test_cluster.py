@@ -162,6 +162,8 @@ def test_a_cluster_that_the_program_is_part_of_is_not_left(ray: FakeRay) -> None
     ray.joined = True
     run()
     assert ray.calls[1:] == ["kill"]
+    with pytest.raises(InputError, match=r"ray://head:10001: .* is part of a Ray cluster already; expected on='ray'"):
+        run(on="ray://head:10001")
 
 
 def test_a_part_whose_workers_die_fails_and_the_others_do_not(ray: FakeRay) -> None:

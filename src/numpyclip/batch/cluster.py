@@ -81,6 +81,11 @@ def _joined(on: str, workers: int | None) -> Iterator[None]:
     except ImportError as error:
         raise MissingPackageError('a cluster needs the package ray: pip install "numpyclip[ray]".') from error
     if ray.is_initialized():
+        if on != "ray":
+            raise InputError(
+                f"{on}: this process is part of a Ray cluster already; expected on='ray', for that one. To join "
+                "another, call ray.shutdown() before."
+            )
         yield
         return
     try:
