@@ -104,7 +104,8 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
     ray = FakeRay()
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_task_oom_retries"):  # or else they stay set
+        monkeypatch.setenv(name, "0")
     return ray
 
 
@@ -128,6 +129,17 @@ def test_parts_are_tasks_of_one_cpu_and_one_thread(ray: FakeRay) -> None:
     assert (options["num_cpus"], options["max_retries"]) == (1, 3)
     assert options["runtime_env"]["env_vars"]["OPENBLAS_NUM_THREADS"] == "1"
     assert ray.calls[2:] == ["kill", "shutdown"]
+
+
+@pytest.mark.parametrize("setting", [None, "0"])
+def test_the_memory_monitor_does_not_have_a_part_done_again_for_ever(
+    setting: str | None, ray: FakeRay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "RAY_task_oom_retries"
+    if setting is None:
+        monkeypatch.delenv(name)
+    run()
+    assert os.environ[name] == (setting or "3")
 
 
 @pytest.mark.parametrize(("cpus", "workers", "most"), [(2, None, 4), (2, 3, 3), (0, None, 2)])
@@ -167,8 +179,8 @@ def test_a_cluster_that_the_program_is_part_of_is_not_left(ray: FakeRay) -> None
 
 
 def test_a_part_whose_workers_die_fails_and_the_others_do_not(ray: FakeRay) -> None:
-    ray.results[3] = RayError("The worker died.\nIts node is gone")
-    failed = "each of 4 workers ended within it, the last with Its node is gone"
+    ray.results[3] = RayError("The node was low on memory.\nRefer to the documentation")
+    failed = "each of 4 workers ended within it, the last with: The node was low on memory."
     assert [outcome for outcome in run() if isinstance(outcome, FailedPart)] == [FailedPart(3, "3.tar", failed)]
 
 

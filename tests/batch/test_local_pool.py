@@ -119,7 +119,7 @@ def test_a_part_that_ends_every_worker_fails_and_the_others_do_not(
     outcomes = sorted(run_parts(job, parts, 2, ignore), key=lambda outcome: outcome.number)
     assert [type(outcome) for outcome in outcomes].count(PartSummary) == 5
     assert isinstance(failed := outcomes[1], FailedPart)
-    assert "each of 4 workers ended within it, the last with signal 9 (Killed)" in failed.error
+    assert "each of 4 workers ended within it, the last with: signal 9 (Killed)" in failed.error
     assert len(processes) == 5
 
 

@@ -76,6 +76,8 @@ def run_parts(
 @contextlib.contextmanager
 def _joined(on: str, workers: int | None) -> Iterator[None]:
     """Join a cluster or start one, and leave it; one that this program has joined before is used and not left."""
+    # Ray counts tasks apart that its memory monitor kills, by default without end. It is read with Ray.
+    os.environ.setdefault("RAY_task_oom_retries", str(MOST_RETRIES))
     try:
         import ray
     except ImportError as error:
@@ -176,7 +178,7 @@ class _Run:
                 f"a node cannot run numpyclip, which must be installed on each: {_last_line(error)}"
             ) from error
         except errors.RayError as error:
-            return given_up(part, _last_line(error))
+            return given_up(part, str(error).strip().partition("\n")[0])
         for warning in noted:
             warnings.warn(warning, stacklevel=4)
         if isinstance(outcome, Exception):

@@ -72,7 +72,7 @@ class UnwrittenPart(FailedPart):
 
 def given_up(part: Part, last: str) -> FailedPart:
     """Give up a part that has ended all workers that tried it, the last one in the way that `last` says."""
-    why = f"each of {1 + MOST_RETRIES} workers ended within it, the last with {last}"
+    why = f"each of {1 + MOST_RETRIES} workers ended within it, the last with: {last}"
     return FailedPart(part.number, part.source, why)
 
 
