@@ -64,7 +64,13 @@ def test_texts_are_embedded_and_those_that_are_too_long_are_errors(tmp_path: Pat
 
 @pytest.mark.parametrize(
     "options",
-    [{"decoding": DecodeOptions()}, {"dtype": "float16"}, {"layout": "clip-retrieval"}, {"limit": 8}],
+    [
+        {"decoding": DecodeOptions()},
+        {"dtype": "float16"},
+        {"layout": "clip-retrieval"},
+        {"limit": 8},
+        {"load": {"low_memory": True}},
+    ],
 )
 def test_other_options_do_not_fit(options: dict[str, Any], pictures: Path, tmp_path: Path) -> None:
     here(pictures, tmp_path / "out", shard=(0, 6))

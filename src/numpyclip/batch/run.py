@@ -89,8 +89,9 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
 ) -> Summary:
     """Embed images or texts into parts of a folder or bucket, of which those that are there are not done again.
 
-    Output is the same bit for bit on any number of workers, here or on a cluster: a worker has one thread, and a part
-    is read, embedded and written by one worker, atomically. Whatever ends a run, the same call continues it.
+    Output is the same bit for bit on any number of workers, here or on a cluster, whose processors are of one kind: a
+    worker has one thread, and a part is read, embedded and written by one worker, atomically. Whatever ends a run, the
+    same call continues it.
 
     Parameters
     ----------
@@ -195,7 +196,8 @@ def _missing(job: Job, parts: list[Part], mine: list[Part]) -> list[Part]:
 
 def _recorded(job: Job, model: CLIP) -> dict[str, Any]:
     """Return the options that embeddings and rows depend on, to the last bit."""
-    ours = {"batch_size": job.batch_size, "truncate": job.truncate}
+    low_memory = bool(dict(job.load_options).get("low_memory"))  # which cuts batches into larger chunks
+    ours = {"batch_size": job.batch_size, "truncate": job.truncate, "low_memory": low_memory}
     engine = {"engine": model.engine.name if model.engine else "numpy", "device": model.device}
     reading = {name: value for name, value in asdict(job.reading).items() if name != "kind"}
     return {**ours, **engine, **reading, **asdict(job.decoding)}
