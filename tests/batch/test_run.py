@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from numpyclip.batch import Options, Progress, embed, run
+from numpyclip.cli import main
 from numpyclip.errors import InputError
 from numpyclip.images.decode_options import DecodeOptions
-from numpyclip.shards.part import ReadOptions
+from numpyclip.shards.part import Kind, ReadOptions
 from tests.batch.conftest import Read
 
 pytest.importorskip("pyarrow", reason="the extra numpyclip[parquet] is not installed")
@@ -84,6 +85,15 @@ def test_embeddings_of_another_engine_do_not_fit(pictures: Path, tmp_path: Path)
     manifest.write_text(manifest.read_text().replace('"engine": "numpy"', '"engine": "openvino"'))
     with pytest.raises(InputError, match=r'options\.engine: found "openvino", expected "numpy"'):
         here(pictures, tmp_path / "out")
+
+
+@pytest.mark.parametrize("kind", ["images", "texts"])
+def test_a_run_of_the_command_is_continued_in_python(kind: Kind, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "captions.txt").write_text("a dog\na cat\n")
+    source, out = pictures if kind == "images" else tmp_path / "captions.txt", tmp_path / "out"
+    assert main(["embed", kind, str(source), "-o", f"{out}/", "-m", "tiny", "--workers", "1"]) == 0
+    summary = embed(source, out, model="tiny", kind=kind)
+    assert summary.parts == summary.parts_skipped > 0
 
 
 def test_runs_share_a_destination_by_the_numbers_of_parts(pictures: Path, tmp_path: Path, read_rows: Read) -> None:

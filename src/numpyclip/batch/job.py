@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
-from numpyclip.shards.part import Part, ReadOptions
+from numpyclip.shards.part import Kind, Part, ReadOptions
 from numpyclip.shards.write import Dtype, Layout
 
+BATCH_SIZE: dict[Kind, int] = {"images": 32, "texts": 1024}  # by default
 MOST_RETRIES = 3  # of a part whose worker or node died
 
 
@@ -26,11 +27,11 @@ class Job:
     reading : ReadOptions
     destination : str
         A folder or URL.
+    batch_size : int
+        Inputs that are embedded together. A batch never crosses parts.
     layout : {"parquet", "clip-retrieval"}
     dtype : {"float16", "float32"}
         Of the embeddings that are written.
-    batch_size : int
-        Inputs that are embedded together. A batch never crosses parts.
     decoding : DecodeOptions
         Of images.
     truncate : bool
@@ -41,9 +42,9 @@ class Job:
     load_options: tuple[tuple[str, Any], ...]
     reading: ReadOptions
     destination: str
+    batch_size: int
     layout: Layout = "parquet"
     dtype: Dtype = "float32"
-    batch_size: int = 32
     decoding: DecodeOptions = DRAFT
     truncate: bool = False
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from numpyclip.arguments import OnError, whole_number
 from numpyclip.batch import cluster, local_pool
-from numpyclip.batch.job import Job, RunParts
+from numpyclip.batch.job import BATCH_SIZE, Job, RunParts
 from numpyclip.batch.summary import Meter, Progress, Summary
 from numpyclip.batch.work import load_model
 from numpyclip.dual_encoder.clip import CLIP
@@ -49,8 +49,8 @@ class Options:
     layout : {"parquet", "clip-retrieval"}
     dtype : {"float32", "float16"}
         Of the embeddings that are written.
-    batch_size : int, default=32
-        Inputs that are embedded together.
+    batch_size : int, optional
+        Inputs that are embedded together; by default 32 images or 1024 texts, of the same part.
     decoding : DecodeOptions
         How images are decoded; large JPEG files at a reduced size by default.
     truncate : bool, default=False
@@ -68,7 +68,7 @@ class Options:
     shard: tuple[int, int] = (0, 1)
     layout: Layout = "parquet"
     dtype: Dtype = "float32"
-    batch_size: int = 32
+    batch_size: int | None = None
     decoding: DecodeOptions = DRAFT
     truncate: bool = False
     progress: Callable[[Progress], object] = lambda progress: None
@@ -103,7 +103,7 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
         As in `numpyclip.load`.
     kind : {"images", "texts"}
     workers : int, optional
-        How many inputs are in work at a time, each on one core; by default, one for each core. With one, or for one
+        How many parts are in work at a time, each on one core; by default, one for each core. With one, or for one
         part, no process is started.
     on : str, optional
         ``"ray"`` for the Ray cluster that this process is part of, or ``"ray://host:10001"``; else local processes.
@@ -162,9 +162,9 @@ def _job(model: str, destination: str, reading: ReadOptions, options: Options) -
         tuple(options.load.items()),
         reading,
         destination,
+        checked_batch_size(BATCH_SIZE[reading.kind] if options.batch_size is None else options.batch_size),
         options.layout,
         options.dtype,
-        checked_batch_size(options.batch_size),
         options.decoding,
         options.truncate,
     )
