@@ -157,9 +157,11 @@ def _divided(pieces: Iterable[_Piece], rows: int) -> Iterator[_Piece]:
             continue
         source = source if paths else piece.part.source
         paths += piece.part.paths
-        while len(paths) >= rows:
-            yield _of_files(source, paths[:rows])
-            source, paths = piece.part.source, paths[rows:]
+        start = 0
+        while len(paths) - start >= rows:
+            yield _of_files(source, paths[start : start + rows])
+            source, start = piece.part.source, start + rows
+        paths = paths[start:]
     if paths:
         yield _of_files(source, paths)
 
