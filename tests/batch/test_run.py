@@ -9,7 +9,7 @@ import pytest
 
 from numpyclip.batch import Options, Progress, embed
 from numpyclip.cli import main
-from numpyclip.errors import InputError
+from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.shards.part import Kind
 from tests.batch.conftest import Read
@@ -121,6 +121,19 @@ def test_parts_that_fail_are_named_and_tried_again(tmp_path: Path, lists: str) -
     missing.write_bytes(bytes(1024))
     again = embed([lists, missing], tmp_path / "out", model="tiny", workers=1)
     assert (again.parts_skipped, again.failed) == (6, ())
+
+
+def test_a_part_that_cannot_be_written_fails_and_the_others_do_not(lists: str, tmp_path: Path) -> None:
+    here(lists, tmp_path / "out", shard=(0, 6))
+    taken = tmp_path / "out" / "part-00002.parquet"
+    taken.mkdir()
+    summary = here(lists, tmp_path / "out")
+    assert (summary.rows, [part.number for part in summary.failed]) == (16, [2])
+    assert "part-00002.parquet: cannot be written" in summary.failed[0].error
+    with pytest.raises(NumPyCLIPError, match="No part can be written"):
+        here(lists, tmp_path / "out")
+    taken.rmdir()
+    assert here(lists, tmp_path / "out").rows == 4
 
 
 @pytest.mark.parametrize(
