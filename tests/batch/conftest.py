@@ -27,7 +27,7 @@ def pictures(tmp_path: Path, emoji: dict[str, Image.Image]) -> Path:
 def parts(pictures: Path) -> list[Part]:
     """The pictures in six parts."""
     paths = sorted(map(str, pictures.iterdir()))
-    return [Part(n, "files", str(pictures), stop=4, paths=tuple(paths[4 * n : 4 * n + 4])) for n in range(6)]
+    return [Part(n, "files", str(pictures), paths=tuple(paths[4 * n : 4 * n + 4])) for n in range(6)]
 
 
 @pytest.fixture

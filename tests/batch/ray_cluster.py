@@ -202,7 +202,8 @@ class Cluster:
 
     def __init__(self, store: Store, folder: Path) -> None:
         self._store = store
-        self._log = (folder / "log").open("wb")
+        self.log = folder / "log"  # of what all processes say to stderr
+        self._log = self.log.open("wb")
         self._place = Path(tempfile.mkdtemp(prefix="ray-"))  # a short name: it has sockets
         self._ends: list[Callable[[], None]] = []
         with socket.socket() as first, socket.socket() as second:

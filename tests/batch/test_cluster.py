@@ -7,19 +7,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from socket import gethostname
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from numpyclip.batch import cluster
+from numpyclip.batch import cluster, work
 from numpyclip.batch.cluster import run_parts
-from numpyclip.batch.job import FailedPart, Job
+from numpyclip.batch.job import FailedPart, Job, PartSummary, UnwrittenPart
 from numpyclip.errors import InputError, MissingPackageError, ModelNotFoundError, NumPyCLIPError
-from numpyclip.shards.part import Part, PartSummary, ReadOptions
+from numpyclip.loader import load
+from numpyclip.shards.part import Part, ReadOptions
 
 PARTS = [Part(number, "webdataset", f"{number}.tar") for number in range(9)]
-JOB = Job("tiny", (), ReadOptions("images"), "s3://bucket/out")
+JOB = Job("tiny", (), ReadOptions("images"), "s3://bucket/out", batch_size=32)
 
 
 class RayError(Exception): ...
@@ -84,7 +86,7 @@ class FakeRay:
             if self.taken == 1:
                 raise RayError("the node of the actor has died")
             return self.rows
-        result = self.results.get(reference, (PartSummary(reference, 1, 0, 0.0), []))
+        result = self.results.get(reference, (PartSummary(reference, 1, 0), []))
         if isinstance(result, Exception):
             raise result
         return result
@@ -102,7 +104,8 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
     ray = FakeRay()
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_task_oom_retries"):  # or else they stay set
+        monkeypatch.setenv(name, "0")
     return ray
 
 
@@ -126,6 +129,17 @@ def test_parts_are_tasks_of_one_cpu_and_one_thread(ray: FakeRay) -> None:
     assert (options["num_cpus"], options["max_retries"]) == (1, 3)
     assert options["runtime_env"]["env_vars"]["OPENBLAS_NUM_THREADS"] == "1"
     assert ray.calls[2:] == ["kill", "shutdown"]
+
+
+@pytest.mark.parametrize("setting", [None, "0"])
+def test_the_memory_monitor_does_not_have_a_part_done_again_for_ever(
+    setting: str | None, ray: FakeRay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "RAY_task_oom_retries"
+    if setting is None:
+        monkeypatch.delenv(name)
+    run()
+    assert os.environ[name] == (setting or "3")
 
 
 @pytest.mark.parametrize(("cpus", "workers", "most"), [(2, None, 4), (2, 3, 3), (0, None, 2)])
@@ -160,11 +174,13 @@ def test_a_cluster_that_the_program_is_part_of_is_not_left(ray: FakeRay) -> None
     ray.joined = True
     run()
     assert ray.calls[1:] == ["kill"]
+    with pytest.raises(InputError, match=r"ray://head:10001: .* is part of a Ray cluster already; expected on='ray'"):
+        run(on="ray://head:10001")
 
 
 def test_a_part_whose_workers_die_fails_and_the_others_do_not(ray: FakeRay) -> None:
-    ray.results[3] = RayError("The worker died.\nIts node is gone")
-    failed = "each of 4 workers ended within it, the last with: Its node is gone"
+    ray.results[3] = RayError("The node was low on memory.\nRefer to the documentation")
+    failed = "each of 4 workers ended within it, the last with: The node was low on memory."
     assert [outcome for outcome in run() if isinstance(outcome, FailedPart)] == [FailedPart(3, "3.tar", failed)]
 
 
@@ -258,6 +274,24 @@ def test_a_worker_does_its_part_in_the_drivers_folder(
     assert (tmp_path / "out" / "part-00000.parquet").exists()
 
 
+def test_a_worker_loads_the_model_once(
+    in_worker: Callable[..., Any], job: Job, parts: list[Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "_manifest.json").touch()
+    loaded: list[str] = []
+
+    def counted(name: str, **options: Any) -> Any:
+        loaded.append(name)
+        return load(name, **options)
+
+    monkeypatch.setattr(work, "load", counted)
+    work.load_model.cache_clear()
+    for part in parts[:2]:
+        in_worker(job, part, Actor())
+    assert loaded == ["tiny"]
+
+
 def test_a_destination_that_is_not_shared_ends_the_run(
     in_worker: Callable[..., Any], job: Job, parts: list[Part]
 ) -> None:
@@ -265,6 +299,15 @@ def test_a_destination_that_is_not_shared_ends_the_run(
     assert isinstance(outcome, InputError)
     assert str(outcome).startswith("on node ")
     assert "has no _manifest.json; expected a folder that all nodes share" in str(outcome)
+
+
+def test_a_part_that_cannot_be_written_names_the_node(
+    in_worker: Callable[..., Any], parts: list[Part], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "attempt_part", lambda *words: UnwrittenPart(0, "0.tar", "/tmp: is full."))
+    outcome, _ = in_worker(JOB, parts[0], Actor())
+    assert isinstance(outcome, UnwrittenPart)
+    assert outcome.error == f"on node {gethostname()}: /tmp: is full."
 
 
 def test_a_worker_returns_warnings(

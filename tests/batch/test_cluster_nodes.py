@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,32 @@ def test_a_part_that_ends_every_worker_fails_and_stdout_is_data(cluster: Cluster
     status, printed = cluster.command(*words, "--json", "--on", f"ray://{cluster.client}")
     assert (status, json.loads(printed)["rows"]) == (0, PICTURES)
     assert written(store, "deadly") == expected
+
+
+def test_a_part_that_cannot_be_read_fails_and_is_tried_again(cluster: Cluster, store: Store) -> None:
+    driver = cluster.drive("s3://sources/{18..20}.tar", "s3://embeddings/missing")
+    summary = driver.summary()
+    assert (summary["rows"], [part["number"] for part in summary["failed"]]) == (2 * PICTURES, [2])
+    assert "s3://sources/20.tar: cannot be read" in summary["failed"][0]["error"]
+    store.put("sources/20.tar", store.get("sources/19.tar"))
+    summary = cluster.drive("s3://sources/{18..20}.tar", "s3://embeddings/missing").summary()
+    assert (summary["parts_skipped"], summary["rows"], summary["failed"]) == (2, PICTURES, [])
+
+
+ELSEWHERE = """
+from dataclasses import replace
+from numpyclip.batch import cluster
+embed = cluster._embed
+cluster._embed = lambda job, *others: embed(replace(job, model="/only/here.npz"), *others)
+"""
+
+
+def test_a_model_that_a_node_does_not_have_ends_the_run_and_names_the_node(cluster: Cluster) -> None:
+    words = ["embed", "images", SOURCES, "-o", "s3://embeddings/none", "--model", "tiny", "--on", "ray"]
+    status, printed = cluster.command(*words, before=ELSEWHERE)
+    assert (status, printed) == (1, b"")
+    said = f"numpyclip: on node {gethostname()}: Model '/only/here.npz' not found"
+    assert said.encode() in cluster.log.read_bytes()
 
 
 def write_image_tower(path: Path) -> int:

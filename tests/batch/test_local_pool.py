@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from numpyclip.batch import local_pool
-from numpyclip.batch.job import FailedPart, Job
+from numpyclip.batch.job import FailedPart, Job, PartSummary
 from numpyclip.batch.local_pool import run_parts
 from numpyclip.errors import ModelNotFoundError, NumPyCLIPError
-from numpyclip.shards.part import Part, PartSummary
+from numpyclip.shards.part import Part
 from tests.batch.conftest import Read
 
 pytest.importorskip("pyarrow", reason="the extra numpyclip[parquet] is not installed")
@@ -39,9 +39,9 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
 def worker_does(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Let workers only do what the code says, which replaces the embedding of a part."""
     lines = "".join(f"    {line}\n" for line in code.splitlines())
-    attempt = f"def attempt(job, part, report):\n{lines}    return PartSummary(part.number, 0, 0, 0.0)\n"
+    attempt = f"def attempt(job, part, report):\n{lines}    return PartSummary(part.number, 0, 0)\n"
     imports = "import os, signal, sys, warnings; from numpyclip.batch import worker\n"
-    imports += "from numpyclip.shards.part import PartSummary\n"
+    imports += "from numpyclip.batch.job import PartSummary\n"
     program = local_pool._PROGRAM.replace("main()\n", f"{imports}{attempt}worker.attempt_part = attempt\nmain()\n")
     monkeypatch.setattr(local_pool, "_PROGRAM", program)
 
@@ -74,6 +74,16 @@ def test_workers_have_one_thread(job: Job, parts: list[Part], monkeypatch: pytes
         "return FailedPart(part.number, '', str(threads.count()))",
     )
     assert {outcome.error for outcome in run_parts(job, parts, 2, ignore) if isinstance(outcome, FailedPart)} == {"1"}
+
+
+def test_workers_run_nothing_of_the_current_folder(
+    job: Job, parts: list[Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("pickle", "struct", "copyreg", "io"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+    worker_does(monkeypatch, "pass")
+    assert len(list(run_parts(job, parts, 2, ignore))) == 6
 
 
 @pytest.mark.parametrize("moment", [2, *(pytest.param(moment, marks=pytest.mark.exhaustive) for moment in (1, 3, 5))])
@@ -109,7 +119,7 @@ def test_a_part_that_ends_every_worker_fails_and_the_others_do_not(
     outcomes = sorted(run_parts(job, parts, 2, ignore), key=lambda outcome: outcome.number)
     assert [type(outcome) for outcome in outcomes].count(PartSummary) == 5
     assert isinstance(failed := outcomes[1], FailedPart)
-    assert "each of 4 workers ended within it, the last with signal 9 (Killed)" in failed.error
+    assert "each of 4 workers ended within it, the last with: signal 9 (Killed)" in failed.error
     assert len(processes) == 5
 
 

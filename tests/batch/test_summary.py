@@ -1,10 +1,14 @@
 import json
 
-from numpyclip.batch.job import FailedPart
+import pytest
+
+from numpyclip.batch.job import FailedPart, PartSummary, UnwrittenPart
 from numpyclip.batch.summary import Meter, Progress, Summary
-from numpyclip.shards.part import Part, PartSummary
+from numpyclip.errors import NumPyCLIPError
+from numpyclip.shards.part import Part
 
 PARTS = [Part(number, "files", "photos") for number in range(4)]
+FULL = UnwrittenPart(2, "photos", "out: is full.")
 
 
 class Clock:
@@ -21,10 +25,34 @@ def test_rows_in_flight_count_until_their_part_is_done_or_has_failed() -> None:
     meter.report(1, 32)
     meter.report(0, 64)
     assert [progress.rows for progress in shown] == [32, 64, 96]
-    meter.end(PartSummary(0, 100, 3, 1.0))
+    meter.end(PartSummary(0, 100, 3))
     meter.end(FailedPart(1, "photos", "gone"))
     assert (shown[-1].rows, shown[-1].parts_done, meter.rows, meter.errors) == (100, 2, 100, 3)
     assert meter.failed == [FailedPart(1, "photos", "gone")]
+
+
+def test_where_nothing_was_written_what_cannot_be_is_the_end_of_the_run() -> None:
+    meter = Meter(PARTS, lambda progress: None, Clock())
+    meter.end(FailedPart(0, "photos", "gone"))
+    with pytest.raises(NumPyCLIPError, match=r"out: is full\. No part can be written\. Run it again to continue\."):
+        meter.end(FULL)
+    assert meter.failed == [FailedPart(0, "photos", "gone"), FULL]
+
+
+def test_later_it_is_the_end_only_if_several_fail_in_a_row_for_minutes() -> None:
+    clock = Clock()
+    meter = Meter(PARTS, lambda progress: None, clock)
+    meter.end(PartSummary(0, 100, 0))
+    for _ in range(1000):  # at once, on many workers
+        meter.end(FULL)
+    clock.now = 600.0
+    meter.end(PartSummary(1000, 100, 0))
+    clock.now = 1200.0
+    meter.end(FULL)
+    meter.end(FailedPart(0, "photos", "gone"))
+    meter.end(FULL)
+    with pytest.raises(NumPyCLIPError, match="No part can be written"):
+        meter.end(FULL)
 
 
 def test_a_part_that_is_begun_again_is_not_counted_twice() -> None:
@@ -40,13 +68,13 @@ def test_the_time_left_is_that_of_parts_as_large_as_those_before() -> None:
     meter.report(0, 100)
     clock.now = 10.0
     assert meter.progress().seconds_left is None
-    meter.end(PartSummary(0, 100, 0, 10.0))
+    meter.end(PartSummary(0, 100, 0))
     meter.report(1, 100)
     clock.now = 20.0
     assert meter.progress() == Progress(4, 1, 200, 20.0, 20.0)
     assert meter.progress().rows_per_second == 10.0
     for number in range(1, 4):
-        meter.end(PartSummary(number, 100, 0, 1.0))
+        meter.end(PartSummary(number, 100, 0))
     assert meter.progress().seconds_left == 0
 
 

@@ -3,19 +3,31 @@
 import hashlib
 import pickle
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from numpyclip.batch import work
-from numpyclip.batch.job import FailedPart, Job
+from numpyclip.batch.job import FailedPart, Job, UnwrittenPart
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import CorruptCheckpointError, InputError, ModelNotFoundError, NumPyCLIPError
+from numpyclip.errors import (
+    CorruptCheckpointError,
+    EngineError,
+    InputError,
+    MissingPackageError,
+    ModelNotFoundError,
+    NumPyCLIPError,
+)
 from numpyclip.images.find import FileState
-from numpyclip.shards.part import OutputRow, Part, ReadOptions, Row
+from numpyclip.model.ops import Array
+from numpyclip.runtime import prepared
+from numpyclip.shards.part import Kind, OutputRow, Part, ReadOptions, Row
 
 PART = Part(7, "files", "photos")
 
@@ -126,6 +138,56 @@ def test_texts_become_rows_and_those_that_are_too_long_errors(
     assert kept.rows[1].error is None
 
 
+def not_finite(monkeypatch: pytest.MonkeyPatch, *numbers: int) -> None:
+    """Let the embeddings of some texts, which are counted from here, have NaN."""
+    encode, position = CLIP.encode_text, count()
+
+    def encoded(model: CLIP, ids: NDArray[np.integer]) -> Array:
+        embeddings = encode(model, ids)
+        for row in embeddings:
+            if next(position) in numbers:
+                row[:] = np.nan
+        return embeddings
+
+    monkeypatch.setattr(CLIP, "encode_text", encoded)
+
+
+def test_a_text_whose_embedding_is_not_finite_is_an_error_of_its_row(
+    kept: Kept, texts: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads(monkeypatch, *(Row(f"a.txt/{number}", text, {}) for number, text in enumerate(["a dog", "a cat", "a bee"])))
+    not_finite(monkeypatch, 1, 2)  # the latter alone in its batch
+    assert work.embed_part(texts, PART).errors == 2
+    assert [row.error and row.error[:29] for row in kept.rows] == [
+        None,
+        "a.txt/1: its embedding has Na",
+        "a.txt/2: its embedding has Na",
+    ]
+
+
+def test_where_no_text_has_a_finite_embedding_the_weights_are_damaged(
+    kept: Kept, texts: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads(monkeypatch, Row("a.txt/0", "a dog", {}), Row("a.txt/6", "a cat", {}))
+    not_finite(monkeypatch, 0, 1)
+    with pytest.raises(CorruptCheckpointError, match=r"a\.txt/0: its embedding has NaN"):
+        work.embed_part(texts, PART)
+
+
+def test_a_text_is_tokenized_once(kept: Kept, texts: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads(monkeypatch, Row("0", "a dog", {}), Row("1", "a cat", {}))
+    tokenized: list[object] = []
+    tokenize = CLIP.tokenize
+
+    def counted(model: CLIP, texts: str, truncate: bool) -> NDArray[np.int32]:
+        tokenized.append(texts)
+        return tokenize(model, texts, truncate)
+
+    monkeypatch.setattr(CLIP, "tokenize", counted)
+    work.embed_part(texts, PART)
+    assert tokenized == ["a dog", "a cat"]
+
+
 def test_a_part_without_rows_is_written(kept: Kept, texts: Job, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     reads(monkeypatch)
     assert work.embed_part(job, PART).rows == work.embed_part(texts, PART).rows == 0
@@ -162,14 +224,26 @@ def test_what_concerns_the_model_is_one(kept: Kept, job: Job, bird: Path, monkey
         work.attempt_part(replace(job, model="no such model"), PART)
 
 
-def test_what_cannot_be_written_is_the_end_of_the_run(kept: Kept, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [CorruptCheckpointError, EngineError, MissingPackageError])
+def test_what_concerns_all_parts_is_raised(
+    error: type[Exception], kept: Kept, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raising(part: Part, options: ReadOptions) -> Iterator[Row]:
+        raise error("why")
+
+    monkeypatch.setattr(work, "read_part", raising)
+    with pytest.raises(error, match="why"):
+        work.attempt_part(job, PART)
+
+
+def test_what_cannot_be_written_is_no_end_of_the_run(kept: Kept, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(number: int, rows: Iterable[OutputRow]) -> tuple[int, int]:
         raise NumPyCLIPError("out: cannot be written (No space left on device).")
 
     reads(monkeypatch)
     monkeypatch.setattr(kept, "write", full)
-    with pytest.raises(NumPyCLIPError, match="No space"):
-        work.attempt_part(job, PART)
+    outcome = work.attempt_part(job, PART)
+    assert outcome == UnwrittenPart(7, "photos", "out: cannot be written (No space left on device).")
 
 
 def test_an_unforeseen_error_is_one_of_its_part(kept: Kept, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,6 +258,28 @@ def test_a_model_is_loaded_once(kept: Kept, job: Job, monkeypatch: pytest.Monkey
     work.embed_part(job, PART)
     monkeypatch.setattr(work, "load", None)
     assert work.embed_part(pickle.loads(pickle.dumps(job)), PART).rows == 0
+
+
+@pytest.mark.parametrize(("kind", "tower"), [("images", "visual"), ("texts", "text")])
+def test_one_process_prepares_weights_and_later_ones_do_not_wait(
+    kind: Kind, tower: str, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepared, "_LEAST_BYTES", 1)
+    locks: list[Path] = []
+
+    def lock(path: Path) -> AbstractContextManager[None]:
+        locks.append(path)
+        return nullcontext()
+
+    monkeypatch.setattr(work, "exclusive", lock)
+    kept = []
+    for _ in range(3):
+        work.load_model.cache_clear()
+        work.share_weights(replace(job, reading=ReadOptions(kind)))
+        assert [f"-{tower}-" in file.name for file in prepared.prepared_files()] == [True]
+        kept.append(work.load_model.cache_info().currsize)
+    assert len(locks) == 1
+    assert kept == [0, 1, 1]  # the first does not keep what it has made, but maps the file as the others do
 
 
 def test_a_job_is_small(job: Job) -> None:

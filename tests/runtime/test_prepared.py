@@ -8,7 +8,14 @@ import pytest
 from numpy.typing import NDArray
 
 from numpyclip.runtime import prepared
-from numpyclip.runtime.prepared import open_prepared, prepared_files, prepared_folder, remove_prepared, save_prepared
+from numpyclip.runtime.prepared import (
+    is_prepared,
+    open_prepared,
+    prepared_files,
+    prepared_folder,
+    remove_prepared,
+    save_prepared,
+)
 from numpyclip.weights.safetensors import unwritten, write_safetensors
 
 ARRAYS: dict[str, NDArray[Any]] = {
@@ -28,7 +35,9 @@ def _even_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_was_saved_is_mapped_again() -> None:
     assert open_prepared(IDENTITY, "visual") is None
+    assert not is_prepared(IDENTITY, "visual")
     save_prepared(IDENTITY, "visual", ARRAYS)
+    assert is_prepared(IDENTITY, "visual")
     found = open_prepared(IDENTITY, "visual")
     assert found is not None
     assert set(found) == set(ARRAYS)
@@ -47,6 +56,7 @@ def test_what_has_no_identity_is_not_kept() -> None:
     save_prepared(None, "visual", ARRAYS)
     assert prepared_files() == []
     assert open_prepared(None, "visual") is None
+    assert not is_prepared(None, "visual")
 
 
 def test_another_version_of_the_preparation_is_another_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,16 @@ if TYPE_CHECKING:
     from numpyclip.batch.run import embed as embed
     from numpyclip.batch.summary import Progress as Progress
     from numpyclip.batch.summary import Summary as Summary
+    from numpyclip.images.decode_options import DecodeOptions as DecodeOptions
 
-_MODULES = {"FailedPart": "job", "Options": "run", "Progress": "summary", "Summary": "summary", "embed": "run"}
+_MODULES = {
+    "DecodeOptions": "job",
+    "FailedPart": "job",
+    "Options": "run",
+    "Progress": "summary",
+    "Summary": "summary",
+    "embed": "run",
+}
 
 __all__ = sorted(_MODULES)
 

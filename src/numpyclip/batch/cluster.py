@@ -11,26 +11,23 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from socket import gethostname
 from typing import Any, TypeAlias, cast
 
-from numpyclip.batch.job import FailedPart, Job, Report
-from numpyclip.batch.work import ONE_THREAD, attempt_part, share_weights
+from numpyclip.batch.job import MOST_RETRIES, Job, Outcome, Report, UnwrittenPart, given_up
+from numpyclip.batch.work import ONE_THREAD, attempt_part, filter_warnings, share_weights
 from numpyclip.engines.processor import cores
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
-from numpyclip.lock import exclusive
 from numpyclip.remote import exists, is_url, join
-from numpyclip.runtime.prepared import prepared_folder
 from numpyclip.shards.manifest import NAME
-from numpyclip.shards.part import Part, PartSummary
+from numpyclip.shards.part import Part
 
-_Outcome: TypeAlias = PartSummary | FailedPart
-_Returned: TypeAlias = tuple[_Outcome | Exception, list[Warning | str]]
+_Returned: TypeAlias = tuple[Outcome | Exception, list[Warning | str]]
 
-_MOST_RETRIES = 3  # of a part whose worker or node died
 _TASKS_PER_CPU = 2  # in flight: one that runs, and one that is there when it ends
 _MOST_WARNINGS = 100  # of a part
 _REPORT_SECONDS = 1.0  # between two reports of a worker, of which there may be thousands
@@ -39,7 +36,7 @@ _STORE_BYTES = 80 * 2**20  # of a cluster that is started here: about the least 
 
 def run_parts(
     job: Job, parts: Sequence[Part], workers: int | None, report: Report, on: str = "ray"
-) -> Generator[_Outcome, None, None]:
+) -> Generator[Outcome, None, None]:
     """Embed parts on a Ray cluster: see `numpyclip.batch.job.RunParts`.
 
     Parameters
@@ -79,11 +76,18 @@ def run_parts(
 @contextlib.contextmanager
 def _joined(on: str, workers: int | None) -> Iterator[None]:
     """Join a cluster or start one, and leave it; one that this program has joined before is used and not left."""
+    # Ray counts tasks apart that its memory monitor kills, by default without end. It is read with Ray.
+    os.environ.setdefault("RAY_task_oom_retries", str(MOST_RETRIES))
     try:
         import ray
     except ImportError as error:
         raise MissingPackageError('a cluster needs the package ray: pip install "numpyclip[ray]".') from error
     if ray.is_initialized():
+        if on != "ray":
+            raise InputError(
+                f"{on}: this process is part of a Ray cluster already; expected on='ray', for that one. To join "
+                "another, call ray.shutdown() before."
+            )
         yield
         return
     try:
@@ -127,12 +131,12 @@ class _Run:
         task = ray.remote(_embed).options(
             name="numpyclip.embed_part",
             num_cpus=1,
-            max_retries=_MOST_RETRIES,
+            max_retries=MOST_RETRIES,
             runtime_env={"env_vars": ONE_THREAD},  # set before NumPy is imported
         )
         self._start: Callable[[Part], Any] = lambda part: task.remote(job, part, str(Path.cwd()), self._reports)
 
-    def outcomes(self, parts: Sequence[Part], workers: int | None) -> Iterator[_Outcome]:
+    def outcomes(self, parts: Sequence[Part], workers: int | None) -> Iterator[Outcome]:
         """Start tasks, few at a time; yield what became of each part."""
         waiting = iter(parts)
         while True:
@@ -165,7 +169,7 @@ class _Run:
         for number in sorted({part.number for part in self._in_flight.values()} & rows.keys()):
             self._report(number, rows[number])
 
-    def _outcome(self, reference: Any, part: Part) -> _Outcome:
+    def _outcome(self, reference: Any, part: Part) -> Outcome:
         errors = self._ray.exceptions
         try:
             outcome, noted = cast(_Returned, self._ray.get(reference))
@@ -174,8 +178,7 @@ class _Run:
                 f"a node cannot run numpyclip, which must be installed on each: {_last_line(error)}"
             ) from error
         except errors.RayError as error:
-            why = f"each of {1 + _MOST_RETRIES} workers ended within it, the last with: {_last_line(error)}"
-            return FailedPart(part.number, part.source, why)
+            return given_up(part, str(error).strip().partition("\n")[0])
         for warning in noted:
             warnings.warn(warning, stacklevel=4)
         if isinstance(outcome, Exception):
@@ -221,27 +224,28 @@ def _embed(job: Job, part: Part, folder: str, reports: Any) -> _Returned:
     with contextlib.suppress(OSError):  # what is relative is to the driver's folder, as here, so that keys are equal
         os.chdir(folder)
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("default")
-        warnings.filterwarnings("ignore", ".* encountered in ", RuntimeWarning)  # NumPy's; results are checked
-        outcome: _Outcome | Exception
+        filter_warnings()
+        outcome: Outcome | Exception
         try:
             _prepare(job)
             outcome = attempt_part(job, part, report)
+            if isinstance(outcome, UnwrittenPart):
+                outcome = replace(outcome, error=_here(outcome.error))
         except Exception as error:
-            error.args = (f"on node {gethostname()}: {error}", *error.args[1:])
+            error.args = (_here(error), *error.args[1:])
             outcome = error
     return outcome, [warning.message for warning in caught[:_MOST_WARNINGS]]
 
 
+def _here(error: object) -> str:
+    return f"on node {gethostname()}: {error}"
+
+
 @lru_cache(maxsize=1)
 def _prepare(job: Job) -> None:
-    """Prepare a worker: check that it sees the destination, and let one worker of a node cache weights for all."""
+    """Prepare a worker: check that it sees the destination, and share weights with the others of its node."""
     if not (is_url(job.destination) or exists(join(job.destination, NAME))):
         raise InputError(
             f"{job.destination}: has no {NAME}; expected a folder that all nodes share, or a URL (s3://bucket/folder)."
         )
-    if (folder := prepared_folder()) is not None:
-        with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-        with exclusive(folder / "batch.lock"):
-            share_weights(job)
+    share_weights(job)

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
-from numpyclip.shards.part import Part, PartSummary, ReadOptions
+from numpyclip.shards.part import Kind, Part, ReadOptions
 from numpyclip.shards.write import Dtype, Layout
+
+BATCH_SIZE: dict[Kind, int] = {"images": 32, "texts": 1024}  # by default
+MOST_RETRIES = 3  # of a part whose worker or node died
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,11 @@ class Job:
     reading : ReadOptions
     destination : str
         A folder or URL.
+    batch_size : int
+        Inputs that are embedded together. A batch never crosses parts.
     layout : {"parquet", "clip-retrieval"}
     dtype : {"float16", "float32"}
         Of the embeddings that are written.
-    batch_size : int
-        Inputs that are embedded together. A batch never crosses parts.
     decoding : DecodeOptions
         Of images.
     truncate : bool
@@ -41,12 +44,21 @@ class Job:
     load_options: tuple[tuple[str, Any], ...]
     reading: ReadOptions
     destination: str
+    batch_size: int
     layout: Layout = "parquet"
     dtype: Dtype = "float32"
-    batch_size: int = 32
     decoding: DecodeOptions = DRAFT
     truncate: bool = False
     fingerprint: str | None = None
+
+
+@dataclass(frozen=True)
+class PartSummary:
+    """What a worker returns of a part that is complete."""
+
+    number: int
+    rows: int
+    errors: int
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,18 @@ class FailedPart:
     error: str
 
 
+class UnwrittenPart(FailedPart):
+    """A part that was read, and could not be written: so may others be."""
+
+
+def given_up(part: Part, last: str) -> FailedPart:
+    """Give up a part that has ended all workers that tried it, the last one in the way that `last` says."""
+    why = f"each of {1 + MOST_RETRIES} workers ended within it, the last with: {last}"
+    return FailedPart(part.number, part.source, why)
+
+
+Outcome: TypeAlias = PartSummary | FailedPart
+
 Report: TypeAlias = Callable[[int, int], object]  # is given a part's number, and how many of its rows are embedded
 
 
@@ -66,7 +90,7 @@ class RunParts(Protocol):
 
     def __call__(
         self, job: Job, parts: Sequence[Part], workers: int | None, report: Report
-    ) -> Generator[PartSummary | FailedPart, None, None]:
+    ) -> Generator[Outcome, None, None]:
         """Embed parts on workers of one CPU each; yield what became of each part, in the order they end.
 
         `workers` is the most of them at a time; None for as many as there are CPUs.

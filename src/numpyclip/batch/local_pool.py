@@ -19,20 +19,23 @@ from typing import IO, Any, TypeAlias, cast
 
 from threadpoolctl import threadpool_limits
 
-from numpyclip.batch.job import FailedPart, Job, Report
-from numpyclip.batch.work import ONE_THREAD, attempt_part, share_weights
+from numpyclip.batch.job import MOST_RETRIES, FailedPart, Job, Outcome, PartSummary, Report, given_up
+from numpyclip.batch.work import ONE_THREAD, attempt_part, load_model, share_weights
 from numpyclip.engines.processor import cores
 from numpyclip.errors import NumPyCLIPError
-from numpyclip.shards.part import Part, PartSummary
+from numpyclip.shards.part import Part
 
-_Outcome: TypeAlias = PartSummary | FailedPart
-_Outcomes: TypeAlias = Generator[_Outcome, None, None]
+_Outcomes: TypeAlias = Generator[Outcome, None, None]
 
-_MOST_RETRIES = 3  # of a part whose worker died
 _CHECK_SECONDS = 1.0  # for Ctrl-C, on systems where it does not interrupt waiting
-_PROGRAM = (
-    "import pickle, sys\nsys.path[:] = pickle.load(sys.stdin.buffer)\nfrom numpyclip.batch.worker import main\nmain()\n"
-)
+_PROGRAM = """\
+import sys
+sys.path[:] = filter(None, sys.path)  # not the current folder, whose pickle.py would be run
+import pickle
+sys.path[:] = pickle.load(sys.stdin.buffer)
+from numpyclip.batch.worker import main
+main()
+"""
 
 
 def run_parts(job: Job, parts: Sequence[Part], workers: int | None, report: Report) -> _Outcomes:
@@ -41,6 +44,7 @@ def run_parts(job: Job, parts: Sequence[Part], workers: int | None, report: Repo
     if workers <= 1:
         return _run_here(job, parts, report)
     share_weights(job)
+    load_model.cache_clear()  # this process needs them no more
     return _Pool(job, parts, report).run(workers)
 
 
@@ -81,7 +85,7 @@ class _Pool:
                 if thread.is_alive():  # an interrupt may come before they have been started
                     thread.join()
 
-    def _next_outcome(self) -> _Outcome:
+    def _next_outcome(self) -> Outcome:
         """Wait until a part has ended; report rows and give warnings that come before it."""
         while True:
             try:
@@ -105,7 +109,7 @@ class _Pool:
         try:
             while not self._is_ended:
                 part = self._parts.get_nowait()
-                for _ in range(1 + _MOST_RETRIES):
+                for _ in range(1 + MOST_RETRIES):
                     process = process or self._start()
                     if process.embed(part, self._events):
                         break
@@ -113,7 +117,7 @@ class _Pool:
                     if self._is_ended:
                         return
                 else:
-                    self._events.put(FailedPart(part.number, part.source, death))
+                    self._events.put(given_up(part, death))
         except Empty:
             pass
         except Exception as error:  # a process could not be started
@@ -181,7 +185,7 @@ class _Process:
         if status > 0 and not self._has_begun:
             raise NumPyCLIPError(f"{sys.executable}: a worker ended with exit status {status}, for the reason above.")
         reason = f"signal {-status} ({signal.strsignal(-status)})" if status < 0 else f"exit status {status}"
-        return f"each of {1 + _MOST_RETRIES} workers ended within it, the last with {reason}; is there enough memory?"
+        return f"{reason}; is there enough memory?"
 
     def end(self) -> None:
         """End the process at once."""

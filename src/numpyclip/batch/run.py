@@ -12,7 +12,7 @@ from typing import Any
 
 from numpyclip.arguments import OnError, whole_number
 from numpyclip.batch import cluster, local_pool
-from numpyclip.batch.job import Job, RunParts
+from numpyclip.batch.job import BATCH_SIZE, Job, RunParts
 from numpyclip.batch.summary import Meter, Progress, Summary
 from numpyclip.batch.work import load_model
 from numpyclip.dual_encoder.clip import CLIP
@@ -51,8 +51,8 @@ class Options:
     layout : {"parquet", "clip-retrieval"}
     dtype : {"float32", "float16"}
         Of the embeddings that are written.
-    batch_size : int, default=32
-        Inputs that are embedded together.
+    batch_size : int, optional
+        Inputs that are embedded together; by default 32 images or 1024 texts, of the same part.
     decoding : DecodeOptions
         How images are decoded; large JPEG files at a reduced size by default.
     truncate : bool, default=False
@@ -70,7 +70,7 @@ class Options:
     shard: tuple[int, int] = (0, 1)
     layout: Layout = "parquet"
     dtype: Dtype = "float32"
-    batch_size: int = 32
+    batch_size: int | None = None
     decoding: DecodeOptions = DRAFT
     truncate: bool = False
     progress: Callable[[Progress], object] = lambda progress: None
@@ -91,8 +91,9 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
 ) -> Summary:
     """Embed images or texts into parts of a folder or bucket, of which those that are there are not done again.
 
-    Output is the same bit for bit on any number of workers, here or on a cluster: a worker has one thread, and a part
-    is read, embedded and written by one worker, atomically. Whatever ends a run, the same call continues it.
+    Output is the same bit for bit on any number of workers, here or on a cluster, whose processors are of one kind: a
+    worker has one thread, and a part is read, embedded and written by one worker, atomically. Whatever ends a run, the
+    same call continues it.
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
         As in `numpyclip.load`.
     kind : {"images", "texts"}
     workers : int, optional
-        How many inputs are in work at a time, each on one core; by default, one for each core. With one, or for one
+        How many parts are in work at a time, each on one core; by default, one for each core. With one, or for one
         part, no process is started.
     on : str, optional
         ``"ray"`` for the Ray cluster that this process is part of, or ``"ray://host:10001"``; else local processes.
@@ -120,7 +121,7 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
         If an argument is none of those above, a source is not there, or the destination has embeddings of another
         model, other options or other sources.
     NumPyCLIPError
-        If the model cannot be loaded or run.
+        If the model cannot be loaded or run, or no part can be written.
     """
     start = time.perf_counter()
     run_parts = _executor(on, workers)
@@ -168,9 +169,9 @@ def _job(model: str, destination: str, reading: ReadOptions, options: Options) -
         tuple(options.load.items()),
         reading,
         destination,
+        checked_batch_size(BATCH_SIZE[reading.kind] if options.batch_size is None else options.batch_size),
         options.layout,
         options.dtype,
-        checked_batch_size(options.batch_size),
         options.decoding,
         options.truncate,
     )
@@ -202,7 +203,8 @@ def _missing(job: Job, parts: list[Part], mine: list[Part]) -> list[Part]:
 
 def _recorded(job: Job, model: CLIP) -> dict[str, Any]:
     """Return the options that embeddings and rows depend on, to the last bit."""
-    ours = {"batch_size": job.batch_size, "truncate": job.truncate}
+    low_memory = bool(dict(job.load_options).get("low_memory"))  # which cuts batches into larger chunks
+    ours = {"batch_size": job.batch_size, "truncate": job.truncate, "low_memory": low_memory}
     engine = {"engine": model.engine.name if model.engine else "numpy", "device": model.device}
     reading = {name: value for name, value in asdict(job.reading).items() if name != "kind"}
     return {**ours, **engine, **reading, **asdict(job.decoding)}

@@ -7,8 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from numpyclip.batch.job import FailedPart
-from numpyclip.shards.part import Part, PartSummary
+from numpyclip.batch.job import FailedPart, Outcome, UnwrittenPart
+from numpyclip.errors import NumPyCLIPError
+from numpyclip.shards.part import Part
+
+# A run ends when so many parts in a row could not be written, and none for so long; or at once if none ever was. An
+# object store that is down for a while, or the full disk of one node, is no end of a long run.
+_MOST_UNWRITTEN = 3
+_MOST_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -93,14 +99,16 @@ class Meter:
         self._start = clock()
         self._in_flight: dict[int, int] = {}  # rows by the number of a part
         self._done = 0
+        self._unwritten = 0  # parts since the last one that was written
+        self._written = self._start  # when that was
 
     def report(self, number: int, rows: int) -> None:
         """Take note of the rows of a part in flight."""
         self._in_flight[number] = rows
         self._show(self.progress())
 
-    def end(self, outcome: PartSummary | FailedPart) -> None:
-        """Take note of a part that has ended."""
+    def end(self, outcome: Outcome) -> None:
+        """Take note of a part that has ended; NumPyCLIPError if it seems that no other can be written."""
         self._in_flight.pop(outcome.number, None)
         if isinstance(outcome, FailedPart):
             self.failed.append(outcome)
@@ -108,7 +116,13 @@ class Meter:
             self._done += 1
             self.rows += outcome.rows
             self.errors += outcome.errors
+            self._unwritten, self._written = 0, self._clock()
         self._show(self.progress())
+        if isinstance(outcome, UnwrittenPart):
+            self._unwritten += 1
+            is_over = self._unwritten >= _MOST_UNWRITTEN and self._clock() - self._written >= _MOST_SECONDS
+            if is_over or not self._done:
+                raise NumPyCLIPError(f"{outcome.error} No part can be written. Run it again to continue.")
 
     def progress(self) -> Progress:
         """Return how far the run is."""

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator
+import contextlib
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from numpyclip.arguments import OnError, error_handler
-from numpyclip.batch.job import FailedPart, Job, Report
+from numpyclip.batch.job import FailedPart, Job, Outcome, PartSummary, Report, UnwrittenPart
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import (
+    CheckpointError,
+    CorruptCheckpointError,
+    EngineError,
     InputError,
+    MissingPackageError,
     NumPyCLIPError,
     PictureError,
     TextTooLongError,
 )
 from numpyclip.loader import load
+from numpyclip.lock import exclusive
+from numpyclip.model.ops import normalize
 from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
 from numpyclip.runtime.chunks import batched
-from numpyclip.runtime.finite import NOT_FINITE, NotFinite
-from numpyclip.shards.part import LARGE, OutputRow, Part, PartSummary, Row
+from numpyclip.runtime.finite import NOT_FINITE, NotFinite, finite_rows
+from numpyclip.runtime.prepared import is_prepared, prepared_folder
+from numpyclip.shards.part import LARGE, OutputRow, Part, Row
 from numpyclip.shards.read import read_part
 from numpyclip.shards.write import open_destination
 
@@ -29,22 +40,31 @@ _LIBRARIES = ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "BLIS_NUM", "VECLIB_MAXIMUM"
 ONE_THREAD = {f"{library}_THREADS": "1" for library in _LIBRARIES}  # environment of workers, read with NumPy
 
 
-def attempt_part(job: Job, part: Part, report: Report | None = None) -> PartSummary | FailedPart:
-    """Embed one part as `embed_part`; return what keeps it from being read.
+def filter_warnings() -> None:
+    """Let a worker give all warnings to the driver, except of what is checked anyway."""
+    warnings.simplefilter("default")
+    warnings.filterwarnings("ignore", ".* encountered in ", RuntimeWarning)  # NumPy's; results are checked
+
+
+def attempt_part(job: Job, part: Part, report: Report | None = None) -> Outcome:
+    """Embed one part as `embed_part`; return what keeps it from being read or written.
 
     Raises
     ------
     NumPyCLIPError
-        If the model cannot be loaded or run, a package is missing, or nothing can be written: what concerns all parts.
+        If the model cannot be loaded or run, or a package is missing: what concerns all parts.
     """
     load_model(job.model, job.load_options)
     try:
         return embed_part(job, part, report)
+    except (CheckpointError, EngineError, MissingPackageError):
+        raise
+    except InputError as error:
+        return FailedPart(part.number, part.source, str(error))
+    except NumPyCLIPError as error:  # which only `Destination.write` raises, after some tries
+        return UnwrittenPart(part.number, part.source, str(error))
     except Exception as error:  # of whatever kind: the other parts of a long run are worth more
-        if isinstance(error, NumPyCLIPError) and not isinstance(error, InputError):
-            raise
-        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        return FailedPart(part.number, part.source, reason)
+        return FailedPart(part.number, part.source, f"{type(error).__name__}: {error}")
 
 
 def embed_part(job: Job, part: Part, report: Report | None = None) -> PartSummary:
@@ -61,15 +81,13 @@ def embed_part(job: Job, part: Part, report: Report | None = None) -> PartSummar
     -------
     PartSummary
     """
-    start = time.perf_counter()
     model = load_model(job.model, job.load_options)
     kind, embed_dim = job.reading.kind, model.config.embed_dim
     destination = open_destination(job.destination, job.layout, job.dtype, embed_dim, kind, job.fingerprint)
     embedded = _embed(model, read_part(part, job.reading), job)
     if report is not None:
         embedded = _reported(embedded, job.batch_size, lambda rows: report(part.number, rows))
-    rows, errors = destination.write(part.number, embedded)
-    return PartSummary(part.number, rows, errors, time.perf_counter() - start)
+    return PartSummary(part.number, *destination.write(part.number, embedded))
 
 
 @lru_cache(maxsize=1)
@@ -80,11 +98,21 @@ def load_model(name: str, options: tuple[tuple[str, Any], ...]) -> CLIP:
 
 
 def share_weights(job: Job) -> None:
-    """Cache prepared weights, so that all workers of a machine map one file of them, and none has to make it."""
-    model = load_model(job.model, job.load_options)
-    if model.engine is None:
-        _ = model.visual if job.reading.kind == "images" else model.text
-    load_model.cache_clear()
+    """Cache prepared weights: one process of a machine makes them, while others wait, and all map one file of them."""
+    model, folder = load_model(job.model, job.load_options), prepared_folder()
+    tower = "visual" if job.reading.kind == "images" else "text"
+    if folder is None or model.engine is not None or model.checkpoint is None:
+        return
+    is_there = partial(is_prepared, model.checkpoint.identity, tower)
+    if is_there():
+        return
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder / "batch.lock"):
+        if not is_there():
+            getattr(model, tower)
+            if is_there():  # which a small one is not
+                load_model.cache_clear()  # so that this process maps the file, too
 
 
 def _embed(model: CLIP, rows: Iterable[Row], job: Job) -> Iterator[OutputRow]:
@@ -139,28 +167,47 @@ def embed_texts(
 ) -> Iterator[OutputRow]:
     """Embed rows of texts; yield one row for each, in order."""
     handle = error_handler(on_error)
+    is_sound = False  # whether an embedding was finite, so that the weights are not to blame for all
     for batch in batched(rows, batch_size):
-        errors = [_text_error(model, row, truncate) for row in batch]
-        texts = [str(row.content) for row, error in zip(batch, errors, strict=True) if error is None]
-        embeddings = iter(model.embed_texts(texts, batch_size, truncate=truncate))
-        for row, error in zip(batch, errors, strict=True):
-            if error is None:
-                yield OutputRow(row.key, next(embeddings), row.columns, None)
-            else:
-                handle(error)
-                reason = f"{error.found}." if isinstance(error, TextTooLongError) else str(error)
-                yield OutputRow(row.key, None, row.columns, reason)
+        results = _embed_batch(model, batch, truncate)
+        is_sound = is_sound or _has_finite(results)
+        for row, result in zip(batch, results, strict=True):
+            if not isinstance(result, Exception):
+                yield OutputRow(row.key, result, row.columns, None)
+                continue
+            handle(result)
+            reason = f"{result.found}." if isinstance(result, TextTooLongError) else str(result)
+            yield OutputRow(row.key, None, row.columns, reason)
 
 
-def _text_error(model: CLIP, row: Row, truncate: bool) -> NumPyCLIPError | None:
-    """Return why a row cannot be embedded, if so."""
+def _embed_batch(model: CLIP, batch: Sequence[Row], truncate: bool) -> list[Any]:
+    """Embed texts together; return for each its embedding, or the error that keeps it from having one."""
+    results: list[Any] = [_tokenized(model, row, truncate) for row in batch]
+    if whole := [number for number, each in enumerate(results) if not isinstance(each, Exception)]:
+        embeddings = normalize(model.encode_text(np.concatenate([results[number] for number in whole])))
+        for number, embedding, is_finite in zip(whole, embeddings, finite_rows(embeddings), strict=True):
+            results[number] = embedding if is_finite else NotFinite(f"{batch[number].key}: {NOT_FINITE}")
+    return results
+
+
+def _tokenized(model: CLIP, row: Row, truncate: bool) -> NDArray[np.int32] | NumPyCLIPError:
+    """Return the ids of a text, or why it cannot be embedded."""
     if not isinstance(row.content, str):
         return InputError(row.error)
     try:
-        model.tokenize(row.content, truncate)
+        return model.tokenize(row.content, truncate)
     except (TextTooLongError, InputError) as error:
         return error
-    return None
+
+
+def _has_finite(results: Sequence[Any]) -> bool:
+    """Tell whether there is an embedding; CorruptCheckpointError if none of some is finite."""
+    if not all(isinstance(each, Exception) for each in results):
+        return True
+    for each in results:
+        if isinstance(each, NotFinite):
+            raise CorruptCheckpointError(*each.args)
+    return False
 
 
 def _reported(rows: Iterable[OutputRow], every: int, report: Callable[[int], object]) -> Iterator[OutputRow]:

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import IO
 
 from numpyclip.batch.job import Job
-from numpyclip.batch.work import attempt_part
+from numpyclip.batch.work import attempt_part, filter_warnings
 from numpyclip.shards.part import Part
 
 
@@ -38,8 +38,7 @@ def main() -> None:
     def show(message: Warning | str, *_where: object, **_more: object) -> None:
         reply(message)
 
-    warnings.simplefilter("default")
-    warnings.filterwarnings("ignore", ".* encountered in ", RuntimeWarning)  # NumPy's; results are checked
+    filter_warnings()
     warnings.showwarning = show
     job: Job = pickle.load(requests)
     parts: SimpleQueue[Part] = SimpleQueue()
@@ -57,5 +56,5 @@ def _receive(requests: IO[bytes], parts: SimpleQueue[Part]) -> None:
     try:
         while True:
             parts.put(pickle.load(requests))
-    except EOFError:
+    finally:  # it may be cut short anywhere
         os._exit(0)

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from numpyclip.atomic import atomic_file
+from numpyclip.batch.job import BATCH_SIZE
 from numpyclip.cli.commands import add_command
 from numpyclip.cli.inputs import NamedEmbedding, progress
 from numpyclip.cli.options import add_embedding_options, add_model_options, load_model, model_name, positive
@@ -86,7 +87,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         kind.add_argument("--json", action="store_true", help="print JSON lines (the default without -o), or a summary")
         add_parts_options(kind)
     add_embedding_options(images)
-    add_model_options(texts, batch_size=1024)
+    add_model_options(texts, BATCH_SIZE["texts"])
 
 
 def run(arguments: argparse.Namespace) -> int:

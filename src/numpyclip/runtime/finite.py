@@ -15,7 +15,7 @@ NOT_FINITE = (
 
 
 class NotFinite(PictureError):
-    """An image whose embedding is not finite."""
+    """An input whose embedding is not finite."""
 
 
 def finite_rows(embeddings: Array) -> NDArray[np.bool_]:

@@ -72,6 +72,12 @@ def open_prepared(identity: str | None, tower: str) -> dict[str, NDArray[Any]] |
     return arrays
 
 
+def is_prepared(identity: str | None, tower: str) -> bool:
+    """Tell whether `save_prepared` has cached a tower; `open_prepared` verifies it."""
+    folder = prepared_folder()
+    return folder is not None and identity is not None and (folder / _name(identity, tower)).exists()
+
+
 def save_prepared(
     identity: str | None, tower: str, arrays: Mapping[str, NDArray[Any]], least_bytes: int | None = None
 ) -> None:

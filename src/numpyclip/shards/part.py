@@ -26,7 +26,7 @@ class ReadOptions:
     kind: Kind
     column: str | None = None  # of images or texts in parquet, of texts in .json; by default the usual names
     columns: tuple[str, ...] | None = None  # carried along; None: all others
-    rows: int = 4096  # of a part, where a source does not fix it (folders, lists)
+    rows: int = 256  # of a part, where a source does not fix it: few, so that little is done again
     limit: int | None = None
 
 
@@ -62,13 +62,3 @@ class OutputRow:
     columns: Mapping[str, Any]
     error: str | None
     metadata: ImageMetadata | None = None  # of an image
-
-
-@dataclass(frozen=True)
-class PartSummary:
-    """What a worker returns of a part."""
-
-    number: int
-    rows: int
-    errors: int
-    seconds: float
