@@ -245,7 +245,7 @@ def test_an_exhaustive_search_after_one_in_the_graph_sorts_as_any(store: Store) 
     store.build_hnsw()
     with store._database.reading() as connection:
         explained: Any = Explained(connection)
-        PgVectors().nearest(explained, Space(1, "pictures"), unit(1), ROWS, Where())
+        PgVectors().nearest(explained, Space(1, "pictures"), unit(1), ROWS + 1, Where())
         assert connection.execute("SHOW enable_sort").fetchone() == ("on",)
     assert [NAME in plan for plan in explained.plans] == [True, False]
 
