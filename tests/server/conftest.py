@@ -15,7 +15,10 @@ import pytest
 from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.images.exif import Exif
+from numpyclip.images.find import NO_FILE
 from numpyclip.index.index import Index
+from numpyclip.index.records import Changes, Filed, NewPicture
 
 pytest.importorskip("starlette")
 pytest.importorskip("prometheus_client")
@@ -113,6 +116,18 @@ def place(tmp_path_factory: pytest.TempPathFactory, drawings: Path, tiny: CLIP) 
         index.update([drawings])
         index.add_texts(["a bird", "a house", "a butterfly"])
     return place
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, tiny: CLIP) -> str:
+    """An index of two images that are no files here."""
+    places = {"https://x.org/a.jpg": b"a" * 32, "s3://b/00000.tar/s/000": b"b" * 32}
+    with Index(tmp_path / "elsewhere", tiny, create=True) as index, index.adding():
+        index.begin()
+        embeddings = zip(places.values(), tiny.embed_texts(["a bird", "a house"]), strict=True)
+        pictures = {digest: NewPicture(Exif(0, 0), embedding) for digest, embedding in embeddings}
+        index.store.write(Changes([Filed(place, NO_FILE, digest) for place, digest in places.items()], pictures))
+    return str(tmp_path / "elsewhere")
 
 
 @pytest.fixture(scope="session")

@@ -114,6 +114,21 @@ def test_words_find_pictures(open_page: Open, client: Client) -> None:
     assert "q=a+house" in page.url
 
 
+def test_what_is_no_file_here_is_shown_by_its_place(open_page: Open, serve: Serve, elsewhere: str) -> None:
+    page = open_page(serve(store=elsewhere), "/?q=a+bird")
+    expect_first(page, "a.jpg")
+    assert [tile.inner_text().split("\n")[0] for tile in page.locator(".tile").all()] == [
+        "https://x.org/a.jpg",
+        "s3://b/00000.tar/s/000",
+    ]
+    first(page).click()
+    page.locator("#known dd", has_text="https://x.org/a.jpg").wait_for()
+    assert page.locator("#known dt").all_inner_texts() == ["Match", "Cosine", "Date", "File"]
+    assert page.locator("#large").is_hidden()
+    page.get_by_role("button", name="More like this").click()
+    expect_count(page, 2)
+
+
 def test_a_dropped_picture_finds_itself(open_page: Open, client: Client, png: Png) -> None:
     page = open_page(client)
     drop(page, png("cookie"))

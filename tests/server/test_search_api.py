@@ -11,10 +11,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.images.exif import Exif
-from numpyclip.images.find import NO_FILE
 from numpyclip.index.index import Index
-from numpyclip.index.records import Changes, Filed, NewPicture
 from tests.picture_files import encoded
 from tests.server.conftest import NAMES, Client, Png, Serve
 
@@ -165,14 +162,8 @@ def test_there_is_no_way_to_a_file_but_the_index(client: Client, drawings: Path)
         assert client.get(path).status == 404, path
 
 
-def test_what_is_no_file_here_is_shown_by_its_place(serve: Serve, tiny: CLIP, tmp_path: Path) -> None:
-    places = {"https://x.org/a.jpg": b"a" * 32, "s3://b/00000.tar/s/000": b"b" * 32}
-    with Index(tmp_path / "index", tiny, create=True) as index, index.adding():
-        index.begin()
-        embeddings = zip(places.values(), tiny.embed_texts(["a bird", "a house"]), strict=True)
-        pictures = {digest: NewPicture(Exif(3, 4), embedding) for digest, embedding in embeddings}
-        index.store.write(Changes([Filed(place, NO_FILE, digest) for place, digest in places.items()], pictures))
-    client = serve(store=str(tmp_path / "index"))
+def test_what_is_no_file_here_is_shown_by_its_place(serve: Serve, elsewhere: str) -> None:
+    client = serve(store=elsewhere)
     matches = client.get("/search?q=a+bird&all=1").json["matches"]
     assert [(match["path"], match["name"], match.get("thumbnail")) for match in matches] == [
         ("https://x.org/a.jpg", "a.jpg", None),

@@ -1,7 +1,7 @@
 """Prefetching: the next items are computed on threads while the caller uses the last one."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, wait
 from itertools import islice
 from typing import TypeVar, cast
@@ -35,7 +35,7 @@ def prefetch(
             future.cancel()
 
 
-def read_ahead(items: Iterable[_T]) -> Iterator[_T]:
+def read_ahead(items: Iterable[_T]) -> Generator[_T, None, None]:
     """Iterate over items, of which the next one is computed on a thread while the caller uses the last one."""
     iterator, end = iter(items), object()
     begun: Future[object] = submit(next, iterator, end)
