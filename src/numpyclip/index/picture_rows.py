@@ -60,17 +60,16 @@ def drop_without_file(connection: Connection) -> int:
     return dropped
 
 
-def put_files(connection: Connection, filed: Iterable[Filed]) -> None:
-    """Add files, or change what is known of them.
+def put_files(connection: Connection, filed: Sequence[Filed], found: Mapping[bytes, tuple[int, str | None]]) -> None:
+    """Add files, or change what is known of them; `found` are pictures that were looked up before.
 
     Raises
     ------
     InputError
         If a picture is not there.
     """
-    filed = list(filed)
     digests = {file.digest for file in filed if file.problem is None and file.digest is not None}
-    pictures = pictures_of(connection, digests)
+    pictures = {**found, **pictures_of(connection, digests - found.keys())}
     rows = dict(_row_of(file, pictures) for file in filed)
     update = ", ".join(f"{column} = excluded.{column}" for column in _FILES[2:])
     written = [(*key_of_file, *row) for key_of_file, row in rows.items()]

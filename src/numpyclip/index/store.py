@@ -154,7 +154,7 @@ class Store:
             new = self._add(connection, searched(connection, "pictures"), embeddings)
             gone = sorted(map(picture_rows.key_of, changes.forgotten))
             connection.executemany("DELETE FROM files WHERE directory = ? AND name = ?", gone)
-            picture_rows.put_files(connection, changes.filed)
+            picture_rows.put_files(connection, changes.filed, found)
             return new
 
     def write_texts(self, texts: Sequence[str], embeddings: Array) -> None:
