@@ -44,11 +44,20 @@ def pictures_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes,
     return found
 
 
-def drop_picture(connection: Connection, number: int) -> None:
-    """Remove a picture, with its files and embeddings."""
-    connection.execute("DELETE FROM files WHERE picture = ?", (number,))
-    connection.execute("DELETE FROM vectors WHERE side = 'pictures' AND item = ?", (number,))
-    connection.execute("DELETE FROM pictures WHERE id = ?", (number,))
+def drop_pictures(connection: Connection, numbers: Iterable[int]) -> None:
+    """Remove pictures, with their files and embeddings."""
+    for number in numbers:
+        connection.execute("DELETE FROM files WHERE picture = ?", (number,))
+        connection.execute("DELETE FROM vectors WHERE side = 'pictures' AND item = ?", (number,))
+        connection.execute("DELETE FROM pictures WHERE id = ?", (number,))
+
+
+def drop_without_file(connection: Connection) -> int:
+    """Remove pictures of which there is no file, with their embeddings; return how many."""
+    orphans = "NOT EXISTS (SELECT 1 FROM files WHERE picture = {})"
+    connection.execute(f"DELETE FROM vectors WHERE side = 'pictures' AND {orphans.format('item')}")
+    dropped: int = connection.execute(f"DELETE FROM pictures WHERE {orphans.format('id')}").rowcount
+    return dropped
 
 
 def put_files(connection: Connection, filed: Sequence[Filed], found: Mapping[bytes, tuple[int, str | None]]) -> None:

@@ -17,6 +17,7 @@ from numpyclip.index.picture_rows import files_of
 from numpyclip.index.records import Counts, Match, Modality
 from numpyclip.index.vectors import Found, Space
 from numpyclip.index.where import EVERYWHERE, Where
+from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched
 
 _TEXT, _NUMBER, _FLOAT = (str, NoneType), (int, NoneType), (float, NoneType)  # or nothing
@@ -119,6 +120,12 @@ def has_embeddings(connection: Connection, space: Space) -> bool:
     return connection.execute(sql, space).fetchone() is not None
 
 
+def items_after(connection: Connection, space: Space, last: int, n: int) -> list[int]:
+    """List the next pictures or texts that have an embedding, in the order of their numbers."""
+    sql = "SELECT item FROM vectors WHERE generation = ? AND side = ? AND item > ? ORDER BY item LIMIT ?"
+    return [checked(row, int)[0] for row in connection.execute(sql, (*space, last, n))]
+
+
 def with_embedding(connection: Connection, space: Space, numbers: Iterable[int]) -> set[int]:
     """Return those of some pictures or texts that have an embedding."""
     found: set[int] = set()
@@ -162,6 +169,11 @@ def matches(
             yield Match(
                 number, cosine, embedding, path, tuple(copy for copy, *_ in copies), date, Exif(*exif), states=states
             )
+
+
+def by_themselves(embeddings: dict[int, Array]) -> Iterator[Found]:
+    """Return pictures or texts as found by their own embeddings, in the order of their numbers."""
+    return (Found(item, 1.0, embedding) for item, embedding in sorted(embeddings.items()))
 
 
 def _texts_of(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:

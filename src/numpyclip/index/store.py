@@ -12,11 +12,11 @@ from numpyclip.errors import InputError, StoreError
 from numpyclip.images.find import FileState
 from numpyclip.index import generations, picture_rows, rows
 from numpyclip.index.database import Connection, Database
-from numpyclip.index.database.sql import checked, generation, meta, set_meta
+from numpyclip.index.database.sql import generation, meta, set_meta
 from numpyclip.index.drop_damaged import drop_damaged
 from numpyclip.index.generations import following, searched
 from numpyclip.index.records import MODALITIES, Changes, Counts, Match, Modality
-from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors
+from numpyclip.index.vectors import Progress, Recall, Space, Vectors
 from numpyclip.index.where import EVERYWHERE, Where, absolute, is_path
 from numpyclip.model.ops import Array
 
@@ -202,18 +202,17 @@ class Store:
             return None
         with self._database.reading() as connection:
             found = self._vectors.take(connection, searched(connection, "pictures"), [number])
-            return next(rows.matches(connection, "pictures", _by_themselves(found)), None)
+            return next(rows.matches(connection, "pictures", rows.by_themselves(found)), None)
 
     def everything(self, modality: Modality) -> Iterator[Match]:
         """Iterate over all pictures of which there is a file, or all texts, in the order of their numbers."""
-        sql = "SELECT item FROM vectors WHERE generation = ? AND side = ? AND item > ? ORDER BY item LIMIT ?"
         last = -1
         while True:
             with self._database.reading() as connection:
                 space = searched(connection, modality)
-                items = [checked(row, int)[0] for row in connection.execute(sql, (*space, last, _PAGE))]
+                items = rows.items_after(connection, space, last, _PAGE)
                 found = self._vectors.take(connection, space, items)
-                matches = list(rows.matches(connection, modality, _by_themselves(found)))
+                matches = list(rows.matches(connection, modality, rows.by_themselves(found)))
             if not items:
                 return
             yield from matches
@@ -250,8 +249,7 @@ class Store:
     def drop_pictures(self, numbers: Sequence[int]) -> None:
         """Remove pictures whose files cannot be read any more."""
         with self._database.transaction() as connection:
-            for number in numbers:
-                picture_rows.drop_picture(connection, number)
+            picture_rows.drop_pictures(connection, numbers)
 
     def finish_migration(self) -> None:
         """Replace the embeddings that are searched by those of the next model."""
@@ -262,12 +260,10 @@ class Store:
 
     def compact(self) -> int:
         """Delete pictures without a file and their embeddings; return how many."""
-        orphans = "NOT EXISTS (SELECT 1 FROM files WHERE picture = {})"
         with self._database.transaction() as connection:
             if generations.is_migrating(connection):
                 raise StoreError(f"{self.place}: a migration is under way; finish it first: index --migrate.")
-            connection.execute(f"DELETE FROM vectors WHERE side = 'pictures' AND {orphans.format('item')}")
-            dropped: int = connection.execute(f"DELETE FROM pictures WHERE {orphans.format('id')}").rowcount
+            dropped = picture_rows.drop_without_file(connection)
             if not (old := generation(connection)):
                 return 0
             self._vectors.compact(connection, old)
@@ -322,8 +318,3 @@ class Store:
     def _remove_old_generations(self) -> None:
         with self._database.reading() as connection:
             self._vectors.remove_before(connection, generation(connection))
-
-
-def _by_themselves(embeddings: dict[int, Array]) -> Iterator[Found]:
-    """Return pictures or texts as found by their own embeddings, in the order of their numbers."""
-    return (Found(item, 1.0, embedding) for item, embedding in sorted(embeddings.items()))
