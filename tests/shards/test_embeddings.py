@@ -155,9 +155,9 @@ def test_numbers_of_parts_have_as_many_digits_as_they_need(tmp_path: Path, layou
     destination = open_destination(str(tmp_path), layout, "float32", DIM, "images")
     numbers = [9_999, 10_000, 99_999, 100_000, 1_000_000]
     for number in reversed(numbers):
-        destination.write(number, [OutputRow(f"{number}.jpg", VECTORS[0], {}, None)])
+        destination.write(number, [OutputRow(f"/{number}.jpg", VECTORS[0], {}, None)])
     assert destination.done() == set(numbers)
-    assert everything(str(tmp_path))[0] == [f"{number}.jpg" for number in numbers]
+    assert everything(str(tmp_path))[0] == [f"/{number}.jpg" for number in numbers]
 
 
 def test_parts_in_flight_are_not_read(tmp_path: Path) -> None:
