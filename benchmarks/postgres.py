@@ -41,6 +41,8 @@ import numpy as np  # noqa: E402
 
 from contest.database import cpu_seconds, disk_use, postmaster, server  # noqa: E402
 from numpyclip import Fingerprint  # noqa: E402
+from numpyclip.destinations.row import OutputRow  # noqa: E402
+from numpyclip.destinations.write import open_destination  # noqa: E402
 from numpyclip.errors import NumPyCLIPError  # noqa: E402
 from numpyclip.images.exif import Exif  # noqa: E402
 from numpyclip.images.find import FileState  # noqa: E402
@@ -52,8 +54,6 @@ from numpyclip.index.open_store import is_address, open_store  # noqa: E402
 from numpyclip.index.store import Store  # noqa: E402
 from numpyclip.index.vectors.recall import moved_as_texts  # noqa: E402
 from numpyclip.index.vectors.scan import nearest_of  # noqa: E402
-from numpyclip.shards.part import OutputRow  # noqa: E402
-from numpyclip.shards.write import open_destination  # noqa: E402
 
 _Share, _Result = TypeVar("_Share"), TypeVar("_Result")
 _BATCH = 4000

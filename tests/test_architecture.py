@@ -28,7 +28,8 @@ ROOMS = {
     "images": "errors arguments regular_file",
     "resumed_stream": "errors regular_file",
     "remote": "errors atomic regular_file resumed_stream",
-    "shards": "escaping errors arguments atomic regular_file images remote",
+    "sources": "escaping errors arguments atomic regular_file images remote",
+    "destinations": "escaping errors arguments atomic regular_file images remote sources",
     "tokenizer": "errors arguments weights",
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
     "runtime": "errors arguments atomic regular_file weights model",
@@ -42,17 +43,18 @@ ROOMS = {
     "layouts": "errors arguments atomic weights images tokenizer model graph dual_encoder families loader saving",
     "viz": "escaping errors arguments images model runtime",
     "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
-    " dual_encoder remote shards",
-    "index": "errors arguments lock atomic regular_file images remote shards model runtime pipeline dual_encoder tasks",
-    "batch": "escaping errors arguments lazy_exports lock images remote shards model runtime engines pipeline"
-    " dual_encoder loader",
+    " dual_encoder remote sources",
+    "index": "errors arguments lock atomic regular_file images remote sources destinations model runtime pipeline"
+    " dual_encoder tasks",
+    "batch": "escaping errors arguments lazy_exports lock images remote sources destinations model runtime engines"
+    " pipeline dual_encoder loader",
     "server": "escaping errors images model runtime dual_encoder viz tasks index",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"
     " index open_clip",
     "cli": "escaping errors arguments atomic weights images model runtime engines pipeline dual_encoder families loader"
-    " saving layouts viz tasks index batch remote shards server numpyclip",
+    " saving layouts viz tasks index batch remote sources destinations server numpyclip",
     "__main__": "cli",
 }
 
@@ -65,7 +67,7 @@ MIRRORS = (
     ("families", "saving"),  # a format is read and written
     ("model", "graph"),  # a layer is computed and written
     ("model.text", "model.vision"),
-    ("shards", "tasks.evaluation.datasets"),  # a format, and the examples in it
+    ("sources", "tasks.evaluation.datasets"),  # a format, and the examples in it
     ("open_clip", "families"),  # the library whose names and files these are
     ("open_clip", "saving"),
 )
@@ -75,8 +77,8 @@ TWICE = {
     "clip",  # that of openai/CLIP and the model
     "index",  # the index and its folder
     "plan",  # of a saved model, and of parts
-    "read",  # weights, graphs, and parts
-    "shards",  # of data, and of an index's vectors
+    "read",  # weights, graphs, parts of the input, and of the output
+    "sources",  # of weights, and of images and texts
     "write",  # graphs, and embeddings
 }
 
@@ -92,7 +94,8 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "weights.hub_client": {"huggingface_hub"},
     "resumed_stream": {"fsspec", "aiohttp"},
     "batch.cluster": {"ray"},
-    "shards.*": {"pyarrow"},
+    "sources.*": {"pyarrow"},
+    "destinations.*": {"pyarrow"},
 }
 
 

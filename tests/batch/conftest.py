@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.batch.job import Job
-from numpyclip.shards.part import Part, ReadOptions
+from numpyclip.sources.part import Part, ReadOptions
 
 Read = Callable[[Path], dict[str, bytes]]
 

@@ -18,7 +18,7 @@ from numpyclip.batch.cluster import run_parts
 from numpyclip.batch.job import FailedPart, Job, PartSummary, UnwrittenPart
 from numpyclip.errors import InputError, MissingPackageError, ModelNotFoundError, NumPyCLIPError
 from numpyclip.loader import load
-from numpyclip.shards.part import Part, ReadOptions
+from numpyclip.sources.part import Part, ReadOptions
 
 PARTS = [Part(number, "webdataset", f"{number}.tar") for number in range(9)]
 JOB = Job("tiny", (), ReadOptions("images"), "s3://bucket/out", batch_size=32)

@@ -13,7 +13,7 @@ from numpyclip.batch import local_pool
 from numpyclip.batch.job import FailedPart, Job, PartSummary
 from numpyclip.batch.local_pool import run_parts
 from numpyclip.errors import ModelNotFoundError, NumPyCLIPError
-from numpyclip.shards.part import Part
+from numpyclip.sources.part import Part
 from tests.batch.conftest import Read
 
 pytest.importorskip("pyarrow", reason="the extra numpyclip[parquet] is not installed")

@@ -11,7 +11,7 @@ from numpyclip.batch import Options, Progress, embed
 from numpyclip.cli import main
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.images.decode_options import DecodeOptions
-from numpyclip.shards.part import Kind
+from numpyclip.sources.part import Kind
 from tests.batch.conftest import Read
 
 pytest.importorskip("pyarrow", reason="the extra numpyclip[parquet] is not installed")

@@ -5,7 +5,7 @@ import pytest
 from numpyclip.batch.job import FailedPart, PartSummary, UnwrittenPart
 from numpyclip.batch.summary import Meter, Progress, Summary
 from numpyclip.errors import NumPyCLIPError
-from numpyclip.shards.part import Part
+from numpyclip.sources.part import Part
 
 PARTS = [Part(number, "files", "photos") for number in range(4)]
 FULL = UnwrittenPart(2, "photos", "out: is full.")

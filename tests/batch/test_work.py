@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from numpyclip.batch import work
 from numpyclip.batch.job import FailedPart, Job, UnwrittenPart
+from numpyclip.destinations.row import OutputRow
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import (
     CorruptCheckpointError,
@@ -27,7 +28,7 @@ from numpyclip.errors import (
 from numpyclip.images.find import FileState
 from numpyclip.model.ops import Array
 from numpyclip.runtime import prepared
-from numpyclip.shards.part import Kind, OutputRow, Part, ReadOptions, Row
+from numpyclip.sources.part import Kind, Part, ReadOptions, Row
 
 PART = Part(7, "files", "photos")
 

@@ -8,7 +8,7 @@ import pytest
 
 from numpyclip.batch import local_pool
 from numpyclip.batch.job import Job
-from numpyclip.shards.part import Part
+from numpyclip.sources.part import Part
 
 PART = Part(0, "files", "photos", paths=tuple(f"{number}.jpg" for number in range(1000)))
 

@@ -118,7 +118,7 @@ def test_files_that_go_before_they_are_copied_are_named(
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
 def test_lists_without_an_end_are_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("numpyclip.shards.lines._MOST_SKIPPED", 2**21)
+    monkeypatch.setattr("numpyclip.sources.lines._MOST_SKIPPED", 2**21)
     message = "numpyclip: /dev/zero: the line at byte 0 has more than 2 MiB; expected one text or path a line.\n"
     for words in (["embed", "texts", "--from", "/dev/zero"], ["tag", "a.png", "--labels", "/dev/zero"]):
         result = run(*words, "-m", "tiny")

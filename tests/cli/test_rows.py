@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from numpyclip.destinations.parquet_parts import FINGERPRINT
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.shards.parquet_parts import FINGERPRINT
 from tests.cli.conftest import Run
 from tests.object_store import ObjectStore
 
@@ -120,7 +120,7 @@ def test_urls_are_fetched_some_at_a_time(run: Run, bird: Path, monkeypatch: pyte
         together.wait(timeout=60)
         return io.BytesIO(content)
 
-    monkeypatch.setattr("numpyclip.shards.fetch.open_stream", waiting)
+    monkeypatch.setattr("numpyclip.sources.fetch.open_stream", waiting)
     status, out, _ = run("embed", "images", "-", "-m", "tiny", stdin="\n".join(urls).encode())
     assert (status, printed(out, "path")) == (0, urls)
 

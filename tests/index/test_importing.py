@@ -21,13 +21,13 @@ pytest.importorskip("pyarrow")
 from pyarrow import Table
 from pyarrow.parquet import read_table, write_table
 
+from numpyclip.destinations.manifest import Manifest, claim
+from numpyclip.destinations.parquet_parts import write_parquet
+from numpyclip.destinations.row import OutputRow
+from numpyclip.destinations.write import open_destination
 from numpyclip.index import exporting
 from numpyclip.index.exporting import export_embeddings
 from numpyclip.index.importing import import_embeddings
-from numpyclip.shards.manifest import Manifest, claim
-from numpyclip.shards.parquet_parts import write_parquet
-from numpyclip.shards.part import OutputRow
-from numpyclip.shards.write import open_destination
 from tests.object_store import ObjectStore
 
 URLS = Table.from_pydict({"url": ["a"] * 6})

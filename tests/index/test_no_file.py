@@ -24,7 +24,7 @@ from numpyclip.index.exporting import export_embeddings
 from numpyclip.index.importing import import_embeddings
 from numpyclip.index.migrate import migrate
 from tests.object_store import ObjectStore
-from tests.shards.shard_files import parquet, tar
+from tests.shard_files import parquet, tar
 
 TAR, TABLE = "memory://bucket//shards/00000.tar", "memory://bucket//more.parquet"
 

@@ -20,11 +20,11 @@ from typing import Any, TypeAlias, cast
 
 from numpyclip.batch.job import MOST_RETRIES, Job, Outcome, Report, UnwrittenPart, given_up
 from numpyclip.batch.work import ONE_THREAD, attempt_part, filter_warnings, share_weights
+from numpyclip.destinations.manifest import NAME
 from numpyclip.engines.processor import cores
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
 from numpyclip.remote import exists, is_url, join
-from numpyclip.shards.manifest import NAME
-from numpyclip.shards.part import Part
+from numpyclip.sources.part import Part
 
 _Returned: TypeAlias = tuple[Outcome | Exception, list[Warning | str]]
 

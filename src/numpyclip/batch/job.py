@@ -6,9 +6,9 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from numpyclip.destinations.write import Dtype, Layout
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
-from numpyclip.shards.part import Kind, Part, ReadOptions
-from numpyclip.shards.write import Dtype, Layout
+from numpyclip.sources.part import Kind, Part, ReadOptions
 
 BATCH_SIZE: dict[Kind, int] = {"images": 32, "texts": 1024}  # by default
 MOST_RETRIES = 3  # of a part whose worker or node died

@@ -23,7 +23,7 @@ from numpyclip.batch.job import MOST_RETRIES, FailedPart, Job, Outcome, PartSumm
 from numpyclip.batch.work import ONE_THREAD, attempt_part, load_model, share_weights
 from numpyclip.engines.processor import cores
 from numpyclip.errors import NumPyCLIPError
-from numpyclip.shards.part import Part
+from numpyclip.sources.part import Part
 
 _Outcomes: TypeAlias = Generator[Outcome, None, None]
 

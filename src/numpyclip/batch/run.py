@@ -15,17 +15,17 @@ from numpyclip.batch import cluster, local_pool
 from numpyclip.batch.job import BATCH_SIZE, Job, RunParts
 from numpyclip.batch.summary import Meter, Progress, Summary
 from numpyclip.batch.work import load_model
+from numpyclip.destinations.manifest import Manifest, claim, digest_of
+from numpyclip.destinations.write import Dtype, Layout, open_destination
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.encoder import present
 from numpyclip.errors import InputError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.remote import is_url
 from numpyclip.runtime.chunks import checked_batch_size
-from numpyclip.shards.manifest import Manifest, claim, digest_of
-from numpyclip.shards.part import Kind, Part, ReadOptions
-from numpyclip.shards.places import PARQUET
-from numpyclip.shards.plan import plan
-from numpyclip.shards.write import Dtype, Layout, open_destination
+from numpyclip.sources.part import Kind, Part, ReadOptions
+from numpyclip.sources.places import PARQUET
+from numpyclip.sources.plan import plan
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _executor(on: str | None, workers: int | None) -> RunParts:
 
 
 def _job(model: str, destination: str, reading: ReadOptions, options: Options) -> Job:
-    if is_url(destination) and destination.endswith(PARQUET):  # `numpyclip.shards.embeddings` would open it as a file
+    if is_url(destination) and destination.endswith(PARQUET):  # `numpyclip.destinations.read` would open it as a file
         raise InputError(
             f"{destination}: is a URL of a file; expected one of a folder, that does not end in {PARQUET}."
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from numpyclip.batch.job import FailedPart, Outcome, UnwrittenPart
 from numpyclip.errors import NumPyCLIPError
-from numpyclip.shards.part import Part
+from numpyclip.sources.part import Part
 
 # A run ends when so many parts in a row could not be written, and none for so long; or at once if none ever was. An
 # object store that is down for a while, or the full disk of one node, is no end of a long run.

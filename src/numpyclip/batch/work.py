@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError, error_handler
 from numpyclip.batch.job import FailedPart, Job, Outcome, PartSummary, Report, UnwrittenPart
+from numpyclip.destinations.row import OutputRow
+from numpyclip.destinations.write import open_destination
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import (
     CheckpointError,
@@ -32,9 +34,8 @@ from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
 from numpyclip.runtime.chunks import batched
 from numpyclip.runtime.finite import NOT_FINITE, NotFinite, finite_rows
 from numpyclip.runtime.prepared import is_prepared, prepared_folder
-from numpyclip.shards.part import LARGE, OutputRow, Part, Row
-from numpyclip.shards.read import read_part
-from numpyclip.shards.write import open_destination
+from numpyclip.sources.part import LARGE, Part, Row
+from numpyclip.sources.read import read_part
 
 _LIBRARIES = ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "BLIS_NUM", "VECLIB_MAXIMUM")
 ONE_THREAD = {f"{library}_THREADS": "1" for library in _LIBRARIES}  # environment of workers, read with NumPy

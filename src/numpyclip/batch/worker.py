@@ -16,7 +16,7 @@ from typing import IO
 
 from numpyclip.batch.job import Job
 from numpyclip.batch.work import attempt_part, filter_warnings
-from numpyclip.shards.part import Part
+from numpyclip.sources.part import Part
 
 
 def main() -> None:

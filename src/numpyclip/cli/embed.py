@@ -18,17 +18,17 @@ from numpyclip.cli.options import add_embedding_options, add_model_options, load
 from numpyclip.cli.outputs import check_output, output_path, print_json
 from numpyclip.cli.parts import add_parts_options, embed_parts, refuse_options
 from numpyclip.cli.rows import EmbeddedRows
+from numpyclip.destinations.parquet_parts import write_parquet
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.escaping import json_text
 from numpyclip.remote import is_url
-from numpyclip.shards.columns import CAPTION
-from numpyclip.shards.parquet_parts import write_parquet
-from numpyclip.shards.places import PARQUET
+from numpyclip.sources.columns import CAPTION
+from numpyclip.sources.places import PARQUET
 
 if TYPE_CHECKING:
+    from numpyclip.destinations.row import OutputRow
     from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.model.ops import Array
-    from numpyclip.shards.part import OutputRow
 
 EXAMPLES = """\
   numpyclip embed images photos/ -o photos.npz

@@ -17,13 +17,14 @@ from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.find import find_pictures, summary
 from numpyclip.remote import is_url, open_stream
-from numpyclip.shards.lines import decoded, lines, printed_path
-from numpyclip.shards.part import Row
+from numpyclip.sources.lines import decoded, lines, printed_path
+from numpyclip.sources.part import Row
 
 if TYPE_CHECKING:
+    from numpyclip.destinations.row import OutputRow
     from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.model.ops import Array
-    from numpyclip.shards.part import Kind, OutputRow
+    from numpyclip.sources.part import Kind
 
 _T = TypeVar("_T")
 NamedEmbedding: TypeAlias = "tuple[str, Array]"  # a path or text, and its embedding (e,)

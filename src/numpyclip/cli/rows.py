@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from numpyclip.batch.work import embed_texts
 from numpyclip.cli.inputs import Embedder, Reporter, opened, paths_in, say_left_out, with_stdin
+from numpyclip.destinations.row import OutputRow
 from numpyclip.errors import InputError, TextTooLongError
 from numpyclip.remote import is_url
-from numpyclip.shards.columns import CAPTION
-from numpyclip.shards.lines import read_stream
-from numpyclip.shards.part import OutputRow, Part, ReadOptions, Row
-from numpyclip.shards.places import reader_of
-from numpyclip.shards.plan import parts_of
-from numpyclip.shards.read import read_part
+from numpyclip.sources.columns import CAPTION
+from numpyclip.sources.lines import read_stream
+from numpyclip.sources.part import Part, ReadOptions, Row
+from numpyclip.sources.places import reader_of
+from numpyclip.sources.plan import parts_of
+from numpyclip.sources.read import read_part
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP

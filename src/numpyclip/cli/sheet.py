@@ -13,7 +13,7 @@ from numpyclip.cli.inputs import PicturePaths, lines_in, progress, say_left_out
 from numpyclip.cli.options import add_file_options, add_orientation_option, add_pictures, decode_options, positive
 from numpyclip.cli.outputs import check_output, output_path, print_json, print_path
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.shards.lines import printed_path
+from numpyclip.sources.lines import printed_path
 
 EXAMPLES = """\
   numpyclip sheet photos/ -o sheet.png

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from numpyclip.atomic import atomic_folder
+from numpyclip.destinations.read import FINGERPRINT_FILE
+from numpyclip.destinations.row import OutputRow
+from numpyclip.destinations.write import open_destination
 from numpyclip.errors import InputError, StoreError
 from numpyclip.images.metadata import ImageMetadata
 from numpyclip.index.records import Match, Modality
 from numpyclip.index.store import Store
-from numpyclip.shards.embeddings import FINGERPRINT_FILE
-from numpyclip.shards.parquet import need_pyarrow
-from numpyclip.shards.part import Kind, OutputRow
-from numpyclip.shards.write import open_destination
+from numpyclip.sources.parquet import need_pyarrow
+from numpyclip.sources.part import Kind
 
 _Progress: TypeAlias = Callable[[Iterator[Match]], Iterable[Match]]
 

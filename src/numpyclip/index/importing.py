@@ -12,6 +12,15 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from numpyclip.destinations import image_columns
+from numpyclip.destinations.read import (
+    EmbeddingFile,
+    embedding_files,
+    fingerprint_at,
+    missing_parts,
+    read_embeddings,
+    read_file,
+)
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.exif import Exif
@@ -25,16 +34,7 @@ from numpyclip.index.where import absolute, is_path
 from numpyclip.model.ops import Array
 from numpyclip.remote import is_url
 from numpyclip.runtime.prefetch import read_ahead
-from numpyclip.shards import image_columns
-from numpyclip.shards.embeddings import (
-    EmbeddingFile,
-    embedding_files,
-    fingerprint_at,
-    missing_parts,
-    read_embeddings,
-    read_file,
-)
-from numpyclip.shards.places import ARCHIVES, LISTS, PARQUET
+from numpyclip.sources.places import ARCHIVES, LISTS, PARQUET
 
 _Report: TypeAlias = Callable[[str], object]
 
@@ -52,7 +52,7 @@ def import_embeddings(
     report: _Report = lambda problem: None,
     shard: tuple[int, int] = (0, 1),
 ) -> int:
-    """Add embeddings from files, as `numpyclip.shards.embeddings` reads them, without computing them again.
+    """Add embeddings from files, as `numpyclip.destinations.read` reads them, without computing them again.
 
     Images are known by the SHA-256, size and modification time that are recorded with their embeddings: no image is
     read, whether it is here or elsewhere. The next update embeds those that have changed since. Where nothing is

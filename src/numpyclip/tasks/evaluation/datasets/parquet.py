@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from numpyclip.errors import InputError, MissingPackageError
-from numpyclip.shards.parquet import iter_rows, open_parquet
-from numpyclip.shards.parquet_columns import IMAGES, first_of
+from numpyclip.sources.parquet import iter_rows, open_parquet
+from numpyclip.sources.parquet_columns import IMAGES, first_of
 from numpyclip.tasks.evaluation.datasets.dataset import Example, Report
 
 _LABELS = ("label", "labels", "cls", "class")  # names of columns

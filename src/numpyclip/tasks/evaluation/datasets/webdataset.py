@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from numpyclip.errors import InputError
-from numpyclip.shards.webdataset import Sample, samples
+from numpyclip.sources.webdataset import Sample, samples
 from numpyclip.tasks.evaluation.datasets.dataset import Example, Report
 
 _LABEL_KEYS = ("label", "cls", "class")

@@ -1,0 +1,1 @@
+"""ROWS → PARTS of the output, and back: parquet files, or clip-retrieval's format, here or in object stores."""

@@ -1,0 +1,80 @@
+"""METADATA OF IMAGES → COLUMNS, and back: by these an index knows images without reading their files.
+
+``sha256`` is in hexadecimal, as `sha256sum` prints it and img2dataset has it, so that tables can be joined. ``size``
+and ``mtime_ns`` are of files on the machine that embedded them, and null for all others.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from numpyclip.destinations.row import OutputRow
+from numpyclip.images.exif import Exif
+from numpyclip.images.find import FileState
+from numpyclip.images.metadata import ImageMetadata
+from numpyclip.sources.part import Kind
+
+if TYPE_CHECKING:
+    from pyarrow import Array, DataType
+
+NAMES = ("sha256", "width", "height", "taken", "latitude", "longitude", "size", "mtime_ns")
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_TAKEN = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}", re.ASCII)
+_SIZES = range(1 << 31)
+_STATES = range(-(1 << 63), 1 << 63)
+
+
+def image_types(kind: Kind) -> dict[str, DataType]:
+    """Return the types of the columns; texts have none."""
+    import pyarrow
+
+    text, side, number, place = pyarrow.string(), pyarrow.int32(), pyarrow.int64(), pyarrow.float64()
+    types = (text, side, side, text, place, place, number, number)
+    return dict(zip(NAMES, types, strict=True)) if kind == "images" else {}
+
+
+def image_columns(rows: Sequence[OutputRow], kind: Kind) -> dict[str, Array]:
+    """Make the columns of some rows; nulls where nothing is known."""
+    import pyarrow
+
+    values = zip(*(_values(row.metadata) for row in rows), strict=True)
+    types = image_types(kind).items()
+    return {name: pyarrow.array(column, of) for (name, of), column in zip(types, values, strict=False)}
+
+
+def image_metadata(columns: Mapping[str, Sequence[Any]], count: int) -> list[ImageMetadata | None]:
+    """Read the metadata of some rows; None where there is none, or it is not as it is written here.
+
+    Columns of img2dataset, whose ``sha256`` is that of the image before it was resized, are no such metadata.
+    """
+    if not columns.keys() >= set(NAMES):
+        return [None] * count
+    return [_metadata(*values) for values in zip(*(columns[name] for name in NAMES), strict=True)]
+
+
+def _values(metadata: ImageMetadata | None) -> tuple[Any, ...]:
+    if metadata is None:
+        return (None,) * len(NAMES)
+    exif, state = metadata.exif, metadata.state
+    size, mtime_ns = (None, None) if state is None else (state.size, state.mtime_ns)
+    return metadata.digest.hex(), exif.width, exif.height, exif.taken, exif.latitude, exif.longitude, size, mtime_ns
+
+
+def _metadata(*values: Any) -> ImageMetadata | None:
+    sha256, width, height, taken, latitude, longitude, size, mtime_ns = values
+    sound = (
+        (type(sha256) is str and _DIGEST.fullmatch(sha256))
+        and (type(width) is type(height) is int and width in _SIZES and height in _SIZES)
+        and (taken is None or (type(taken) is str and _TAKEN.fullmatch(taken)))
+        and (latitude is None or (type(latitude) is float and math.isfinite(latitude)))
+        and (longitude is None or (type(longitude) is float and math.isfinite(longitude)))
+        and (size is None or (type(size) is type(mtime_ns) is int and size >= 0 and mtime_ns in _STATES))
+    )
+    if not sound:
+        return None
+    state = None if size is None else FileState(size, mtime_ns)
+    return ImageMetadata(bytes.fromhex(sha256), Exif(width, height, taken, latitude, longitude), state)

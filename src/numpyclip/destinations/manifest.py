@@ -1,0 +1,188 @@
+"""`_manifest.json`: what all embeddings of a destination have in common, written once by whoever comes first.
+
+A later run, or another one of a job array, goes on where it is equal, and is refused where it is not: a destination
+never holds embeddings of two models, or parts of other inputs than its first run had.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from numpyclip.destinations.new_file import make_folder
+from numpyclip.destinations.write import Dtype, Layout
+from numpyclip.errors import InputError, NumPyCLIPError, quoted
+from numpyclip.remote import exists, join, names, read_bytes, write_new
+from numpyclip.sources.part import Kind, Part
+
+NAME = "_manifest.json"  # of which readers of folders of parquet files take no notice
+_FORMAT = "numpyclip-embeddings"
+_VERSION = 1
+_MOST = 1 << 20  # bytes
+_UNRELATED = "file_dtype"  # of a fingerprint: equal weights in another file make equal embeddings
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What all embeddings of a destination have in common.
+
+    Attributes
+    ----------
+    layout : {"parquet", "clip-retrieval"}
+    kind : {"images", "texts"}
+    dtype : {"float16", "float32"}
+    embed_dim : int
+    fingerprint : str
+        Of the model, with the precision, as JSON.
+    options : mapping of str to JSON values
+        How inputs are read and embedded. Not what the number of machines or workers depends on.
+    parts : int
+        How many there are, all machines together.
+    parts_sha256 : str
+        As `digest_of` returns it.
+    """
+
+    layout: Layout
+    kind: Kind
+    dtype: Dtype
+    embed_dim: int
+    fingerprint: str
+    options: Mapping[str, Any]
+    parts: int
+    parts_sha256: str
+
+    def to_json(self) -> str:
+        """Encode it as JSON."""
+        return json.dumps(self._values(), indent=2, sort_keys=True) + "\n"
+
+    def _values(self) -> dict[str, Any]:
+        """Return what is in the file."""
+        return {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "layout": self.layout,
+            "kind": self.kind,
+            "dtype": self.dtype,
+            "embed_dim": self.embed_dim,
+            "model": json.loads(self.fingerprint),
+            "options": json.loads(json.dumps(dict(self.options))),  # a tuple is a list when it is read
+            "inputs": {"parts": self.parts, "sha256": self.parts_sha256},
+        }
+
+    def differences(self, other: Manifest) -> Iterator[str]:
+        """List in what another differs, its values as what was expected."""
+        mine, others = (dict(_flat(each._values())) for each in (self, other))
+        for name in sorted(mine.keys() | others.keys()):
+            if mine.get(name) != others.get(name) and name != f"model.{_UNRELATED}":
+                yield f"{name}: found {_shown(mine, name)}, expected {_shown(others, name)}"
+
+
+def digest_of(parts: Iterable[Part]) -> str:
+    """Return the SHA-256 of planned parts: equal if the inputs are, in the same order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(json.dumps(dataclasses.astuple(part)).encode("ascii") + b"\n")
+    return digest.hexdigest()
+
+
+def claim(place: str, manifest: Manifest) -> None:
+    """Write the manifest of a destination, or check that the one that is there is equal.
+
+    Any number of equal runs can do so at the same time. Of different ones that start together all but one
+    are refused, except where `numpyclip.remote.write_new` cannot tell which is the first.
+
+    Raises
+    ------
+    InputError
+        If the destination was started with something else, is a folder with other files, or a URL where files are not
+        atomic.
+    NumPyCLIPError
+        If the manifest cannot be written.
+    """
+    make_folder(place)
+    found = read_manifest(place)
+    if found is None:
+        if others := _others(place):
+            raise InputError(
+                f"{place}: has files, such as {quoted(others[0])}, but no {NAME}; expected a new or empty folder, or "
+                "one that a run has started. Choose another destination."
+            )
+        write_new(join(place, NAME), manifest.to_json().encode("ascii"))
+        found = read_manifest(place)  # somebody else may have been first
+    if found is None:
+        raise NumPyCLIPError(f"{join(place, NAME)}: was removed while it was written. Run this again.")
+    if differences := "; ".join(found.differences(manifest)):
+        raise InputError(
+            f"{place}: was started with something else ({differences}). Run it with the same model, options and "
+            "inputs, or choose another destination."
+        )
+
+
+def read_manifest(place: str) -> Manifest | None:
+    """Read the manifest of a destination; None if it has none.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, or of a later version.
+    """
+    path = join(place, NAME)
+    if not exists(path):
+        return None
+    content = read_bytes(path, _MOST)
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: is not JSON ({error}); expected the manifest of embeddings.") from error
+    if not isinstance(values, dict) or values.get("format") != _FORMAT:
+        raise InputError(f"{path}: is not a manifest of embeddings. Choose another destination.")
+    if values.get("version") != _VERSION:
+        raise InputError(
+            f"{path}: is of version {values.get('version')!r:.20}; expected {_VERSION}. Update NumPyCLIP, or choose "
+            "another destination."
+        )
+    manifest = _from_values(values)
+    if manifest is None:
+        raise InputError(f"{path}: is damaged: a value is missing, or of another type. Choose another destination.")
+    return manifest
+
+
+def _from_values(values: dict[str, Any]) -> Manifest | None:
+    inputs, model, options = (values.get(name) for name in ("inputs", "model", "options"))
+    if not (isinstance(inputs, dict) and isinstance(model, dict) and isinstance(options, dict)):
+        return None
+    allowed = {"layout": get_args(Layout), "kind": get_args(Kind), "dtype": get_args(Dtype)}
+    if any(values.get(name) not in choices for name, choices in allowed.items()):
+        return None
+    counts, digest = (values.get("embed_dim"), inputs.get("parts")), inputs.get("sha256")
+    if not (all(type(count) is int and count >= 0 for count in counts) and isinstance(digest, str)):
+        return None
+    return Manifest(
+        **{name: values[name] for name in (*allowed, "embed_dim")},
+        fingerprint=json.dumps(model),
+        options=options,
+        parts=inputs["parts"],
+        parts_sha256=digest,
+    )
+
+
+def _others(place: str) -> list[str]:
+    """List what is in a folder without being hidden, as the manifest is until it is complete."""
+    found = names(place)
+    return [] if NAME in found else [name for name in found if not name.startswith(".")]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _shown(values: Mapping[str, Any], name: str) -> str:
+    return f"{json.dumps(values[name]):.200}" if name in values else "nothing"

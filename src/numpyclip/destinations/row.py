@@ -1,0 +1,24 @@
+"""What is written of an input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from numpyclip.images.metadata import ImageMetadata
+
+
+@dataclass(frozen=True, eq=False)
+class OutputRow:
+    """An embedding, or why there is none."""
+
+    key: str
+    embedding: NDArray[np.float32] | None  # (embed_dim,), unit length
+    columns: Mapping[str, Any]
+    error: str | None
+    metadata: ImageMetadata | None = None  # of an image

@@ -1,1 +1,0 @@
-"""SOURCES → PARTS → ROWS, and rows → output: a million at a time, here or in object stores."""

@@ -1,0 +1,34 @@
+"""PART → ROWS: one worker reads one part, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import TypeAlias
+
+from numpyclip.sources.fetch import fetched
+from numpyclip.sources.lines import read_lines
+from numpyclip.sources.parquet import read_parquet
+from numpyclip.sources.part import Part, Reader, ReadOptions, Row
+from numpyclip.sources.webdataset import read_webdataset
+
+_Read: TypeAlias = "Callable[[Part, ReadOptions], Iterator[Row]]"
+_READERS: dict[Reader, _Read] = {
+    "files": lambda part, _: fetched(Row(path, path, {}) for path in part.paths),
+    "webdataset": read_webdataset,
+    "parquet": read_parquet,
+    "lines": read_lines,
+}
+
+
+def read_part(part: Part, options: ReadOptions) -> Iterator[Row]:
+    """Iterate over the rows of a part, one for every input, in the same order each time.
+
+    Raises
+    ------
+    InputError
+        If its source cannot be read, after some tries.
+    MissingPackageError
+        If a package for its source is not installed.
+    """
+    return islice(_READERS[part.reader](part, options), part.limit)
