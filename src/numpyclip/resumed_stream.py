@@ -55,7 +55,7 @@ def file_system(place: str, patient: bool = True) -> tuple[Any, str]:
         from fsspec.core import url_to_fs
     except ImportError as error:
         raise MissingPackageError(
-            f"{place}: URLs need the package fsspec, which is not installed. Run `pip install numpyclip[remote]`."
+            f'{place}: URLs need the package fsspec, and s3:// also s3fs: pip install "numpyclip[remote]" s3fs.'
         ) from error
     try:
         system, path = url_to_fs(place, **(_timeouts(patient) if is_web(place) else {}))
