@@ -79,6 +79,19 @@ def test_a_named_pipe_is_not_opened(tmp_path: Path) -> None:
         remote.open_stream(str(tmp_path / "pipe.tar"))
 
 
+class NoCredentialsError(Exception):
+    """As botocore's."""
+
+
+def test_missing_credentials_are_told_at_once(store: ObjectStore) -> None:
+    store.refusals = [NoCredentialsError("Unable to locate credentials")] * 2
+    with pytest.raises(remote.CredentialsError, match=r"credentials\)\. For a public bucket set FSSPEC_S3_ANON=true"):
+        remote.open_stream("memory://bucket/0.tar")
+    with pytest.raises(NumPyCLIPError, match=r"cannot be written \(Unable to locate credentials\)"):
+        remote.write_new("memory://bucket/new", b"")
+    assert store.pauses == []
+
+
 def test_what_is_not_there_is_told_at_once(store: ObjectStore) -> None:
     for place in ("/none/a.tar", "memory://none/a.tar"):
         with pytest.raises(InputError, match=f"{place}: cannot be read .*o such file"):

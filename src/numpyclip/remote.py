@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from numpyclip.atomic import temporary_path, written
 from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.resumed_stream import CredentialsError as CredentialsError
 from numpyclip.resumed_stream import OutageError as OutageError
 from numpyclip.resumed_stream import ResumedStream, file_system, retried
 from numpyclip.resumed_stream import is_url as is_url  # which belongs here, too
@@ -67,7 +68,8 @@ def open_stream(place: str, start: int = 0, *, ahead: bool = True, patient: bool
     Raises
     ------
     InputError
-        If it cannot be opened, and by `read` if it cannot be read any further; OutageError if it may be later.
+        If it cannot be opened, and by `read` if it cannot be read any further; OutageError if it may be later,
+        CredentialsError if there are none for its object store.
     MissingPackageError
         If fsspec, or the package for this kind of URL, is not installed.
     """

@@ -31,12 +31,17 @@ _FINAL = (
     *(NotImplementedError, MemoryError, NumPyCLIPError),
 )
 _FINAL_ERRNO = (0, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO, errno.ENOSPC, errno.EROFS)  # 0: of `open_regular`
+_NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError")  # classes of botocore
 _LATER = (408, 429)  # of the HTTP statuses from 400 to 499, those that may change
 _VERSION = ("size", "ETag", "etag", "LastModified", "Last-Modified", "mtime", "md5Hash")  # what tells of a change
 
 
 class OutageError(InputError):
     """A file cannot be reached, again and again, but may be later."""
+
+
+class CredentialsError(InputError):
+    """No credentials are found, with which files of an object store could be read."""
 
 
 def is_url(place: str) -> bool:
@@ -81,7 +86,11 @@ def retried(place: str, act: Callable[[], _T], done: str = "read", tries: int = 
         except Exception as error:  # each package has its own
             if isinstance(error, NumPyCLIPError):
                 raise
-            if (is_final := _is_final(error)) or attempt == tries - 1:
+            lacks_credentials = type(error).__name__ in _NO_CREDENTIALS
+            if lacks_credentials and done == "read":
+                advice = "For a public bucket set FSSPEC_S3_ANON=true."
+                raise CredentialsError(f"{place}: cannot be read ({_reason(error)}). {advice}") from error
+            if (is_final := lacks_credentials or _is_final(error)) or attempt == tries - 1:
                 kind = NumPyCLIPError if done != "read" else InputError if is_final else OutageError
                 raise kind(f"{place}: cannot be {done} ({_reason(error)}).") from error
         sleep(_FIRST_PAUSE * 2**attempt)

@@ -27,6 +27,7 @@ from numpyclip.errors import (
 )
 from numpyclip.images.find import FileState
 from numpyclip.model.ops import Array
+from numpyclip.remote import CredentialsError
 from numpyclip.runtime import prepared
 from numpyclip.sources.part import Kind, Part, ReadOptions, Row
 
@@ -225,7 +226,7 @@ def test_what_concerns_the_model_is_one(kept: Kept, job: Job, bird: Path, monkey
         work.attempt_part(replace(job, model="no such model"), PART)
 
 
-@pytest.mark.parametrize("error", [CorruptCheckpointError, EngineError, MissingPackageError])
+@pytest.mark.parametrize("error", [CorruptCheckpointError, EngineError, MissingPackageError, CredentialsError])
 def test_what_concerns_all_parts_is_raised(
     error: type[Exception], kept: Kept, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:

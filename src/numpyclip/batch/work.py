@@ -31,6 +31,7 @@ from numpyclip.loader import load
 from numpyclip.lock import exclusive
 from numpyclip.model.ops import normalize
 from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
+from numpyclip.remote import CredentialsError
 from numpyclip.runtime.chunks import batched
 from numpyclip.runtime.finite import NOT_FINITE, NotFinite, finite_rows
 from numpyclip.runtime.prepared import is_prepared, prepared_folder
@@ -53,12 +54,12 @@ def attempt_part(job: Job, part: Part, report: Report | None = None) -> Outcome:
     Raises
     ------
     NumPyCLIPError
-        If the model cannot be loaded or run, or a package is missing: what concerns all parts.
+        If the model cannot be loaded or run, or a package or credentials are missing: what concerns all parts.
     """
     load_model(job.model, job.load_options)
     try:
         return embed_part(job, part, report)
-    except (CheckpointError, EngineError, MissingPackageError):
+    except (CheckpointError, EngineError, MissingPackageError, CredentialsError):
         raise
     except InputError as error:
         return FailedPart(part.number, part.source, str(error))

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from numpyclip.errors import InputError, MissingPackageError
-from numpyclip.remote import OutageError, is_url, is_web, join, open_stream
+from numpyclip.remote import CredentialsError, OutageError, is_url, is_web, join, open_stream
 from numpyclip.sources.part import LARGE, MOST_BYTES, Row
 
 _T = TypeVar("_T")
@@ -86,7 +86,7 @@ def _fetched(row: Row, source: str | None, most: int) -> Row:
         return row if len(content) > most else replace(row, content=content)
     except (InputError, MissingPackageError) as error:
         is_missing = isinstance(error, MissingPackageError)
-        if (is_own and isinstance(error, OutageError)) or (is_missing and (is_own or is_web(url))):
+        if (is_own and isinstance(error, OutageError | CredentialsError)) or (is_missing and (is_own or is_web(url))):
             raise
         return replace(row, content=None, error=str(error))
 
