@@ -15,7 +15,7 @@ from numpyclip.batch.job import BATCH_SIZE
 from numpyclip.cli.commands import add_command
 from numpyclip.cli.inputs import NamedEmbedding, progress
 from numpyclip.cli.options import add_embedding_options, add_model_options, load_model, model_name, positive
-from numpyclip.cli.outputs import check_output, output_path, print_json
+from numpyclip.cli.outputs import check_output, counted, output_path, print_json, say
 from numpyclip.cli.parts import add_parts_options, embed_parts, refuse_options
 from numpyclip.cli.rows import EmbeddedRows
 from numpyclip.destinations.parquet_parts import write_parquet
@@ -114,6 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
         write_parquet(str(output), rows, dtype, model.config.embed_dim, fingerprint, arguments.kind)
     else:
         _save(arguments, model, rows)
+    if output is not None:
+        say(f"{output}: {counted(embedded.embedded, arguments.kind.removesuffix('s'))}")
     return embedded.status
 
 
