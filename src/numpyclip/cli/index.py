@@ -199,10 +199,13 @@ def _migrate(arguments: argparse.Namespace, store: Store, model: CLIP) -> int:
 
 def _graph(arguments: argparse.Namespace, store: Store) -> int:
     from numpyclip.index.vectors import LEAST_RECALL
+    from numpyclip.index.vectors.recall import QUERIES
 
     found = store.build_hnsw(lambda steps: progress(steps, "step", printing=False))
     record = {"recall": found.images, "recall_of_texts": found.texts, "n": found.n, "queries": found.queries}
     said = f"recall@{found.n} {found.images:.1%} for images, {found.texts:.1%} for texts, on {found.queries} of each"
+    if found.queries < QUERIES:
+        said += ": too few images to tell"
     if not found.is_good:
         said += f"; below {LEAST_RECALL:.0%}, so there is no graph, and searches stay exhaustive"
     _say(arguments, {**record, "used": found.is_good}, said)
