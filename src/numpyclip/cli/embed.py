@@ -49,7 +49,7 @@ To .npy: the vectors alone, in the order of the input, without images that could
 every input, with columns "key", "embedding", "error", and those of the source.
 
 To a folder (which ends in /, or is there) or another URL: parts with these columns, each of a part of the input,
-computed by all cores or a cluster. Whatever ends it, the same command continues, and a part is there as a whole or not
+computed by all cores or a cluster. It is resumable: the same command continues, and a part is there as a whole or not
 at all. --json prints a summary.
 
 The exit status is 3 if this run could not embed some inputs, 1 if it could embed none. What an earlier run could not
@@ -82,7 +82,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         kind.add_argument("--dtype", choices=("float32", "float16"), help="of embeddings in parquet (default: float32)")
         kind.add_argument("--column", metavar="NAME", help=f"of {what}, in parquet files and .json")
         kind.add_argument(
-            "--carry", type=_names, metavar="A,B", help="columns of the source to carry along (default: all)"
+            "--carry", type=_names, metavar="A,B", help="metadata columns of the source to carry along (default: all)"
         )
         kind.add_argument("--json", action="store_true", help="print JSON lines (the default without -o), or a summary")
         add_parts_options(kind)
