@@ -163,11 +163,17 @@ def test_names_that_are_no_text_are_kept_as_bytes(tmp_path: Path) -> None:
     assert table["key_bytes"].to_pylist() == [b"na\xffme.png", None]
 
 
-def test_a_sample_cannot_make_any_number_of_columns(tmp_path: Path) -> None:
-    destination = open_destination(str(tmp_path / "out"), "parquet", "float32", DIM, "images")
-    with pytest.raises(InputError, match=r"have 1211 columns, such as '1199'; expected at most 1000\. Choose which"):
-        destination.write(0, [OutputRow("a", None, {str(n): n for n in range(1200)}, "no")])
-    assert list((tmp_path / "out").iterdir()) == []
+@pytest.mark.parametrize("size", [1, 1024])
+def test_samples_cannot_make_any_number_of_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr("numpyclip.destinations.spool.ROWS", size)
+    names = [{f"{n}_{m}": m for m in range(200)} for n in range(9)]
+    some = [OutputRow(str(n), row("a").embedding, {**names[n], "same": n}, None) for n in range(9)]
+    with pytest.warns(
+        UserWarning, match="more than 1000 columns: '4_1.*' and others are left out. Choose which"
+    ) as told:
+        table = written(tmp_path / "out", some)
+    assert (len(told), len(table.column_names), table["same"].to_pylist()) == (1, 1000, list(range(9)))
+    assert table["3_7"].to_pylist() == [7 if n == 3 else None for n in range(9)]
 
 
 def deep(levels: int) -> Any:
