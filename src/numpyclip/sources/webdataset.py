@@ -196,6 +196,8 @@ def _content(stream: IO[bytes]) -> IO[bytes]:
 def _members(stream: IO[bytes]) -> Iterator[tuple[str, str, tarfile.TarInfo, IO[bytes]]]:
     """Iterate over the regular files in an archive, each to be read before the next one, with key and suffix."""
     with tarfile.open(fileobj=cast("IO[bytes]", _Whole(stream)), mode="r|*", tarinfo=_Member) as archive:
+        if archive.firstmember is None:  # type: ignore[attr-defined]  # after which Python 3.10 would seek
+            return
         while (member := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # which would grow with the archive
             if member.isreg() and (file := archive.extractfile(member)) is not None:
