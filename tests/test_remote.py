@@ -377,6 +377,24 @@ def test_a_page_that_is_forbidden_is_told_at_once(store: ObjectStore, monkeypatc
     assert store.pauses == []
 
 
+class _Circle(_Server):
+    """Redirects to itself."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", self.path)
+        self.end_headers()
+
+    do_GET = do_HEAD
+
+
+def test_redirects_in_a_circle_are_told_at_once(store: ObjectStore) -> None:
+    pytest.importorskip("aiohttp", reason="http:// URLs need aiohttp")
+    with running(_Circle) as url, pytest.raises(InputError, match=r"a.bin: cannot be read \(TooManyRedirects\)"):
+        remote.open_stream(f"{url}/a.bin")
+    assert store.pauses == []
+
+
 def test_a_web_server_that_hangs_is_not_waited_for() -> None:
     pytest.importorskip("fsspec", reason="URLs need fsspec")
     pytest.importorskip("aiohttp", reason="http:// URLs need aiohttp")

@@ -102,6 +102,7 @@ def _is_final(error: Exception) -> bool:
     error = _actual(error)
     status = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
     refused = isinstance(status, int) and 400 <= status < 500 and status not in _LATER
+    refused = refused or type(error).__name__ == "TooManyRedirects"  # aiohttp's
     return refused or isinstance(error, _FINAL) or getattr(error, "errno", None) in _FINAL_ERRNO
 
 
@@ -118,6 +119,8 @@ def _reason(error: Exception) -> str:
     error = _actual(error)
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
+    if getattr(error, "message", None) == "":  # aiohttp's
+        return type(error).__name__
     return f"{getattr(error, 'strerror', None) or str(error) or type(error).__name__:.200}"
 
 
