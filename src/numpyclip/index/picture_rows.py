@@ -9,7 +9,7 @@ from types import NoneType
 from typing import Any
 
 from numpyclip.errors import InputError
-from numpyclip.images.find import FileState
+from numpyclip.images.find import NO_FILE, FileState
 from numpyclip.index.database import Connection
 from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, one_of
 from numpyclip.index.records import Filed, NewPicture
@@ -90,7 +90,7 @@ def _row_of(
     else:
         picture, taken = found
     state = storable(filed.state)
-    date = taken or (_local_time(filed.state.mtime_ns) if state.is_here else _FIRST_MOMENT)
+    date = taken or (_FIRST_MOMENT if state == NO_FILE else _local_time(filed.state.mtime_ns))
     return key_of(filed.path), (state.size, state.mtime_ns, date, picture, problem, filed.tried_with)
 
 
