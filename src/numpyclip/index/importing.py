@@ -35,7 +35,7 @@ from numpyclip.index.where import absolute, is_path
 from numpyclip.model.ops import Array
 from numpyclip.remote import is_url
 from numpyclip.runtime.prefetch import read_ahead
-from numpyclip.sources.places import ARCHIVES, LISTS, PARQUET
+from numpyclip.sources.places import ARCHIVES, PARQUET
 
 _Report: TypeAlias = Callable[[str], object]
 
@@ -177,7 +177,7 @@ def _read(path: str, report: _Report) -> ImageMetadata | None:
                 return ImageMetadata.of(data, path, state)
         except PictureError as error:
             folders = os.path.dirname(path).lower().split(os.sep)
-            if not any(folder.endswith((*ARCHIVES, PARQUET, LISTS)) for folder in folders):
+            if not any(folder.endswith((*ARCHIVES, PARQUET)) for folder in folders):
                 report(str(error))
                 return None
     return ImageMetadata(hashlib.sha256(os.fsencode(path)).digest(), Exif(0, 0))
