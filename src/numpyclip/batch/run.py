@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from numpyclip.arguments import OnError, whole_number
+from numpyclip.arguments import OnError, checked_shard, whole_number
 from numpyclip.batch import cluster, local_pool
 from numpyclip.batch.job import BATCH_SIZE, Job, RunParts
 from numpyclip.batch.summary import Meter, Progress, Summary
@@ -129,7 +129,8 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
     job = _job(os.fspath(model), os.fspath(destination), reading, options)
     parts = plan(sources, reading, options.lists, on_error=options.on_error)
     job = replace(job, fingerprint=load_model(job.model, job.load_options).fingerprint.to_json())
-    mine = _share(parts, options.shard)
+    share, shares = checked_shard(options.shard)
+    mine = [part for part in parts if part.number % shares == share]
     missing = _missing(job, parts, mine)
     meter = Meter(missing, options.progress)
     try:
@@ -175,14 +176,6 @@ def _job(model: str, destination: str, reading: ReadOptions, options: Options) -
         options.decoding,
         options.truncate,
     )
-
-
-def _share(parts: list[Part], shard: tuple[int, int]) -> list[Part]:
-    """Return the parts that one of several runs does."""
-    share, shares = shard
-    if not 0 <= share < shares:
-        raise InputError(f"shard is {shard}; expected a number from 0, and how many there are, such as (0, 8).")
-    return [part for part in parts if part.number % shares == share]
 
 
 def _missing(job: Job, parts: list[Part], mine: list[Part]) -> list[Part]:
