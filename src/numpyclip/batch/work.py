@@ -19,7 +19,6 @@ from numpyclip.destinations.write import open_destination
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import (
     CheckpointError,
-    CorruptCheckpointError,
     EngineError,
     InputError,
     MissingPackageError,
@@ -32,7 +31,7 @@ from numpyclip.lock import exclusive
 from numpyclip.model.ops import normalize
 from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
 from numpyclip.runtime.chunks import batched
-from numpyclip.runtime.finite import NOT_FINITE, NotFinite, finite_rows
+from numpyclip.runtime.finite import NOT_FINITE, NotFinite, any_finite, finite_rows
 from numpyclip.runtime.prepared import is_prepared, prepared_folder
 from numpyclip.sources.part import LARGE, Part, Row
 from numpyclip.sources.read import read_part
@@ -156,8 +155,6 @@ def embed_images(
         model.embed_pixels, map(_Image, rows), read, batch_size=batch_size, on_error="skip", in_turn=_Image.is_large
     ):
         row, error = record.picture.row, record.error
-        if isinstance(error, NotFinite):
-            error = NotFinite(f"{row.key}: {NOT_FINITE}")
         if error is not None:
             handle(error)
         yield OutputRow(row.key, record.embedding, row.columns, None if error is None else str(error), record.extra)
@@ -171,7 +168,7 @@ def embed_texts(
     is_sound = False  # whether an embedding was finite, so that the weights are not to blame for all
     for batch in batched(rows, batch_size):
         results = _embed_batch(model, batch, truncate)
-        is_sound = is_sound or _has_finite(results)
+        is_sound = is_sound or any_finite(results)
         for row, result in zip(batch, results, strict=True):
             if not isinstance(result, Exception):
                 yield OutputRow(row.key, result, row.columns, None)
@@ -199,16 +196,6 @@ def _tokenized(model: CLIP, row: Row, truncate: bool) -> NDArray[np.int32] | Num
         return model.tokenize(row.content, truncate)
     except (TextTooLongError, InputError) as error:
         return error
-
-
-def _has_finite(results: Sequence[Any]) -> bool:
-    """Tell whether there is an embedding; CorruptCheckpointError if none of some is finite."""
-    if not all(isinstance(each, Exception) for each in results):
-        return True
-    for each in results:
-        if isinstance(each, NotFinite):
-            raise CorruptCheckpointError(*each.args)
-    return False
 
 
 def _reported(rows: Iterable[OutputRow], every: int, report: Callable[[int], object]) -> Iterator[OutputRow]:
