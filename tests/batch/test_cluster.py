@@ -231,7 +231,7 @@ def test_rows_are_reported_of_parts_in_flight_only(ray: FakeRay) -> None:
 
 
 def test_reports_are_taken_once() -> None:
-    reports = cluster._Reports()
+    reports = cluster._Rows()
     reports.add(3, 16)
     reports.add(3, 32)
     assert (reports.take(), reports.take()) == ({3: 32}, {})
@@ -262,7 +262,7 @@ def in_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
 def test_a_worker_does_its_part_in_the_drivers_folder(
     in_worker: Callable[..., Any], job: Job, parts: list[Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "_REPORT_SECONDS", 3600.0)
+    monkeypatch.setattr(cluster, "_ROWS_SECONDS", 3600.0)
     pytest.importorskip("pyarrow", reason="the extra numpyclip[parquet] is not installed")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "_manifest.json").touch()

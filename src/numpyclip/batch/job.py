@@ -82,20 +82,20 @@ def given_up(part: Part, last: str) -> FailedPart:
 
 Outcome: TypeAlias = PartSummary | FailedPart
 
-Report: TypeAlias = Callable[[int, int], object]  # is given a part's number, and how many of its rows are embedded
+OnRows: TypeAlias = Callable[[int, int], object]  # is given a part's number, and how many of its rows are embedded
 
 
 class RunParts(Protocol):
     """An executor: `numpyclip.batch.local_pool.run_parts`, or that of a cluster."""
 
     def __call__(
-        self, job: Job, parts: Sequence[Part], workers: int | None, report: Report
+        self, job: Job, parts: Sequence[Part], workers: int | None, on_rows: OnRows
     ) -> Generator[Outcome, None, None]:
         """Embed parts on workers of one CPU each; yield what became of each part, in the order they end.
 
-        `workers` is the most of them at a time; None for as many as there are CPUs.
+        `workers` is the most parts in flight; None for as many as the executor keeps its CPUs busy with.
 
-        `report` is called with the rows of parts in flight, as far as the executor knows them. Closing the iterator
+        `on_rows` is called with the rows of parts in flight, as far as the executor knows them. Closing the iterator
         ends all workers at once. An error that concerns every part (`numpyclip.batch.work.attempt_part` raises it) is
         raised.
         """

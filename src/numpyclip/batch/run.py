@@ -134,7 +134,7 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
     missing = _missing(job, parts, mine)
     meter = Meter(missing, options.progress)
     try:
-        with closing(run_parts(job, missing, workers, meter.report)) as outcomes:
+        with closing(run_parts(job, missing, workers, meter.on_rows)) as outcomes:
             for outcome in outcomes:
                 meter.end(outcome)
     finally:

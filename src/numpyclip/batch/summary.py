@@ -102,7 +102,7 @@ class Meter:
         self._unwritten = 0  # parts since the last one that was written
         self._written = self._start  # when that was
 
-    def report(self, number: int, rows: int) -> None:
+    def on_rows(self, number: int, rows: int) -> None:
         """Take note of the rows of a part in flight."""
         self._in_flight[number] = rows
         self._show(self.progress())

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError, error_handler
-from numpyclip.batch.job import FailedPart, Job, Outcome, PartSummary, Report, UnwrittenPart
+from numpyclip.batch.job import FailedPart, Job, OnRows, Outcome, PartSummary, UnwrittenPart
 from numpyclip.destinations.row import OutputRow
 from numpyclip.destinations.write import open_destination
 from numpyclip.dual_encoder.clip import CLIP
@@ -46,7 +46,7 @@ def filter_warnings() -> None:
     warnings.filterwarnings("ignore", ".* encountered in ", RuntimeWarning)  # NumPy's; results are checked
 
 
-def attempt_part(job: Job, part: Part, report: Report | None = None) -> Outcome:
+def attempt_part(job: Job, part: Part, on_rows: OnRows | None = None) -> Outcome:
     """Embed one part as `embed_part`; return what keeps it from being read or written.
 
     Raises
@@ -56,7 +56,7 @@ def attempt_part(job: Job, part: Part, report: Report | None = None) -> Outcome:
     """
     load_model(job.model, job.load_options)
     try:
-        return embed_part(job, part, report)
+        return embed_part(job, part, on_rows)
     except (CheckpointError, EngineError, MissingPackageError):
         raise
     except InputError as error:
@@ -67,14 +67,14 @@ def attempt_part(job: Job, part: Part, report: Report | None = None) -> Outcome:
         return FailedPart(part.number, part.source, f"{type(error).__name__}: {error}")
 
 
-def embed_part(job: Job, part: Part, report: Report | None = None) -> PartSummary:
+def embed_part(job: Job, part: Part, on_rows: OnRows | None = None) -> PartSummary:
     """Read, embed and write one part, atomically.
 
     Parameters
     ----------
     job : Job
     part : Part
-    report : callable, optional
+    on_rows : callable, optional
         Called with the part's number and how many of its rows are embedded, after each batch.
 
     Returns
@@ -85,8 +85,8 @@ def embed_part(job: Job, part: Part, report: Report | None = None) -> PartSummar
     kind, embed_dim = job.reading.kind, model.config.embed_dim
     destination = open_destination(job.destination, job.layout, job.dtype, embed_dim, kind, job.fingerprint)
     embedded = _embed(model, read_part(part, job.reading), job)
-    if report is not None:
-        embedded = _reported(embedded, job.batch_size, lambda rows: report(part.number, rows))
+    if on_rows is not None:
+        embedded = _counted(embedded, job.batch_size, lambda rows: on_rows(part.number, rows))
     return PartSummary(part.number, *destination.write(part.number, embedded))
 
 
@@ -198,9 +198,9 @@ def _tokenized(model: CLIP, row: Row, truncate: bool) -> NDArray[np.int32] | Num
         return error
 
 
-def _reported(rows: Iterable[OutputRow], every: int, report: Callable[[int], object]) -> Iterator[OutputRow]:
-    """Report how many rows have passed, each time that a batch of them has."""
+def _counted(rows: Iterable[OutputRow], every: int, on_rows: Callable[[int], object]) -> Iterator[OutputRow]:
+    """Tell how many rows have passed, each time that a batch of them has."""
     for count, row in enumerate(rows, start=1):
         yield row
         if count % every == 0:
-            report(count)
+            on_rows(count)
