@@ -21,7 +21,7 @@ from numpyclip.loader import load
 from numpyclip.sources.part import Part, ReadOptions
 
 PARTS = [Part(number, "webdataset", f"{number}.tar") for number in range(9)]
-JOB = Job("tiny", (), ReadOptions("images"), "s3://bucket/out", batch_size=32)
+JOB = Job("tiny", (), ReadOptions("images"), "s3://bucket/out", batch_size=32, fingerprint="{}")
 
 
 class RayError(Exception): ...

@@ -61,7 +61,7 @@ def reads(monkeypatch: pytest.MonkeyPatch, *rows: Row) -> None:
 
 @pytest.fixture
 def texts() -> Job:
-    return Job("tiny", (), ReadOptions("texts"), "out", batch_size=2)
+    return Job("tiny", (), ReadOptions("texts"), "out", batch_size=2, fingerprint="{}")
 
 
 def test_images_become_rows_in_order_with_their_columns_and_errors(

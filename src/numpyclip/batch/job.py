@@ -29,6 +29,8 @@ class Job:
         A folder or URL.
     batch_size : int
         Inputs that are embedded together. A batch never crosses parts.
+    fingerprint : str
+        Of the model, as JSON, to be recorded in parts.
     layout : {"parquet", "clip-retrieval"}
     dtype : {"float16", "float32"}
         Of the embeddings that are written.
@@ -36,8 +38,6 @@ class Job:
         Of images.
     truncate : bool
         Truncate texts that are too long; otherwise they are errors.
-    fingerprint : str or None
-        Of the model, as JSON, to be recorded in parts; None if it is not known yet.
     """
 
     model: str
@@ -45,11 +45,11 @@ class Job:
     reading: ReadOptions
     destination: str
     batch_size: int
+    fingerprint: str
     layout: Layout = "parquet"
     dtype: Dtype = "float32"
     decoding: DecodeOptions = DRAFT
     truncate: bool = False
-    fingerprint: str | None = None
 
 
 @dataclass(frozen=True)

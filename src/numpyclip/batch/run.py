@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -124,14 +124,14 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
         If the model cannot be loaded or run, or no part can be written.
     """
     start = time.perf_counter()
-    run_parts = _executor(on, workers)
+    run_parts, (share, shares) = _executor(on, workers), checked_shard(options.shard)
     reading = ReadOptions(kind, options.column, options.columns, limit=options.limit)
-    job = _job(os.fspath(model), os.fspath(destination), reading, options)
+    size = checked_batch_size(BATCH_SIZE[kind] if options.batch_size is None else options.batch_size)
+    place = _checked_place(os.fspath(destination))
     parts = plan(sources, reading, options.lists, on_error=options.on_error)
-    job = replace(job, fingerprint=load_model(job.model, job.load_options).fingerprint.to_json())
-    share, shares = checked_shard(options.shard)
+    job, done = _begun(os.fspath(model), place, reading, size, options, parts)
     mine = [part for part in parts if part.number % shares == share]
-    missing = _missing(job, parts, mine)
+    missing = [part for part in mine if part.number not in done]
     meter = Meter(missing, options.progress)
     try:
         with closing(run_parts(job, missing, workers, meter.on_rows)) as outcomes:
@@ -160,38 +160,41 @@ def _executor(on: str | None, workers: int | None) -> RunParts:
     raise InputError(f"on is {on!r:.60}; expected 'ray' or 'ray://host:port'.")
 
 
-def _job(model: str, destination: str, reading: ReadOptions, options: Options) -> Job:
+def _checked_place(destination: str) -> str:
     if is_url(destination) and destination.endswith(PARQUET):  # `numpyclip.destinations.read` would open it as a file
         raise InputError(
             f"{destination}: is a URL of a file; expected one of a folder, that does not end in {PARQUET}."
         )
-    return Job(
-        model,
-        tuple(options.load.items()),
-        reading,
-        destination,
-        checked_batch_size(BATCH_SIZE[reading.kind] if options.batch_size is None else options.batch_size),
-        options.layout,
-        options.dtype,
-        options.decoding,
-        options.truncate,
-    )
+    return destination
 
 
-def _missing(job: Job, parts: list[Part], mine: list[Part]) -> list[Part]:
-    """Return those of my parts that are not complete; InputError if the destination has other embeddings."""
-    kind = job.reading.kind
-    model = load_model(job.model, job.load_options)
+def _begun(
+    name: str, destination: str, reading: ReadOptions, batch_size: int, options: Options, parts: list[Part]
+) -> tuple[Job, set[int]]:
+    """Begin a run or go on with it: return its job, and which parts are complete.
+
+    InputError if the destination has other embeddings.
+    """
+    load_options, kind = tuple(options.load.items()), reading.kind
+    model = load_model(name, load_options)
     present(model.config.vision if kind == "images" else model.config.text, kind)
-    embed_dim = model.config.embed_dim
-    destination = open_destination(job.destination, job.layout, job.dtype, embed_dim, kind)
-    fingerprint, recorded = str(job.fingerprint), _recorded(job, model)
-    claim(
-        job.destination,
-        Manifest(job.layout, kind, job.dtype, embed_dim, fingerprint, recorded, len(parts), digest_of(parts)),
+    job = Job(
+        model=name,
+        load_options=load_options,
+        reading=reading,
+        destination=destination,
+        batch_size=batch_size,
+        fingerprint=model.fingerprint.to_json(),
+        layout=options.layout,
+        dtype=options.dtype,
+        decoding=options.decoding,
+        truncate=options.truncate,
     )
-    done = destination.done()
-    return [part for part in mine if part.number not in done]
+    embed_dim, recorded = model.config.embed_dim, _recorded(job, model)
+    made = open_destination(destination, job.layout, job.dtype, embed_dim, kind)
+    expected = (job.layout, kind, job.dtype, embed_dim, job.fingerprint, recorded, len(parts), digest_of(parts))
+    claim(destination, Manifest(*expected))
+    return job, made.done()
 
 
 def _recorded(job: Job, model: CLIP) -> dict[str, Any]:
