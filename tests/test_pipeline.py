@@ -141,7 +141,12 @@ def test_content_is_hashed_once(tiny: CLIP, files: list[str], monkeypatch: pytes
 
     hashed: list[bytes] = []
     sha256 = hashlib.sha256
-    monkeypatch.setattr("numpyclip.pipeline.hashlib.sha256", lambda data: (hashed.append(data), sha256(data))[1])
+
+    def counted(data: bytes) -> Any:
+        hashed.append(data)
+        return sha256(data)
+
+    monkeypatch.setattr(hashlib, "sha256", counted)
     content = Path(files[0]).read_bytes()
     for known, with_metadata, times in ((Nothing(), True, 1), (Nothing(), False, 1), (None, True, 1), (None, False, 0)):
         read = PictureReader(tiny.preprocess, known=known, with_metadata=with_metadata)

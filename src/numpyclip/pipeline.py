@@ -119,8 +119,8 @@ def _checked(record: Embedded[_T, _X], name: str | None) -> Embedded[_T, _X]:
     if record.embedding is None or finite_rows(record.embedding):
         return record
     if name is None:
-        is_path = isinstance(record.picture, str | os.PathLike)
-        name = os.fsdecode(record.picture) if is_path else f"image {record.position}"
+        picture: object = record.picture
+        name = os.fsdecode(picture) if isinstance(picture, str | os.PathLike) else f"image {record.position}"
     return Embedded(record.picture, record.position, error=NotFinite(f"{name}: {NOT_FINITE}"))
 
 
