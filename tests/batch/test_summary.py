@@ -80,13 +80,14 @@ def test_the_time_left_is_that_of_parts_as_large_as_those_before() -> None:
 
 def test_nothing_is_divided_by_no_time() -> None:
     assert Meter(PARTS, lambda progress: None, Clock()).progress().rows_per_second == 0
-    assert Summary("out", 0, 0, 0, 0, (), 0.0).rows_per_second == 0
+    assert Summary("out", 0, 0, 0, 0, (), 0.0, {}).rows_per_second == 0
 
 
 def test_a_summary_is_json() -> None:
-    summary = Summary("out", 4, 1, 200, 2, (FailedPart(3, "a.tar", "gone"),), 4.0)
+    summary = Summary("out", 4, 1, 200, 2, (FailedPart(3, "a.tar", "gone"),), 4.0, {".pdf": 2})
     assert json.loads(json.dumps(summary.to_dict())) == {
         "destination": "out",
+        "left_out": {".pdf": 2},
         "parts": 4,
         "parts_skipped": 1,
         "rows": 200,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -125,10 +126,11 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
     """
     start = time.perf_counter()
     run_parts, (share, shares) = _executor(on, workers), checked_shard(options.shard)
-    reading = ReadOptions(kind, options.column, options.columns, limit=options.limit)
+    reading = ReadOptions(kind, options.column, options.columns)
     size = checked_batch_size(BATCH_SIZE[kind] if options.batch_size is None else options.batch_size)
     place = _checked_place(os.fspath(destination))
-    parts = plan(sources, reading, options.lists, on_error=options.on_error)
+    left_out: Counter[str] = Counter()
+    parts = plan(sources, reading, options.lists, limit=options.limit, on_error=options.on_error, left_out=left_out)
     job, done = _begun(os.fspath(model), place, reading, size, options, parts)
     mine = [part for part in parts if part.number % shares == share]
     missing = [part for part in mine if part.number not in done]
@@ -147,6 +149,7 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
         meter.errors,
         tuple(sorted(meter.failed, key=lambda part: part.number)),
         time.perf_counter() - start,
+        dict(left_out),
     )
 
 

@@ -64,6 +64,8 @@ class Summary:
     failed : tuple of FailedPart
         Of which nothing was written. The same call tries them again.
     seconds : float
+    left_out : dict of str to int
+        How many files in folders are no images, by suffix.
     """
 
     destination: str
@@ -73,6 +75,7 @@ class Summary:
     errors: int
     failed: tuple[FailedPart, ...]
     seconds: float
+    left_out: dict[str, int]
 
     @property
     def rows_per_second(self) -> float:
