@@ -320,5 +320,5 @@ def test_a_worker_returns_warnings(
 
     monkeypatch.setattr(cluster, "attempt_part", strange)
     outcome, noted = in_worker(JOB, parts[0], Actor())
-    assert outcome == FailedPart(0, "0.tar", "gone")
+    assert outcome == FailedPart(0, "0.tar", f"on node {gethostname()}: gone")
     assert [str(warning) for warning in noted] == [f"{number}: is strange" for number in range(100)]

@@ -213,6 +213,21 @@ def test_what_keeps_a_part_from_being_read_is_no_end_of_the_run(
     assert kept.rows == []
 
 
+def test_a_worker_that_does_not_see_files_does_not_complete_their_part(
+    kept: Kept, job: Job, bird: Path, tmp_path: Path
+) -> None:
+    gone, none = str(tmp_path / "gone.png"), str(tmp_path / "none.png")
+    outcome = work.attempt_part(job, Part(7, "files", "photos", paths=(gone, none)))
+    assert isinstance(outcome, FailedPart)
+    assert outcome.error.startswith(f"photos: none of 2 files can be opened, such as {gone}: cannot be read (No such")
+    assert kept.rows == []
+    (tmp_path / "none.png").write_bytes(b"no image")
+    for other in (str(bird), none):
+        outcome = work.attempt_part(job, Part(7, "files", "photos", paths=(gone, other)))
+        assert not isinstance(outcome, FailedPart)
+        assert outcome.rows == 2
+
+
 def test_what_concerns_the_model_is_one(kept: Kept, job: Job, bird: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def damaged(*words: object) -> None:
         raise CorruptCheckpointError("weights: are damaged.")

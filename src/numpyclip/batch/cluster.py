@@ -18,7 +18,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any, TypeAlias, cast
 
-from numpyclip.batch.job import MOST_RETRIES, Job, OnRows, Outcome, UnwrittenPart, given_up
+from numpyclip.batch.job import MOST_RETRIES, FailedPart, Job, OnRows, Outcome, given_up
 from numpyclip.batch.work import ONE_THREAD, attempt_part, filter_warnings, share_weights
 from numpyclip.destinations.manifest import NAME
 from numpyclip.engines.processor import cores
@@ -229,7 +229,7 @@ def _embed(job: Job, part: Part, folder: str, rows_of_all: Any) -> _Returned:
         try:
             _prepare(job)
             outcome = attempt_part(job, part, on_rows)
-            if isinstance(outcome, UnwrittenPart):
+            if isinstance(outcome, FailedPart):
                 outcome = replace(outcome, error=_here(outcome.error))
         except Exception as error:
             error.args = (_here(error), *error.args[1:])

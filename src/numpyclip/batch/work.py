@@ -84,7 +84,7 @@ def embed_part(job: Job, part: Part, on_rows: OnRows | None = None) -> PartSumma
     model = load_model(job.model, job.load_options)
     kind, embed_dim = job.reading.kind, model.config.embed_dim
     destination = open_destination(job.destination, job.layout, job.dtype, embed_dim, kind, job.fingerprint)
-    embedded = _embed(model, read_part(part, job.reading), job)
+    embedded = _embed(model, part, job)
     if on_rows is not None:
         embedded = _counted(embedded, job.batch_size, lambda rows: on_rows(part.number, rows))
     return PartSummary(part.number, *destination.write(part.number, embedded))
@@ -115,11 +115,36 @@ def share_weights(job: Job) -> None:
                 load_model.cache_clear()  # so that this process maps the file, too
 
 
-def _embed(model: CLIP, rows: Iterable[Row], job: Job) -> Iterator[OutputRow]:
-    if job.reading.kind == "images":
-        read = PictureReader(model.preprocess, job.decoding, with_metadata=True)
-        return embed_images(model, rows, read, job.batch_size)
-    return embed_texts(model, rows, job.batch_size, truncate=job.truncate)
+def _embed(model: CLIP, part: Part, job: Job) -> Iterator[OutputRow]:
+    rows = read_part(part, job.reading)
+    if job.reading.kind == "texts":
+        return embed_texts(model, rows, job.batch_size, truncate=job.truncate)
+    read = PictureReader(model.preprocess, job.decoding, with_metadata=True)
+    if part.reader == "files":
+        return _embed_files(model, rows, read, job.batch_size, part.source)
+    return embed_images(model, rows, read, job.batch_size)
+
+
+def _embed_files(
+    model: CLIP, rows: Iterable[Row], read_picture: PictureReader, batch_size: int, source: str
+) -> Iterator[OutputRow]:
+    """Embed image files; InputError if none can be opened: they were there when the run was planned."""
+    count, unopened = 0, list[Exception]()
+
+    def note(error: Exception) -> None:
+        if _file_error(error) is not None:
+            unopened.append(error)
+
+    for count, row in enumerate(embed_images(model, rows, read_picture, batch_size, note), start=1):  # noqa: B007
+        yield row
+    if unopened and len(unopened) == count:
+        raise InputError(f"{source}: none of {count} files can be opened, such as {unopened[0]} Is a disk not mounted?")
+
+
+def _file_error(error: Exception) -> OSError | None:
+    """Return the error of the file system that an error is of, unlike one of what is in a file."""
+    cause = error.__cause__
+    return cause if isinstance(cause, OSError) and cause.errno is not None else None
 
 
 class _Image:
@@ -145,8 +170,9 @@ def embed_images(
                 raise PictureError(image.row.error)
             return read_picture(image.content, image.row.key)
         except (PictureError, InputError) as error:
-            error.__context__ = None  # frames of its traceback would keep the content
-            raise error.with_traceback(None) from None
+            error.__context__, cause = None, _file_error(error)
+            # Frames of tracebacks would keep the content.
+            raise error.with_traceback(None) from cause and cause.with_traceback(None)
         finally:
             image.content = None
 
