@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from numpyclip.arguments import as_paths, error_handler, whole_number
+from numpyclip.arguments import as_paths, checked_shard, error_handler, whole_number
 from numpyclip.errors import InputError
 
 
@@ -53,3 +53,10 @@ def test_errors_are_raised_skipped_or_handed_over() -> None:
 def test_another_way_to_treat_errors_is_refused(on_error: Any) -> None:
     with pytest.raises(InputError, match=r"^on_error is .{1,60}; expected 'raise', 'skip' or a callable"):
         error_handler(on_error)
+
+
+def test_a_share_is_one_of_those_there_are() -> None:
+    assert checked_shard((7, 8)) == (7, 8)
+    for wrong in ((8, 8), (-1, 8), (0, 0)):
+        with pytest.raises(InputError, match="expected a number from 0, and how many there are"):
+            checked_shard(wrong)

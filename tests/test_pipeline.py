@@ -131,6 +131,31 @@ def test_what_is_known_is_neither_read_nor_computed(tiny: CLIP, files: list[str]
     np.testing.assert_allclose(records[0].embedding, tiny.embed_images(files[0])[0], atol=1e-6)
 
 
+def test_content_is_hashed_once(tiny: CLIP, files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Nothing:
+        def of_file(self, path: Any) -> Any:
+            return None
+
+        def of_digest(self, digest: bytes) -> Any:
+            return None
+
+    hashed: list[bytes] = []
+    sha256 = hashlib.sha256
+
+    def counted(data: bytes) -> Any:
+        hashed.append(data)
+        return sha256(data)
+
+    monkeypatch.setattr(hashlib, "sha256", counted)
+    content = Path(files[0]).read_bytes()
+    for known, with_metadata, times in ((Nothing(), True, 1), (Nothing(), False, 1), (None, True, 1), (None, False, 0)):
+        read = PictureReader(tiny.preprocess, known=known, with_metadata=with_metadata)
+        for picture in (files[0], content):
+            hashed.clear()
+            read(picture)
+            assert hashed == [content] * times
+
+
 def test_metadata_is_read_also_where_the_embedding_is_known(tiny: CLIP, files: list[str]) -> None:
     class First:
         def of_file(self, path: Any) -> Any:
@@ -166,6 +191,8 @@ def test_an_embedding_that_is_not_finite_is_an_error_that_names_its_picture(bad:
     assert [str(error).partition(" has ")[0] for error in told] == ["7.png: its embedding"]
     with pytest.raises(PictureError, match=r"^image 1: its embedding has NaN or infinity"):
         list(iter_embeddings(compute, [5, 7], reading))
+    with pytest.raises(PictureError, match=r"^0\.tar/7: its embedding has NaN or infinity"):
+        list(iter_embeddings(compute, [5, 7], lambda value: replace(reading(value), name=f"0.tar/{value}")))
 
 
 @pytest.mark.parametrize("bad", [np.nan, 0])

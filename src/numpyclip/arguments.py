@@ -1,4 +1,4 @@
-"""Arguments that many functions have, and their checks: integers, paths, engines, precisions, and `on_error`."""
+"""Arguments that many functions have, and their checks: integers, paths, shares, precisions, and `on_error`."""
 
 import operator
 import os
@@ -37,6 +37,14 @@ def as_paths(
     if not isinstance(paths, Iterable) or isinstance(paths, bytes):
         raise InputError(f"{name}: found {paths!r:.60}; expected a path, or an iterable of paths.")
     return paths
+
+
+def checked_shard(shard: tuple[int, int]) -> tuple[int, int]:
+    """Return the number of a share, counted from 0, and how many shares there are; InputError if it is none of them."""
+    share, shares = shard
+    if not 0 <= share < shares:
+        raise InputError(f"shard is {shard}; expected a number from 0, and how many there are, such as (0, 8).")
+    return share, shares
 
 
 def checked_precision(precision: object) -> Precision:

@@ -17,15 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError, error_handler
-from numpyclip.errors import CorruptCheckpointError, InputError, PictureError
+from numpyclip.errors import InputError, PictureError
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
+from numpyclip.images.exif import read_exif
 from numpyclip.images.find import FileState
 from numpyclip.images.metadata import ImageMetadata
 from numpyclip.images.open import Picture, file_content, has_state
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import checked_batch_size
-from numpyclip.runtime.finite import NOT_FINITE, NotFinite, finite_rows
+from numpyclip.runtime.finite import NOT_FINITE, NotFinite, any_finite, finite_rows
 from numpyclip.runtime.prefetch import prefetch
 
 _T = TypeVar("_T")
@@ -42,6 +43,7 @@ class Reading(Generic[_X]):
     pixels: _Pixels | None = None  # of `Preprocess.crop`, (y, x, 3), to be embedded
     embedding: Array | None = None  # (embed_dim,), if it is known already
     extra: _X | None = None  # what else the caller wants of it
+    name: str | None = None  # in messages; by default its path or position
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +92,10 @@ class PictureReader:
 
     def __call__(self, picture: Picture, name: str | None = None) -> Reading[Any]:
         """Read a picture, unless its embedding is known."""
+        if not isinstance(picture, bytes | str | os.PathLike) or not (self.known or self.with_metadata):
+            return Reading(self.preprocess.read(picture, self.options, name=name), name=name)
         if isinstance(picture, bytes):
             return self._of_content(picture, name or f"a picture of {len(picture)} bytes")
-        if not isinstance(picture, str | os.PathLike) or not (self.known or self.with_metadata):
-            return Reading(self.preprocess.read(picture, self.options, name=name))
         embedding = None if self.known is None else self.known.of_file(picture)
         if embedding is not None and not self.with_metadata:
             return Reading(embedding=embedding)
@@ -104,29 +106,22 @@ class PictureReader:
     def _of_content(
         self, data: bytes, name: str, embedding: Array | None = None, state: FileState | None = None
     ) -> Reading[Any]:
+        digest = hashlib.sha256(data).digest()
         if embedding is None and self.known is not None:
-            embedding = self.known.of_digest(hashlib.sha256(data).digest())
+            embedding = self.known.of_digest(digest)
         pixels = None if embedding is not None else self.preprocess.read(data, self.options, name=name)
-        return Reading(pixels, embedding, ImageMetadata.of(data, name, state) if self.with_metadata else None)
+        metadata = ImageMetadata(digest, read_exif(data, name), state) if self.with_metadata else None
+        return Reading(pixels, embedding, metadata, name)
 
 
-def _checked(record: Embedded[_T, _X]) -> Embedded[_T, _X]:
+def _checked(record: Embedded[_T, _X], name: str | None) -> Embedded[_T, _X]:
     """Put an error into a record in the place of an embedding that is not finite."""
     if record.embedding is None or finite_rows(record.embedding):
         return record
-    name = os.fsdecode(record.picture) if isinstance(record.picture, str | os.PathLike) else f"image {record.position}"
+    if name is None:
+        picture: object = record.picture
+        name = os.fsdecode(picture) if isinstance(picture, str | os.PathLike) else f"image {record.position}"
     return Embedded(record.picture, record.position, error=NotFinite(f"{name}: {NOT_FINITE}"))
-
-
-def _has_finite(batch: Sequence[Embedded[_T, _X]]) -> bool:
-    """Tell whether an embedding is finite; CorruptCheckpointError if none of some is."""
-    errors = [record.error for record in batch if record.embedding is None]
-    if len(errors) < len(batch):
-        return True
-    for error in errors:
-        if isinstance(error, NotFinite):
-            raise CorruptCheckpointError(*error.args)
-    return False
 
 
 def iter_embeddings(
@@ -165,41 +160,43 @@ def iter_embeddings(
     handle = error_handler(on_error)
     is_single = operator.length_hint(pictures, 2) == 1
 
-    def attempt(numbered: tuple[int, _T]) -> tuple[Embedded[_T, _X], _Pixels | None]:
+    def attempt(numbered: tuple[int, _T]) -> tuple[Embedded[_T, _X], Reading[_X]]:
         position, picture = numbered
         try:
             reading = read(picture)
         except (PictureError, InputError) as error:
             if on_error == "raise" and not is_single:
                 error.args = (f"{error.args[0]} It is image {position}, counted from 0.",)
-            return Embedded(picture, position, error=error), None
-        return Embedded(picture, position, reading.embedding, extra=reading.extra), reading.pixels
+            return Embedded(picture, position, error=error), Reading()
+        return Embedded(picture, position, reading.embedding, extra=reading.extra), reading
 
     is_sound = False  # whether an embedding was finite, so that the weights are not to blame for all
 
-    def finished(waiting: list[tuple[Embedded[_T, _X], _Pixels | None]]) -> Iterator[Embedded[_T, _X]]:
+    def finished(waiting: list[tuple[Embedded[_T, _X], Reading[_X]]]) -> Iterator[Embedded[_T, _X]]:
         """Embed the pixels of a batch; errors are raised or told in their turn."""
         nonlocal is_sound
-        to_embed = [pixels for _, pixels in waiting if pixels is not None]
+        to_embed = [reading.pixels for _, reading in waiting if reading.pixels is not None]
         embeddings = iter(compute(to_embed) if to_embed else ())
         batch = [
-            _checked(record if pixels is None else replace(record, embedding=next(embeddings)))
-            for record, pixels in waiting
+            _checked(record if reading.pixels is None else replace(record, embedding=next(embeddings)), reading.name)
+            for record, reading in waiting
         ]
-        is_sound = is_sound or _has_finite(batch)
+        is_sound = is_sound or any_finite(
+            [record.error if record.embedding is None else record.embedding for record in batch]
+        )
         for done in batch:
             if done.error is not None:
                 handle(done.error)
             yield done
 
     def stream() -> Iterator[Embedded[_T, _X]]:
-        waiting: list[tuple[Embedded[_T, _X], _Pixels | None]] = []
+        waiting: list[tuple[Embedded[_T, _X], Reading[_X]]] = []
         to_embed = 0
-        for record, pixels in prefetch(
+        for record, reading in prefetch(
             attempt, enumerate(pictures), size - 1, by_caller=lambda numbered: in_turn(numbered[1])
         ):
-            waiting.append((record, pixels))
-            to_embed += pixels is not None
+            waiting.append((record, reading))
+            to_embed += reading.pixels is not None
             if to_embed in (0, size) or len(waiting) >= _MOST_WAITING * size:
                 yield from finished(waiting)
                 waiting, to_embed = [], 0

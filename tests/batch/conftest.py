@@ -32,7 +32,7 @@ def parts(pictures: Path) -> list[Part]:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    return Job("tiny", (), ReadOptions("images"), str(tmp_path / "out"), batch_size=2)
+    return Job("tiny", (), ReadOptions("images"), str(tmp_path / "out"), batch_size=2, fingerprint="{}")
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from numpyclip.loader import load
 from numpyclip.sources.part import Part, ReadOptions
 
 PARTS = [Part(number, "webdataset", f"{number}.tar") for number in range(9)]
-JOB = Job("tiny", (), ReadOptions("images"), "s3://bucket/out", batch_size=32)
+JOB = Job("tiny", (), ReadOptions("images"), "s3://bucket/out", batch_size=32, fingerprint="{}")
 
 
 class RayError(Exception): ...
@@ -231,7 +231,7 @@ def test_rows_are_reported_of_parts_in_flight_only(ray: FakeRay) -> None:
 
 
 def test_reports_are_taken_once() -> None:
-    reports = cluster._Reports()
+    reports = cluster._Rows()
     reports.add(3, 16)
     reports.add(3, 32)
     assert (reports.take(), reports.take()) == ({3: 32}, {})
@@ -262,7 +262,7 @@ def in_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
 def test_a_worker_does_its_part_in_the_drivers_folder(
     in_worker: Callable[..., Any], job: Job, parts: list[Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "_REPORT_SECONDS", 3600.0)
+    monkeypatch.setattr(cluster, "_ROWS_SECONDS", 3600.0)
     pytest.importorskip("pyarrow", reason="the extra numpyclip[parquet] is not installed")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "_manifest.json").touch()
@@ -320,5 +320,5 @@ def test_a_worker_returns_warnings(
 
     monkeypatch.setattr(cluster, "attempt_part", strange)
     outcome, noted = in_worker(JOB, parts[0], Actor())
-    assert outcome == FailedPart(0, "0.tar", "gone")
+    assert outcome == FailedPart(0, "0.tar", f"on node {gethostname()}: gone")
     assert [str(warning) for warning in noted] == [f"{number}: is strange" for number in range(100)]

@@ -62,7 +62,7 @@ def reads(monkeypatch: pytest.MonkeyPatch, *rows: Row) -> None:
 
 @pytest.fixture
 def texts() -> Job:
-    return Job("tiny", (), ReadOptions("texts"), "out", batch_size=2)
+    return Job("tiny", (), ReadOptions("texts"), "out", batch_size=2, fingerprint="{}")
 
 
 def test_images_become_rows_in_order_with_their_columns_and_errors(
@@ -212,6 +212,21 @@ def test_what_keeps_a_part_from_being_read_is_no_end_of_the_run(
     monkeypatch.setattr(work, "read_part", broken)
     assert work.attempt_part(job, PART) == FailedPart(7, "photos", "photos: is not there.")
     assert kept.rows == []
+
+
+def test_a_worker_that_does_not_see_files_does_not_complete_their_part(
+    kept: Kept, job: Job, bird: Path, tmp_path: Path
+) -> None:
+    gone, none = str(tmp_path / "gone.png"), str(tmp_path / "none.png")
+    outcome = work.attempt_part(job, Part(7, "files", "photos", paths=(gone, none)))
+    assert isinstance(outcome, FailedPart)
+    assert outcome.error.startswith(f"photos: none of 2 files can be opened, such as {gone}: cannot be read (No such")
+    assert kept.rows == []
+    (tmp_path / "none.png").write_bytes(b"no image")
+    for other in (str(bird), none):
+        outcome = work.attempt_part(job, Part(7, "files", "photos", paths=(gone, other)))
+        assert not isinstance(outcome, FailedPart)
+        assert outcome.rows == 2
 
 
 def test_what_concerns_the_model_is_one(kept: Kept, job: Job, bird: Path, monkeypatch: pytest.MonkeyPatch) -> None:

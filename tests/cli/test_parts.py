@@ -65,6 +65,15 @@ def test_errors_and_failed_parts_are_told_and_the_exit_status_is_3_or_1(
     assert run(*words, f"{tmp_path}/out/", album, missing).status == 3
 
 
+def test_files_that_are_left_out_are_told(run: Run, album: Path, tmp_path: Path) -> None:
+    (album / "a.pdf").touch()
+    outputs = f"{tmp_path}/out/", tmp_path / "one.parquet"
+    told = [run("embed", "images", album, "-o", output, "-m", "tiny").err for output in outputs]
+    (line,) = [line for line in told[1].splitlines() if "left out" in line]
+    assert "1 .pdf" in line
+    assert line in told[0]
+
+
 def test_every_option_reaches_the_run(run: Run, shards: Path, tmp_path: Path) -> None:
     words = ["embed", "images", shards, "-o", f"{tmp_path}/out/", "-m", "tiny", "--shard", "1/2", "--dtype", "float16"]
     result = run(*words, "--layout", "clip-retrieval", "--carry", "caption", "--batch-size", 7)

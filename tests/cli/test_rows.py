@@ -4,13 +4,16 @@ import io
 import json
 import tarfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 
 from numpyclip.destinations.parquet_parts import FINGERPRINT
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.remote import OutageError
 from tests.cli.conftest import Run
 from tests.object_store import ObjectStore
 
@@ -91,6 +94,51 @@ def test_one_file_has_the_rows_of_parts(run: Run, archive: Path, album: Path, tm
     assert one.num_rows == 9
     for name in ("key", "error"):
         assert one[name].to_pylist() == [value for part in parts for value in part[name].to_pylist()]
+
+
+def test_what_is_piped_in_is_embedded_before_more_of_it_comes(
+    run: Run, album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [str(album / name) for name in ("bird.png", "house.PNG", "none.png", "bird.png")]
+    printed: list[str] = []
+    before: list[int] = []  # how many were printed when the next one was asked for
+
+    def piped(file: str) -> Iterator[str]:
+        for path in paths:
+            yield path
+            before.append(len(printed))
+
+    monkeypatch.setattr("numpyclip.cli.rows.paths_in", piped)
+    monkeypatch.setattr("numpyclip.cli.embed.print_json", lambda record: printed.append(record["path"]))
+    assert run("embed", "images", "-", "--batch-size", 1, "-m", "tiny").status == 3
+    assert before == [1, 2, 2, 3]
+
+
+def test_an_image_that_has_gone_since_it_was_listed_is_a_row(run: Run, album: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="the extra numpyclip[parquet] is not installed")
+    bird, gone, output = album / "bird.png", album / "gone.png", tmp_path / "out.parquet"
+    stdin = f"{bird}\n{gone}\n{bird}\n".encode()
+    assert run("embed", "images", "-", "-o", output, "-m", "tiny", stdin=stdin).status == 3
+    table = parquet.read_table(output)
+    assert table["key"].to_pylist() == [str(bird), str(gone), str(bird)]
+    assert [error and "No such file" in error for error in table["error"].to_pylist()] == [None, True, None]
+    result = run("embed", "images", gone, bird, "-o", output, "-m", "tiny")
+    assert f"{gone}: there is no such file or folder" in result.err
+    assert parquet.read_table(output).num_rows == 1
+
+
+def test_an_image_that_cannot_be_reached_does_not_lose_the_others(
+    run: Run, bird: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="the extra numpyclip[parquet] is not installed")
+
+    def out(*_: object, **__: object) -> NoReturn:
+        raise OutageError("memory://photos/a.png: cannot be read (the connection was reset).")
+
+    monkeypatch.setattr("numpyclip.sources.fetch.open_stream", out)
+    output = tmp_path / "out.parquet"
+    assert run("embed", "images", "memory://photos/a.png", bird, "-o", output, "-m", "tiny").status == 3
+    assert parquet.read_table(output)["key"].to_pylist() == ["memory://photos/a.png", str(bird)]
 
 
 def test_folders_and_stores_of_texts_are_read(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,7 @@ def test_shards_are_found_and_read(bucket: str, tmp_path: Path) -> None:
         archive, table = {f"{n}.jpg": content for n, content in enumerate(part)}, {"image": part}
         upload(f"{bucket}/in/{shard}.tar", tar(archive), tmp_path)
         upload(f"{bucket}/tables/{shard}.parquet", parquet(table, group=10, compression="none"), tmp_path)
-    options = ReadOptions("images", rows=10)
+    options = ReadOptions("images")
     for source in (f"{bucket}/in", f"{bucket}/in/*.tar", f"{bucket}/in/{{0..1}}.tar", f"{bucket}/tables"):
         rows = [row for part in plan(source, options) for row in read_part(part, options)]
         assert [row.content for row in rows] == contents

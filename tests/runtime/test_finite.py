@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import CorruptCheckpointError, InputError
-from numpyclip.runtime.finite import checked_finite, finite_rows
+from numpyclip.runtime.finite import NotFinite, any_finite, checked_finite, finite_rows
 
 ROWS = np.array([[1, 0], [np.nan, 0], [0, -np.inf], [0, np.inf], [0, 0]], np.float32)
 
@@ -21,3 +21,12 @@ def test_the_first_row_that_is_not_finite_is_named() -> None:
 def test_where_no_row_is_finite_the_weights_are_damaged() -> None:
     with pytest.raises(CorruptCheckpointError, match=r"^row 0: its embedding has NaN or infinity"):
         checked_finite(ROWS[1:], "row {}".format)
+
+
+def test_one_finite_result_clears_the_weights_and_other_errors_say_nothing_of_them() -> None:
+    bad, other = NotFinite("row 1: its embedding has NaN."), InputError("row 0: is missing.")
+    assert any_finite([other, bad, ROWS[0]])
+    assert not any_finite([])
+    assert not any_finite([other, None])
+    with pytest.raises(CorruptCheckpointError, match=r"^row 1: its embedding has NaN"):
+        any_finite([other, None, bad])

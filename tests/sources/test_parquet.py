@@ -245,12 +245,12 @@ def test_texts_that_are_not_utf_8_are_read(tmp_path: Path) -> None:
 
 def test_parts_are_row_groups(tmp_path: Path) -> None:
     path = write(tmp_path, {"image": [b"%d" % number for number in range(25)]}, group=4)
-    runs = list(row_groups(str(path), ReadOptions("images", rows=10)))
+    runs = list(row_groups(str(path), IMAGES, 10))
     assert runs == [(0, 3, 12), (3, 6, 12), (6, 7, 1)]
     rows = [row for start, stop, _ in runs for row in read(path, start=start, stop=stop)]
     assert [row.key for row in rows] == [f"{path}/{number}" for number in range(25)]
     assert [row.content for row in rows] == [b"%d" % number for number in range(25)]
-    assert list(row_groups(str(write(tmp_path, {"image": pyarrow.array([], pyarrow.binary())})), IMAGES)) == []
+    assert list(row_groups(str(write(tmp_path, {"image": pyarrow.array([], pyarrow.binary())})), IMAGES, 10)) == []
 
 
 def test_a_damaged_row_group_is_a_row_and_the_next_is_read(tmp_path: Path) -> None:

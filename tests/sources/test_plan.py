@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,13 @@ from numpyclip.sources.read import read_part
 from tests.object_store import ObjectStore
 from tests.shard_files import parquet, tar
 
-IMAGES = ReadOptions("images", rows=4)
-TEXTS = ReadOptions("texts", rows=4)
+IMAGES = ReadOptions("images")
+TEXTS = ReadOptions("texts")
+
+
+@pytest.fixture(autouse=True)
+def _few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numpyclip.sources.plan.ROWS", 4)
 
 
 @pytest.fixture
@@ -129,9 +135,8 @@ def test_a_limit_is_of_all_rows_together(here: Path, limit: int) -> None:
     (here / "list.txt").write_bytes(b"x.jpg\ny.jpg\n")
     sources = ["photos", "0.tar", "1.parquet", "list.txt"]
     everything = [row.key for row in rows(plan(sources, IMAGES), IMAGES)]
-    options = ReadOptions("images", rows=4, limit=limit)
     assert len(everything) == 14
-    assert [row.key for row in rows(plan(sources, options), options)] == everything[:limit]
+    assert [row.key for row in rows(plan(sources, IMAGES, limit=limit), IMAGES)] == everything[:limit]
 
 
 def test_a_limit_opens_no_more_archives_than_it_needs(store: ObjectStore) -> None:
@@ -139,7 +144,7 @@ def test_a_limit_opens_no_more_archives_than_it_needs(store: ObjectStore) -> Non
         store.put(f"memory://a/{number}.tar", tar({f"{sample}.jpg": b"A" * 11 for sample in range(10)}))
     for limit, opened in ((4, 1), (10, 1), (11, 2), (399, 40)):
         store.opened = 0
-        parts = plan("memory://a/{0..39}.tar", ReadOptions("images", limit=limit))
+        parts = plan("memory://a/{0..39}.tar", IMAGES, limit=limit)
         assert (store.opened, len(parts)) == (opened, opened)
         assert [part.limit for part in parts[:-1]] == [None] * (opened - 1)
         assert parts[-1].limit == (limit % 10 or None)
@@ -149,7 +154,7 @@ def test_a_limit_needs_archives_that_can_be_counted(store: ObjectStore) -> None:
     """With fewer rows of this one there would be others, until it is there."""
     store.put("memory://a/1.tar", tar({"0.jpg": b"A"}))
     with pytest.raises(InputError, match=r"memory://a/0.tar: cannot be read"):
-        plan("memory://a/{0..1}.tar", ReadOptions("images", limit=1))
+        plan("memory://a/{0..1}.tar", IMAGES, limit=1)
 
 
 def test_a_store_is_read_as_folders_are(store: ObjectStore) -> None:
@@ -235,10 +240,9 @@ def test_what_cannot_be_read_can_be_left_out(here: Path) -> None:
     assert left_out == {".dng": 1, ".txt": 2}
 
 
-@pytest.mark.parametrize("options", [ReadOptions("images", rows=0), ReadOptions("images", limit=0)])
-def test_parts_have_rows(options: ReadOptions) -> None:
-    with pytest.raises(InputError, match="expected 1 or more"):
-        plan("a.jpg", options)
+def test_a_limit_is_of_rows() -> None:
+    with pytest.raises(InputError, match="limit is 0; expected 1 or more"):
+        plan("a.jpg", IMAGES, limit=0)
 
 
 def test_a_folder_that_cannot_be_listed_is_reported(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,3 +260,46 @@ def test_a_folder_that_cannot_be_listed_is_reported(here: Path, monkeypatch: pyt
     problems: list[Exception] = []
     assert [part.paths for part in plan("photos", IMAGES, on_error=problems.append)] == [("photos/a.jpg",)]
     assert len(problems) == 1
+
+
+def test_folders_are_walked_on_the_thread_that_plans(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So are errors reported there."""
+    touch(here / "photos", "a.jpg")
+    monkeypatch.setattr(
+        os, "scandir", lambda path: (_ for _ in ()).throw(PermissionError(13, "Permission denied", path))
+    )
+    threads: list[object] = []
+    with pytest.raises(InputError, match="found no images"):
+        plan("photos", IMAGES, on_error=lambda error: threads.append(threading.current_thread()))
+    assert threads == [threading.current_thread()]
+
+
+def test_images_here_are_parts_before_the_next_source_is_asked_for(here: Path, store: ObjectStore) -> None:
+    touch(here, "0.jpg", "1.jpg", "2.jpg")
+    touch(here / "photos", "a.jpg", "b.jpg")
+    asked: list[str] = []
+
+    def sources() -> Iterator[str]:
+        for name in ("0.jpg", "photos", "x.tar", "1.jpg", "memory://a.jpg", "2.jpg"):
+            asked.append(name)
+            yield name
+
+    found = parts_of(sources(), IMAGES, report=lambda error: None, left_out=Counter())
+    assert [(next(found).paths, len(asked)) for _ in range(3)] == [
+        (("0.jpg",), 1),
+        ((str(Path("photos", "a.jpg")),), 2),
+        ((str(Path("photos", "b.jpg")),), 2),
+    ]
+    assert [(next(found).source, len(asked)) for _ in range(4)] == [
+        ("x.tar", 3),
+        ("1.jpg", 4),
+        ("memory://a.jpg", 5),
+        ("2.jpg", 6),
+    ]
+
+
+def test_files_that_are_no_images_are_counted(here: Path) -> None:
+    touch(here / "photos", "a.jpg", "b.pdf", "in/c.pdf", "d.txt")
+    left_out: Counter[str] = Counter()
+    plan("photos", IMAGES, left_out=left_out)
+    assert left_out == {".pdf": 2, ".txt": 1}

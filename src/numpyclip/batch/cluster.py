@@ -18,7 +18,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any, TypeAlias, cast
 
-from numpyclip.batch.job import MOST_RETRIES, Job, Outcome, Report, UnwrittenPart, given_up
+from numpyclip.batch.job import MOST_RETRIES, FailedPart, Job, OnRows, Outcome, given_up
 from numpyclip.batch.work import ONE_THREAD, attempt_part, filter_warnings, share_weights
 from numpyclip.destinations.manifest import NAME
 from numpyclip.engines.processor import cores
@@ -30,12 +30,12 @@ _Returned: TypeAlias = tuple[Outcome | Exception, list[Warning | str]]
 
 _TASKS_PER_CPU = 2  # in flight: one that runs, and one that is there when it ends
 _MOST_WARNINGS = 100  # of a part
-_REPORT_SECONDS = 1.0  # between two reports of a worker, of which there may be thousands
+_ROWS_SECONDS = 1.0  # between two messages of a worker, of which there may be thousands
 _STORE_BYTES = 80 * 2**20  # of a cluster that is started here: about the least that Ray accepts
 
 
 def run_parts(
-    job: Job, parts: Sequence[Part], workers: int | None, report: Report, on: str = "ray"
+    job: Job, parts: Sequence[Part], workers: int | None, on_rows: OnRows, on: str = "ray"
 ) -> Generator[Outcome, None, None]:
     """Embed parts on a Ray cluster: see `numpyclip.batch.job.RunParts`.
 
@@ -45,7 +45,7 @@ def run_parts(
     parts : sequence of Part
     workers : int or None
         The most tasks in flight; None for two for each CPU of the cluster, as nodes come and go.
-    report : callable
+    on_rows : callable
     on : str, default="ray"
         ``"ray"`` for the cluster that ``RAY_ADDRESS`` names or this machine is part of; if there is none, or it is
         ``local``, for one on this machine that ends with the run. ``"ray://host:10001"`` for a cluster's Ray client.
@@ -62,11 +62,11 @@ def run_parts(
     if not parts:
         return
     with _joined(on, workers):
-        run = _Run(job, report)
+        run = _Run(job, on_rows)
         try:
             yield from run.outcomes(parts, workers)
         except ConnectionError as error:
-            if type(error) is not ConnectionError:  # which is the Ray client's; a broken pipe is of `report`
+            if type(error) is not ConnectionError:  # which is the Ray client's; a broken pipe is of `on_rows`
                 raise
             raise NumPyCLIPError(f"{on}: the connection is lost ({error}); run it again to continue.") from error
         finally:
@@ -120,21 +120,21 @@ def _join(on: str, workers: int | None) -> None:
 class _Run:
     """The tasks of a job."""
 
-    def __init__(self, job: Job, report: Report) -> None:
+    def __init__(self, job: Job, on_rows: OnRows) -> None:
         import ray
 
         self._ray = ray
-        self._report = report
+        self._on_rows = on_rows
         self._in_flight: dict[Any, Part] = {}  # by reference to what its task returns
-        self._reports = ray.remote(num_cpus=0, max_restarts=-1)(_Reports).remote()
-        self._taken = self._reports.take.remote()
+        self._rows = ray.remote(num_cpus=0, max_restarts=-1)(_Rows).remote()
+        self._taken = self._rows.take.remote()
         task = ray.remote(_embed).options(
             name="numpyclip.embed_part",
             num_cpus=1,
             max_retries=MOST_RETRIES,
             runtime_env={"env_vars": ONE_THREAD},  # set before NumPy is imported
         )
-        self._start: Callable[[Part], Any] = lambda part: task.remote(job, part, str(Path.cwd()), self._reports)
+        self._start: Callable[[Part], Any] = lambda part: task.remote(job, part, str(Path.cwd()), self._rows)
 
     def outcomes(self, parts: Sequence[Part], workers: int | None) -> Iterator[Outcome]:
         """Start tasks, few at a time; yield what became of each part."""
@@ -144,8 +144,8 @@ class _Run:
                 self._in_flight[self._start(part)] = part
             if not self._in_flight:
                 return
-            self._ray.wait(list(self._in_flight), timeout=_REPORT_SECONDS)
-            self._report_rows()
+            self._ray.wait(list(self._in_flight), timeout=_ROWS_SECONDS)
+            self._pass_rows()
             for reference in self._ended(list(self._in_flight)):
                 yield self._outcome(reference, self._in_flight.pop(reference))
 
@@ -158,16 +158,16 @@ class _Run:
         ended: list[Any] = self._ray.wait(references, num_returns=len(references), timeout=0)[0]
         return ended
 
-    def _report_rows(self) -> None:
-        """Report the rows of parts in flight, as they were when this was last called; none if their node has died."""
+    def _pass_rows(self) -> None:
+        """Pass on the rows of parts in flight, as they were when this was last called; none if their node has died."""
         if not self._ended([self._taken]):
             return
         rows: dict[int, int] = {}
         with contextlib.suppress(self._ray.exceptions.RayError):
             rows = self._ray.get(self._taken)
-        self._taken = self._reports.take.remote()
+        self._taken = self._rows.take.remote()
         for number in sorted({part.number for part in self._in_flight.values()} & rows.keys()):
-            self._report(number, rows[number])
+            self._on_rows(number, rows[number])
 
     def _outcome(self, reference: Any, part: Part) -> Outcome:
         errors = self._ray.exceptions
@@ -190,15 +190,15 @@ class _Run:
         with contextlib.suppress(self._ray.exceptions.RayError, ConnectionError):
             for reference in self._in_flight:
                 self._ray.cancel(reference, force=True)
-            self._ray.kill(self._reports)
+            self._ray.kill(self._rows)
 
 
 def _last_line(error: Exception) -> str:
     return str(error).strip().rpartition("\n")[2]
 
 
-class _Reports:
-    """An actor that takes the reports of all workers, until the driver asks for them."""
+class _Rows:
+    """An actor that is told the rows of all workers, until the driver asks for them."""
 
     def __init__(self) -> None:
         self._rows: dict[int, int] = {}  # by the number of a part
@@ -211,15 +211,15 @@ class _Reports:
         return rows
 
 
-def _embed(job: Job, part: Part, folder: str, reports: Any) -> _Returned:
+def _embed(job: Job, part: Part, folder: str, rows_of_all: Any) -> _Returned:
     """Embed a part in a worker; return what became of it, or an error that concerns all, and warnings."""
-    last = -_REPORT_SECONDS
+    last = -_ROWS_SECONDS
 
-    def report(number: int, rows: int) -> None:
+    def on_rows(number: int, rows: int) -> None:
         nonlocal last
-        if (now := time.monotonic()) - last >= _REPORT_SECONDS:
+        if (now := time.monotonic()) - last >= _ROWS_SECONDS:
             last = now
-            reports.add.options(num_returns=0).remote(number, rows)
+            rows_of_all.add.options(num_returns=0).remote(number, rows)
 
     with contextlib.suppress(OSError):  # what is relative is to the driver's folder, as here, so that keys are equal
         os.chdir(folder)
@@ -228,8 +228,8 @@ def _embed(job: Job, part: Part, folder: str, reports: Any) -> _Returned:
         outcome: Outcome | Exception
         try:
             _prepare(job)
-            outcome = attempt_part(job, part, report)
-            if isinstance(outcome, UnwrittenPart):
+            outcome = attempt_part(job, part, on_rows)
+            if isinstance(outcome, FailedPart):
                 outcome = replace(outcome, error=_here(outcome.error))
         except Exception as error:
             error.args = (_here(error), *error.args[1:])

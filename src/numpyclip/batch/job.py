@@ -29,6 +29,8 @@ class Job:
         A folder or URL.
     batch_size : int
         Inputs that are embedded together. A batch never crosses parts.
+    fingerprint : str
+        Of the model, as JSON, to be recorded in parts.
     layout : {"parquet", "clip-retrieval"}
     dtype : {"float16", "float32"}
         Of the embeddings that are written.
@@ -36,8 +38,6 @@ class Job:
         Of images.
     truncate : bool
         Truncate texts that are too long; otherwise they are errors.
-    fingerprint : str or None
-        Of the model, as JSON, to be recorded in parts; None if it is not known yet.
     """
 
     model: str
@@ -45,11 +45,11 @@ class Job:
     reading: ReadOptions
     destination: str
     batch_size: int
+    fingerprint: str
     layout: Layout = "parquet"
     dtype: Dtype = "float32"
     decoding: DecodeOptions = DRAFT
     truncate: bool = False
-    fingerprint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,20 +82,20 @@ def given_up(part: Part, last: str) -> FailedPart:
 
 Outcome: TypeAlias = PartSummary | FailedPart
 
-Report: TypeAlias = Callable[[int, int], object]  # is given a part's number, and how many of its rows are embedded
+OnRows: TypeAlias = Callable[[int, int], object]  # is given a part's number, and how many of its rows are embedded
 
 
 class RunParts(Protocol):
     """An executor: `numpyclip.batch.local_pool.run_parts`, or that of a cluster."""
 
     def __call__(
-        self, job: Job, parts: Sequence[Part], workers: int | None, report: Report
+        self, job: Job, parts: Sequence[Part], workers: int | None, on_rows: OnRows
     ) -> Generator[Outcome, None, None]:
         """Embed parts on workers of one CPU each; yield what became of each part, in the order they end.
 
-        `workers` is the most of them at a time; None for as many as there are CPUs.
+        `workers` is the most parts in flight; None for as many as the executor keeps its CPUs busy with.
 
-        `report` is called with the rows of parts in flight, as far as the executor knows them. Closing the iterator
+        `on_rows` is called with the rows of parts in flight, as far as the executor knows them. Closing the iterator
         ends all workers at once. An error that concerns every part (`numpyclip.batch.work.attempt_part` raises it) is
         raised.
         """

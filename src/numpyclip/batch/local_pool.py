@@ -19,7 +19,7 @@ from typing import IO, Any, TypeAlias, cast
 
 from threadpoolctl import threadpool_limits
 
-from numpyclip.batch.job import MOST_RETRIES, FailedPart, Job, Outcome, PartSummary, Report, given_up
+from numpyclip.batch.job import MOST_RETRIES, FailedPart, Job, OnRows, Outcome, PartSummary, given_up
 from numpyclip.batch.work import ONE_THREAD, attempt_part, load_model, share_weights
 from numpyclip.engines.processor import cores
 from numpyclip.errors import NumPyCLIPError
@@ -38,29 +38,29 @@ main()
 """
 
 
-def run_parts(job: Job, parts: Sequence[Part], workers: int | None, report: Report) -> _Outcomes:
+def run_parts(job: Job, parts: Sequence[Part], workers: int | None, on_rows: OnRows) -> _Outcomes:
     """Embed parts on local processes; with one worker or part, in this one: see `numpyclip.batch.job.RunParts`."""
     workers = min(workers or cores(), len(parts))
     if workers <= 1:
-        return _run_here(job, parts, report)
+        return _run_here(job, parts, on_rows)
     share_weights(job)
     load_model.cache_clear()  # this process needs them no more
-    return _Pool(job, parts, report).run(workers)
+    return _Pool(job, parts, on_rows).run(workers)
 
 
-def _run_here(job: Job, parts: Sequence[Part], report: Report) -> _Outcomes:
+def _run_here(job: Job, parts: Sequence[Part], on_rows: OnRows) -> _Outcomes:
     for part in parts:
         with threadpool_limits(1, user_api="blas"):  # as in a worker, so that embeddings are equal bit for bit
-            outcome = attempt_part(job, part, report)
+            outcome = attempt_part(job, part, on_rows)
         yield outcome
 
 
 class _Pool:
     """Processes that share the parts of a job."""
 
-    def __init__(self, job: Job, parts: Sequence[Part], report: Report) -> None:
+    def __init__(self, job: Job, parts: Sequence[Part], on_rows: OnRows) -> None:
         self._job = job
-        self._report = report
+        self._on_rows = on_rows
         self._missing = len(parts)
         self._parts: SimpleQueue[Part] = SimpleQueue()
         for part in parts:
@@ -86,7 +86,7 @@ class _Pool:
                     thread.join()
 
     def _next_outcome(self) -> Outcome:
-        """Wait until a part has ended; report rows and give warnings that come before it."""
+        """Wait until a part has ended; pass on rows and warnings that come before it."""
         while True:
             try:
                 event = self._events.get(timeout=_CHECK_SECONDS)
@@ -99,7 +99,7 @@ class _Pool:
             elif isinstance(event, Exception):
                 raise event
             else:
-                self._report(*event)
+                self._on_rows(*event)
 
     def _hand_out(self) -> None:
         """Hand parts to a process, and to those that replace it, until there are no more."""

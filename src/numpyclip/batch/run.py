@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-from numpyclip.arguments import OnError, whole_number
+from numpyclip.arguments import OnError, checked_shard, whole_number
 from numpyclip.batch import cluster, local_pool
 from numpyclip.batch.job import BATCH_SIZE, Job, RunParts
 from numpyclip.batch.summary import Meter, Progress, Summary
@@ -124,16 +125,18 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
         If the model cannot be loaded or run, or no part can be written.
     """
     start = time.perf_counter()
-    run_parts = _executor(on, workers)
-    reading = ReadOptions(kind, options.column, options.columns, limit=options.limit)
-    job = _job(os.fspath(model), os.fspath(destination), reading, options)
-    parts = plan(sources, reading, options.lists, on_error=options.on_error)
-    job = replace(job, fingerprint=load_model(job.model, job.load_options).fingerprint.to_json())
-    mine = _share(parts, options.shard)
-    missing = _missing(job, parts, mine)
+    run_parts, (share, shares) = _executor(on, workers), checked_shard(options.shard)
+    reading = ReadOptions(kind, options.column, options.columns)
+    size = checked_batch_size(BATCH_SIZE[kind] if options.batch_size is None else options.batch_size)
+    place = _checked_place(os.fspath(destination))
+    left_out: Counter[str] = Counter()
+    parts = plan(sources, reading, options.lists, limit=options.limit, on_error=options.on_error, left_out=left_out)
+    job, done = _begun(os.fspath(model), place, reading, size, options, parts)
+    mine = [part for part in parts if part.number % shares == share]
+    missing = [part for part in mine if part.number not in done]
     meter = Meter(missing, options.progress)
     try:
-        with closing(run_parts(job, missing, workers, meter.report)) as outcomes:
+        with closing(run_parts(job, missing, workers, meter.on_rows)) as outcomes:
             for outcome in outcomes:
                 meter.end(outcome)
     finally:
@@ -146,6 +149,7 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
         meter.errors,
         tuple(sorted(meter.failed, key=lambda part: part.number)),
         time.perf_counter() - start,
+        dict(left_out),
     )
 
 
@@ -159,46 +163,41 @@ def _executor(on: str | None, workers: int | None) -> RunParts:
     raise InputError(f"on is {on!r:.60}; expected 'ray' or 'ray://host:port'.")
 
 
-def _job(model: str, destination: str, reading: ReadOptions, options: Options) -> Job:
+def _checked_place(destination: str) -> str:
     if is_url(destination) and destination.endswith(PARQUET):  # `numpyclip.destinations.read` would open it as a file
         raise InputError(
             f"{destination}: is a URL of a file; expected one of a folder, that does not end in {PARQUET}."
         )
-    return Job(
-        model,
-        tuple(options.load.items()),
-        reading,
-        destination,
-        checked_batch_size(BATCH_SIZE[reading.kind] if options.batch_size is None else options.batch_size),
-        options.layout,
-        options.dtype,
-        options.decoding,
-        options.truncate,
-    )
+    return destination
 
 
-def _share(parts: list[Part], shard: tuple[int, int]) -> list[Part]:
-    """Return the parts that one of several runs does."""
-    share, shares = shard
-    if not 0 <= share < shares:
-        raise InputError(f"shard is {shard}; expected a number from 0, and how many there are, such as (0, 8).")
-    return [part for part in parts if part.number % shares == share]
+def _begun(
+    name: str, destination: str, reading: ReadOptions, batch_size: int, options: Options, parts: list[Part]
+) -> tuple[Job, set[int]]:
+    """Begin a run or go on with it: return its job, and which parts are complete.
 
-
-def _missing(job: Job, parts: list[Part], mine: list[Part]) -> list[Part]:
-    """Return those of my parts that are not complete; InputError if the destination has other embeddings."""
-    kind = job.reading.kind
-    model = load_model(job.model, job.load_options)
+    InputError if the destination has other embeddings.
+    """
+    load_options, kind = tuple(options.load.items()), reading.kind
+    model = load_model(name, load_options)
     present(model.config.vision if kind == "images" else model.config.text, kind)
-    embed_dim = model.config.embed_dim
-    destination = open_destination(job.destination, job.layout, job.dtype, embed_dim, kind)
-    fingerprint, recorded = str(job.fingerprint), _recorded(job, model)
-    claim(
-        job.destination,
-        Manifest(job.layout, kind, job.dtype, embed_dim, fingerprint, recorded, len(parts), digest_of(parts)),
+    job = Job(
+        model=name,
+        load_options=load_options,
+        reading=reading,
+        destination=destination,
+        batch_size=batch_size,
+        fingerprint=model.fingerprint.to_json(),
+        layout=options.layout,
+        dtype=options.dtype,
+        decoding=options.decoding,
+        truncate=options.truncate,
     )
-    done = destination.done()
-    return [part for part in mine if part.number not in done]
+    embed_dim, recorded = model.config.embed_dim, _recorded(job, model)
+    made = open_destination(destination, job.layout, job.dtype, embed_dim, kind)
+    expected = (job.layout, kind, job.dtype, embed_dim, job.fingerprint, recorded, len(parts), digest_of(parts))
+    claim(destination, Manifest(*expected))
+    return job, made.done()
 
 
 def _recorded(job: Job, model: CLIP) -> dict[str, Any]:

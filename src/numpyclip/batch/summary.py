@@ -64,6 +64,8 @@ class Summary:
     failed : tuple of FailedPart
         Of which nothing was written. The same call tries them again.
     seconds : float
+    left_out : dict of str to int
+        How many files in folders are no images, by suffix.
     """
 
     destination: str
@@ -73,6 +75,7 @@ class Summary:
     errors: int
     failed: tuple[FailedPart, ...]
     seconds: float
+    left_out: dict[str, int]
 
     @property
     def rows_per_second(self) -> float:
@@ -102,7 +105,7 @@ class Meter:
         self._unwritten = 0  # parts since the last one that was written
         self._written = self._start  # when that was
 
-    def report(self, number: int, rows: int) -> None:
+    def on_rows(self, number: int, rows: int) -> None:
         """Take note of the rows of a part in flight."""
         self._in_flight[number] = rows
         self._show(self.progress())

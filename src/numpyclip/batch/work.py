@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError, error_handler
-from numpyclip.batch.job import FailedPart, Job, Outcome, PartSummary, Report, UnwrittenPart
+from numpyclip.batch.job import FailedPart, Job, OnRows, Outcome, PartSummary, UnwrittenPart
 from numpyclip.destinations.row import OutputRow
 from numpyclip.destinations.write import open_destination
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import (
     CheckpointError,
-    CorruptCheckpointError,
     EngineError,
     InputError,
     MissingPackageError,
@@ -33,7 +32,7 @@ from numpyclip.model.ops import normalize
 from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
 from numpyclip.remote import CredentialsError
 from numpyclip.runtime.chunks import batched
-from numpyclip.runtime.finite import NOT_FINITE, NotFinite, finite_rows
+from numpyclip.runtime.finite import NOT_FINITE, NotFinite, any_finite, finite_rows
 from numpyclip.runtime.prepared import is_prepared, prepared_folder
 from numpyclip.sources.part import LARGE, Part, Row
 from numpyclip.sources.read import read_part
@@ -48,7 +47,7 @@ def filter_warnings() -> None:
     warnings.filterwarnings("ignore", ".* encountered in ", RuntimeWarning)  # NumPy's; results are checked
 
 
-def attempt_part(job: Job, part: Part, report: Report | None = None) -> Outcome:
+def attempt_part(job: Job, part: Part, on_rows: OnRows | None = None) -> Outcome:
     """Embed one part as `embed_part`; return what keeps it from being read or written.
 
     Raises
@@ -58,7 +57,7 @@ def attempt_part(job: Job, part: Part, report: Report | None = None) -> Outcome:
     """
     load_model(job.model, job.load_options)
     try:
-        return embed_part(job, part, report)
+        return embed_part(job, part, on_rows)
     except (CheckpointError, EngineError, MissingPackageError, CredentialsError):
         raise
     except InputError as error:
@@ -69,14 +68,14 @@ def attempt_part(job: Job, part: Part, report: Report | None = None) -> Outcome:
         return FailedPart(part.number, part.source, f"{type(error).__name__}: {error}")
 
 
-def embed_part(job: Job, part: Part, report: Report | None = None) -> PartSummary:
+def embed_part(job: Job, part: Part, on_rows: OnRows | None = None) -> PartSummary:
     """Read, embed and write one part, atomically.
 
     Parameters
     ----------
     job : Job
     part : Part
-    report : callable, optional
+    on_rows : callable, optional
         Called with the part's number and how many of its rows are embedded, after each batch.
 
     Returns
@@ -86,9 +85,9 @@ def embed_part(job: Job, part: Part, report: Report | None = None) -> PartSummar
     model = load_model(job.model, job.load_options)
     kind, embed_dim = job.reading.kind, model.config.embed_dim
     destination = open_destination(job.destination, job.layout, job.dtype, embed_dim, kind, job.fingerprint)
-    embedded = _embed(model, read_part(part, job.reading), job)
-    if report is not None:
-        embedded = _reported(embedded, job.batch_size, lambda rows: report(part.number, rows))
+    embedded = _embed(model, part, job)
+    if on_rows is not None:
+        embedded = _counted(embedded, job.batch_size, lambda rows: on_rows(part.number, rows))
     return PartSummary(part.number, *destination.write(part.number, embedded))
 
 
@@ -117,11 +116,36 @@ def share_weights(job: Job) -> None:
                 load_model.cache_clear()  # so that this process maps the file, too
 
 
-def _embed(model: CLIP, rows: Iterable[Row], job: Job) -> Iterator[OutputRow]:
-    if job.reading.kind == "images":
-        read = PictureReader(model.preprocess, job.decoding, with_metadata=True)
-        return embed_images(model, rows, read, job.batch_size)
-    return embed_texts(model, rows, job.batch_size, truncate=job.truncate)
+def _embed(model: CLIP, part: Part, job: Job) -> Iterator[OutputRow]:
+    rows = read_part(part, job.reading)
+    if job.reading.kind == "texts":
+        return embed_texts(model, rows, job.batch_size, truncate=job.truncate)
+    read = PictureReader(model.preprocess, job.decoding, with_metadata=True)
+    if part.reader == "files":
+        return _embed_files(model, rows, read, job.batch_size, part.source)
+    return embed_images(model, rows, read, job.batch_size)
+
+
+def _embed_files(
+    model: CLIP, rows: Iterable[Row], read_picture: PictureReader, batch_size: int, source: str
+) -> Iterator[OutputRow]:
+    """Embed image files; InputError if none can be opened: they were there when the run was planned."""
+    count, unopened = 0, list[Exception]()
+
+    def note(error: Exception) -> None:
+        if _file_error(error) is not None:
+            unopened.append(error)
+
+    for count, row in enumerate(embed_images(model, rows, read_picture, batch_size, note), start=1):  # noqa: B007
+        yield row
+    if unopened and len(unopened) == count:
+        raise InputError(f"{source}: none of {count} files can be opened, such as {unopened[0]} Is a disk not mounted?")
+
+
+def _file_error(error: Exception) -> OSError | None:
+    """Return the error of the file system that an error is of, unlike one of what is in a file."""
+    cause = error.__cause__
+    return cause if isinstance(cause, OSError) and cause.errno is not None else None
 
 
 class _Image:
@@ -147,8 +171,9 @@ def embed_images(
                 raise PictureError(image.row.error)
             return read_picture(image.content, image.row.key)
         except (PictureError, InputError) as error:
-            error.__context__ = None  # frames of its traceback would keep the content
-            raise error.with_traceback(None) from None
+            error.__context__, cause = None, _file_error(error)
+            # Frames of tracebacks would keep the content.
+            raise error.with_traceback(None) from cause and cause.with_traceback(None)
         finally:
             image.content = None
 
@@ -157,8 +182,6 @@ def embed_images(
         model.embed_pixels, map(_Image, rows), read, batch_size=batch_size, on_error="skip", in_turn=_Image.is_large
     ):
         row, error = record.picture.row, record.error
-        if isinstance(error, NotFinite):
-            error = NotFinite(f"{row.key}: {NOT_FINITE}")
         if error is not None:
             handle(error)
         yield OutputRow(row.key, record.embedding, row.columns, None if error is None else str(error), record.extra)
@@ -172,7 +195,7 @@ def embed_texts(
     is_sound = False  # whether an embedding was finite, so that the weights are not to blame for all
     for batch in batched(rows, batch_size):
         results = _embed_batch(model, batch, truncate)
-        is_sound = is_sound or _has_finite(results)
+        is_sound = is_sound or any_finite(results)
         for row, result in zip(batch, results, strict=True):
             if not isinstance(result, Exception):
                 yield OutputRow(row.key, result, row.columns, None)
@@ -202,19 +225,9 @@ def _tokenized(model: CLIP, row: Row, truncate: bool) -> NDArray[np.int32] | Num
         return error
 
 
-def _has_finite(results: Sequence[Any]) -> bool:
-    """Tell whether there is an embedding; CorruptCheckpointError if none of some is finite."""
-    if not all(isinstance(each, Exception) for each in results):
-        return True
-    for each in results:
-        if isinstance(each, NotFinite):
-            raise CorruptCheckpointError(*each.args)
-    return False
-
-
-def _reported(rows: Iterable[OutputRow], every: int, report: Callable[[int], object]) -> Iterator[OutputRow]:
-    """Report how many rows have passed, each time that a batch of them has."""
+def _counted(rows: Iterable[OutputRow], every: int, on_rows: Callable[[int], object]) -> Iterator[OutputRow]:
+    """Tell how many rows have passed, each time that a batch of them has."""
     for count, row in enumerate(rows, start=1):
         yield row
         if count % every == 0:
-            report(count)
+            on_rows(count)

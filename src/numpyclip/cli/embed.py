@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_options(arguments, () if is_parquet else ("dtype", "carry"))
     check_output(output if isinstance(output, Path) else None, [*arguments.items, arguments.list_file])
     model = load_model(arguments)
-    embedded = EmbeddedRows(model, arguments, keeps_errors=is_parquet)
+    embedded = EmbeddedRows(model, arguments, is_parquet=is_parquet)
     rows = progress(embedded, arguments.kind.removesuffix("s"), printing=output is None)
     if is_parquet:
         dtype, fingerprint = arguments.dtype or "float32", model.fingerprint.to_json()

@@ -10,7 +10,7 @@ from contextlib import redirect_stdout
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from numpyclip.cli.inputs import Reporter, is_terminal, paths_in, with_stdin
+from numpyclip.cli.inputs import Reporter, is_terminal, paths_in, say_left_out, with_stdin
 from numpyclip.cli.options import decode_options, load_options, positive
 from numpyclip.cli.outputs import counted, print_json, say
 from numpyclip.errors import InputError
@@ -73,6 +73,7 @@ def embed_parts(arguments: argparse.Namespace) -> int:
         raise
     finally:
         display.close()
+    say_left_out(summary.left_out, report.count)
     _say_summary(arguments, summary)
     return _status(summary, report.count)
 

@@ -6,15 +6,17 @@ import argparse
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from numpyclip.batch.work import embed_texts
-from numpyclip.cli.inputs import Embedder, Reporter, opened, paths_in, say_left_out, with_stdin
+from numpyclip.cli.inputs import Embedder, Reporter, opened, paths_in, say_left_out
 from numpyclip.destinations.row import OutputRow
 from numpyclip.errors import InputError, TextTooLongError
+from numpyclip.images.find import is_picture_name
 from numpyclip.remote import is_url
 from numpyclip.sources.columns import CAPTION
+from numpyclip.sources.fetch import fetched
 from numpyclip.sources.lines import read_stream
 from numpyclip.sources.part import Part, ReadOptions, Row
 from numpyclip.sources.places import reader_of
@@ -28,12 +30,12 @@ if TYPE_CHECKING:
 class EmbeddedRows(Embedder):
     """Rows of the sources of a command, with embeddings; what cannot be read is reported on stderr.
 
-    A text that is too long ends the command, unless `keeps_errors`.
+    To parquet go the metadata of images, and errors: to other outputs a text that is too long ends the command.
     """
 
-    def __init__(self, model: CLIP, arguments: argparse.Namespace, *, keeps_errors: bool) -> None:
+    def __init__(self, model: CLIP, arguments: argparse.Namespace, *, is_parquet: bool) -> None:
         super().__init__(model, arguments, Reporter())
-        self._keeps_errors = keeps_errors
+        self._is_parquet = is_parquet
         self._options = ReadOptions(arguments.kind, arguments.column, arguments.carry)
         self._left_out: Counter[str] = Counter()
 
@@ -41,7 +43,7 @@ class EmbeddedRows(Embedder):
         """Iterate over rows."""
         rows = islice(self._rows(), self._arguments.limit)
         if self._options.kind == "images":
-            yield from self.embed_images(rows, with_metadata=self._keeps_errors)
+            yield from self.embed_images(rows, with_metadata=self._is_parquet)
         else:
             yield from self._embed_texts(rows)
         say_left_out(self._left_out, self.report.count)
@@ -51,14 +53,15 @@ class EmbeddedRows(Embedder):
         return self.counted(embed_texts(model, rows, size, truncate=truncate, on_error=self._text_error))
 
     def _text_error(self, error: Exception) -> None:
-        if isinstance(error, TextTooLongError) and not self._keeps_errors:
+        if isinstance(error, TextTooLongError) and not self._is_parquet:
             raise TextTooLongError(f"{error} To cut such texts, pass --truncate.") from error
         self.report(error)
 
     def _rows(self) -> Iterator[Row]:
         items, file = self._arguments.items, self._arguments.list_file
         if self._options.kind == "images":
-            yield from self._of_sources(with_stdin(items, paths_in))
+            for is_stdin, some in groupby(items, "-".__eq__):
+                yield from self._of_stdin() if is_stdin else self._of_sources(some)
         else:
             for item in items:
                 yield from self._of_text(item)
@@ -74,16 +77,41 @@ class EmbeddedRows(Embedder):
         with opened(file) as stream:
             yield from read_stream(stream, Part(0, "lines", file), self._options)
 
+    def _of_stdin(self) -> Iterator[Row]:
+        """Read sources from standard input, where an image that has gone since it was listed is a row as well."""
+        for is_gone, paths in groupby(paths_in("-"), _is_gone):
+            read = _of_files if is_gone else self._of_sources
+            yield from read(paths)
+
     def _of_sources(self, sources: Iterable[str]) -> Iterator[Row]:
-        for part in parts_of(sources, self._options, report=self.report, left_out=self._left_out):
-            try:
-                yield from read_part(part, self._options)
-            except InputError as error:
-                self.report(error)
+        parts = parts_of(sources, self._options, report=self.report, left_out=self._left_out)
+        for are_files, some in groupby(parts, lambda part: part.reader == "files"):
+            if are_files:  # which are fetched together, if they are elsewhere
+                rows = _of_files(path for part in some for path in part.paths)
+                yield from fetched(rows, raises_outages=False)
+                continue
+            for part in some:
+                try:
+                    yield from read_part(part, self._options)
+                except InputError as error:
+                    self.report(error)
+
+
+def _of_files(paths: Iterable[str]) -> Iterator[Row]:
+    return (Row(path, path, {}) for path in paths)
+
+
+def _is_gone(path: str) -> bool:
+    """Tell whether a source is the name of an image that is not there."""
+    return is_picture_name(path) and not (is_url(path) or os.path.lexists(path) or _may_be_pattern(path))
+
+
+def _may_be_pattern(item: str) -> bool:
+    return any(letter in item for letter in "*?[{")
 
 
 def _holds_texts(item: str) -> bool:
     """Tell whether an argument is a source of texts, not a text: a URL, a file or pattern of them, or ``folder/``."""
     if reader_of(item) is not None:
-        return is_url(item) or os.path.lexists(item) or any(letter in item for letter in "*?[{")
+        return is_url(item) or os.path.lexists(item) or _may_be_pattern(item)
     return is_url(item) or (item.endswith(("/", os.sep)) and os.path.isdir(item))  # noqa: PTH112  False for long texts

@@ -15,7 +15,6 @@ from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.open import file_content
 from numpyclip.index.store import Store
 from numpyclip.pipeline import Reading, iter_embeddings
-from numpyclip.runtime.finite import NOT_FINITE, NotFinite
 
 
 def migrate(
@@ -63,8 +62,7 @@ def migrate(
         lost = [record for record in records if record.error is not None]
         for record in lost:
             if record.picture[2]:  # else its files were forgotten before
-                path = record.picture[2][0]
-                report(f"{path}: {NOT_FINITE}" if isinstance(record.error, NotFinite) else str(record.error))
+                report(str(record.error))
         done = {record.picture[0]: record.embedding for record in records if record.error is None}
         if done:
             store.write_embeddings("pictures", list(done), np.stack(list(done.values())))
@@ -81,7 +79,7 @@ def _read(model: CLIP, options: DecodeOptions, pending: tuple[int, bytes, list[s
         try:
             with file_content(path) as data:
                 if hashlib.sha256(data).digest() == digest:
-                    return Reading(model.preprocess.read(data, options, name=path))
+                    return Reading(model.preprocess.read(data, options, name=path), name=path)
             problem = PictureError(f"{path}: has changed; `numpyclip index` reads it anew.")
         except PictureError as error:
             problem = error

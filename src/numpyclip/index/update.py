@@ -21,7 +21,7 @@ from numpyclip.index.picture_rows import storable
 from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.store import Store
 from numpyclip.pipeline import Embedded, Reading, iter_embeddings
-from numpyclip.runtime.finite import NOT_FINITE, NotFinite
+from numpyclip.runtime.finite import NotFinite
 
 FoundFile: TypeAlias = tuple[str, FileState]  # an absolute path, and what is there
 
@@ -137,16 +137,14 @@ class Updater:
             if self._store.knows(digest):
                 return Reading(extra=(digest, None))
             pixels = self._model.preprocess.read(data, self._options, name=path)
-            return Reading(pixels, extra=(digest, read_exif(data, path)))
+            return Reading(pixels, extra=(digest, read_exif(data, path)), name=path)
 
     def _take(self, file: Embedded[FoundFile, tuple[bytes, Exif | None]], batch: Changes) -> None:
         """Put a file into a batch; of pictures that are there twice the first embedding is kept."""
         path, state = file.picture
         error = file.error
         if error is not None or file.extra is None:
-            problem = (
-                NOT_FINITE if isinstance(error, NotFinite) else str(error).removeprefix(f"{NumPyCLIPError(path)}: ")
-            )
+            problem = str(error).removeprefix(f"{NumPyCLIPError(path)}: ")
             batch.filed.append(Filed(path, state, None, problem, None if _may_pass(error) else self._tried_with))
             self._report.unreadable += 1
             self._tell(f"{path}: {problem}")

@@ -1,6 +1,6 @@
 """Embeddings with NaN or infinity, or of zeros, which damaged weights make: errors, never results."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,20 @@ def finite_rows(embeddings: Array) -> NDArray[np.bool_]:
     finite: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(embeddings), axis=-1)
     finite &= np.logical_or.reduce(embeddings != 0, axis=-1)
     return finite
+
+
+def any_finite(results: Sequence[object]) -> bool:
+    """Tell whether one of some results is an embedding; the others are errors, or None for what needs none.
+
+    CorruptCheckpointError if all that were computed are not finite.
+    """
+    others = [result for result in results if result is None or isinstance(result, Exception)]
+    if len(others) < len(results):
+        return True
+    for other in others:
+        if isinstance(other, NotFinite):
+            raise CorruptCheckpointError(*other.args)
+    return False
 
 
 def checked_finite(embeddings: Array, name: Callable[[int], str]) -> Array:

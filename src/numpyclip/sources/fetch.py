@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -21,22 +21,28 @@ _THREADS = 16  # that wait for servers
 _SCHEMES = ("http", "https", "s3", "s3a", "gs", "gcs", "hf", "abfs", "abfss", "az", "adl", "oss")
 
 
-def in_order(function: Callable[[_T], _U], items: Iterable[_T]) -> Iterator[_U]:
-    """Apply a function that waits for servers to items on threads, some at a time, in order."""
+def in_order(
+    function: Callable[[_T], _U], items: Iterable[_T], waits: Callable[[_T], bool] = lambda _: True
+) -> Iterator[_U]:
+    """Apply a function that waits for servers to items on threads, some at a time, in order.
+
+    Items for which it does not wait are left to the caller's thread, and at once, unless others are before them.
+    """
     pool = ThreadPoolExecutor(_THREADS)
-    begun: deque[Future[_U]] = deque()
+    begun: deque[tuple[bool, Callable[[], _U]]] = deque()  # whether it waits, and what returns the result
     try:
         for item in items:
-            begun.append(pool.submit(function, item))
-            if len(begun) > _THREADS:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
+            is_waiting = waits(item)
+            begun.append((is_waiting, pool.submit(function, item).result if is_waiting else partial(function, item)))
+            while begun and (len(begun) > _THREADS or not begun[0][0]):
+                yield begun.popleft()[1]()
+        for _, result in begun:
+            yield result()
     finally:  # after an error, or if no more are needed
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def fetched(rows: Iterable[Row], source: str | None = None) -> Iterator[Row]:
+def fetched(rows: Iterable[Row], source: str | None = None, *, raises_outages: bool = True) -> Iterator[Row]:
     """Replace the URLs of images by their contents.
 
     Parameters
@@ -44,16 +50,19 @@ def fetched(rows: Iterable[Row], source: str | None = None) -> Iterator[Row]:
     rows : iterable of Row
     source : str, optional
         The untrusted list or table that names them; None if the user does.
+    raises_outages : bool, default=True
+        Whether what cannot be reached, but may be later, is an error; otherwise it is a row with one.
 
     Raises
     ------
-    InputError
+    OutageError
         If what the user has named, or a file in the same store as the source, cannot be reached, but may be later.
     MissingPackageError
         If a package for these, or for web servers, is not installed.
     """
-    for row in in_order(partial(_fetched, source=source, most=LARGE), rows):
-        yield _fetched(row, source, MOST_BYTES)
+    fetch = partial(_fetched, source=source, raises_outages=raises_outages)
+    for row in in_order(partial(fetch, most=LARGE), rows, lambda row: _url(row) is not None):
+        yield fetch(row, most=MOST_BYTES)
 
 
 def located(name: str, source: str) -> str:
@@ -71,11 +80,11 @@ def located(name: str, source: str) -> str:
     return beside if not os.path.exists(name) and os.path.exists(beside) else name
 
 
-def _fetched(row: Row, source: str | None, most: int) -> Row:
+def _fetched(row: Row, source: str | None, most: int, *, raises_outages: bool = True) -> Row:
     """Fetch an image of so many bytes; a larger one is left for its turn, when no other waits with it."""
-    if not isinstance(row.content, str) or not is_url(row.content):
+    if (url := _url(row)) is None:
         return row
-    url, is_own = row.content, source is None or _store(row.content) == _store(source)
+    is_own = source is None or _store(url) == _store(source)
     try:
         if source is not None:
             _check(url, source)
@@ -85,10 +94,16 @@ def _fetched(row: Row, source: str | None, most: int) -> Row:
             raise InputError(f"{url}: has more than {MOST_BYTES} bytes.")
         return row if len(content) > most else replace(row, content=content)
     except (InputError, MissingPackageError) as error:
-        is_missing = isinstance(error, MissingPackageError)
-        if (is_own and isinstance(error, OutageError | CredentialsError)) or (is_missing and (is_own or is_web(url))):
+        of_store = (CredentialsError, OutageError) if raises_outages else CredentialsError  # not of this image alone
+        is_missing = isinstance(error, MissingPackageError) and (is_own or is_web(url))
+        if is_missing or (is_own and isinstance(error, of_store)):
             raise
         return replace(row, content=None, error=str(error))
+
+
+def _url(row: Row) -> str | None:
+    """Return where an image is, if it is elsewhere."""
+    return row.content if isinstance(row.content, str) and is_url(row.content) else None
 
 
 def _store(url: str) -> str:

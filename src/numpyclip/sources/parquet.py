@@ -54,8 +54,8 @@ def open_parquet(source: str) -> Iterator[ParquetFile]:
         yield file
 
 
-def row_groups(source: str, options: ReadOptions) -> Iterator[tuple[int, int, int]]:
-    """Iterate over runs of row groups of about `options.rows` rows: the first, the one after the last, and the rows.
+def row_groups(source: str, options: ReadOptions, rows_of_part: int) -> Iterator[tuple[int, int, int]]:
+    """Iterate over runs of row groups of about so many rows: the first, the one after the last, and the rows.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def row_groups(source: str, options: ReadOptions) -> Iterator[tuple[int, int, in
         start, rows = 0, 0
         for group in range(file.num_row_groups):
             rows += file.metadata.row_group(group).num_rows
-            if rows >= options.rows or (rows and group == file.num_row_groups - 1):
+            if rows >= rows_of_part or (rows and group == file.num_row_groups - 1):
                 yield start, group + 1, rows
                 start, rows = group + 1, 0
 

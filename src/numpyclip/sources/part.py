@@ -20,8 +20,6 @@ class ReadOptions:
     kind: Kind
     column: str | None = None  # of images or texts in parquet, of texts in .json; by default the usual names
     columns: tuple[str, ...] | None = None  # carried along; None: all others
-    rows: int = 256  # of a part, where a source does not fix it: few, so that little is done again
-    limit: int | None = None
 
 
 @dataclass(frozen=True)
