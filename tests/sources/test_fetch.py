@@ -67,8 +67,8 @@ class _Server(BaseHTTPRequestHandler):
 def test_links_of_lists_are_tried_twice_and_the_users_own_five_times(store: ObjectStore) -> None:
     pytest.importorskip("aiohttp", reason="http:// URLs need aiohttp")
     with running(_Server) as url:
-        (row,) = read("memory://b/list.txt", f"{url}/a.jpg")
-        assert f"{url}/a.jpg: cannot be read (503" in str(row.error)
+        (row,) = read("memory://b/list.txt", f"{url}/a.jpg?id=3".replace("://", "://me:secret@"))
+        assert f"{url}/a.jpg?id=3: cannot be read (503" in str(row.error)
         assert store.pauses == [0.5]
         for source in (None, f"{url}/list.txt"):
             store.pauses.clear()

@@ -21,7 +21,7 @@ from numpyclip.cli.rows import EmbeddedRows
 from numpyclip.destinations.parquet_parts import write_parquet
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.escaping import json_text
-from numpyclip.remote import is_url
+from numpyclip.file_systems import is_url
 from numpyclip.sources.columns import CAPTION
 from numpyclip.sources.places import PARQUET
 

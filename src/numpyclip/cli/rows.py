@@ -13,7 +13,7 @@ from numpyclip.batch.work import embed_texts
 from numpyclip.cli.inputs import Embedder, Reporter, opened, paths_in, say_left_out, with_stdin
 from numpyclip.destinations.row import OutputRow
 from numpyclip.errors import InputError, TextTooLongError
-from numpyclip.remote import is_url
+from numpyclip.file_systems import is_url
 from numpyclip.sources.columns import CAPTION
 from numpyclip.sources.lines import read_stream
 from numpyclip.sources.part import Part, ReadOptions, Row

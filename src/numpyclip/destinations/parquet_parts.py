@@ -16,11 +16,11 @@ import numpy as np
 
 from numpyclip.destinations.image_columns import image_columns, image_types
 from numpyclip.destinations.key_columns import folder_of, name_columns, text_column
-from numpyclip.destinations.new_file import make_folder, new_file, numbered_files
+from numpyclip.destinations.new_file import check_atomic, make_folder, new_file, numbered_files
 from numpyclip.destinations.row import OutputRow
 from numpyclip.destinations.spool import Spool, batches
 from numpyclip.errors import NumPyCLIPError
-from numpyclip.remote import check_atomic, join, listing
+from numpyclip.remote import join, listing
 from numpyclip.sources.parquet import need_pyarrow
 from numpyclip.sources.part import Kind
 
