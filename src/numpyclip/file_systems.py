@@ -6,13 +6,14 @@ import errno
 import re
 from collections.abc import Callable
 from time import sleep
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
 
 TRIES = 5
 
 _T = TypeVar("_T")
+_Error: TypeAlias = type[NumPyCLIPError]
 _SCHEME = "[A-Za-z][A-Za-z0-9+.-]+"  # two letters at least: `C://` is a disk
 _URL = re.compile(f"(?:{_SCHEME}::)*{_SCHEME}://")
 _QUOTED_URL = re.compile(rf"{_URL.pattern}[^\s'\"]+")
@@ -89,9 +90,7 @@ def retry_writing(place: str, act: Callable[[], _T], done: str = "written") -> _
     return _retry(act, TRIES, f"{without_secrets(place)}: cannot be {done}", NumPyCLIPError, NumPyCLIPError)
 
 
-def _retry(
-    act: Callable[[], _T], tries: int, failure: str, final: type[NumPyCLIPError], outage: type[NumPyCLIPError]
-) -> _T:
+def _retry(act: Callable[[], _T], tries: int, failure: str, final: _Error, outage: _Error) -> _T:
     for attempt in range(tries):
         try:
             return act()
@@ -126,4 +125,4 @@ def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return f"{_QUOTED_URL.sub(lambda url: without_secrets(url[0]), reason):.200}"  # as aiohttp quotes it
+    return f"{_QUOTED_URL.sub(lambda url: without_secrets(url[0]), reason[:1000]):.200}"  # as aiohttp quotes it

@@ -155,16 +155,12 @@ def write_new(place: str, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())  # after a power failure it is there, or it is not, but it is never empty
-        _name(part, target)
-
-
-def _name(part: Path, target: Path) -> None:
-    try:
-        os.link(part, target)  # which replaces nothing, unlike a rename
-    except FileExistsError:
-        return
-    except (OSError, AttributeError):  # as of FAT, and of Android's Python
-        part.replace(target)
+        try:
+            os.link(part, target)  # which replaces nothing, unlike a rename
+        except FileExistsError:
+            return
+        except (OSError, AttributeError):  # as of FAT, and of Android's Python
+            part.replace(target)
 
 
 def _create(place: str, system: Any, path: str, content: bytes) -> None:

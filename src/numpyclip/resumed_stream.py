@@ -132,8 +132,6 @@ class ResumedStream(io.RawIOBase):
 
 def _advance(file: Any, position: int) -> None:
     """Move to a byte of a file that has just been opened, by reading where it cannot seek."""
-    if not position:
-        return
     try:
         file.seek(position)
     except (OSError, ValueError, NotImplementedError):
