@@ -13,7 +13,7 @@ from typing import IO
 
 from numpyclip.atomic import atomic_file, temporary_path, written
 from numpyclip.errors import InputError
-from numpyclip.file_systems import is_url
+from numpyclip.file_systems import is_url, without_secrets
 from numpyclip.remote import base_name, put
 
 _STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "hf", "memory")  # whose uploads are atomic
@@ -47,7 +47,8 @@ def new_file(place: str) -> Iterator[IO[bytes]]:
 def check_atomic(place: str) -> None:
     """Raise InputError for a URL where a file that is cut off would look complete."""
     if is_url(place) and place.partition("://")[0].lower() not in _STORES:
-        raise InputError(f"{place}: cannot be written atomically; expected a path, or a URL of {', '.join(_STORES)}.")
+        where, stores = without_secrets(place), ", ".join(_STORES)
+        raise InputError(f"{where}: cannot be written atomically; expected a path, or a URL of {stores}.")
 
 
 def make_folder(place: str) -> None:
