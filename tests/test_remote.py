@@ -18,7 +18,7 @@ import pytest
 
 from numpyclip import file_systems, remote, resumed_stream
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
-from numpyclip.file_systems import OutageError, is_url
+from numpyclip.file_systems import CredentialsError, OutageError, is_url
 from tests.http_server import running
 from tests.object_store import ObjectStore
 
@@ -50,7 +50,7 @@ def test_files_here_need_no_fsspec(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert remote.glob(str(tmp_path / "**" / "*.bin")) == [str(tmp_path / "b.bin"), place]
     assert remote.listing("/none") == remote.names("/none") == []
     assert remote.names(str(tmp_path)) == ["b.bin", "new"]
-    with pytest.raises(MissingPackageError, match=r"s3://b/k: URLs need .*pip install numpyclip\[remote\]"):
+    with pytest.raises(MissingPackageError, match=r's3://b/k: URLs need .*pip install "numpyclip\[remote\]" s3fs\.'):
         remote.exists("s3://b/k")
 
 
@@ -59,6 +59,19 @@ def test_a_named_pipe_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.tar")
     with pytest.raises(InputError, match="is a named pipe"):
         remote.open_stream(str(tmp_path / "pipe.tar"))
+
+
+class NoCredentialsError(Exception):
+    """As botocore's."""
+
+
+def test_missing_credentials_are_told_at_once(store: ObjectStore) -> None:
+    store.refusals = [NoCredentialsError("Unable to locate credentials")] * 2
+    with pytest.raises(CredentialsError, match=r"credentials\)\. For a public bucket set FSSPEC_S3_ANON=true"):
+        remote.open_stream("memory://bucket/0.tar")
+    with pytest.raises(NumPyCLIPError, match=r"cannot be written \(Unable to locate credentials\)"):
+        remote.write_new("memory://bucket/new", b"")
+    assert store.pauses == []
 
 
 def test_what_is_not_there_is_told_at_once(store: ObjectStore) -> None:

@@ -24,11 +24,16 @@ _FINAL = (
     *(NotImplementedError, MemoryError),
 )
 _FINAL_ERRNO = (0, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO, errno.ENOSPC, errno.EROFS)  # 0: of `open_regular`
+_NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError")  # classes of botocore
 _LATER = (408, 429)  # of the HTTP statuses from 400 to 499, those that may change
 
 
 class OutageError(InputError):
     """A file cannot be reached, again and again, but may be later."""
+
+
+class CredentialsError(InputError):
+    """No credentials are found, with which files of an object store could be read."""
 
 
 def is_url(place: str) -> bool:
@@ -64,7 +69,7 @@ def file_system(place: str, patient: bool = True) -> tuple[Any, str]:
         from fsspec.core import url_to_fs
     except ImportError as error:
         raise MissingPackageError(
-            f"{where}: URLs need the package fsspec, which is not installed. Run `pip install numpyclip[remote]`."
+            f'{where}: URLs need the package fsspec, and s3:// also s3fs: pip install "numpyclip[remote]" s3fs.'
         ) from error
     try:
         if is_web(place):  # aiohttp would wait five minutes for a server that hangs, and end longer streams
@@ -81,8 +86,19 @@ def file_system(place: str, patient: bool = True) -> tuple[Any, str]:
 
 
 def retry_reading(place: str, act: Callable[[], _T], tries: int = TRIES) -> _T:
-    """Call a function until it succeeds; OutageError after its last try, InputError if another is of no use."""
-    return _retry(act, tries, f"{without_secrets(place)}: cannot be read", InputError, OutageError)
+    """Call a function until it succeeds; OutageError after its last try, another InputError if more are of no use."""
+    failure = f"{without_secrets(place)}: cannot be read"
+
+    def read() -> _T:
+        try:
+            return act()
+        except Exception as error:
+            if type(error).__name__ not in _NO_CREDENTIALS:
+                raise
+            advice = "For a public bucket set FSSPEC_S3_ANON=true."
+            raise CredentialsError(f"{failure} ({_reason(error)}). {advice}") from error
+
+    return _retry(read, tries, failure, InputError, OutageError)
 
 
 def retry_writing(place: str, act: Callable[[], _T], done: str = "written") -> _T:
@@ -108,6 +124,7 @@ def _is_final(error: Exception) -> bool:
     error = _actual(error)
     status = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
     refused = isinstance(status, int) and 400 <= status < 500 and status not in _LATER
+    refused = refused or type(error).__name__ in (*_NO_CREDENTIALS, "TooManyRedirects")  # the latter is aiohttp's
     return refused or isinstance(error, _FINAL) or getattr(error, "errno", None) in _FINAL_ERRNO
 
 
@@ -124,5 +141,7 @@ def _reason(error: Exception) -> str:
     error = _actual(error)
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
+    if getattr(error, "message", None) == "":  # aiohttp's
+        return type(error).__name__
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return f"{_QUOTED_URL.sub(lambda url: without_secrets(url[0]), reason[:1000]):.200}"  # as aiohttp quotes it

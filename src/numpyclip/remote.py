@@ -52,7 +52,8 @@ def open_stream(place: str, start: int = 0, *, ahead: bool = True, patient: bool
     Raises
     ------
     InputError
-        If it cannot be opened, and by `read` if it cannot be read any further; OutageError if it may be later.
+        If it cannot be opened, and by `read` if it cannot be read any further; OutageError if it may be later,
+        CredentialsError if there are none for its object store.
     MissingPackageError
         If fsspec, or the package for this kind of URL, is not installed.
     """

@@ -25,6 +25,7 @@ from numpyclip.errors import (
     ModelNotFoundError,
     NumPyCLIPError,
 )
+from numpyclip.file_systems import CredentialsError
 from numpyclip.images.find import FileState
 from numpyclip.model.ops import Array
 from numpyclip.runtime import prepared
@@ -225,7 +226,7 @@ def test_what_concerns_the_model_is_one(kept: Kept, job: Job, bird: Path, monkey
         work.attempt_part(replace(job, model="no such model"), PART)
 
 
-@pytest.mark.parametrize("error", [CorruptCheckpointError, EngineError, MissingPackageError])
+@pytest.mark.parametrize("error", [CorruptCheckpointError, EngineError, MissingPackageError, CredentialsError])
 def test_what_concerns_all_parts_is_raised(
     error: type[Exception], kept: Kept, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,7 +106,8 @@ def test_a_graph_says_both_recalls_and_is_refused_if_one_is_low(
 ) -> None:
     pytest.importorskip("usearch")
     status, _, err = run("index", "--graph", "--store", store)
-    assert (status, err) == (0, "numpyclip: recall@10 100.0% for images, 100.0% for texts, on 1 of each\n")
+    said = "numpyclip: recall@10 100.0% for images, 100.0% for texts, on 1 of each: too few images to tell\n"
+    assert (status, err) == (0, said)
     monkeypatch.setattr(hnsw, "measure", lambda *args: Recall(0.98, 0.42, 200, 10))
     status, _, err = run("index", "--graph", "--store", store)
     assert status == 1
@@ -165,8 +166,8 @@ def test_samples_of_archives_are_searched_and_forgotten(run: Run, album: Path, t
     run("embed", "images", shard, "-o", f"{tmp_path}/out/", "-m", "tiny", "--workers", 1)
     words = ["index", "--import", f"{tmp_path}/out", "--store", store, "-m", "tiny"]
     assert (run(*words, "--shard", "1/2").err, run(*words, "--shard", "0/2").err) == (
-        "numpyclip: 0 imported\n",
-        "numpyclip: 2 imported\n",
+        "numpyclip: 0 new; what the index has already stays as it is\n",
+        "numpyclip: 2 new; what the index has already stays as it is\n",
     )
     assert "--shard: is only for --import" in run("index", "--shard", "0/2", "--store", store).err
     found = run("search", "a", "house", "--store", store, "--preview", "kitty", "--all", "--folder", shard)

@@ -58,8 +58,8 @@ def test_errors_and_failed_parts_are_told_and_the_exit_status_is_3_or_1(
     status, _, err = run(*words, f"{tmp_path}/out/", album, missing)
     assert status == 3
     assert f"numpyclip: part 1: {missing}: cannot be read" in err
-    assert "1 of them have an error in the place of an embedding" in err
-    assert "1 parts failed, named above; the same command tries them again" in err
+    assert "1 of them with an error in the place of an embedding" in err
+    assert "1 part failed, named above; the same command tries again" in err
     assert run(*words, f"{tmp_path}/none/", missing).status == 1
     assert [run(*words, f"{tmp_path}/broken/", album / "broken.jpg").status for _ in range(2)] == [1, 0]  # as help says
     assert run(*words, f"{tmp_path}/out/", album, missing).status == 3
@@ -67,7 +67,9 @@ def test_errors_and_failed_parts_are_told_and_the_exit_status_is_3_or_1(
 
 def test_every_option_reaches_the_run(run: Run, shards: Path, tmp_path: Path) -> None:
     words = ["embed", "images", shards, "-o", f"{tmp_path}/out/", "-m", "tiny", "--shard", "1/2", "--dtype", "float16"]
-    assert run(*words, "--layout", "clip-retrieval", "--carry", "caption", "--batch-size", 7).status == 0
+    result = run(*words, "--layout", "clip-retrieval", "--carry", "caption", "--batch-size", 7)
+    assert result.status == 0
+    assert ": 1 image in 1 part, " in result.err
     assert [path.name for path in (tmp_path / "out" / "img_emb").iterdir()] == ["img_emb_0001.npy"]
     manifest = json.loads((tmp_path / "out" / "_manifest.json").read_text())
     assert (manifest["dtype"], manifest["options"]["batch_size"]) == ("float16", 7)

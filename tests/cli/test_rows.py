@@ -146,7 +146,8 @@ def test_parquet_has_a_row_for_every_input_and_the_columns_of_its_source(
 ) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="the extra numpyclip[parquet] is not installed")
     output = tmp_path / "out.parquet"
-    assert run("embed", "images", archive, album / "bird.png", "-o", output, "-m", "tiny").status == 3
+    status, _, err = run("embed", "images", archive, album / "bird.png", "-o", output, "-m", "tiny")
+    assert (status, err.splitlines()[-1]) == (3, f"numpyclip: {output}: 2 images")
     table = parquet.read_table(output)
     assert table["key"].to_pylist() == [f"{archive}/000", f"{archive}/001", str(album / "bird.png")]
     assert table["caption"].to_pylist() == ["a bird", None, None]

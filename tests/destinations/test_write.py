@@ -18,6 +18,7 @@ import pyarrow.ipc
 from pyarrow.parquet import ParquetFile, read_table
 
 from numpyclip.destinations.image_columns import NAMES
+from numpyclip.destinations.read import read_embeddings
 from numpyclip.destinations.row import OutputRow
 from numpyclip.destinations.write import open_destination
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
@@ -163,11 +164,17 @@ def test_names_that_are_no_text_are_kept_as_bytes(tmp_path: Path) -> None:
     assert table["key_bytes"].to_pylist() == [b"na\xffme.png", None]
 
 
-def test_a_sample_cannot_make_any_number_of_columns(tmp_path: Path) -> None:
-    destination = open_destination(str(tmp_path / "out"), "parquet", "float32", DIM, "images")
-    with pytest.raises(InputError, match=r"have 1211 columns, such as '1199'; expected at most 1000\. Choose which"):
-        destination.write(0, [OutputRow("a", None, {str(n): n for n in range(1200)}, "no")])
-    assert list((tmp_path / "out").iterdir()) == []
+@pytest.mark.parametrize("size", [1, 1024])
+def test_samples_cannot_make_any_number_of_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr("numpyclip.destinations.spool.ROWS", size)
+    names = [{f"{n}_{m}": m for m in range(200)} for n in range(9)]
+    some = [OutputRow(str(n), row("a").embedding, {**names[n], "same": n}, None) for n in range(9)]
+    with pytest.warns(
+        UserWarning, match="more than 1000 columns: '4_1.*' and others are left out. Choose which"
+    ) as told:
+        table = written(tmp_path / "out", some)
+    assert (len(told), len(table.column_names), table["same"].to_pylist()) == (1, 1000, list(range(9)))
+    assert table["3_7"].to_pylist() == [7 if n == 3 else None for n in range(9)]
 
 
 def deep(levels: int) -> Any:
@@ -217,6 +224,48 @@ def test_files_of_a_run_that_was_killed_do_not_stay(tmp_path: Path) -> None:
         (tmp_path / "out" / "metadata" / "metadata_0000.parquet").unlink(missing_ok=True)  # as if it was killed
         found = [str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()]
         assert sorted(found) == names
+
+
+@pytest.mark.parametrize("first", [[row("a"), row("ab")], [row("a", "no"), row("ab", "no")]])
+@pytest.mark.parametrize("second", [[row("a", "no"), row("ab")], [row("a", "no"), row("ab", "no")]])
+def test_a_part_that_is_written_again_is_not_complete_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: list[OutputRow], second: list[OutputRow]
+) -> None:
+    destination = open_destination(str(tmp_path / "out"), "clip-retrieval", "float32", DIM, "images")
+    destination.write(0, first)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("numpyclip.destinations.spool.Spool.write", killed)
+        destination.write(0, second)
+    assert destination.done() == set()
+
+
+def test_a_part_that_is_written_again_in_vain_stays(tmp_path: Path) -> None:
+    def failing() -> Iterator[OutputRow]:
+        yield row("a", "no")
+        raise InputError("the end")
+
+    destination = open_destination(str(tmp_path / "out"), "clip-retrieval", "float32", DIM, "images")
+    destination.write(0, [row("a")])
+    with pytest.raises(InputError, match="the end"):
+        destination.write(0, failing())
+    assert destination.done() == {0}
+    assert len(list(read_embeddings(str(tmp_path / "out")))) == 1
+
+
+def test_a_part_that_two_runs_have_written_in_turns_is_not_read(tmp_path: Path) -> None:
+    destination = open_destination(str(tmp_path / "out"), "clip-retrieval", "float32", DIM, "images")
+    metadata = tmp_path / "out" / "metadata" / "metadata_0000.parquet"
+    destination.write(0, [row("a", "no"), row("ab"), row("abc")])
+    of_one = metadata.read_bytes()
+    destination.write(0, [row("a"), row("ab", "no"), row("abc")])
+    assert len(list(read_embeddings(str(tmp_path / "out")))) == 1
+    metadata.write_bytes(of_one)
+    with pytest.raises(InputError, match=r"metadata_0000.parquet: is of other embeddings than those in .*img_emb_0000"):
+        list(read_embeddings(str(tmp_path / "out")))
 
 
 def test_a_part_of_errors_alone_does_not_disturb_others(tmp_path: Path) -> None:

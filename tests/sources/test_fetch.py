@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from numpyclip.errors import InputError, MissingPackageError
+from numpyclip.file_systems import CredentialsError
 from numpyclip.sources import fetch
 from numpyclip.sources.fetch import fetched, located
 from numpyclip.sources.part import Part, ReadOptions, Row
@@ -49,6 +50,19 @@ def test_an_outage_of_another_store_is_a_row_after_five_tries(store: ObjectStore
     (row,) = read("memory://b/list.txt", url)
     assert "the connection was reset" in str(row.error)
     assert store.pauses == [0.5, 1, 2, 4]
+
+
+class NoCredentialsError(Exception):
+    """As botocore's."""
+
+
+def test_missing_credentials_for_the_own_store_are_no_row(store: ObjectStore) -> None:
+    url = store.put("memory://b/a.jpg", b"A")
+    store.refusals = [NoCredentialsError("none")] * 2
+    with pytest.raises(CredentialsError, match=r"memory://b/a.jpg: cannot be read \(none\)"):
+        read("memory://b/list.txt", url)
+    (row,) = read("memory://c/list.txt", url)
+    assert "cannot be read (none)" in str(row.error)
 
 
 class _Server(BaseHTTPRequestHandler):

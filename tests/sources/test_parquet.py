@@ -104,12 +104,25 @@ def test_the_column_is_found(columns: dict[str, Any], options: ReadOptions, cont
 @pytest.mark.parametrize(
     ("columns", "options", "words"),
     [
-        ({"one": [b"A"], "two": [b"B"]}, IMAGES, "has the columns one, two; expected one of image, .* column='...'"),
-        ({"image": [1]}, IMAGES, "has the columns image; expected one of image"),
-        ({"image": [b"A"]}, ReadOptions("images", column="img"), "expected img, of images"),
-        ({"n": [1]}, ReadOptions("texts", column="n"), "expected n, of texts"),
-        ({"a": ["x"], "b": ["y"]}, TEXTS, "expected one of caption, text"),
-        ({"image": [b"A"]}, ReadOptions("images", columns=("n",)), "expected n, of a type that can be written"),
+        (
+            {"one": [b"A"], "two": [b"B"]},
+            IMAGES,
+            "has the columns one: binary, two: binary; expected one of image, .* column='...'",
+        ),
+        (
+            {"image": [1]},
+            IMAGES,
+            "has the columns image: int64; expected one of image, .*, once and of bytes or strings, or",
+        ),
+        ({"image": [b"A"]}, ReadOptions("images", column="img"), "expected one column img of bytes or strings"),
+        ({"n": [1]}, ReadOptions("texts", column="n"), "expected one column n of strings"),
+        ({"a": ["x"], "b": ["y"]}, TEXTS, "expected one of caption, text, .*, once and of strings, or"),
+        (
+            {"image": [b"A"]},
+            ReadOptions("images", columns=("n",)),
+            "expected one column n of a type that can be written",
+        ),
+        ({}, IMAGES, "has no columns; expected one of image"),
     ],
 )
 def test_a_column_that_is_not_there_is_told(
@@ -117,6 +130,45 @@ def test_a_column_that_is_not_there_is_told(
 ) -> None:
     with pytest.raises(InputError, match=words):
         read(write(tmp_path, columns), options)
+
+
+def test_a_column_that_is_there_twice_is_told(tmp_path: Path) -> None:
+    twice = pyarrow.Table.from_arrays([pyarrow.array([b"A"])] * 2, ["image", "image"])
+    pyarrow.parquet.write_table(twice, tmp_path / "a.parquet")
+    for options in (IMAGES, ReadOptions("images", column="image")):
+        with pytest.raises(InputError, match="has the columns image: binary, image: binary; expected one "):
+            read(tmp_path / "a.parquet", options)
+
+
+@pytest.mark.parametrize("kind", ["large", "view", "dictionary"])
+def test_bytes_and_strings_may_be_stored_in_any_way(tmp_path: Path, kind: str) -> None:
+    def stored(values: list[Any], plain: str) -> Any:
+        array = pyarrow.array(values)
+        if kind == "dictionary":
+            return array.dictionary_encode()
+        if (make := getattr(pyarrow, f"large_{plain}" if kind == "large" else f"{plain}_view", None)) is None:
+            pytest.skip("pyarrow has no such type")
+        return array.cast(make())
+
+    path = write(tmp_path, {"image": stored([b"A", b"B"], "binary"), "text": stored(["a", "b"], "string")})
+    assert [(row.content, row.columns) for row in read(path)] == [(b"A", {"text": "a"}), (b"B", {"text": "b"})]
+    assert [row.content for row in read(path, TEXTS)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\n\u3000"])
+def test_a_text_of_spaces_is_none(tmp_path: Path, text: str) -> None:
+    (row,) = read(write(tmp_path, {"text": [text]}), TEXTS)
+    assert (row.content, str(row.error).rpartition("/")[2]) == (None, "0: has no text.")
+
+
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+@pytest.mark.parametrize("zone", ["America/New_York", "Nowhere/Land", "+02:00"])
+def test_times_of_any_time_zone_are_in_utc(tmp_path: Path, unit: str, zone: str) -> None:
+    times = pyarrow.array([0, None], pyarrow.timestamp(unit, zone))
+    path = write(tmp_path, {"image": [b"A"] * 2, "time": times})
+    values = [row.columns["time"] for row in read(path)]
+    assert values == [datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc), None]
+    assert values[0].tzinfo == datetime.timezone.utc  # not a zone of that name, which not every machine knows, either
 
 
 def test_columns_are_carried_if_they_can_be_written_again(tmp_path: Path) -> None:

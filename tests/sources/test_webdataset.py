@@ -188,6 +188,59 @@ def test_a_damaged_archive_gives_the_rows_before_and_one_with_the_error(tmp_path
     assert "00000.tar: damaged after" in str(last.error)
 
 
+def members(path: Path, *files: tuple[str, bytes, int | None]) -> Path:
+    """An archive whose headers may say that files are larger than they are, or there twice."""
+    content = b""
+    for name, data, size in files:
+        member = tarfile.TarInfo(name)
+        member.size = len(data) if size is None else size
+        content += member.tobuf(tarfile.GNU_FORMAT) + data.ljust(512, b"\0")
+    path.write_bytes(content + bytes(10240))
+    return path
+
+
+@pytest.mark.parametrize("options", [IMAGES, TEXTS])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_file_that_is_said_to_be_endless_ends_with_the_archive(tmp_path: Path, options: Any, pack: Any) -> None:
+    path = members(tmp_path / "a.tar", ("a.jpg", b"A", None), ("a.txt", b"a dog", None), ("b.jpg", b"", 2**62))
+    path.write_bytes(pack(path.read_bytes()))
+    whole, damaged = read(path, options)
+    assert whole.columns == {"caption": "a dog"}
+    assert "a.tar: damaged after 'b' (" in str(damaged.error)
+
+
+@pytest.mark.parametrize("padding", [0, 10**6])
+def test_the_checksum_of_a_compressed_archive_is_read(tmp_path: Path, padding: int) -> None:
+    content = bytearray(gzip.compress(tar({"a.jpg": b"A", "b.jpg": b"B"}) + bytes(padding)))
+    content[-8] ^= 1
+    (tmp_path / "a.tar.gz").write_bytes(content)
+    *rows, last = read(tmp_path / "a.tar.gz")
+    assert [row.content for row in rows] == [b"A", b"B"]
+    assert "damaged after 'b' (CRC check failed" in str(last.error)
+
+
+def test_files_of_one_name_are_samples_of_one_key(tmp_path: Path) -> None:
+    files = [(name, name.encode() + b"%d" % n, None) for n, name in enumerate(["a.jpg", "a.png", "a.jpg", "a.txt"])]
+    path = members(tmp_path / "a.tar", *files, *files[-2:])
+    found = [(row.key, row.content, row.columns.get("caption")) for row in read(path)]
+    assert found == [(f"{path}/a", b"a.jpg0", None)] + [(f"{path}/a", b"a.jpg2", "a.txt3")] * 2
+    assert [row.content for row in read(path, TEXTS)][1:] == ["a.txt3"] * 2
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_an_archive_of_nothing_is_a_row_that_says_so(tmp_path: Path, pack: Any) -> None:
+    (tmp_path / "a.tar").write_bytes(pack(bytes(10240)))
+    (row,) = read(tmp_path / "a.tar")
+    assert (row.key, row.error) == (f"{tmp_path}/a.tar", f"{tmp_path}/a.tar: has no files; expected images or texts.")
+
+
+def test_a_long_name_is_a_row_and_the_next_is_read(tmp_path: Path) -> None:
+    path = shard(tmp_path, {"a.jpg": b"A", f"{'b/' * 3000}b.jpg": b"B", "c.jpg": b"C"})
+    rows = read(path)
+    assert [row.content for row in rows] == [b"A", None, b"C"]
+    assert "has 6005 letters in its name; expected 4096 at most" in str(rows[1].error)
+
+
 @pytest.mark.parametrize("name", ["a" * 5000, "../../etc/passwd", "/etc/passwd", "CON", "\udce9", "a\nb", ""])
 def test_names_of_members_are_only_names(tmp_path: Path, name: str) -> None:
     for row in read(shard(tmp_path, {f"{name}.jpg": b"A"})):

@@ -105,7 +105,7 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
         As in `numpyclip.load`.
     kind : {"images", "texts"}
     workers : int, optional
-        How many parts are in work at a time, each on one core; by default, one for each core. With one, or for one
+        How many parts are in progress at a time, each on one core; by default, one for each core. With one, or for one
         part, no process is started.
     on : str, optional
         ``"ray"`` for the Ray cluster that this process is part of, or ``"ray://host:10001"``; else local processes.

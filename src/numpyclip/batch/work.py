@@ -27,6 +27,7 @@ from numpyclip.errors import (
     PictureError,
     TextTooLongError,
 )
+from numpyclip.file_systems import CredentialsError
 from numpyclip.loader import load
 from numpyclip.lock import exclusive
 from numpyclip.model.ops import normalize
@@ -53,12 +54,12 @@ def attempt_part(job: Job, part: Part, report: Report | None = None) -> Outcome:
     Raises
     ------
     NumPyCLIPError
-        If the model cannot be loaded or run, or a package is missing: what concerns all parts.
+        If the model cannot be loaded or run, or a package or credentials are missing: what concerns all parts.
     """
     load_model(job.model, job.load_options)
     try:
         return embed_part(job, part, report)
-    except (CheckpointError, EngineError, MissingPackageError):
+    except (CheckpointError, EngineError, MissingPackageError, CredentialsError):
         raise
     except InputError as error:
         return FailedPart(part.number, part.source, str(error))

@@ -15,7 +15,7 @@ from numpyclip.batch.job import BATCH_SIZE
 from numpyclip.cli.commands import add_command
 from numpyclip.cli.inputs import NamedEmbedding, progress
 from numpyclip.cli.options import add_embedding_options, add_model_options, load_model, model_name, positive
-from numpyclip.cli.outputs import check_output, output_path, print_json
+from numpyclip.cli.outputs import check_output, counted, output_path, print_json, say
 from numpyclip.cli.parts import add_parts_options, embed_parts, refuse_options
 from numpyclip.cli.rows import EmbeddedRows
 from numpyclip.destinations.parquet_parts import write_parquet
@@ -49,7 +49,7 @@ To .npy: the vectors alone, in the order of the input, without images that could
 every input, with columns "key", "embedding", "error", and those of the source.
 
 To a folder (which ends in /, or is there) or another URL: parts with these columns, each of a part of the input,
-computed by all cores or a cluster. Whatever ends it, the same command continues, and a part is there as a whole or not
+computed by all cores or a cluster. It is resumable: the same command continues, and a part is there as a whole or not
 at all. --json prints a summary.
 
 The exit status is 3 if this run could not embed some inputs, 1 if it could embed none. What an earlier run could not
@@ -82,7 +82,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         kind.add_argument("--dtype", choices=("float32", "float16"), help="of embeddings in parquet (default: float32)")
         kind.add_argument("--column", metavar="NAME", help=f"of {what}, in parquet files and .json")
         kind.add_argument(
-            "--carry", type=_names, metavar="A,B", help="columns of the source to carry along (default: all)"
+            "--carry", type=_names, metavar="A,B", help="metadata columns of the source to carry along (default: all)"
         )
         kind.add_argument("--json", action="store_true", help="print JSON lines (the default without -o), or a summary")
         add_parts_options(kind)
@@ -115,6 +115,8 @@ def run(arguments: argparse.Namespace) -> int:
         write_parquet(str(output), some, dtype, model.config.embed_dim, fingerprint, arguments.kind)
     else:
         _save(arguments, model, rows)
+    if output is not None:
+        say(f"{output}: {counted(embedded.embedded, arguments.kind.removesuffix('s'))}")
     return embedded.status
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpyclip.cli.inputs import Reporter, progress, say_left_out, texts_in
 from numpyclip.cli.options import add_decoding_option, add_file_options, decode_options
-from numpyclip.cli.outputs import print_columns, print_json, say
+from numpyclip.cli.outputs import counted, print_columns, print_json, say
 from numpyclip.cli.parts import shard
 from numpyclip.cli.stores import (
     add_store_options,
@@ -159,7 +159,7 @@ def _update(arguments: argparse.Namespace, index: Index) -> int:
     said = ", ".join(f"{count} {what}" for what, count in done.items())
     _say(arguments, counts, said or "nothing there")
     if report.remaining and not arguments.json:
-        say(f"{_files(report.remaining)} cannot be read: numpyclip index --problems")
+        say(f"{counted(report.remaining, 'file')} cannot be read: numpyclip index --problems")
     say_left_out(report.left_out)
     return 3 if report.unreadable or report.problems else 0
 
@@ -177,7 +177,11 @@ def _import(arguments: argparse.Namespace, index: Index) -> int:
     )
     if index.store.model_name is None and (found := index.store.fingerprint):  # new, and of precisions that are mixed
         remember_model(arguments, index.store, found)
-    _say(arguments, {"imported": new, "unreadable": report.count}, f"{new} imported")
+    _say(
+        arguments,
+        {"imported": new, "unreadable": report.count},
+        f"{new:,} new; what the index has already stays as it is",
+    )
     return 3 if report.count else 0
 
 
@@ -195,10 +199,13 @@ def _migrate(arguments: argparse.Namespace, store: Store, model: CLIP) -> int:
 
 def _graph(arguments: argparse.Namespace, store: Store) -> int:
     from numpyclip.index.vectors import LEAST_RECALL
+    from numpyclip.index.vectors.recall import QUERIES
 
     found = store.build_hnsw(lambda steps: progress(steps, "step", printing=False))
     record = {"recall": found.images, "recall_of_texts": found.texts, "n": found.n, "queries": found.queries}
     said = f"recall@{found.n} {found.images:.1%} for images, {found.texts:.1%} for texts, on {found.queries} of each"
+    if found.queries < QUERIES:
+        said += ": too few images to tell"
     if not found.is_good:
         said += f"; below {LEAST_RECALL:.0%}, so there is no graph, and searches stay exhaustive"
     _say(arguments, {**record, "used": found.is_good}, said)
@@ -225,7 +232,7 @@ def _forget(arguments: argparse.Namespace, store: Store) -> int:
         before = store.folders()
         forgotten = store.forget_folder(arguments.forget)
         has_changed = forgotten or store.folders() != before
-    _say(arguments, {"forgotten": forgotten}, f"{_files(forgotten)} removed from the index")
+    _say(arguments, {"forgotten": forgotten}, f"{counted(forgotten, 'file')} removed from the index")
     return 0 if has_changed else 1
 
 
@@ -269,10 +276,6 @@ def _check(arguments: argparse.Namespace) -> int:
     problems = check_index(place_of(arguments), lambda steps: progress(steps, "step", printing=False))
     _say(arguments, {"problems": problems}, "; ".join(problems) or "nothing is damaged")
     return 1 if problems else 0
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count} files"
 
 
 def _say(arguments: argparse.Namespace, record: dict[str, Any], text: str) -> None:

@@ -157,7 +157,7 @@ class Embedder:
 
     def __init__(self, model: CLIP, arguments: argparse.Namespace, report: Reporter) -> None:
         self.report = report  # also for what else keeps an image from being used
-        self._embedded = 0
+        self.embedded = 0  # how many so far
         self._model = model
         self._arguments = arguments
 
@@ -173,13 +173,13 @@ class Embedder:
     def counted(self, rows: Iterable[OutputRow]) -> Iterator[OutputRow]:
         """Count rows that have an embedding, for the exit status."""
         for row in rows:
-            self._embedded += row.embedding is not None
+            self.embedded += row.embedding is not None
             yield row
 
     @property
     def status(self) -> int:
         """Exit status of the command: 3 if something was not embedded, 1 if nothing was."""
-        return 0 if not self.report.count else 3 if self._embedded else 1
+        return 0 if not self.report.count else 3 if self.embedded else 1
 
 
 class EmbeddedPictures(Embedder):

@@ -51,6 +51,11 @@ def say_error(error: NumPyCLIPError | OSError) -> None:
         say(f"{error.filename}: {error.strerror}." if error.filename and error.strerror else error)
 
 
+def counted(count: int, what: str) -> str:
+    """Return a count and its noun: ``1 part``, ``2,000 parts``."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 def print_columns(*columns: object, end: str = "\n") -> None:
     """Print a line of a table: columns with tabs between them, quoted where their text is unsafe or ambiguous."""
     write("\t".join(column(str(each)) for each in columns) + end)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpyclip.cli.inputs import Reporter, is_terminal, paths_in, with_stdin
 from numpyclip.cli.options import decode_options, load_options, positive
-from numpyclip.cli.outputs import print_json, say
+from numpyclip.cli.outputs import counted, print_json, say
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -108,15 +108,16 @@ def _say_summary(arguments: argparse.Namespace, summary: Summary) -> None:
     if arguments.json:
         print_json(summary.to_dict())
         return
+    noun = arguments.kind.removesuffix("s")
     before = f" ({summary.parts_skipped:,} were complete before)" if summary.parts_skipped else ""
     say(
-        f"{summary.destination}: {summary.rows:,} {arguments.kind} in {summary.parts:,} parts{before}, "
+        f"{summary.destination}: {counted(summary.rows, noun)} in {counted(summary.parts, 'part')}{before}, "
         f"{summary.rows_per_second:.4g}/s"
     )
     if summary.errors:
-        say(f"{summary.errors:,} of them have an error in the place of an embedding")
+        say(f"{summary.errors:,} of them with an error in the place of an embedding")
     if summary.failed:
-        say(f"{len(summary.failed):,} parts failed, named above; the same command tries them again")
+        say(f"{counted(len(summary.failed), 'part')} failed, named above; the same command tries again")
 
 
 def _status(summary: Summary, problems: int) -> int:
@@ -148,7 +149,7 @@ class _Display:
 
     def _text(self, progress: Progress) -> str:
         text = f"{progress.rows:,} {self._kind}, {progress.rows_per_second:.4g}/s"
-        text += f", {progress.parts_done:,} of {progress.parts:,} parts"
+        text += f", {progress.parts_done:,} of {counted(progress.parts, 'part')}"
         if progress.seconds_left is not None:
             text += f", {timedelta(seconds=round(progress.seconds_left))} left"
         return text

@@ -1,10 +1,10 @@
 """Parts of the output in clip-retrieval's format, which autofaiss reads, too.
 
 ``img_emb/img_emb_0000.npy`` has the embeddings of a part, ``metadata/metadata_0000.parquet`` what is known of each. The
-latter is written last: where it is, the part is complete. Inputs without an embedding are in neither, but in
-``errors/errors_0000.parquet``. Where a part has no embeddings at all, readers would mix up the files of others, so that
-``errors/only_errors_0000.parquet`` is all there is of it. Embeddings of texts are in ``text_emb``, the texts in the
-column ``caption``.
+latter is written last: where it is, the part is complete. It names the CRC-32 of the embeddings, since two runs at once
+may write a part in turns. Inputs without an embedding are in neither, but in ``errors/errors_0000.parquet``. Where a
+part has no embeddings at all, readers would mix up the files of others, so that ``errors/only_errors_0000.parquet`` is
+all there is of it. Embeddings of texts are in ``text_emb``, the texts in the column ``caption``.
 
 Source: github.com/rom1504/clip-retrieval, clip_inference/writer.py and clip_back.py.
 """
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
+from zlib import crc32
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from numpyclip.remote import join, listing, remove
 from numpyclip.sources.part import Kind
 
 FOLDERS: dict[Kind, str] = {"images": "img_emb", "texts": "text_emb"}
+CHECKSUM = "numpyclip.embeddings"  # in metadata: CRC-32 of the embeddings they belong to
 KEYS: dict[Kind, str] = {"images": "image_path", "texts": "caption"}  # columns that identify what is embedded
 
 
@@ -66,6 +68,11 @@ class ClipRetrievalParts:
         ):
             with suppress(_NoEmbeddings), self._new(vectors, vectors, number) as file:
                 self._fill(file, rows, metadata, errors)
+                # Another run may have completed this part, perhaps with other errors.
+                remove(self._place("metadata", "metadata", number))
+                remove(self._place("errors", "only_errors", number))
+                if not metadata.rows:
+                    raise _NoEmbeddings
             # A run that was killed may have left files of this part, which had other errors then.
             if not metadata.rows:
                 remove(self._place(vectors, vectors, number))
@@ -91,15 +98,16 @@ class ClipRetrievalParts:
     def _fill(self, file: IO[bytes], rows: Iterable[OutputRow], metadata: Spool, errors: Spool) -> None:
         """Write embeddings to an .npy file, and spool the rest of rows."""
         _write_header(file, self.dtype, (0, self.embed_dim))
-        start = file.tell()
+        start, checksum = file.tell(), 0
         for batch in batches(rows):
             embeddings = [row.embedding for row in batch if row.embedding is not None]
             if embeddings:
-                file.write(np.stack(embeddings).astype(self.dtype).tobytes())
+                content = np.stack(embeddings).astype(self.dtype).tobytes()
+                file.write(content)
+                checksum = crc32(content, checksum)
                 self._add(metadata, [row for row in batch if row.embedding is not None])
             self._add_errors(errors, [row for row in batch if row.embedding is None])
-        if not metadata.rows:
-            raise _NoEmbeddings
+        metadata.metadata[CHECKSUM] = str(checksum)
         file.seek(0)
         _write_header(file, self.dtype, (metadata.rows, self.embed_dim))
         if file.tell() != start:  # NumPy leaves room in headers for more rows

@@ -73,6 +73,11 @@ class Manifest:
             "inputs": {"parts": self.parts, "sha256": self.parts_sha256},
         }
 
+    def has_other_inputs_than(self, other: Manifest) -> bool:
+        """Tell whether the inputs differ, and nothing else."""
+        differences = [*self.differences(other)]
+        return bool(differences) and all(each.startswith("inputs.") for each in differences)
+
     def differences(self, other: Manifest) -> Iterator[str]:
         """List in what another differs, its values as what was expected."""
         mine, others = (dict(_flat(each._values())) for each in (self, other))
@@ -115,6 +120,12 @@ def claim(place: str, manifest: Manifest) -> None:
         found = read_manifest(place)  # somebody else may have been first
     if found is None:
         raise NumPyCLIPError(f"{join(place, NAME)}: was removed while it was written. Run this again.")
+    if found.has_other_inputs_than(manifest):
+        raise InputError(
+            f"{place}: the sources have changed since this run began: {found.parts} parts then, {manifest.parts} now "
+            "(inputs were added, removed, or named in another order). Name those it began with, to complete it; embed "
+            "new ones into another destination."
+        )
     if differences := "; ".join(found.differences(manifest)):
         raise InputError(
             f"{place}: was started with something else ({differences}). Run it with the same model, options and "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import numpy as np
 
@@ -27,6 +28,8 @@ class NpyStream:
     Attributes
     ----------
     rows, dimensions : int
+    checksum : int
+        CRC-32 of the embeddings that have been read.
 
     Raises
     ------
@@ -37,6 +40,7 @@ class NpyStream:
     def __init__(self, place: str) -> None:
         self._place = place
         self._stream = open_stream(place)
+        self.checksum = 0
         try:
             self.rows, self.dimensions, self._dtype = self._header()
         except BaseException:
@@ -68,4 +72,5 @@ class NpyStream:
         content = self._stream.read(size)
         if len(content) != size:
             raise InputError(f"{self._place}: ends before its {self.rows} rows do.")
+        self.checksum = crc32(content, self.checksum)
         return np.frombuffer(content, self._dtype).reshape(rows, self.dimensions).astype(np.float32)

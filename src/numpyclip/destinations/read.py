@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from numpyclip.destinations.clip_retrieval_parts import FOLDERS, KEYS, complete_parts
+from numpyclip.destinations.clip_retrieval_parts import CHECKSUM, FOLDERS, KEYS, complete_parts
 from numpyclip.destinations.key_columns import names_in, whole_paths
 from numpyclip.destinations.manifest import read_manifest
 from numpyclip.destinations.new_file import numbered_files
@@ -203,6 +203,12 @@ def _read_pair(pair: EmbeddingFile, columns: Container[str] | None) -> Iterator[
         for batch in _batches(file, table, key, columns=columns):
             keys = _keys(batch, key, file, kind)
             yield keys, stream.read(batch.num_rows), _carried(batch, key, columns)
+        recorded = (file.schema_arrow.metadata or {}).get(CHECKSUM.encode())
+        if recorded not in (None, str(stream.checksum).encode()):
+            raise InputError(
+                f"{table}: is of other embeddings than those in {vectors}, as two runs at once can leave them. Remove "
+                "the former, and run `numpyclip embed` again."
+            )
 
 
 def _read_parquet(place: str, kind: Kind, columns: Container[str] | None) -> Iterator[_Read]:

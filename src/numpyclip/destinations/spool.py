@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from numpyclip.atomic import written
 from numpyclip.destinations.row import OutputRow
-from numpyclip.errors import InputError, quoted
+from numpyclip.errors import quoted
 from numpyclip.file_systems import is_url
 from numpyclip.sources.columns import free_names, valid_text
 
@@ -61,6 +62,7 @@ class Spool:
             self._file = tempfile.TemporaryFile(dir=None if is_url(place) else self._place.parent)  # noqa: SIM115
         self._types: dict[str, DataType] = dict(own)
         self._reserved = (*own, *reserved)
+        self._is_full = False  # of columns
         self._batches = 0
         self.metadata = dict(metadata or {})
         self.rows = 0
@@ -74,31 +76,40 @@ class Spool:
         self._file.close()
 
     def add(self, own: Mapping[str, Array], carried: Sequence[Mapping[str, Any]]) -> None:
-        """Add rows: columns of the program, and what is carried along of each; at least one.
-
-        Raises
-        ------
-        InputError
-            If there are too many columns.
-        """
+        """Add rows: columns of the program, and what is carried along of each; at least one."""
         import pyarrow
 
         names = free_names(dict.fromkeys(name for row in carried for name in row), self._reserved)
         columns = dict(own)
-        columns.update((valid_text(new), _array([row.get(name) for row in carried])) for name, new in names.items())
-        for name, column in columns.items():
-            self._types[name] = _common(self._types.get(name, pyarrow.null()), column.type)
-        if len(self._types) > _MOST_COLUMNS:
-            some = quoted(next(reversed(self._types)), 60)
-            raise InputError(
-                f"rows of a part have {len(self._types)} columns, such as {some}; expected at most {_MOST_COLUMNS}. "
-                "Choose which are carried along."
-            )
+        self._learn(own)
+        for name, new in ((name, valid_text(new)) for name, new in names.items()):
+            if self._has_room(new):
+                columns[new] = _array([row.get(name) for row in carried])
+                self._learn({new: columns[new]})
         batch = pyarrow.record_batch(list(columns.values()), list(columns))
         with written(self._place), pyarrow.ipc.new_stream(self._file, batch.schema) as stream:
             stream.write_batch(batch)
         self._batches += 1
         self.rows += batch.num_rows
+
+    def _learn(self, columns: Mapping[str, Array]) -> None:
+        import pyarrow
+
+        for name, column in columns.items():
+            self._types[name] = _common(self._types.get(name, pyarrow.null()), column.type)
+
+    def _has_room(self, name: str) -> bool:
+        """Tell whether a column can be carried along; warn about the first that cannot, which costs no row."""
+        if name in self._types or len(self._types) < _MOST_COLUMNS:
+            return True
+        if not self._is_full:
+            warnings.warn(
+                f"rows of a part have more than {_MOST_COLUMNS} columns: {quoted(name, 60)} and others are left out. "
+                "Choose which are carried along.",
+                stacklevel=4,
+            )
+        self._is_full = True
+        return False
 
     def write(self, file: IO[bytes]) -> None:
         """Write all rows as a parquet file."""

@@ -26,8 +26,6 @@ class Destination(Protocol):
 
         Raises
         ------
-        InputError
-            If rows have too many columns.
         NumPyCLIPError
             If it cannot be written.
         """

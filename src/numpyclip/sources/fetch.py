@@ -11,7 +11,14 @@ from functools import partial
 from typing import TypeVar
 
 from numpyclip.errors import InputError, MissingPackageError
-from numpyclip.file_systems import OutageError, is_url, is_web, without_passwords, without_secrets
+from numpyclip.file_systems import (
+    CredentialsError,
+    OutageError,
+    is_url,
+    is_web,
+    without_passwords,
+    without_secrets,
+)
 from numpyclip.remote import join, open_stream
 from numpyclip.sources.part import LARGE, MOST_BYTES, Row
 
@@ -87,7 +94,7 @@ def _fetched(row: Row, source: str | None, most: int) -> Row:
         return row if len(content) > most else replace(row, content=content)
     except (InputError, MissingPackageError) as error:
         is_missing = isinstance(error, MissingPackageError)
-        if (is_own and isinstance(error, OutageError)) or (is_missing and (is_own or is_web(url))):
+        if (is_own and isinstance(error, OutageError | CredentialsError)) or (is_missing and (is_own or is_web(url))):
             raise
         named = str(error).replace(without_secrets(url), without_passwords(url), 1)  # a query may tell it from others
         return replace(row, content=None, error=named)

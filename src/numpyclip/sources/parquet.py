@@ -112,12 +112,16 @@ def iter_rows(
 
 
 def column_values(column: Any) -> list[Any]:
-    """Return a column's values: times in microseconds, texts as valid UTF-8, None for what Python has no value for."""
+    """Return a column's values: times as Python has them, texts as valid UTF-8, None for what it has no value for.
+
+    Times with a time zone are in UTC, since not every machine knows every zone.
+    """
     import pyarrow
 
     kind = column.type
-    if _is_nanoseconds(kind):
-        column = column.cast(pyarrow.timestamp("us", kind.tz), safe=False)
+    if pyarrow.types.is_timestamp(kind):
+        unit = "us" if _is_nanoseconds(kind) else kind.unit
+        column = column.cast(pyarrow.timestamp(unit, kind.tz and "+00:00"), safe=False)
     elif "[ns" in str(kind):  # times in lists or structs, which would be pandas' where that is installed
         return [_value(scalar) for scalar in column]
     try:
@@ -139,7 +143,7 @@ def _value(scalar: Any) -> Any:
         return column_values(scalar.values)
     if types.is_struct(kind):
         return {name: _value(each) for name, each in scalar.items()}
-    if types.is_string(kind) or types.is_large_string(kind):
+    if str(kind) in ("string", "large_string", "string_view"):
         return scalar.as_buffer().to_pybytes().decode("utf-8", "backslashreplace")
     if _is_nanoseconds(kind):
         return column_values(pyarrow.array([scalar.value], kind))[0]
@@ -161,7 +165,8 @@ def _row(source: str, number: int, values: dict[str, Any], chosen: Columns, opti
         path = content.get("path")
         columns[PATH] = path if isinstance(path, str) else None
         content = path if content.get("bytes") is None else content["bytes"]
-    if not content or not isinstance(content, str | bytes):
+    is_blank = isinstance(content, str) and not content.strip()
+    if not content or is_blank or not isinstance(content, str | bytes):
         what = "image" if options.kind == "images" else "text"
         return Row(key, None, columns, f"{key}: has no {what}.")
     if options.kind == "texts":

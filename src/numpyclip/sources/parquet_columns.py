@@ -53,7 +53,7 @@ def columns_of(schema: Schema, source: str, options: ReadOptions) -> Columns:
     """
     repeated = Counter(schema.names)
     types = {name: schema.field(name).type for name in schema.names if repeated[name] == 1}
-    content = _content_column(types, source, options)
+    content = _content_column(types, schema, source, options)
     others = {name: kind for name, kind in types.items() if name != content}
     if options.columns is None:
         carried = [name for name, kind in others.items() if _is_writable(kind)]
@@ -61,19 +61,20 @@ def columns_of(schema: Schema, source: str, options: ReadOptions) -> Columns:
         carried = [name for name in options.columns if name != content]
         for name in carried:
             if name not in others or not (_is_writable(others[name]) or is_bytes(others[name])):
-                raise _no_column(types, source, f"{name}, of a type that can be written again")
+                raise _no_column(schema, source, f"one column {name} of a type that can be written again")
     taken = [CAPTION] if options.kind == "texts" else [PATH] if is_image_struct(types[content]) else []
     return Columns(content, free_names(carried, taken))
 
 
-def _content_column(types: dict[str, DataType], source: str, options: ReadOptions) -> str:
+def _content_column(types: dict[str, DataType], schema: Schema, source: str, options: ReadOptions) -> str:
     """Return the column of images or texts."""
+    fitting = "bytes or strings" if options.kind == "images" else "strings"
     usual: list[tuple[Test, tuple[str, ...]]] = [(_is_text, _TEXTS)]
     if options.kind == "images":
         usual = [(_is_image_file, IMAGES), (_is_text, (*IMAGES, *_PATHS))]
     if options.column is not None:
         if not any(fits(types[options.column]) for fits, _ in usual if options.column in types):
-            raise _no_column(types, source, f"{options.column}, of {options.kind}")
+            raise _no_column(schema, source, f"one column {options.column} of {fitting}")
         return options.column
     for fits, known in usual:
         if (column := first_of(known, [name for name, kind in types.items() if fits(kind)])) is not None:
@@ -81,7 +82,9 @@ def _content_column(types: dict[str, DataType], source: str, options: ReadOption
     alone = [name for name, kind in types.items() if usual[0][0](kind)]
     if len(alone) != 1:
         names = ", ".join(dict.fromkeys(name for _, known in usual for name in known))
-        raise _no_column(types, source, f"one of {names}, or another one that is named: column='...'")
+        raise _no_column(
+            schema, source, f"one of {names}, once and of {fitting}, or another one that is named: column='...'"
+        )
     return alone[0]
 
 
@@ -91,15 +94,15 @@ def first_of(known: Sequence[str], names: Sequence[str]) -> str | None:
     return next((found[name] for name in known if name in found), None)
 
 
-def _no_column(types: dict[str, DataType], source: str, expected: str) -> InputError:
-    return InputError(f"{source}: has the columns {', '.join(types):.200}; expected {expected}.")
+def _no_column(schema: Schema, source: str, expected: str) -> InputError:
+    columns = ", ".join(f"{field.name}: {field.type!s:.40}" for field in schema)
+    found = f"the columns {columns:.200}" if columns else "no columns"
+    return InputError(f"{source}: has {found}; expected {expected}.")
 
 
 def is_bytes(kind: DataType) -> bool:
     """Tell whether a column holds bytes."""
-    from pyarrow import types
-
-    return bool(types.is_binary(kind) or types.is_large_binary(kind))
+    return str(_plain(kind)) in ("binary", "large_binary", "binary_view")
 
 
 def is_image_struct(kind: DataType) -> bool:
@@ -114,10 +117,14 @@ def _is_image_file(kind: DataType) -> bool:
 
 
 def _is_text(kind: DataType) -> bool:
+    return str(_plain(kind)) in ("string", "large_string", "string_view")
+
+
+def _plain(kind: DataType) -> DataType:
+    """Return the type of values, which may be encoded by a dictionary."""
     from pyarrow import types
 
-    kind = kind.value_type if types.is_dictionary(kind) else kind
-    return bool(types.is_string(kind) or types.is_large_string(kind))
+    return kind.value_type if types.is_dictionary(kind) else kind
 
 
 def _is_writable(kind: DataType) -> bool:

@@ -6,12 +6,13 @@ archive ended there, and a part of the dataset would be taken for all of it: her
 
 from __future__ import annotations
 
+import gzip
 import json
 import tarfile
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, cast
 
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.file_systems import without_secrets
@@ -24,6 +25,7 @@ from numpyclip.sources.part import MOST_BYTES, Part, ReadOptions, Row
 _MOST_TEXT = 2**20  # bytes
 _MOST_NAME = 4096  # letters
 _MOST_FACTS = 256  # of a sample
+_BLOCK = 1 << 20  # bytes that are read at once where nothing is expected
 _TEXTS = ("cls", "txt", "json")
 _TEXT_KEYS = ("caption", "captions", "text", "txt")
 _HEADERS = (
@@ -52,6 +54,8 @@ class Sample:
         Contents of ``.cls``, ``.txt`` and ``.json``, by suffix.
     problems : list of str
         What cannot be read.
+    suffixes : set of str
+        Of the files that are the image, a text, a problem, or another image.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Sample:
     image: bytes | None = None
     texts: dict[str, bytes] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    suffixes: set[str] = field(default_factory=set)
 
     @property
     def is_empty(self) -> bool:
@@ -119,9 +124,23 @@ class _Member(tarfile.TarInfo):
             if type(error).__name__ == "EOFHeaderError":  # the end-of-archive mark
                 raise
             raise _DamagedError(str(error)) from error
-        if len(member.name) > _MOST_NAME:
-            raise _DamagedError(f"a name has {len(member.name)} letters")
         return member
+
+
+class _Whole:
+    """A stream that is damaged where it ends, since archives are read up to their mark of the end, and no further.
+
+    Python's tarfile would pass over a file of any size after that, in as many reads of nothing.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        # Whatever is before a false checksum is returned by `read1`, but not by `read`.
+        self._read = stream.read1 if isinstance(stream, gzip.GzipFile) else stream.read
+
+    def read(self, size: int) -> bytes:
+        if not (content := self._read(size)):
+            raise _DamagedError("unexpected end of data")
+        return content
 
 
 def read_webdataset(part: Part, options: ReadOptions) -> Iterator[Row]:
@@ -148,39 +167,55 @@ def samples(source: str, *, with_images: bool = True) -> Iterator[Sample]:
         source = without_secrets(source)
         sample = Sample(f"{source}/", "")
         try:
-            for member, file in _members(stream):
-                stem, suffix = _split(member.name)
-                if not stem or stem.endswith("/"):
-                    continue  # hidden, as what macOS puts beside every file
-                if stem != sample.key:
-                    if not sample.is_empty or sample.problems:
+            content = _content(stream)
+            for stem, suffix, member, file in _members(content):
+                if stem != sample.key or suffix in sample.suffixes:
+                    if sample.suffixes:
                         yield sample
                     sample = Sample(f"{source}/{stem}", stem)
                 if _is_used(suffix):
                     _add(sample, source, suffix, member, file if with_images or suffix in _TEXTS else None)
+            if not sample.key:  # as of a disk that has failed, which may be all zeros
+                sample.problems.append(f"{source}: has no files; expected images or texts.")
+            if sample.suffixes or sample.problems:
+                yield sample
+            while isinstance(content, gzip.GzipFile) and content.read(_BLOCK):
+                pass  # its checksum is at its end
         except NumPyCLIPError:  # of the stream
             raise
         except Exception as error:  # decompressors raise errors of every kind
             after = f"{sample.key or 'its beginning'!r:.100}"
             yield Sample(source, "", problems=[f"{source}: damaged after {after} ({reason_of(error)})."])
+
+
+def _content(stream: IO[bytes]) -> IO[bytes]:
+    """Return the content of a gzip stream, whose checksum Python's tarfile does not read, and others as they are."""
+    is_gzip = stream.read(2) == b"\x1f\x8b"
+    stream.seek(0)
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=stream, mode="rb")) if is_gzip else stream
+
+
+def _members(stream: IO[bytes]) -> Iterator[tuple[str, str, tarfile.TarInfo, IO[bytes]]]:
+    """Iterate over the regular files in an archive, each to be read before the next one, with key and suffix."""
+    with tarfile.open(fileobj=cast("IO[bytes]", _Whole(stream)), mode="r|*", tarinfo=_Member) as archive:
+        if archive.firstmember is None:  # type: ignore[attr-defined]  # after which Python 3.10 would seek
             return
-        if not sample.is_empty or sample.problems:
-            yield sample
-
-
-def _members(stream: IO[bytes]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
-    """Iterate over the regular files in an archive, each to be read before the next one."""
-    with tarfile.open(fileobj=stream, mode="r|*", tarinfo=_Member) as archive:
         while (member := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # which would grow with the archive
             if member.isreg() and (file := archive.extractfile(member)) is not None:
-                yield member, file
+                stem, suffix = _split(member.name)
+                if stem and not stem.endswith("/"):  # others are hidden, as what macOS puts beside every file
+                    yield stem[:_MOST_NAME], suffix, member, file
 
 
 def _add(sample: Sample, source: str, suffix: str, member: tarfile.TarInfo, file: IO[bytes] | None) -> None:
     """Read a file of a sample, unless it is too large or not the first image; None for an image that is not needed."""
     most = _MOST_TEXT if suffix in _TEXTS else MOST_BYTES
-    if file is None:
+    sample.suffixes.add(suffix)
+    if (letters := len(member.name)) > _MOST_NAME:
+        some = f"{member.name!r:.100}"
+        sample.problems.append(f"{source}: {some} has {letters} letters in its name; expected {_MOST_NAME} at most.")
+    elif file is None:
         sample.image = b""
     elif member.size > most:
         sample.problems.append(f"{source}: {member.name!r:.100} has {member.size} bytes; expected {most} at most.")
