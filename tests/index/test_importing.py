@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from numpyclip.destinations.write import open_destination
 from numpyclip.index import exporting
 from numpyclip.index.exporting import export_embeddings
 from numpyclip.index.importing import import_embeddings
+from numpyclip.index.migrate import migrate
+from tests.index.test_migrate import half_of_tiny
 from tests.object_store import ObjectStore
 
 URLS = Table.from_pydict({"url": ["a"] * 6})
@@ -226,6 +229,37 @@ def test_an_embedding_is_filed_under_the_image_that_was_embedded(
     assert index.store.paths_of([digest]) == {digest: {str(photos / name) for name in names[:2]}}
 
 
+def test_an_import_replaces_nothing_that_is_newer(index: Index, photos: Path, tmp_path: Path) -> None:
+    embed(str(photos), str(tmp_path / "out"), model="tiny", workers=1)
+    changed, other, *_ = sorted(photos.glob("*.png"))
+    Image.new("RGB", (50, 50), "red").save(changed)
+    other.write_bytes(b"no picture any more")
+    index.update([photos])
+    before = found(index)
+    assert import_embeddings(index, tmp_path / "out") == 2  # the embeddings, of no file
+    assert found(index) == before
+    assert [path for path, _ in index.store.problems()] == [str(other)]
+    assert index.update().unchanged == 6
+
+
+def test_files_of_another_machine_are_none_here(index: Index, photos: Path, tmp_path: Path, tiny: CLIP) -> None:
+    embed(str(photos), str(tmp_path / "out"), model="tiny", workers=1)
+    dates = {str(path): path.stat().st_mtime_ns for path in photos.rglob("*.png")}
+    photos.rename(tmp_path / "not mounted")
+    assert import_embeddings(index, tmp_path / "out") == 6
+    other = half_of_tiny(tmp_path / "other.npz", shift=0)
+    with index.store.writing(), pytest.raises(InputError, match=f"cannot be read again, such as {photos}/"):
+        next(migrate(index.store, other))
+    everything = list(index.store.everything("pictures"))
+    assert {match.file for match in everything} == {None}
+    assert {match.path: match.date for match in everything} == {
+        path: datetime.fromtimestamp(mtime_ns // 10**9).isoformat() for path, mtime_ns in dates.items()
+    }
+    (tmp_path / "not mounted").rename(photos)
+    assert index.update([photos]).recognised == 6
+    assert {match.file for match in index.store.everything("pictures")} == dates.keys()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="names are text")
 def test_names_that_are_no_text_survive(
     index: Index, tmp_path: Path, emoji: dict[str, Image.Image], tiny: CLIP
@@ -355,6 +389,19 @@ def test_parts_of_another_model_are_refused(index: Index, photos: Path, tmp_path
         import_embeddings(index, tmp_path / "out")
     (tmp_path / "out" / "_manifest.json").unlink()
     assert import_embeddings(index, tmp_path / "out") == 1  # compared with the image itself
+
+
+def test_a_part_is_of_one_share_whatever_others_are_there(
+    index: Index, photos: Path, tmp_path: Path, tiny: CLIP
+) -> None:
+    """Importers list the parts at different moments of a run that writes them."""
+    paths = [str(path) for path in sorted(photos.rglob("*.png"))]
+    out = tmp_path / "out"
+    parts(str(out), tiny, paths)
+    (out / "part-00000.parquet").rename(tmp_path / "in flight")
+    assert import_embeddings(index, out, shard=(1, 2)) == 2
+    (tmp_path / "in flight").rename(out / "part-00000.parquet")
+    assert import_embeddings(index, out, shard=(0, 2)) == 4
 
 
 def test_parts_that_are_missing_are_told(index: Index, photos: Path, tmp_path: Path, tiny: CLIP) -> None:

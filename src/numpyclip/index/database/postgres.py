@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import MissingPackageError, StoreError
 from numpyclip.index.database import RECOVERY, Connection, Damage, Database, NoIndexError
-from numpyclip.index.database.schema import APPLICATION_ID, POSTGRES, POSTGRES_UPGRADES, postgres_types
+from numpyclip.index.database.schema import APPLICATION_ID, POSTGRES, POSTGRES_COLUMNS, POSTGRES_UPGRADES
 from numpyclip.index.database.schema import POSTGRES_VERSION as VERSION
 from numpyclip.index.database.sql import conditions, number
 from numpyclip.index.where import Where
@@ -235,7 +235,7 @@ class _Statements(Connection):
         order, that of the first two columns.
         """
         if rows:
-            types = postgres_types(table)
+            types = POSTGRES_COLUMNS[table]
             arrays = ", ".join(f"?::{types[column]}[]" for column in columns)
             values = zip(*sorted(rows, key=lambda row: tuple(row[:2])), strict=True)
             sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) ON CONFLICT {conflict}"
