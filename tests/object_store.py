@@ -30,7 +30,7 @@ class ObjectStore:
         self._system = memory.MemoryFileSystem
         patch.setattr(self._system, "store", {})
         patch.setattr(self._system, "pseudo_dirs", [""])
-        patch.setattr("numpyclip.resumed_stream.sleep", self.pauses.append)
+        patch.setattr("numpyclip.file_systems.sleep", self.pauses.append)
         for name in ("_open", "ls", "find", "glob", "pipe_file", "put_file", "info"):
             patch.setattr(self._system, name, self._refusing(getattr(self._system, name)))
         opened = self._system._open

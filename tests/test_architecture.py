@@ -26,10 +26,11 @@ ROOMS = {
     "reference": "",
     "weights": "escaping errors atomic regular_file",
     "images": "errors arguments regular_file",
-    "resumed_stream": "errors regular_file",
-    "remote": "errors atomic regular_file resumed_stream",
-    "sources": "escaping errors arguments atomic regular_file images remote",
-    "destinations": "escaping errors arguments atomic regular_file images remote sources",
+    "file_systems": "errors",
+    "resumed_stream": "errors regular_file file_systems",
+    "remote": "errors atomic regular_file file_systems resumed_stream",
+    "sources": "escaping errors arguments atomic regular_file images file_systems remote",
+    "destinations": "escaping errors arguments atomic regular_file images file_systems remote sources",
     "tokenizer": "errors arguments weights",
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
     "runtime": "errors arguments atomic regular_file weights model",
@@ -43,18 +44,18 @@ ROOMS = {
     "layouts": "errors arguments atomic weights images tokenizer model graph dual_encoder families loader saving",
     "viz": "escaping errors arguments images model runtime",
     "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
-    " dual_encoder remote sources",
-    "index": "errors arguments lock atomic regular_file images remote sources destinations model runtime pipeline"
-    " dual_encoder tasks",
-    "batch": "escaping errors arguments lazy_exports lock images remote sources destinations model runtime engines"
-    " pipeline dual_encoder loader",
+    " dual_encoder file_systems remote sources",
+    "index": "errors arguments lock atomic regular_file images file_systems remote sources destinations model runtime"
+    " pipeline dual_encoder tasks",
+    "batch": "escaping errors arguments lazy_exports lock images file_systems remote sources destinations model runtime"
+    " engines pipeline dual_encoder loader",
     "server": "escaping errors images model runtime dual_encoder viz tasks index",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"
     " index open_clip",
     "cli": "escaping errors arguments atomic weights images model runtime engines pipeline dual_encoder families loader"
-    " saving layouts viz tasks index batch remote sources destinations server numpyclip",
+    " saving layouts viz tasks index batch file_systems remote sources destinations server numpyclip",
     "__main__": "cli",
 }
 
@@ -92,7 +93,7 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "graph.*": {"onnx"},
     "layouts.*": {"onnx"},
     "weights.hub_client": {"huggingface_hub"},
-    "resumed_stream": {"fsspec", "aiohttp"},
+    "file_systems": {"fsspec", "aiohttp"},
     "batch.cluster": {"ray"},
     "sources.*": {"pyarrow"},
     "destinations.*": {"pyarrow"},

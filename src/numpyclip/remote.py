@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import io
 import os
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from glob import glob as local_glob
 from itertools import islice
 from pathlib import Path
@@ -15,13 +15,9 @@ from urllib.parse import urlsplit
 
 from numpyclip.atomic import temporary_path, written
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.resumed_stream import CredentialsError as CredentialsError
-from numpyclip.resumed_stream import OutageError as OutageError
-from numpyclip.resumed_stream import ResumedStream, file_system, retried
-from numpyclip.resumed_stream import is_url as is_url  # which belongs here, too
-from numpyclip.resumed_stream import is_web as is_web
+from numpyclip.file_systems import file_system, is_url, is_web, retry_reading, retry_writing
+from numpyclip.resumed_stream import ResumedStream
 
-_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "hf", "memory")  # whose uploads are atomic
 _NO_CONDITIONS = (errno.ENOSYS, errno.EINVAL)  # of a store without conditional writes
 
 _T = TypeVar("_T")
@@ -37,18 +33,6 @@ def base_name(place: str) -> str:
     if is_web(place):
         place = urlsplit(place).path  # without a query, which may be a signature
     return os.path.basename(place.rstrip("/" if is_url(place) else "/" + os.sep))
-
-
-def without_secrets(place: str) -> str:
-    """Return the path or URL of a shard as it may be written down: without a password, or a query of a web server's.
-
-    A query is most often a signature, or a token.
-    """
-    if not is_url(place):
-        return place
-    if is_web(place):
-        place = re.split("[?#]", place, maxsplit=1)[0]
-    return re.sub("(?<=://)[^/]*@", "", place)
 
 
 def open_stream(place: str, start: int = 0, *, ahead: bool = True, patient: bool = True) -> IO[bytes]:
@@ -101,8 +85,7 @@ def listing(folder: str, recursive: bool = False) -> list[str]:
     depth = None if recursive else 1
     if is_url(folder):
         return _asked(folder, lambda system, path: _urls(folder, path, system.find(path, maxdepth=depth)))
-    folders = islice(os.walk(folder), depth)
-    return sorted(os.path.join(directory, name) for directory, _, files in folders for name in files)
+    return sorted(os.path.join(directory, name) for directory, _, files in _walk(folder, depth) for name in files)
 
 
 def names(folder: str) -> list[str]:
@@ -110,15 +93,20 @@ def names(folder: str) -> list[str]:
     if is_url(folder):
         found = _asked(folder, lambda system, path: _urls(folder, path, system.ls(path, detail=False)))
         return [base_name(url) for url in found if url.rstrip("/") != folder.rstrip("/")]  # S3 may list the folder, too
-    try:
-        return sorted(os.listdir(folder))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read ({error.strerror or error}).") from error
+    return sorted(name for _, folders, files in _walk(folder, 1) for name in (*folders, *files))
 
 
-def _asked(place: str, ask: Callable[[Any, str], list[_T]]) -> list[_T]:
+def _walk(folder: str, depth: int | None) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Walk a folder as `os.walk` does; InputError for one that cannot be listed, which is not to be taken for empty."""
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise InputError(f"{error.filename}: cannot be read ({error.strerror or error}).") from error
+
+    return islice(os.walk(folder, onerror=refuse), depth)
+
+
+def _asked(place: str, ask: Callable[[Any, str], list[_T]], retry: Callable[..., list[_T]] = retry_reading) -> list[_T]:
     """Ask the file system of a URL for a list, which is empty where there is no such file or folder."""
     system, path = file_system(place)
 
@@ -129,17 +117,18 @@ def _asked(place: str, ask: Callable[[Any, str], list[_T]]) -> list[_T]:
         except FileNotFoundError:
             return []
 
-    return retried(place, act)
+    return retry(place, act)
 
 
 def _urls(place: str, path: str, found: Iterable[str]) -> list[str]:
     """Return the URLs of what was found, sorted, with the host or chain of file systems, which its names leave out."""
-    head, colons, chain = place.partition("::")
+    before, link, _ = place.partition("://")[0].rpartition("::")  # `simplecache::` has no path
+    head, colons, chain = place.removeprefix(before + link).partition("::")
     if path and head.endswith("/"):
         path = f"{path.rstrip('/')}/"
     same = len(os.path.commonprefix((head[::-1], path[::-1])))  # the end of both
     start, skipped = head[: len(head) - same], len(path) - same
-    return sorted(f"{start}{name[skipped:]}{colons}{chain}" for name in found)
+    return sorted(f"{before}{link}{start}{name[skipped:]}{colons}{chain}" for name in found)
 
 
 def read_bytes(place: str, most: int) -> bytes:
@@ -151,12 +140,6 @@ def read_bytes(place: str, most: int) -> bytes:
     return content
 
 
-def check_atomic(place: str) -> None:
-    """Raise InputError for a URL where a file that is cut off would look complete."""
-    if is_url(place) and place.partition("://")[0].lower() not in _STORES:
-        raise InputError(f"{place}: cannot be written atomically; expected a path, or a URL of {', '.join(_STORES)}.")
-
-
 def write_new(place: str, content: bytes) -> None:
     """Write a small file, atomically, unless it is there; NumPyCLIPError if it cannot be written.
 
@@ -164,7 +147,8 @@ def write_new(place: str, content: bytes) -> None:
     object store, the last may replace what others have written.
     """
     if is_url(place):
-        _upload(place, lambda system, path: _create(place, system, path, content))
+        system, path = file_system(place)
+        retry_writing(place, lambda: _create(place, system, path, content))
         return
     target = Path(place)
     with written(target), temporary_path(target) as part:
@@ -172,16 +156,12 @@ def write_new(place: str, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())  # after a power failure it is there, or it is not, but it is never empty
-        _name(part, target)
-
-
-def _name(part: Path, target: Path) -> None:
-    try:
-        os.link(part, target)  # which replaces nothing, unlike a rename
-    except FileExistsError:
-        return
-    except (OSError, AttributeError):  # as of FAT, and of Android's Python
-        part.replace(target)
+        try:
+            os.link(part, target)  # which replaces nothing, unlike a rename
+        except FileExistsError:
+            return
+        except (OSError, AttributeError):  # as of FAT, and of Android's Python
+            part.replace(target)
 
 
 def _create(place: str, system: Any, path: str, content: bytes) -> None:
@@ -196,27 +176,22 @@ def _create(place: str, system: Any, path: str, content: bytes) -> None:
 
 
 def put(file: Path, url: str) -> None:
-    """Upload a finished file, atomically; NumPyCLIPError if it cannot be written.
+    """Upload a finished file, atomically in object stores; NumPyCLIPError if it cannot be written.
 
     The whole file is uploaded at once: an fsspec file that is closed after an error would leave half of it there.
     """
-    _upload(url, lambda system, path: system.put_file(str(file), path))
+    system, path = file_system(url)
+    retry_writing(url, lambda: system.put_file(str(file), path))
 
 
 def remove(place: str) -> None:
     """Remove a file, if it is there; NumPyCLIPError if it cannot be removed."""
     if is_url(place):
-        system, path = file_system(place)
-        if exists(place):  # removing may be forbidden where nothing has to be
-            retried(place, lambda: system.rm_file(path), "removed")
+        retry = partial(retry_writing, done="removed")
+        # Removing may be forbidden where nothing has to be.
+        _asked(place, lambda system, path: [system.info(path), system.rm_file(path)], retry)
         return
     try:
         Path(place).unlink(missing_ok=True)
     except OSError as error:
         raise NumPyCLIPError(f"{place}: cannot be removed ({error.strerror or error}).") from error
-
-
-def _upload(url: str, upload: Callable[[Any, str], object]) -> None:
-    check_atomic(url)
-    system, path = file_system(url)
-    retried(url, lambda: upload(system, path), "written")

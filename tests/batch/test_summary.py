@@ -78,6 +78,12 @@ def test_the_time_left_is_that_of_parts_as_large_as_those_before() -> None:
     assert meter.progress().seconds_left == 0
 
 
+def test_a_shard_that_failed_is_named_without_its_signature() -> None:
+    meter = Meter(PARTS, lambda progress: None, Clock())
+    meter.end(FailedPart(0, "https://x.org/0.tar?X-Amz-Signature=secret", "gone"))
+    assert meter.failed == [FailedPart(0, "https://x.org/0.tar", "gone")]
+
+
 def test_nothing_is_divided_by_no_time() -> None:
     assert Meter(PARTS, lambda progress: None, Clock()).progress().rows_per_second == 0
     assert Summary("out", 0, 0, 0, 0, (), 0.0, {}).rows_per_second == 0

@@ -25,9 +25,9 @@ from numpyclip.errors import (
     ModelNotFoundError,
     NumPyCLIPError,
 )
+from numpyclip.file_systems import CredentialsError
 from numpyclip.images.find import FileState
 from numpyclip.model.ops import Array
-from numpyclip.remote import CredentialsError
 from numpyclip.runtime import prepared
 from numpyclip.sources.part import Kind, Part, ReadOptions, Row
 

@@ -84,8 +84,10 @@ def test_a_link_is_written_through(run: Run, tmp_path: Path) -> None:
     assert np.load(tmp_path / "file.npy").shape == (1, 128)
 
 
-@pytest.mark.parametrize("suffix", ["npy", "npz", "jsonl"])
+@pytest.mark.parametrize("suffix", ["npy", "npz", "jsonl", "parquet"])
 def test_nothing_to_write_leaves_the_old_file(run: Run, tmp_path: Path, suffix: str) -> None:
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow", reason="the extra numpyclip[parquet] is not installed")
     output = tmp_path / f"out.{suffix}"
     output.write_bytes(b"old")
     result = run("embed", "images", tmp_path / "no.png", "-o", output, "-m", "tiny")

@@ -13,7 +13,7 @@ import pytest
 
 from numpyclip.destinations.parquet_parts import FINGERPRINT
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.remote import OutageError
+from numpyclip.file_systems import OutageError
 from tests.cli.conftest import Run
 from tests.object_store import ObjectStore
 

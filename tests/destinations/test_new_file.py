@@ -13,11 +13,13 @@ from pyarrow.parquet import read_table
 
 from numpyclip import remote
 from numpyclip.destinations.new_file import new_file
+from numpyclip.destinations.parquet_parts import write_parquet
 from numpyclip.destinations.row import OutputRow
-from numpyclip.destinations.write import open_destination
+from numpyclip.destinations.write import Layout, open_destination
 from numpyclip.errors import InputError, NumPyCLIPError
 from tests.object_store import ObjectStore
 
+LAYOUTS: tuple[Layout, ...] = ("parquet", "clip-retrieval")
 ROW = OutputRow("a.jpg", np.eye(1, 4, dtype=np.float32)[0], {}, None)
 
 
@@ -69,7 +71,7 @@ def test_what_is_done_costs_one_listing(store: ObjectStore, monkeypatch: pytest.
 def test_an_upload_that_fails_leaves_nothing_here_nor_there(
     store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "_upload", lambda place, upload: (_ for _ in ()).throw(NumPyCLIPError(f"{place}: no")))
+    monkeypatch.setattr(remote, "retry_writing", lambda url, _: (_ for _ in ()).throw(NumPyCLIPError(f"{url}: no")))
     with pytest.raises(NumPyCLIPError, match="memory://bucket/a: no"), new_file("memory://bucket/a") as file:
         file.write(b"content")
     assert list(tmp_path.iterdir()) == []
@@ -95,3 +97,16 @@ def test_a_disk_that_is_full_of_waiting_rows_is_named(
         destination = open_destination("memory://bucket/out", layout, "float32", 4, "images")
         with pytest.raises(NumPyCLIPError, match=rf"^{tmp_path}: cannot be written \(No space left"):
             destination.write(0, [ROW])
+
+
+@pytest.mark.parametrize("kind", ["file", "local", "sftp", "smb", "hdfs", "ftp", "zip", "simplecache::s3"])
+def test_a_url_where_half_a_file_could_stay_is_refused_before_anything_is_embedded(
+    store: ObjectStore, tmp_path: Path, kind: str
+) -> None:
+    url, expected = f"{kind}://{tmp_path.as_posix()}/new", r"cannot be written atomically; expected .* URL of s3, .*gs"
+    with pytest.raises(InputError, match=expected):
+        write_parquet(f"{url}.parquet", iter(lambda: pytest.fail("embedded"), None), "float32", 4, None, "images")
+    for layout in LAYOUTS:
+        with pytest.raises(InputError, match=expected):
+            open_destination(url, layout, "float32", 4, "images").write(0, [ROW])
+    assert list(tmp_path.iterdir()) == []

@@ -108,7 +108,7 @@ def test_a_small_file_costs_two_requests(bucket: str, tmp_path: Path, monkeypatc
 def test_an_object_that_changes_while_it_is_read_is_not_mixed(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("numpyclip.resumed_stream.sleep", lambda seconds: None)
+    monkeypatch.setattr("numpyclip.file_systems.sleep", lambda seconds: None)
     upload(f"{bucket}/changing", bytes(12 << 20), tmp_path)
     with remote.open_stream(f"{bucket}/changing") as stream:
         stream.read(1 << 20)

@@ -363,9 +363,9 @@ def test_parts_are_the_index_that_the_images_would_be(
 def test_a_single_file_of_embeddings_is_imported(index: Index, photos: Path, tmp_path: Path, tiny: CLIP) -> None:
     paths = [str(path) for path in sorted(photos.rglob("*.png"))]
     rows = [OutputRow(path, tiny.embed_images(path)[0], {}, None) for path in paths]
-    write_parquet(str(tmp_path / "x.parquet"), rows, "float32", 128, tiny.fingerprint.to_json())
+    write_parquet(str(tmp_path / "x.parquet"), rows, "float32", 128, tiny.fingerprint.to_json(), "images")
     assert import_embeddings(index, tmp_path / "x.parquet") == 6
-    write_parquet(str(tmp_path / "y.parquet"), rows, "float32", 128, "{}")
+    write_parquet(str(tmp_path / "y.parquet"), rows, "float32", 128, "{}", "images")
     with pytest.raises(InputError, match=r"y\.parquet: the fingerprint of its model cannot be read"):
         import_embeddings(index, tmp_path / "y.parquet")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from numpyclip.errors import InputError, MissingPackageError
-from numpyclip.remote import CredentialsError
+from numpyclip.file_systems import CredentialsError
 from numpyclip.sources import fetch
 from numpyclip.sources.fetch import fetched, located
 from numpyclip.sources.part import Part, ReadOptions, Row
@@ -81,8 +81,8 @@ class _Server(BaseHTTPRequestHandler):
 def test_links_of_lists_are_tried_twice_and_the_users_own_five_times(store: ObjectStore) -> None:
     pytest.importorskip("aiohttp", reason="http:// URLs need aiohttp")
     with running(_Server) as url:
-        (row,) = read("memory://b/list.txt", f"{url}/a.jpg")
-        assert f"{url}/a.jpg: cannot be read (503" in str(row.error)
+        (row,) = read("memory://b/list.txt", f"{url}/a.jpg?id=3".replace("://", "://me:secret@"))
+        assert f"{url}/a.jpg?id=3: cannot be read (503" in str(row.error)
         assert store.pauses == [0.5]
         for source in (None, f"{url}/list.txt"):
             store.pauses.clear()

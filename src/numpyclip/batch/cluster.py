@@ -23,7 +23,8 @@ from numpyclip.batch.work import ONE_THREAD, attempt_part, filter_warnings, shar
 from numpyclip.destinations.manifest import NAME
 from numpyclip.engines.processor import cores
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
-from numpyclip.remote import exists, is_url, join
+from numpyclip.file_systems import is_url
+from numpyclip.remote import exists, join
 from numpyclip.sources.part import Part
 
 _Returned: TypeAlias = tuple[Outcome | Exception, list[Warning | str]]

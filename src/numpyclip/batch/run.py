@@ -21,8 +21,8 @@ from numpyclip.destinations.write import Dtype, Layout, open_destination
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.encoder import present
 from numpyclip.errors import InputError
+from numpyclip.file_systems import is_url
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
-from numpyclip.remote import is_url
 from numpyclip.runtime.chunks import checked_batch_size
 from numpyclip.sources.part import Kind, Part, ReadOptions
 from numpyclip.sources.places import PARQUET

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from numpyclip.batch.job import FailedPart, Outcome, UnwrittenPart
 from numpyclip.errors import NumPyCLIPError
+from numpyclip.file_systems import without_secrets
 from numpyclip.sources.part import Part
 
 # A run ends when so many parts in a row could not be written, and none for so long; or at once if none ever was. An
@@ -114,7 +115,7 @@ class Meter:
         """Take note of a part that has ended; NumPyCLIPError if it seems that no other can be written."""
         self._in_flight.pop(outcome.number, None)
         if isinstance(outcome, FailedPart):
-            self.failed.append(outcome)
+            self.failed.append(replace(outcome, source=without_secrets(outcome.source)))
         else:
             self._done += 1
             self.rows += outcome.rows

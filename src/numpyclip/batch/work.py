@@ -26,11 +26,11 @@ from numpyclip.errors import (
     PictureError,
     TextTooLongError,
 )
+from numpyclip.file_systems import CredentialsError
 from numpyclip.loader import load
 from numpyclip.lock import exclusive
 from numpyclip.model.ops import normalize
 from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
-from numpyclip.remote import CredentialsError
 from numpyclip.runtime.chunks import batched
 from numpyclip.runtime.finite import NOT_FINITE, NotFinite, any_finite, finite_rows
 from numpyclip.runtime.prepared import is_prepared, prepared_folder

@@ -21,7 +21,7 @@ from numpyclip.cli.rows import EmbeddedRows
 from numpyclip.destinations.parquet_parts import write_parquet
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.escaping import json_text
-from numpyclip.remote import is_url
+from numpyclip.file_systems import is_url
 from numpyclip.sources.columns import CAPTION
 from numpyclip.sources.places import PARQUET
 
@@ -111,7 +111,8 @@ def run(arguments: argparse.Namespace) -> int:
     rows = progress(embedded, arguments.kind.removesuffix("s"), printing=output is None)
     if is_parquet:
         dtype, fingerprint = arguments.dtype or "float32", model.fingerprint.to_json()
-        write_parquet(str(output), rows, dtype, model.config.embed_dim, fingerprint, arguments.kind)
+        some = _some(rows, str(output))
+        write_parquet(str(output), some, dtype, model.config.embed_dim, fingerprint, arguments.kind)
     else:
         _save(arguments, model, rows)
     if output is not None:
@@ -135,7 +136,20 @@ def _save(arguments: argparse.Namespace, model: CLIP, rows: Iterable[OutputRow])
         else:
             _write_arrays(file, output.suffix, embedded, model_name(arguments), model)
         if not file.tell():
-            raise NumPyCLIPError(f"{output}: not written, there is nothing to put into it.")
+            raise _nothing(output)
+
+
+def _some(rows: Iterable[OutputRow], output: str) -> Iterator[OutputRow]:
+    """Iterate over rows; at the end NumPyCLIPError if there were none."""
+    row = None
+    for row in rows:
+        yield row
+    if row is None:
+        raise _nothing(output)
+
+
+def _nothing(output: Path | str) -> NumPyCLIPError:
+    return NumPyCLIPError(f"{output}: not written, there is nothing to put into it.")
 
 
 def _named(rows: Iterable[OutputRow], kind: str) -> Iterator[NamedEmbedding]:

@@ -15,8 +15,9 @@ from numpyclip.cli.options import decode_options
 from numpyclip.cli.outputs import say
 from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError, PictureError
+from numpyclip.file_systems import is_url
 from numpyclip.images.find import find_pictures, summary
-from numpyclip.remote import is_url, open_stream
+from numpyclip.remote import open_stream
 from numpyclip.sources.lines import decoded, lines, printed_path
 from numpyclip.sources.part import Row
 

@@ -13,8 +13,8 @@ from numpyclip.batch.work import embed_texts
 from numpyclip.cli.inputs import Embedder, Reporter, opened, paths_in, say_left_out
 from numpyclip.destinations.row import OutputRow
 from numpyclip.errors import InputError, TextTooLongError
+from numpyclip.file_systems import is_url
 from numpyclip.images.find import is_picture_name
-from numpyclip.remote import is_url
 from numpyclip.sources.columns import CAPTION
 from numpyclip.sources.fetch import fetched
 from numpyclip.sources.lines import read_stream

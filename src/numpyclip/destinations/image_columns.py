@@ -41,9 +41,11 @@ def image_columns(rows: Sequence[OutputRow], kind: Kind) -> dict[str, Array]:
     """Make the columns of some rows; nulls where nothing is known."""
     import pyarrow
 
+    if kind != "images":
+        return {}
     values = zip(*(_values(row.metadata) for row in rows), strict=True)
     types = image_types(kind).items()
-    return {name: pyarrow.array(column, of) for (name, of), column in zip(types, values, strict=False)}
+    return {name: pyarrow.array(column, of) for (name, of), column in zip(types, values, strict=True)}
 
 
 def image_metadata(columns: Mapping[str, Sequence[Any]], count: int) -> list[ImageMetadata | None]:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from numpyclip.remote import is_url
+from numpyclip.file_systems import is_url
 from numpyclip.sources.columns import valid_text
 from numpyclip.sources.parquet import column_values
 

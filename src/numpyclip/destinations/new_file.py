@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import IO
 
 from numpyclip.atomic import atomic_file, temporary_path, written
-from numpyclip.remote import base_name, check_atomic, is_url, put
+from numpyclip.errors import InputError
+from numpyclip.file_systems import is_url, without_secrets
+from numpyclip.remote import base_name, put
+
+_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "hf", "memory")  # whose uploads are atomic
 
 
 @contextlib.contextmanager
@@ -38,6 +42,13 @@ def new_file(place: str) -> Iterator[IO[bytes]]:
         with written(waiting), waiting.open("wb") as file:
             yield file
         put(waiting, place)
+
+
+def check_atomic(place: str) -> None:
+    """Raise InputError for a URL where a file that is cut off would look complete."""
+    if is_url(place) and place.partition("://")[0].lower() not in _STORES:
+        where, stores = without_secrets(place), ", ".join(_STORES)
+        raise InputError(f"{where}: cannot be written atomically; expected a path, or a URL of {stores}.")
 
 
 def make_folder(place: str) -> None:

@@ -16,11 +16,10 @@ import numpy as np
 
 from numpyclip.destinations.image_columns import image_columns, image_types
 from numpyclip.destinations.key_columns import folder_of, name_columns, text_column
-from numpyclip.destinations.new_file import make_folder, new_file, numbered_files
+from numpyclip.destinations.new_file import check_atomic, make_folder, new_file, numbered_files
 from numpyclip.destinations.row import OutputRow
 from numpyclip.destinations.spool import Spool, batches
-from numpyclip.errors import NumPyCLIPError
-from numpyclip.remote import check_atomic, join, listing
+from numpyclip.remote import join, listing
 from numpyclip.sources.parquet import need_pyarrow
 from numpyclip.sources.part import Kind
 
@@ -52,48 +51,7 @@ class ParquetParts:
         """Write a part, atomically; return the numbers of rows and of errors among them."""
         make_folder(self.place)
         place = join(self.place, part_name(number))
-        with self._spool(place) as spool:
-            errors = self._fill(spool, rows)
-            with new_file(place) as file:
-                spool.write(file)
-            return spool.rows, errors
-
-    def write_file(self, rows: Iterable[OutputRow]) -> int:
-        """Write `place` itself as one file, atomically; return its rows."""
-        with self._spool(self.place) as spool:
-            self._fill(spool, rows)
-            if not spool.rows:
-                raise NumPyCLIPError(f"{self.place}: not written, there is nothing to put into it.")
-            with new_file(self.place) as file:
-                spool.write(file)
-            return spool.rows
-
-    def _spool(self, place: str) -> Spool:
-        import pyarrow
-
-        value = pyarrow.float16() if self.dtype == "float16" else pyarrow.float32()
-        types = {
-            "key": pyarrow.string(),
-            "embedding": pyarrow.list_(value, self.embed_dim),
-            "error": pyarrow.string(),
-            **image_types(self.kind),
-        }
-        metadata = {KIND: self.kind, **({} if self.fingerprint is None else {FINGERPRINT: self.fingerprint})}
-        return Spool(place, types, RESERVED, metadata)
-
-    def _fill(self, spool: Spool, rows: Iterable[OutputRow]) -> int:
-        """Spool rows; return the number of errors."""
-        errors = 0
-        for batch in batches(rows):
-            keys = [row.key for row in batch]
-            own = name_columns("key", keys)
-            own["embedding"] = _embeddings(batch, self.dtype, self.embed_dim)
-            own["error"] = text_column([_problem(row) for row in batch])
-            own |= image_columns(batch, self.kind)
-            spool.add(own, [row.columns for row in batch])
-            spool.metadata |= folder_of(keys) if self.kind == "images" else {}
-            errors += sum(row.embedding is None for row in batch)
-        return errors
+        return write_parquet(place, rows, self.dtype, self.embed_dim, self.fingerprint, self.kind)
 
 
 def part_name(number: int) -> str:
@@ -102,9 +60,9 @@ def part_name(number: int) -> str:
 
 
 def write_parquet(
-    place: str, rows: Iterable[OutputRow], dtype: str, embed_dim: int, fingerprint: str, kind: Kind = "images"
-) -> int:
-    """Write one parquet file, atomically and in flat memory, with the columns that parts have; return its rows.
+    place: str, rows: Iterable[OutputRow], dtype: str, embed_dim: int, fingerprint: str | None, kind: Kind
+) -> tuple[int, int]:
+    """Write one file, atomically and in flat memory; return the numbers of rows and of errors among them.
 
     Parameters
     ----------
@@ -113,9 +71,9 @@ def write_parquet(
     rows : iterable of OutputRow
     dtype : {"float16", "float32"}
     embed_dim : int
-    fingerprint : str
+    fingerprint : str or None
         Of the model, as JSON.
-    kind : {"images", "texts"}, default="images"
+    kind : {"images", "texts"}
         What is embedded. Texts themselves are the keys, or in the column ``caption``.
 
     Raises
@@ -125,11 +83,29 @@ def write_parquet(
     MissingPackageError
         If pyarrow is not installed.
     NumPyCLIPError
-        If there are no rows, or the file cannot be written.
+        If it cannot be written.
     """
     need_pyarrow(place)
-    check_atomic(place)
-    return ParquetParts(place, dtype, embed_dim, kind, fingerprint).write_file(rows)
+    check_atomic(place)  # before anything is embedded
+    import pyarrow
+
+    value = pyarrow.float16() if dtype == "float16" else pyarrow.float32()
+    text, vector = pyarrow.string(), pyarrow.list_(value, embed_dim)
+    types = {"key": text, "embedding": vector, "error": text, **image_types(kind)}
+    metadata = {KIND: kind, **({} if fingerprint is None else {FINGERPRINT: fingerprint})}
+    errors = 0
+    with Spool(place, types, RESERVED, metadata) as spool:
+        for batch in batches(rows):
+            keys = [row.key for row in batch]
+            own = name_columns("key", keys) | image_columns(batch, kind)
+            own["embedding"] = _embeddings(batch, dtype, embed_dim)
+            own["error"] = text_column([_problem(row) for row in batch])
+            spool.add(own, [row.columns for row in batch])
+            spool.metadata |= folder_of(keys) if kind == "images" else {}
+            errors += sum(row.embedding is None for row in batch)
+        with new_file(place) as file:
+            spool.write(file)
+        return spool.rows, errors
 
 
 def _problem(row: OutputRow) -> str | None:

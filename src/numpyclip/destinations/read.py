@@ -20,7 +20,8 @@ from numpyclip.destinations.npy_stream import NpyStream
 from numpyclip.destinations.parquet_parts import FINGERPRINT, KIND, part_name
 from numpyclip.destinations.write import open_destination
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.remote import base_name, exists, is_url, join, listing, read_bytes
+from numpyclip.file_systems import is_url
+from numpyclip.remote import base_name, exists, join, listing, read_bytes
 from numpyclip.sources.parquet import column_values, need_pyarrow, open_parquet
 from numpyclip.sources.part import Kind
 

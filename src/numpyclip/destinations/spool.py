@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from numpyclip.atomic import written
 from numpyclip.destinations.row import OutputRow
 from numpyclip.errors import quoted
-from numpyclip.remote import is_url
+from numpyclip.file_systems import is_url
 from numpyclip.sources.columns import free_names, valid_text
 
 if TYPE_CHECKING:

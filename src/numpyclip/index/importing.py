@@ -23,6 +23,7 @@ from numpyclip.destinations.read import (
 )
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, PictureError
+from numpyclip.file_systems import is_url
 from numpyclip.images.exif import Exif
 from numpyclip.images.find import NO_FILE, FileState
 from numpyclip.images.metadata import ImageMetadata
@@ -33,7 +34,6 @@ from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.store import Store
 from numpyclip.index.where import absolute, is_path
 from numpyclip.model.ops import Array
-from numpyclip.remote import is_url
 from numpyclip.runtime.prefetch import read_ahead
 from numpyclip.sources.places import ARCHIVES, PARQUET
 

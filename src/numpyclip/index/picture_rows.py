@@ -9,12 +9,12 @@ from types import NoneType
 from typing import Any
 
 from numpyclip.errors import InputError
+from numpyclip.file_systems import is_url
 from numpyclip.images.find import NO_FILE, FileState
 from numpyclip.index.database import Connection
 from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, one_of
 from numpyclip.index.records import Filed, NewPicture
 from numpyclip.index.where import EVERYWHERE, FIRST_MOMENT, Where
-from numpyclip.remote import is_url
 from numpyclip.runtime.chunks import batched
 
 _TEXT, _FLOAT = (str, NoneType), (float, NoneType)  # or nothing

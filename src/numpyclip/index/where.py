@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from numpyclip.errors import InputError
-from numpyclip.remote import is_url
+from numpyclip.file_systems import is_url
 
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}(:\d{2}(:\d{2})?)?)?)?)?", re.ASCII)
 FIRST_MOMENT = "0001-01-01T00:00:00"  # completes the beginning of a date

@@ -11,7 +11,15 @@ from functools import partial
 from typing import TypeVar
 
 from numpyclip.errors import InputError, MissingPackageError
-from numpyclip.remote import CredentialsError, OutageError, is_url, is_web, join, open_stream
+from numpyclip.file_systems import (
+    CredentialsError,
+    OutageError,
+    is_url,
+    is_web,
+    without_passwords,
+    without_secrets,
+)
+from numpyclip.remote import join, open_stream
 from numpyclip.sources.part import LARGE, MOST_BYTES, Row
 
 _T = TypeVar("_T")
@@ -91,14 +99,15 @@ def _fetched(row: Row, source: str | None, most: int, *, raises_outages: bool = 
         with open_stream(url, patient=is_own or not is_web(url)) as stream:
             content = stream.read(most + 1)
         if len(content) > MOST_BYTES:
-            raise InputError(f"{url}: has more than {MOST_BYTES} bytes.")
+            raise InputError(f"{without_secrets(url)}: has more than {MOST_BYTES} bytes.")
         return row if len(content) > most else replace(row, content=content)
     except (InputError, MissingPackageError) as error:
         of_store = (CredentialsError, OutageError) if raises_outages else CredentialsError  # not of this image alone
         is_missing = isinstance(error, MissingPackageError) and (is_own or is_web(url))
         if is_missing or (is_own and isinstance(error, of_store)):
             raise
-        return replace(row, content=None, error=str(error))
+        named = str(error).replace(without_secrets(url), without_passwords(url), 1)  # a query may tell it from others
+        return replace(row, content=None, error=named)
 
 
 def _url(row: Row) -> str | None:
@@ -115,4 +124,4 @@ def _check(url: str, source: str) -> None:
     """Refuse URLs that an untrusted source should not open: of files here, chains of file systems and the like."""
     scheme, of_source = (place.partition("://")[0].lower() for place in (url, source))
     if "::" in url or scheme not in (*_SCHEMES, of_source):
-        raise InputError(f"{url}: is not opened; expected a URL of one of {', '.join(_SCHEMES)}.")
+        raise InputError(f"{without_secrets(url)}: is not opened; expected a URL of one of {', '.join(_SCHEMES)}.")

@@ -9,7 +9,8 @@ from typing import IO
 
 from numpyclip.errors import InputError
 from numpyclip.escaping import column_text
-from numpyclip.remote import open_stream, without_secrets
+from numpyclip.file_systems import without_passwords, without_secrets
+from numpyclip.remote import open_stream
 from numpyclip.sources.columns import CAPTION
 from numpyclip.sources.fetch import fetched, located
 from numpyclip.sources.part import Kind, Part, ReadOptions, Row
@@ -51,7 +52,7 @@ def lines(
         position += len(line)
         is_whole = len(line) <= _MOST_LINE or line.endswith(b"\n")
         if not is_whole:
-            position += _skip_line(stream, f"{source}: the line at byte {offset}")
+            position += _skip_line(stream, f"{without_secrets(source)}: the line at byte {offset}")
         if offset == 0:
             line = line.removeprefix(codecs.BOM_UTF8)
         if line.strip():
@@ -72,7 +73,7 @@ def _skip_line(stream: IO[bytes], where: str) -> int:
 
 def decoded(source: str, offset: int, line: bytes | None, kind: Kind) -> str:
     """Return the text in a line, or the path in the bytes of the file system; InputError if it is none."""
-    where = f"{source}: the line at byte {offset}"
+    where = f"{without_secrets(source)}: the line at byte {offset}"
     if line is None:
         raise InputError(f"{where} has more than {_MOST_LINE >> 20} MiB.")
     if kind == "images":
@@ -96,5 +97,5 @@ def _row(source: str, offset: int, line: bytes | None, kind: Kind) -> Row:
         return Row(where, None, {}, str(error))
     if kind == "images":
         place = located(printed_path(text), source)
-        return Row(place, place, {})
+        return Row(without_passwords(place), place, {})
     return Row(where, text, {CAPTION: text})

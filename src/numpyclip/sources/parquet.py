@@ -7,7 +7,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
-from numpyclip.remote import open_stream, without_secrets
+from numpyclip.file_systems import without_passwords, without_secrets
+from numpyclip.remote import open_stream
 from numpyclip.sources.columns import CAPTION
 from numpyclip.sources.fetch import fetched, located
 from numpyclip.sources.parquet_columns import PATH, Columns, columns_of, is_bytes, is_image_struct
@@ -50,7 +51,7 @@ def open_parquet(source: str) -> Iterator[ParquetFile]:
         except NumPyCLIPError:  # of the stream
             raise
         except Exception as error:  # pyarrow's, of every kind
-            raise InputError(f"{source}: is not a parquet file ({error!s:.200}).") from error
+            raise InputError(f"{without_secrets(source)}: is not a parquet file ({error!s:.200}).") from error
         yield file
 
 
@@ -63,7 +64,7 @@ def row_groups(source: str, options: ReadOptions, rows_of_part: int) -> Iterator
         If it cannot be read, or has not the columns.
     """
     with open_parquet(source) as file:
-        columns_of(file.schema_arrow, source, options)
+        columns_of(file.schema_arrow, without_secrets(source), options)
         start, rows = 0, 0
         for group in range(file.num_row_groups):
             rows += file.metadata.row_group(group).num_rows
@@ -80,7 +81,8 @@ def read_parquet(part: Part, options: ReadOptions) -> Iterator[Row]:
 
 def _rows(part: Part, options: ReadOptions) -> Iterator[Row]:
     with open_parquet(part.source) as file:
-        chosen = columns_of(file.schema_arrow, part.source, options)
+        shard = without_secrets(part.source)
+        chosen = columns_of(file.schema_arrow, shard, options)
         groups = range(part.start, file.num_row_groups if part.stop is None else part.stop)
         number = sum(file.metadata.row_group(group).num_rows for group in range(part.start))
         for group in groups:
@@ -92,8 +94,8 @@ def _rows(part: Part, options: ReadOptions) -> Iterator[Row]:
             except NumPyCLIPError:  # of the stream
                 raise
             except Exception as error:  # pyarrow's, of every kind
-                where = f"{part.source}: rows {number} to {after - 1} are damaged"
-                yield Row(f"{without_secrets(part.source)}/{number}", None, {}, f"{where} ({error!s:.200}).")
+                where = f"{shard}: rows {number} to {after - 1} are damaged"
+                yield Row(f"{shard}/{number}", None, {}, f"{where} ({error!s:.200}).")
             number = after
 
 
@@ -166,10 +168,10 @@ def _row(source: str, number: int, values: dict[str, Any], chosen: Columns, opti
     is_blank = isinstance(content, str) and not content.strip()
     if not content or is_blank or not isinstance(content, str | bytes):
         what = "image" if options.kind == "images" else "text"
-        return Row(key, None, columns, f"{source}/{number}: has no {what}.")
+        return Row(key, None, columns, f"{key}: has no {what}.")
     if options.kind == "texts":
         return Row(key, content, {CAPTION: content, **columns})
     if isinstance(content, str):
         place = located(content, source)
-        return Row(place, place, columns)
+        return Row(without_passwords(place), place, columns)
     return Row(key, content, columns)

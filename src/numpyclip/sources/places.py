@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from itertools import chain
 
 from numpyclip.errors import InputError
-from numpyclip.remote import base_name, glob, is_url, is_web
+from numpyclip.file_systems import is_url, is_web
+from numpyclip.remote import base_name, glob
 from numpyclip.sources.part import Reader
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz")  # in the layout of webdataset

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from numpyclip.arguments import OnError, as_paths, error_handler
 from numpyclip.errors import InputError, PictureError
+from numpyclip.file_systems import is_url, is_web
 from numpyclip.images.find import find_pictures, is_ignored, is_picture_name
-from numpyclip.remote import base_name, is_url, is_web, listing, open_stream
+from numpyclip.remote import base_name, listing, open_stream
 from numpyclip.sources.fetch import in_order
 from numpyclip.sources.lines import lines
 from numpyclip.sources.parquet import row_groups

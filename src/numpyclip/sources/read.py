@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TypeAlias
 
+from numpyclip.file_systems import without_passwords
 from numpyclip.sources.fetch import fetched
 from numpyclip.sources.lines import read_lines
 from numpyclip.sources.parquet import read_parquet
@@ -14,7 +15,7 @@ from numpyclip.sources.webdataset import read_webdataset
 
 _Read: TypeAlias = "Callable[[Part, ReadOptions], Iterator[Row]]"
 _READERS: dict[Reader, _Read] = {
-    "files": lambda part, _: fetched(Row(path, path, {}) for path in part.paths),
+    "files": lambda part, _: fetched(Row(without_passwords(path), path, {}) for path in part.paths),
     "webdataset": read_webdataset,
     "parquet": read_parquet,
     "lines": read_lines,

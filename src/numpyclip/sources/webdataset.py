@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from typing import IO, Any, NoReturn, cast
 
 from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.file_systems import without_secrets
 from numpyclip.images.find import is_picture_name
 from numpyclip.images.open import reason_of
-from numpyclip.remote import open_stream, without_secrets
+from numpyclip.remote import open_stream
 from numpyclip.sources.columns import CAPTION, free_names, valid_text
 from numpyclip.sources.part import MOST_BYTES, Part, ReadOptions, Row
 
@@ -163,6 +164,7 @@ def samples(source: str, *, with_images: bool = True) -> Iterator[Sample]:
         If it cannot be read: it is not there, or the connection broke again and again.
     """
     with open_stream(source) as stream:
+        source = without_secrets(source)
         sample = Sample(f"{source}/", "")
         try:
             content = _content(stream)

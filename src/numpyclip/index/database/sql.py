@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from numpyclip.file_systems import is_url
 from numpyclip.index.database import Connection, Damage
 from numpyclip.index.database.schema import FOLDER_BYTES
 from numpyclip.index.records import Modality
 from numpyclip.index.where import Where
-from numpyclip.remote import is_url
 
 _DIGITS = 6  # of a number in `meta`
 MOST_VALUES = 500  # in a statement: SQLite takes 999 before version 3.32
