@@ -18,6 +18,7 @@ from numpyclip.index import Index
 
 pytest.importorskip("pyarrow")
 
+import pyarrow
 from pyarrow import Table
 from pyarrow.parquet import read_table, write_table
 
@@ -56,6 +57,21 @@ def test_all_comes_back_as_it_was(index: Index, exported: Path, tmp_path: Path, 
         assert import_embeddings(second, exported) == 0
         report = second.update([exported.parent / "photos"])
         assert (report.embedded, report.unchanged) == (0, 7)
+
+
+def test_sizes_that_no_database_holds_are_not_taken(
+    index: Index, exported: Path, tmp_path: Path, tiny: CLIP
+) -> None:
+    file = exported / "metadata" / "metadata_0000.parquet"
+    table, most = read_table(file), (1 << 64) - 1
+    copies = [[most] * len(each) for each in table["copies"].to_pylist()]
+    for name, values in (("size", [most] * len(table)), ("copies_size", copies)):
+        column = pyarrow.array(values, pyarrow.list_(pyarrow.uint64()) if name == "copies_size" else pyarrow.uint64())
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    write_table(table, file)
+    with Index(tmp_path / "second", tiny, create=True) as second:
+        assert import_embeddings(second, exported) == 8
+        assert found(index) == found(second)  # the images were read
 
 
 def test_the_files_are_those_of_clip_retrieval(index: Index, exported: Path) -> None:

@@ -162,8 +162,10 @@ def _copies(
         yield from ((name, None) for name in names)
         return
     for name, size, mtime_ns in zip(names, sizes, times, strict=True):
-        is_sound = type(size) is int and type(mtime_ns) is int and -(1 << 63) <= mtime_ns < 1 << 63
-        yield name, replace(metadata, state=FileState(size, mtime_ns) if size >= 0 else None) if is_sound else None
+        if image_columns.is_state(size, mtime_ns):
+            yield name, replace(metadata, state=FileState(size, mtime_ns))
+        else:
+            yield name, replace(metadata, state=None) if size == NO_FILE.size else None
 
 
 def _read(path: str, report: _Report) -> ImageMetadata | None:
