@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import MissingPackageError, StoreError
 from numpyclip.index.database import RECOVERY, Connection, Damage, Database, NoIndexError
-from numpyclip.index.database.schema import APPLICATION_ID, POSTGRES, POSTGRES_UPGRADES, postgres_types
+from numpyclip.index.database.schema import (
+    APPLICATION_ID,
+    POSTGRES,
+    POSTGRES_KEY_OF_FILES,
+    POSTGRES_UPGRADES,
+    postgres_types,
+)
 from numpyclip.index.database.schema import POSTGRES_VERSION as VERSION
 from numpyclip.index.database.sql import conditions, number
 from numpyclip.index.where import Where
@@ -214,7 +220,7 @@ class PostgresDatabase(Database):
 class _Statements(Connection):
     """A connection that takes statements as SQLite does."""
 
-    key_of_files = "sha256(directory), name"
+    key_of_files = POSTGRES_KEY_OF_FILES
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
