@@ -19,7 +19,7 @@ from pyarrow.parquet import read_table, write_table
 from numpyclip.destinations.image_columns import NAMES
 from numpyclip.destinations.manifest import NAME, Manifest, claim
 from numpyclip.destinations.parquet_parts import write_parquet
-from numpyclip.destinations.read import fingerprint_at, read_embeddings
+from numpyclip.destinations.read import embedding_files, fingerprint_at, read_embeddings
 from numpyclip.destinations.row import OutputRow
 from numpyclip.destinations.write import open_destination
 from numpyclip.errors import InputError, NumPyCLIPError
@@ -86,6 +86,17 @@ def test_what_is_written_is_read_bit_for_bit(
     assert everything(place)[0] == keys
     assert list(read_embeddings(place, "texts")) == []
     assert fingerprint_at(place) == '{"weights": "0a"}'
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", [NAME, "nothing"])
+def test_files_have_the_numbers_of_their_parts(tmp_path: Path, layout: Any, name: str) -> None:
+    out = Path(written(str(tmp_path / "out"), layout))
+    (out / name).unlink(missing_ok=True)
+    for pattern in ("*-00000.parquet", "*/*_0000.*"):
+        for file in out.glob(pattern):
+            file.unlink()
+    assert [file.number for file in embedding_files(str(out))] == [1]
 
 
 def test_other_programs_read_the_folder(tmp_path: Path) -> None:

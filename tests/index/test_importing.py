@@ -373,6 +373,19 @@ def test_parts_of_another_model_are_refused(index: Index, photos: Path, tmp_path
     assert import_embeddings(index, tmp_path / "out") == 1  # compared with the image itself
 
 
+def test_a_part_is_of_one_share_whatever_others_are_there(
+    index: Index, photos: Path, tmp_path: Path, tiny: CLIP
+) -> None:
+    """Importers list the parts at different moments of a run that writes them."""
+    paths = [str(path) for path in sorted(photos.rglob("*.png"))]
+    out = tmp_path / "out"
+    parts(str(out), tiny, paths)
+    (out / "part-00000.parquet").rename(tmp_path / "in flight")
+    assert import_embeddings(index, out, shard=(1, 2)) == 2
+    (tmp_path / "in flight").rename(out / "part-00000.parquet")
+    assert import_embeddings(index, out, shard=(0, 2)) == 4
+
+
 def test_parts_that_are_missing_are_told(index: Index, photos: Path, tmp_path: Path, tiny: CLIP) -> None:
     paths = [str(path) for path in sorted(photos.rglob("*.png"))]
     parts(str(tmp_path / "out"), tiny, paths)

@@ -46,6 +46,7 @@ class EmbeddingFile(NamedTuple):
     kind: Kind
     vectors: str | None  # the embeddings, if they are apart
     table: str
+    number: int = 0  # of its part
 
 
 def read_embeddings(place: str, kind: Kind | None = None, embed_dim: int | None = None) -> Iterator[Embeddings]:
@@ -86,7 +87,7 @@ def read_file(
     file: EmbeddingFile, embed_dim: int | None = None, columns: Container[str] | None = None
 ) -> Iterator[Embeddings]:
     """Iterate over the embeddings of one file as `read_embeddings` does, with some columns only, or all."""
-    kind, vectors, table = file
+    kind, vectors, table, _ = file
     read = _read_parquet(table, kind, columns) if vectors is None else _read_pair(file, columns)
     for keys, embeddings, carried in read:
         if kept := [number for number, key in enumerate(keys) if key]:
@@ -137,12 +138,12 @@ def embedding_files(place: str) -> list[EmbeddingFile]:
     is_parquet = manifest is None or manifest.layout == "parquet"
     if is_parquet and (parts := numbered_files(listing(place), part_name)):
         kind = _recorded(parts[min(parts)])[0] if manifest is None else manifest.kind
-        return [EmbeddingFile(kind, None, parts[number]) for number in sorted(parts)]
+        return [EmbeddingFile(kind, None, parts[number], number) for number in sorted(parts)]
     if manifest is None:
         folders = (place, join(place, "texts"))  # the latter is of an exported index
-        found = [EmbeddingFile(each, *pair) for folder in folders for each in FOLDERS for pair in _pairs(folder, each)]
+        found = [pair for folder in folders for kind in FOLDERS for pair in _pairs(folder, kind)]
     else:
-        found = [EmbeddingFile(manifest.kind, *pair) for pair in _complete_pairs(place, manifest.kind)]
+        found = _complete_pairs(place, manifest.kind)
     if not found:
         raise InputError(
             f"{place}: has neither part-*.parquet nor img_emb/*.npy and metadata/*.parquet; expected what "
@@ -164,7 +165,7 @@ def _recorded(place: str) -> tuple[Kind, str | None]:
     return kind, None if fingerprint is None else fingerprint.decode("utf-8", "replace")
 
 
-def _pairs(folder: str, kind: Kind) -> list[tuple[str, str]]:
+def _pairs(folder: str, kind: Kind) -> list[EmbeddingFile]:
     """Pair files of embeddings and of metadata, which are sorted alike."""
     name = FOLDERS[kind]
     vectors = _sorted(join(folder, name), ".npy")
@@ -173,26 +174,31 @@ def _pairs(folder: str, kind: Kind) -> list[tuple[str, str]]:
         raise InputError(
             f"{folder}: has {len(vectors)} files in {name} and {len(tables)} in metadata; expected as many."
         )
-    return list(zip(vectors, tables, strict=True))
+    return [
+        EmbeddingFile(kind, place, table, number) for (number, place), (_, table) in zip(vectors, tables, strict=True)
+    ]
 
 
-def _complete_pairs(folder: str, kind: Kind) -> list[tuple[str, str]]:
+def _complete_pairs(folder: str, kind: Kind) -> list[EmbeddingFile]:
     """Pair the files of parts that are complete; others may be in flight."""
     tables, name = complete_parts(folder), FOLDERS[kind]
     vectors = numbered_files(listing(join(folder, name)), lambda number: f"{name}_{number:04d}.npy") if tables else {}
-    return [(vectors[number], tables[number]) for number in sorted(vectors.keys() & tables.keys())]
+    numbers = sorted(vectors.keys() & tables.keys())
+    return [EmbeddingFile(kind, vectors[number], tables[number], number) for number in numbers]
 
 
-def _sorted(folder: str, suffix: str) -> list[str]:
-    def number(place: str) -> tuple[int, str]:
+def _sorted(folder: str, suffix: str) -> list[tuple[int, str]]:
+    """List files, each with the number at the end of its name."""
+
+    def number(place: str) -> int:
         digits = base_name(place).removesuffix(suffix).rpartition("_")[2]
-        return (int(digits) if digits.isdecimal() else 0, place)
+        return int(digits) if digits.isdecimal() else 0
 
-    return sorted((place for place in listing(folder) if place.endswith(suffix)), key=number)
+    return sorted((number(place), place) for place in listing(folder) if place.endswith(suffix))
 
 
 def _read_pair(pair: EmbeddingFile, columns: Container[str] | None) -> Iterator[_Read]:
-    kind, vectors, table = pair
+    kind, vectors, table, _ = pair
     key = KEYS[kind]
     with NpyStream(str(vectors)) as stream, open_parquet(table) as file:
         if file.metadata.num_rows != stream.rows:

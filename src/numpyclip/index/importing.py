@@ -93,7 +93,7 @@ def import_embeddings(
     precision = _check_model(index, place)
     if missing := missing_parts(place):
         report(f"{place}: {missing} of its parts are not there yet; what is there is imported.")
-    files = embedding_files(place)[share::shares]
+    files = [file for file in embedding_files(place) if file.number % shares == share]
     with index.adding():
         index.begin(precision)
         return sum(_import(index, progress(files), report))
