@@ -228,6 +228,16 @@ def test_lists_of_other_types_are_read(tmp_path: Path) -> None:
         np.testing.assert_allclose(everything(str(tmp_path))[1], VECTORS[:2], atol=1e-3)
 
 
+@pytest.mark.parametrize("scale", [1e300, 1e-300, 1e30, 1e-30])
+def test_directions_of_any_length_are_read(tmp_path: Path, scale: float) -> None:
+    numbers = VECTORS[:2].astype(np.float64) * scale
+    table(embedding=numbers.tolist())(tmp_path)
+    np.testing.assert_allclose(everything(str(tmp_path))[1], VECTORS[:2], rtol=1e-6)
+    open_destination(str(tmp_path / "pairs"), "clip-retrieval", "float32", DIM, "images").write(0, rows(0, 2))
+    np.save(tmp_path / "pairs" / "img_emb" / "img_emb_0000.npy", numbers)
+    np.testing.assert_allclose(everything(str(tmp_path / "pairs"))[1], VECTORS[:2], rtol=1e-6)
+
+
 def test_columns_that_python_has_no_value_for_are_read(tmp_path: Path) -> None:
     times = pyarrow.array([1, None], pyarrow.timestamp("ns"))
     invalid = pyarrow.Array.from_buffers(pyarrow.string(), 2, pyarrow.array([b"\xff", b"b"]).buffers())

@@ -16,7 +16,7 @@ from numpyclip.destinations.clip_retrieval_parts import FOLDERS, KEYS, complete_
 from numpyclip.destinations.key_columns import names_in, whole_paths
 from numpyclip.destinations.manifest import read_manifest
 from numpyclip.destinations.new_file import numbered_files
-from numpyclip.destinations.npy_stream import NpyStream
+from numpyclip.destinations.npy_stream import NpyStream, at_least_float32
 from numpyclip.destinations.parquet_parts import FINGERPRINT, KIND, part_name
 from numpyclip.destinations.write import open_destination
 from numpyclip.errors import InputError, NumPyCLIPError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Embeddings: TypeAlias = "tuple[list[str], NDArray[np.float32], dict[str, list[Any]]]"
 
-_Read: TypeAlias = "tuple[list[str | None], NDArray[np.float32], dict[str, list[Any]]]"  # with rows without a key
+_Read: TypeAlias = "tuple[list[str | None], NDArray[np.floating], dict[str, list[Any]]]"  # with rows without a key
 
 FINGERPRINT_FILE = "numpyclip.json"  # in clip-retrieval's format, which has no place for it
 
@@ -261,7 +261,7 @@ def _carried(batch: RecordBatch, key: str, columns: Container[str] | None) -> di
     return {name: column_values(batch.column(name)) for name in names}
 
 
-def _lists(column: Array, place: str) -> NDArray[np.float32]:
+def _lists(column: Array, place: str) -> NDArray[np.floating]:
     """Return lists of numbers, of whatever kind, as rows."""
     from pyarrow import compute, types
 
@@ -271,15 +271,17 @@ def _lists(column: Array, place: str) -> NDArray[np.float32]:
     lengths = set(compute.list_value_length(column).to_pylist()) or {0}
     if len(lengths) > 1:
         raise InputError(f"{place}: has embeddings of {min(lengths)} and {max(lengths)} dimensions; expected as many.")
-    values: NDArray[np.float32] = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-    return values.reshape(len(column), *lengths)
+    values = column.flatten().to_numpy(zero_copy_only=False)
+    return at_least_float32(values).reshape(len(column), *lengths)
 
 
-def _unit(embeddings: NDArray[np.float32], place: str) -> NDArray[np.float32]:
+def _unit(embeddings: NDArray[np.floating], place: str) -> NDArray[np.float32]:
     """Make embeddings unit length, except those that are, whose bits stay as they are."""
-    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    if not (np.isfinite(lengths).all() and lengths.all()):
+    largest = np.abs(embeddings).max(axis=1, keepdims=True, initial=0)
+    if not (np.isfinite(largest).all() and largest.all()):
         raise InputError(f"{place}: an embedding is zero or not finite; expected a direction.")
-    lengths[np.abs(lengths - 1) < _UNIT] = 1
-    unit: NDArray[np.float32] = embeddings / lengths
-    return unit
+    scaled = embeddings / largest  # so that no square overflows or vanishes
+    lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        is_unit = np.abs(largest * lengths - 1) < _UNIT
+    return np.where(is_unit, embeddings, scaled / lengths).astype(np.float32)
