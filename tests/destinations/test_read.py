@@ -19,7 +19,7 @@ from pyarrow.parquet import read_table, write_table
 from numpyclip.destinations.image_columns import NAMES
 from numpyclip.destinations.manifest import NAME, Manifest, claim
 from numpyclip.destinations.parquet_parts import write_parquet
-from numpyclip.destinations.read import embedding_files, fingerprint_at, read_embeddings
+from numpyclip.destinations.read import embedding_files, fingerprint_at, read_embeddings, read_file
 from numpyclip.destinations.row import OutputRow
 from numpyclip.destinations.write import open_destination
 from numpyclip.errors import InputError, NumPyCLIPError
@@ -250,6 +250,34 @@ def test_columns_that_python_has_no_value_for_are_read(tmp_path: Path) -> None:
 def test_rows_without_a_key_are_left_out(tmp_path: Path) -> None:
     table(key=[None, "b"], error=["", None])(tmp_path)
     assert everything(str(tmp_path))[0] == ["b"]
+    (file,) = embedding_files(str(tmp_path))
+    told: list[str] = []
+    assert len(list(read_file(file, report=told.append))) == 1
+    assert told == []  # that of the error is known
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"key": ["", None]}, "2"),
+        ({"key": ["a", ""]}, "1"),
+        ({"embedding": [None, VECTORS[0].tolist()]}, "1"),
+        ({"embedding": pyarrow.nulls(2, pyarrow.list_(pyarrow.float32()))}, "2"),
+    ],
+)
+def test_rows_that_are_left_out_are_counted(tmp_path: Path, columns: dict[str, Any], said: str) -> None:
+    table(**columns)(tmp_path)
+    (file,) = embedding_files(str(tmp_path))
+    told: list[str] = []
+    kept = sum(len(keys) for keys, _, _ in read_file(file, DIM, report=told.append))
+    assert (told, kept) == ([f"{file.table}: rows without a key or an embedding are left out: {said}; expected both in each."], 2 - int(said))
+
+
+def test_keys_count_where_their_bytes_are_none(tmp_path: Path) -> None:
+    table(key_bytes=[1, 2])(tmp_path)
+    assert everything(str(tmp_path))[0] == ["a", "b"]
+    table(key_bytes=[b"", b"/na\xffme"])(tmp_path)
+    assert everything(str(tmp_path))[0] == ["a", os.fsdecode(b"/na\xffme")]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ untrusted.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Embeddings: TypeAlias = "tuple[list[str], NDArray[np.float32], dict[str, list[Any]]]"
 
-_Read: TypeAlias = "tuple[list[str | None], NDArray[np.floating], dict[str, list[Any]]]"  # with rows without a key
+_Read: TypeAlias = "tuple[list[str | None], NDArray[np.floating], dict[str, list[Any]]]"  # None for a row without a key, or, at the end, without an embedding
 
 FINGERPRINT_FILE = "numpyclip.json"  # in clip-retrieval's format, which has no place for it
 
@@ -84,19 +84,29 @@ def read_embeddings(place: str, kind: Kind | None = None, embed_dim: int | None 
 
 
 def read_file(
-    file: EmbeddingFile, embed_dim: int | None = None, columns: Container[str] | None = None
+    file: EmbeddingFile,
+    embed_dim: int | None = None,
+    columns: Container[str] | None = None,
+    report: Callable[[str], object] = lambda problem: None,
 ) -> Iterator[Embeddings]:
-    """Iterate over the embeddings of one file as `read_embeddings` does, with some columns only, or all."""
+    """Iterate over the embeddings of one file as `read_embeddings` does, with some columns only, or all.
+
+    `report` is called if rows without an error are left out.
+    """
     kind, vectors, table, _ = file
     read = _read_parquet(table, kind, columns) if vectors is None else _read_pair(file, columns)
+    left_out = 0
     for keys, embeddings, carried in read:
-        if kept := [number for number, key in enumerate(keys) if key]:
+        left_out += keys.count(None)
+        if kept := [number for number, key in enumerate(keys) if key is not None]:
             _check_dimensions(embeddings.shape[1], embed_dim, vectors or table)
             yield (
                 [str(keys[number]) for number in kept],
                 _unit(embeddings[kept], vectors or table),
                 {name: [values[number] for number in kept] for name, values in carried.items()},
             )
+    if left_out and (vectors is None or kind == "images"):  # not all images of clip-retrieval's have a caption
+        report(f"{table}: rows without a key or an embedding are left out: {left_out}; expected both in each.")
 
 
 def _check_dimensions(found: int, expected: int | None, place: str) -> None:
@@ -216,8 +226,9 @@ def _read_parquet(place: str, kind: Kind, columns: Container[str] | None) -> Ite
         for batch in _batches(file, place, key, "embedding", columns=columns):
             if "error" in batch.schema.names:
                 batch = batch.filter(batch.column("error").is_null())
+            rows = batch.num_rows
             batch = batch.filter(batch.column("embedding").is_valid())
-            keys = _keys(batch, key, file, kind)
+            keys = _keys(batch, key, file, kind) + [None] * (rows - batch.num_rows)
             yield keys, _lists(batch.column("embedding"), place), _carried(batch, key, columns)
 
 

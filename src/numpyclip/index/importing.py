@@ -123,11 +123,13 @@ class _Texts(NamedTuple):
 def _read_files(
     files: Iterable[EmbeddingFile], embed_dim: int, report: _Report
 ) -> Iterator[tuple[_Texts | list[_Image], Array]]:
+    wanted = (*image_columns.NAMES, *_COPIES)
     for file in files:
         if file.kind == "texts":
-            yield from ((_Texts(texts), embeddings) for texts, embeddings, _ in read_file(file, embed_dim, ()))
+            for texts, embeddings, _ in read_file(file, embed_dim, (), report):
+                yield _Texts(texts), embeddings
         else:
-            for paths, embeddings, columns in read_file(file, embed_dim, (*image_columns.NAMES, *_COPIES)):
+            for paths, embeddings, columns in read_file(file, embed_dim, wanted, report):
                 yield list(_images(paths, columns, report)), embeddings
 
 
