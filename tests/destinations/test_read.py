@@ -247,6 +247,27 @@ def test_columns_that_python_has_no_value_for_are_read(tmp_path: Path) -> None:
     assert columns["time"][1] is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "fingerprint", "said"),
+    [
+        ("images", '{"file_dtype": "float16", "weights": "0a"}', None),
+        ("images", '{"weights": "0b"}', "another model than the first part"),
+        ("images", None, "another model than the first part"),
+        ("images", "[", "another model than the first part"),
+        ("texts", '{"weights": "0a"}', "has embeddings of texts; expected images, as in the first part"),
+    ],
+)
+def test_parts_of_one_folder_are_of_one_model(tmp_path: Path, kind: Any, fingerprint: Any, said: str | None) -> None:
+    facts = '{"weights": "0a", "file_dtype": "float32"}'
+    open_destination(str(tmp_path), "parquet", "float32", DIM, "images", facts).write(0, rows(0, 5))
+    open_destination(str(tmp_path), "parquet", "float32", DIM, kind, fingerprint).write(1, rows(5, 9))
+    if said is None:
+        assert len(everything(str(tmp_path))[0]) == 9
+    else:
+        with pytest.raises(InputError, match=rf"part-00001\.parquet: .*{said}"):
+            everything(str(tmp_path))
+
+
 def test_rows_without_a_key_are_left_out(tmp_path: Path) -> None:
     table(key=[None, "b"], error=["", None])(tmp_path)
     assert everything(str(tmp_path))[0] == ["b"]

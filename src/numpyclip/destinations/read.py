@@ -14,7 +14,7 @@ import numpy as np
 
 from numpyclip.destinations.clip_retrieval_parts import FOLDERS, KEYS, complete_parts
 from numpyclip.destinations.key_columns import names_in, whole_paths
-from numpyclip.destinations.manifest import read_manifest
+from numpyclip.destinations.manifest import are_equal, read_manifest
 from numpyclip.destinations.new_file import numbered_files
 from numpyclip.destinations.npy_stream import NpyStream, at_least_float32
 from numpyclip.destinations.parquet_parts import FINGERPRINT, KIND, part_name
@@ -33,6 +33,8 @@ Embeddings: TypeAlias = "tuple[list[str], NDArray[np.float32], dict[str, list[An
 
 _Read: TypeAlias = "tuple[list[str | None], NDArray[np.floating], dict[str, list[Any]]]"  # None for a row without a key, or, at the end, without an embedding
 
+_Recorded: TypeAlias = "tuple[Kind, str | None]"  # what embeddings are of, and the fingerprint of the model
+
 FINGERPRINT_FILE = "numpyclip.json"  # in clip-retrieval's format, which has no place for it
 
 _ROWS = 256  # read at once
@@ -47,6 +49,7 @@ class EmbeddingFile(NamedTuple):
     vectors: str | None  # the embeddings, if they are apart
     table: str
     number: int = 0  # of its part
+    recorded: _Recorded | None = None  # what the part has to say of itself, if there is no manifest
 
 
 def read_embeddings(place: str, kind: Kind | None = None, embed_dim: int | None = None) -> Iterator[Embeddings]:
@@ -93,8 +96,8 @@ def read_file(
 
     `report` is called if rows without an error are left out.
     """
-    kind, vectors, table, _ = file
-    read = _read_parquet(table, kind, columns) if vectors is None else _read_pair(file, columns)
+    kind, vectors, table, *_ = file
+    read = _read_parquet(file, columns) if vectors is None else _read_pair(file, columns)
     left_out = 0
     for keys, embeddings, carried in read:
         left_out += keys.count(None)
@@ -147,8 +150,9 @@ def embedding_files(place: str) -> list[EmbeddingFile]:
     manifest = read_manifest(place)
     is_parquet = manifest is None or manifest.layout == "parquet"
     if is_parquet and (parts := numbered_files(listing(place), part_name)):
-        kind = _recorded(parts[min(parts)])[0] if manifest is None else manifest.kind
-        return [EmbeddingFile(kind, None, parts[number], number) for number in sorted(parts)]
+        recorded = _recorded(parts[min(parts)]) if manifest is None else None
+        kind = manifest.kind if recorded is None else recorded[0]
+        return [EmbeddingFile(kind, None, parts[number], number, recorded) for number in sorted(parts)]
     if manifest is None:
         folders = (place, join(place, "texts"))  # the latter is of an exported index
         found = [pair for folder in folders for kind in FOLDERS for pair in _pairs(folder, kind)]
@@ -166,10 +170,14 @@ def _is_file(place: str) -> bool:
     return place.endswith(".parquet") and (is_url(place) or Path(place).is_file())
 
 
-def _recorded(place: str) -> tuple[Kind, str | None]:
-    """Return what a single file says of its embeddings: what they are of, and the fingerprint of the model."""
+def _recorded(place: str) -> _Recorded:
+    """Return what a single file says of its embeddings."""
     with open_parquet(place) as file:
-        recorded = file.schema_arrow.metadata or {}
+        return _recorded_in(file)
+
+
+def _recorded_in(file: ParquetFile) -> _Recorded:
+    recorded = file.schema_arrow.metadata or {}
     fingerprint = recorded.get(FINGERPRINT.encode())
     kind: Kind = "texts" if recorded.get(KIND.encode()) == b"texts" else "images"
     return kind, None if fingerprint is None else fingerprint.decode("utf-8", "replace")
@@ -208,7 +216,7 @@ def _sorted(folder: str, suffix: str) -> list[tuple[int, str]]:
 
 
 def _read_pair(pair: EmbeddingFile, columns: Container[str] | None) -> Iterator[_Read]:
-    kind, vectors, table, _ = pair
+    kind, vectors, table, *_ = pair
     key = KEYS[kind]
     with NpyStream(str(vectors)) as stream, open_parquet(table) as file:
         if file.metadata.num_rows != stream.rows:
@@ -220,8 +228,19 @@ def _read_pair(pair: EmbeddingFile, columns: Container[str] | None) -> Iterator[
             yield keys, stream.read(batch.num_rows), _carried(batch, key, columns)
 
 
-def _read_parquet(place: str, kind: Kind, columns: Container[str] | None) -> Iterator[_Read]:
+def _check_recorded(found: _Recorded, expected: _Recorded | None, place: str) -> None:
+    if expected is None:
+        return
+    if found[0] != expected[0]:
+        raise InputError(f"{place}: has embeddings of {found[0]}; expected {expected[0]}, as in the first part.")
+    if not are_equal(found[1], expected[1]):
+        raise InputError(f"{place}: has embeddings of another model than the first part. Import it by itself.")
+
+
+def _read_parquet(part: EmbeddingFile, columns: Container[str] | None) -> Iterator[_Read]:
+    kind, _, place, _, recorded = part
     with open_parquet(place) as file:
+        _check_recorded(_recorded_in(file), recorded, place)
         key = KEYS["texts"] if kind == "texts" and KEYS["texts"] in file.schema_arrow.names else "key"
         for batch in _batches(file, place, key, "embedding", columns=columns):
             if "error" in batch.schema.names:
