@@ -26,6 +26,9 @@ from numpyclip.destinations.manifest import Manifest, claim
 from numpyclip.destinations.parquet_parts import write_parquet
 from numpyclip.destinations.row import OutputRow
 from numpyclip.destinations.write import open_destination
+from numpyclip.images.exif import Exif
+from numpyclip.images.find import FileState
+from numpyclip.images.metadata import ImageMetadata
 from numpyclip.index import exporting
 from numpyclip.index.exporting import export_embeddings
 from numpyclip.index.importing import import_embeddings
@@ -220,6 +223,21 @@ def test_where_nothing_is_recorded_images_are_read_or_left_out(
     ]
     assert sorted(str(match.path) for match in index.store.everything("pictures")) == sorted([*paths[2:], *members])
     assert {match.file for match in index.store.everything("pictures")} == {*paths[2:], None}
+
+
+def test_keys_without_a_name_are_no_files(index: Index, tmp_path: Path, tiny: CLIP) -> None:
+    nameless = ["s3://", "http:///", "/", ".", f"{tmp_path}/..", f"{tmp_path}/"]
+    vectors, known = tiny.embed_texts([f"text {number}" for number in range(7)]), Exif(1, 1)
+    rows = [
+        OutputRow(key, vector, {}, None, ImageMetadata(hashlib.sha256(key.encode()).digest(), known, FileState(5, 6)))
+        for key, vector in zip([*nameless, "https://x.org/a.jpg"], vectors, strict=True)
+    ]
+    write_parquet(str(tmp_path / "x.parquet"), rows, "float32", 128, tiny.fingerprint.to_json())
+    told: list[str] = []
+    assert import_embeddings(index, tmp_path / "x.parquet", report=told.append) == 1
+    assert len(told) == 6
+    assert all(line.endswith("is no path of a file.") for line in told)
+    assert index.store.no_file() == "https://x.org/a.jpg"  # though a size is recorded
 
 
 def test_an_embedding_is_filed_under_the_image_that_was_embedded(

@@ -147,10 +147,18 @@ def _checked(
     places: Iterable[tuple[str, ImageMetadata | None]], report: _Report
 ) -> Iterator[tuple[str, ImageMetadata | None]]:
     for path, metadata in places:
-        if is_path(path):
-            yield absolute(path), metadata
+        if is_path(path) and _has_name(path):
+            recorded = replace(metadata, state=None) if metadata is not None and is_url(path) else metadata
+            yield absolute(path), recorded
         else:
             report(f"{path!r:.100}: is no path of a file.")
+
+
+def _has_name(path: str) -> bool:
+    """Tell whether a path or URL can be that of a file, other than of a folder."""
+    if is_url(path):
+        return bool(path.partition("://")[2].strip("/"))
+    return os.path.basename(path) not in ("", os.curdir, os.pardir)
 
 
 def _copies(
