@@ -35,8 +35,8 @@ CREATE TABLE IF NOT EXISTS vectors (generation INTEGER NOT NULL, side TEXT NOT N
 
 _TEXTS = "CREATE TABLE IF NOT EXISTS texts (id {number}, text {bytes} NOT NULL, digest {bytes} NOT NULL UNIQUE);"
 FOLDER_BYTES = 1024  # of a path, by which PostgreSQL finds all files below it: its indexes take no long values
-# Names are as they are, so that those of one folder are beside each other in the index; but of URLs and archives some are
-# longer than any file system has them.
+# Names are in it as they are, so that those of one folder are beside each other; but not those that are longer than in
+# any file system, as in URLs and archives.
 POSTGRES_KEY_OF_FILES = (
     "sha256(directory), (CASE WHEN length(name) > 1024 THEN substr(name, 1, 1024) || sha256(name) ELSE name END)"
 )
