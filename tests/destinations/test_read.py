@@ -291,7 +291,10 @@ def test_rows_that_are_left_out_are_counted(tmp_path: Path, columns: dict[str, A
     (file,) = embedding_files(str(tmp_path))
     told: list[str] = []
     kept = sum(len(keys) for keys, _, _ in read_file(file, DIM, report=told.append))
-    assert (told, kept) == ([f"{file.table}: rows without a key or an embedding are left out: {said}; expected both in each."], 2 - int(said))
+    assert (told, kept) == (
+        [f"{file.table}: rows without a key or an embedding are left out: {said}; expected both in each."],
+        2 - int(said),
+    )
 
 
 def test_keys_count_where_their_bytes_are_none(tmp_path: Path) -> None:
@@ -319,7 +322,9 @@ def test_keys_count_where_their_bytes_are_none(tmp_path: Path) -> None:
         (table(embedding=[[None, 1.0, 0.0, 0.0]] * 2), "an embedding is zero or not finite"),
         (table(key=[1, 2]), "the column key is of type int64; expected text"),
         (lambda out: twice(out), "has two columns of one name"),
-        (lambda out: shutil.rmtree(out), "has neither part-\\*.parquet nor img_emb"),
+        (lambda out: shutil.rmtree(out), "out: is not there; expected what `numpyclip embed` has written"),
+        (lambda out: to_text(out), "out: is neither a folder nor a .parquet file"),
+        (lambda out: renamed(out), r"has neither part-\*\.parquet nor img_emb"),
         (lambda out: (out / NAME).write_text("{"), "is not JSON"),
     ],
 )
@@ -341,6 +346,11 @@ def damaged(out: Path) -> bytes:
 def renamed(out: Path) -> Path:
     (out / "part-00000.parquet").unlink()
     return out / "part-00000.parquet"
+
+
+def to_text(out: Path) -> None:
+    shutil.rmtree(out)
+    out.write_text("a")
 
 
 def twice(out: Path) -> None:

@@ -62,9 +62,7 @@ def test_all_comes_back_as_it_was(index: Index, exported: Path, tmp_path: Path, 
         assert (report.embedded, report.unchanged) == (0, 7)
 
 
-def test_sizes_that_no_database_holds_are_not_taken(
-    index: Index, exported: Path, tmp_path: Path, tiny: CLIP
-) -> None:
+def test_sizes_that_no_database_holds_are_not_taken(index: Index, exported: Path, tmp_path: Path, tiny: CLIP) -> None:
     file = exported / "metadata" / "metadata_0000.parquet"
     table, most = read_table(file), (1 << 64) - 1
     copies = [[most] * len(each) for each in table["copies"].to_pylist()]
@@ -403,12 +401,3 @@ def test_a_part_is_of_one_share_whatever_others_are_there(
     assert import_embeddings(index, out, shard=(1, 2)) == 2
     (tmp_path / "in flight").rename(out / "part-00000.parquet")
     assert import_embeddings(index, out, shard=(0, 2)) == 4
-
-
-def test_parts_that_are_missing_are_told(index: Index, photos: Path, tmp_path: Path, tiny: CLIP) -> None:
-    paths = [str(path) for path in sorted(photos.rglob("*.png"))]
-    parts(str(tmp_path / "out"), tiny, paths)
-    (tmp_path / "out" / "part-00001.parquet").unlink()
-    told: list[str] = []
-    assert import_embeddings(index, tmp_path / "out", report=told.append) == 4
-    assert told == [f"{tmp_path}/out: 1 of its parts are not there yet; what is there is imported."]

@@ -165,9 +165,12 @@ def _update(arguments: argparse.Namespace, index: Index) -> int:
 
 
 def _import(arguments: argparse.Namespace, index: Index) -> int:
+    from numpyclip.destinations.read import missing_parts
     from numpyclip.index.importing import import_embeddings
 
-    report = Reporter()
+    report, missing = Reporter(), missing_parts(arguments.source)
+    if missing:
+        say(f"{arguments.source}: {missing} of its parts are not there yet; what is there is imported.")
     new = import_embeddings(
         index,
         arguments.source,
@@ -177,8 +180,8 @@ def _import(arguments: argparse.Namespace, index: Index) -> int:
     )
     if index.store.model_name is None and (found := index.store.fingerprint):  # new, and of precisions that are mixed
         remember_model(arguments, index.store, found)
-    _say(arguments, {"imported": new, "unreadable": report.count}, f"{new} imported")
-    return 3 if report.count else 0
+    _say(arguments, {"imported": new, "unreadable": report.count, "missing_parts": missing}, f"{new} imported")
+    return 3 if report.count or missing else 0
 
 
 def _migrate(arguments: argparse.Namespace, store: Store, model: CLIP) -> int:

@@ -17,7 +17,7 @@ from numpyclip.destinations.key_columns import names_in, whole_paths
 from numpyclip.destinations.manifest import are_equal, read_manifest
 from numpyclip.destinations.new_file import numbered_files
 from numpyclip.destinations.npy_stream import NpyStream, at_least_float32
-from numpyclip.destinations.parquet_parts import FINGERPRINT, KIND, part_name
+from numpyclip.destinations.parquet_parts import Recorded, part_name, recorded_in
 from numpyclip.destinations.write import open_destination
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.remote import base_name, exists, is_url, join, listing, read_bytes
@@ -31,9 +31,8 @@ if TYPE_CHECKING:
 
 Embeddings: TypeAlias = "tuple[list[str], NDArray[np.float32], dict[str, list[Any]]]"
 
-_Read: TypeAlias = "tuple[list[str | None], NDArray[np.floating], dict[str, list[Any]]]"  # None for a row without a key, or, at the end, without an embedding
-
-_Recorded: TypeAlias = "tuple[Kind, str | None]"  # what embeddings are of, and the fingerprint of the model
+# With None for a row without a key, or, at the end, for one without an embedding.
+_Read: TypeAlias = "tuple[list[str | None], NDArray[np.floating], dict[str, list[Any]]]"
 
 FINGERPRINT_FILE = "numpyclip.json"  # in clip-retrieval's format, which has no place for it
 
@@ -49,7 +48,7 @@ class EmbeddingFile(NamedTuple):
     vectors: str | None  # the embeddings, if they are apart
     table: str
     number: int = 0  # of its part
-    recorded: _Recorded | None = None  # what the part has to say of itself, if there is no manifest
+    recorded: Recorded | None = None  # what the part has to say of itself, if there is no manifest
 
 
 def read_embeddings(place: str, kind: Kind | None = None, embed_dim: int | None = None) -> Iterator[Embeddings]:
@@ -150,37 +149,36 @@ def embedding_files(place: str) -> list[EmbeddingFile]:
     manifest = read_manifest(place)
     is_parquet = manifest is None or manifest.layout == "parquet"
     if is_parquet and (parts := numbered_files(listing(place), part_name)):
-        recorded = _recorded(parts[min(parts)]) if manifest is None else None
-        kind = manifest.kind if recorded is None else recorded[0]
-        return [EmbeddingFile(kind, None, parts[number], number, recorded) for number in sorted(parts)]
+        first = _recorded(parts[min(parts)]) if manifest is None else (manifest.kind, None)
+        recorded = first if manifest is None else None
+        return [EmbeddingFile(first[0], None, parts[number], number, recorded) for number in sorted(parts)]
     if manifest is None:
         folders = (place, join(place, "texts"))  # the latter is of an exported index
         found = [pair for folder in folders for kind in FOLDERS for pair in _pairs(folder, kind)]
     else:
         found = _complete_pairs(place, manifest.kind)
     if not found:
-        raise InputError(
-            f"{place}: has neither part-*.parquet nor img_emb/*.npy and metadata/*.parquet; expected what "
-            "`numpyclip embed` has written, or clip-retrieval's format."
-        )
+        raise _nothing_in(place)
     return found
+
+
+def _nothing_in(place: str) -> InputError:
+    expected = "expected what `numpyclip embed` has written, or clip-retrieval's format."
+    if not exists(place):
+        return InputError(f"{place}: is not there; {expected}")
+    if not is_url(place) and not Path(place).is_dir():
+        return InputError(f"{place}: is neither a folder nor a .parquet file; {expected}")
+    return InputError(f"{place}: has neither part-*.parquet nor img_emb/*.npy and metadata/*.parquet; {expected}")
 
 
 def _is_file(place: str) -> bool:
     return place.endswith(".parquet") and (is_url(place) or Path(place).is_file())
 
 
-def _recorded(place: str) -> _Recorded:
+def _recorded(place: str) -> Recorded:
     """Return what a single file says of its embeddings."""
     with open_parquet(place) as file:
-        return _recorded_in(file)
-
-
-def _recorded_in(file: ParquetFile) -> _Recorded:
-    recorded = file.schema_arrow.metadata or {}
-    fingerprint = recorded.get(FINGERPRINT.encode())
-    kind: Kind = "texts" if recorded.get(KIND.encode()) == b"texts" else "images"
-    return kind, None if fingerprint is None else fingerprint.decode("utf-8", "replace")
+        return recorded_in(file.schema_arrow.metadata)
 
 
 def _pairs(folder: str, kind: Kind) -> list[EmbeddingFile]:
@@ -228,7 +226,7 @@ def _read_pair(pair: EmbeddingFile, columns: Container[str] | None) -> Iterator[
             yield keys, stream.read(batch.num_rows), _carried(batch, key, columns)
 
 
-def _check_recorded(found: _Recorded, expected: _Recorded | None, place: str) -> None:
+def _check_recorded(found: Recorded, expected: Recorded | None, place: str) -> None:
     if expected is None:
         return
     if found[0] != expected[0]:
@@ -240,7 +238,7 @@ def _check_recorded(found: _Recorded, expected: _Recorded | None, place: str) ->
 def _read_parquet(part: EmbeddingFile, columns: Container[str] | None) -> Iterator[_Read]:
     kind, _, place, _, recorded = part
     with open_parquet(place) as file:
-        _check_recorded(_recorded_in(file), recorded, place)
+        _check_recorded(recorded_in(file.schema_arrow.metadata), recorded, place)
         key = KEYS["texts"] if kind == "texts" and KEYS["texts"] in file.schema_arrow.names else "key"
         for batch in _batches(file, place, key, "embedding", columns=columns):
             if "error" in batch.schema.names:

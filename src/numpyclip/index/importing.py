@@ -17,7 +17,6 @@ from numpyclip.destinations.read import (
     EmbeddingFile,
     embedding_files,
     fingerprint_at,
-    missing_parts,
     read_embeddings,
     read_file,
 )
@@ -67,7 +66,7 @@ def import_embeddings(
     progress : callable, optional
         Given the files of embeddings, iterates over them.
     report : callable, optional
-        Called for each image whose file cannot be read, and if parts are missing.
+        Called for each image whose file cannot be read, and each file of which rows are left out.
     shard : pair of int, default=(0, 1)
         ``(i, n)``: import only the files whose number modulo n is i. Where a database has many writers, as PostgreSQL
         has, several such imports can run at the same time.
@@ -91,8 +90,6 @@ def import_embeddings(
     if not 0 <= share < shares:
         raise InputError(f"shard is {shard}; expected a number from 0, and how many there are, such as (0, 8).")
     precision = _check_model(index, place)
-    if missing := missing_parts(place):
-        report(f"{place}: {missing} of its parts are not there yet; what is there is imported.")
     files = [file for file in embedding_files(place) if file.number % shares == share]
     with index.adding():
         index.begin(precision)
