@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from numpyclip.images.metadata import ImageMetadata
 from numpyclip.index import exporting
 from numpyclip.index.exporting import export_embeddings
 from numpyclip.index.importing import import_embeddings
+from numpyclip.index.migrate import migrate
+from tests.index.test_migrate import half_of_tiny
 from tests.object_store import ObjectStore
 
 URLS = Table.from_pydict({"url": ["a"] * 6})
@@ -257,6 +260,37 @@ def test_an_embedding_is_filed_under_the_image_that_was_embedded(
     assert index.update().recognised == 1
     digest = hashlib.sha256((photos / names[0]).read_bytes()).digest()
     assert index.store.paths_of([digest]) == {digest: {str(photos / name) for name in names[:2]}}
+
+
+def test_an_import_replaces_nothing_that_is_newer(index: Index, photos: Path, tmp_path: Path) -> None:
+    embed(str(photos), str(tmp_path / "out"), model="tiny", workers=1)
+    changed, other, *_ = sorted(photos.glob("*.png"))
+    Image.new("RGB", (50, 50), "red").save(changed)
+    other.write_bytes(b"no picture any more")
+    index.update([photos])
+    before = found(index)
+    assert import_embeddings(index, tmp_path / "out") == 2  # the embeddings, of no file
+    assert found(index) == before
+    assert [path for path, _ in index.store.problems()] == [str(other)]
+    assert index.update().unchanged == 6
+
+
+def test_files_of_another_machine_are_none_here(index: Index, photos: Path, tmp_path: Path, tiny: CLIP) -> None:
+    embed(str(photos), str(tmp_path / "out"), model="tiny", workers=1)
+    dates = {str(path): path.stat().st_mtime_ns for path in photos.rglob("*.png")}
+    photos.rename(tmp_path / "not mounted")
+    assert import_embeddings(index, tmp_path / "out") == 6
+    other = half_of_tiny(tmp_path / "other.npz", shift=0)
+    with index.store.writing(), pytest.raises(InputError, match=f"cannot be read again, such as {photos}/"):
+        next(migrate(index.store, other))
+    everything = list(index.store.everything("pictures"))
+    assert {match.file for match in everything} == {None}
+    assert {match.path: match.date for match in everything} == {
+        path: datetime.fromtimestamp(mtime_ns // 10**9).isoformat() for path, mtime_ns in dates.items()
+    }
+    (tmp_path / "not mounted").rename(photos)
+    assert index.update([photos]).recognised == 6
+    assert {match.file for match in index.store.everything("pictures")} == dates.keys()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are text")

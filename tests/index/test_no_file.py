@@ -155,7 +155,7 @@ def test_a_migration_is_refused_before_anything_is_done(
     import_embeddings(index, embedded("memory://bucket/out", TABLE))
     other = half_of_tiny(tmp_path / "other.npz", shift=0)
     with index.store.writing():
-        with pytest.raises(InputError, match=rf"cannot be read again, such as {TABLE}/\d\. Embed them with the other"):
+        with pytest.raises(InputError, match=rf"cannot be read again, such as {TABLE}/\d\. Run `numpyclip index`"):
             next(migrate(index.store, other))
         assert index.store.compact() == 0  # which a migration that has begun would refuse
     assert len(paths(index)) == 8  # of which one is a file, too

@@ -27,13 +27,14 @@ from numpyclip.images.find import NO_FILE, FileState
 from numpyclip.images.metadata import ImageMetadata
 from numpyclip.images.open import file_content
 from numpyclip.index.index import Index
+from numpyclip.index.picture_rows import storable
 from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.store import Store
 from numpyclip.index.where import absolute, is_path
 from numpyclip.model.ops import Array
 from numpyclip.remote import is_url
 from numpyclip.runtime.prefetch import read_ahead
-from numpyclip.sources.places import ARCHIVES, LISTS, PARQUET
+from numpyclip.sources.places import ARCHIVES, PARQUET
 
 _Report: TypeAlias = Callable[[str], object]
 
@@ -56,7 +57,8 @@ def import_embeddings(
     Images are known by the SHA-256, size and modification time that are recorded with their embeddings: no image is
     read, whether it is here or elsewhere. The next update embeds those that have changed since. Where nothing is
     recorded, images are read, but not decoded, and left out if they are not there; those at URLs, or in archives or
-    tables, are known by the SHA-256 of their place. What an index has already stays as it is.
+    tables, are known by the SHA-256 of their place. What an index has already stays as it is,
+    but for images that are no files here, of which the last import counts.
 
     Parameters
     ----------
@@ -184,7 +186,7 @@ def _read(path: str, report: _Report) -> ImageMetadata | None:
                 return ImageMetadata.of(data, path, state)
         except PictureError as error:
             folders = os.path.dirname(path).lower().split(os.sep)
-            if not any(folder.endswith((*ARCHIVES, PARQUET, LISTS)) for folder in folders):
+            if not any(folder.endswith((*ARCHIVES, PARQUET)) for folder in folders):
                 report(str(error))
                 return None
     return ImageMetadata(hashlib.sha256(os.fsencode(path)).digest(), Exif(0, 0))
@@ -196,8 +198,19 @@ def _add_pictures(store: Store, changes: Changes, images: list[_Image], embeddin
     for places, embedding in zip(images, embeddings, strict=True):
         for path, metadata in places:
             if path not in there.get(metadata.digest, ()):
-                changes.filed.append(Filed(path, metadata.state or NO_FILE, metadata.digest))
+                changes.filed.append(Filed(path, _state_here(path, metadata.state), metadata.digest))
                 changes.pictures.setdefault(metadata.digest, NewPicture(metadata.exif, embedding))
+
+
+def _state_here(path: str, recorded: FileState | None) -> FileState:
+    """Return the recorded state of what is a file here, else that of no file, which keeps the date."""
+    if recorded is None:
+        return NO_FILE
+    try:
+        is_here = storable(FileState.of(path)) == recorded
+    except PictureError:
+        is_here = os.path.isdir(os.path.dirname(path))  # it is gone, as the next update notices
+    return recorded if is_here else replace(recorded, size=NO_FILE.size)
 
 
 def _add_texts(store: Store, texts: list[str], embeddings: Array) -> int:

@@ -45,8 +45,9 @@ def migrate(
         raise InputError(f"{store.place}: holds embeddings of this model; there is nothing to migrate.")
     if (path := store.no_file()) is not None:
         raise InputError(
-            f"{store.place}: holds images that are no files here and cannot be read again, such as {path}. Embed them "
-            "with the other model by `numpyclip embed images`, and import that into a new index."
+            f"{store.place}: holds images that are no files here, or had changed when they were imported, and cannot "
+            f"be read again, such as {path}. Run `numpyclip index` on folders that are here, or embed all with the "
+            "other model by `numpyclip embed images`, and import that into a new index."
         )
     store.start_migration(model.fingerprint, model.config.embed_dim)
     while texts := store.pending_texts(batch_size):

@@ -9,11 +9,11 @@ from types import NoneType
 from typing import Any
 
 from numpyclip.errors import InputError
-from numpyclip.images.find import FileState
+from numpyclip.images.find import NO_FILE, FileState
 from numpyclip.index.database import Connection
 from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, one_of
 from numpyclip.index.records import Filed, NewPicture
-from numpyclip.index.where import EVERYWHERE, Where
+from numpyclip.index.where import EVERYWHERE, FIRST_MOMENT, Where
 from numpyclip.remote import is_url
 from numpyclip.runtime.chunks import batched
 
@@ -21,7 +21,7 @@ _TEXT, _FLOAT = (str, NoneType), (float, NoneType)  # or nothing
 _EXIF = (int, int, _TEXT, _FLOAT, _FLOAT)  # types of the columns
 _PICTURES = ("digest", "width", "height", "taken", "latitude", "longitude")
 _FILES = ("directory", "name", "size", "mtime_ns", "date", "picture", "problem", "cause")
-_FIRST_MOMENT, _LAST_MOMENT = "0001-01-01T00:00:00", "9999-12-31T23:59:59"
+_LAST_MOMENT = "9999-12-31T23:59:59"
 
 
 def put_pictures(connection: Connection, pictures: Mapping[bytes, NewPicture]) -> None:
@@ -90,7 +90,7 @@ def _row_of(
     else:
         picture, taken = found
     state = storable(filed.state)
-    date = taken or (_local_time(filed.state.mtime_ns) if state.is_here else _FIRST_MOMENT)
+    date = taken or (FIRST_MOMENT if state == NO_FILE else _local_time(filed.state.mtime_ns))
     return key_of(filed.path), (state.size, state.mtime_ns, date, picture, problem, filed.tried_with)
 
 
@@ -109,7 +109,7 @@ def _local_time(mtime_ns: int) -> str:
     try:
         return datetime.datetime.fromtimestamp(mtime_ns // 10**9).isoformat()  # local time, as EXIF's
     except (OverflowError, OSError, ValueError):  # a file system with nonsense in it
-        return _FIRST_MOMENT if mtime_ns < 0 else _LAST_MOMENT
+        return FIRST_MOMENT if mtime_ns < 0 else _LAST_MOMENT
 
 
 def directories_in(connection: Connection, folder: str) -> list[str]:

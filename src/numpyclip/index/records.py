@@ -26,7 +26,7 @@ class Filed:
     """A file as it was found, and the picture in it."""
 
     path: str  # absolute, or a URL; also within an archive or a table
-    state: FileState  # `NO_FILE` if it is none on this machine
+    state: FileState  # of no file on this machine: `NO_FILE`, or one with a modification time for its date
     digest: bytes | None  # SHA-256 of its content, which tells renamed files and copies; None with a problem
     problem: str | None = None  # why it cannot be read as a picture
     tried_with: str | None = None  # versions and limits; with others it is retried, with None always

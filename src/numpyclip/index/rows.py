@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from types import NoneType
 from typing import Any
 
 from numpyclip.images.exif import Exif
@@ -20,8 +19,6 @@ from numpyclip.index.where import EVERYWHERE, Where
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched
 
-_TEXT, _NUMBER, _FLOAT = (str, NoneType), (int, NoneType), (float, NoneType)  # or nothing
-_EXIF = (int, int, _TEXT, _FLOAT, _FLOAT)  # types of the columns
 _COUNTED = 10_000  # files, to tell how many are searched
 
 

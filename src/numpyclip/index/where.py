@@ -11,7 +11,7 @@ from numpyclip.errors import InputError
 from numpyclip.remote import is_url
 
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}(:\d{2}(:\d{2})?)?)?)?)?", re.ASCII)
-_FIRST_MOMENT = "0001-01-01T00:00:00"  # completes the beginning of a date
+FIRST_MOMENT = "0001-01-01T00:00:00"  # completes the beginning of a date
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _checked_date(name: str, date: object) -> str:
             written = date.isoformat()
         if not (isinstance(written, str) and _DATE.fullmatch(written)):
             raise ValueError("it is written otherwise" if isinstance(written, str) else "it is no string")
-        datetime.datetime.fromisoformat(written + _FIRST_MOMENT[len(written) :])
+        datetime.datetime.fromisoformat(written + FIRST_MOMENT[len(written) :])
     except (ValueError, OverflowError) as error:
         raise InputError(
             f"{name}: {date!r:.60} is no date ({error}); expected one such as "

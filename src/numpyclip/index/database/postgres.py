@@ -13,9 +13,9 @@ from numpyclip.index.database import RECOVERY, Connection, Damage, Database, NoI
 from numpyclip.index.database.schema import (
     APPLICATION_ID,
     POSTGRES,
+    POSTGRES_COLUMNS,
     POSTGRES_KEY_OF_FILES,
     POSTGRES_UPGRADES,
-    postgres_types,
 )
 from numpyclip.index.database.schema import POSTGRES_VERSION as VERSION
 from numpyclip.index.database.sql import conditions, number
@@ -249,7 +249,7 @@ class _Statements(Connection):
         order, that of the first two columns.
         """
         if rows:
-            types = postgres_types(table)
+            types = POSTGRES_COLUMNS[table]
             arrays = ", ".join(f"?::{types[column]}[]" for column in columns)
             values = zip(*sorted(rows, key=lambda row: tuple(row[:2])), strict=True)
             sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) ON CONFLICT {conflict}"

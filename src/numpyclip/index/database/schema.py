@@ -10,8 +10,6 @@ values. `files.cause` says with which versions and limits a file could not be re
 
 from __future__ import annotations
 
-import re
-
 APPLICATION_ID = 0x4E434C50  # "NCLP", in the header of an SQLite file; the number of the writer's lock in PostgreSQL
 VERSION = 2  # of an index in a folder
 POSTGRES_VERSION = 3
@@ -77,6 +75,28 @@ POSTGRES = (
     + _POSTGRES_KEYS
     + f"{_FILES_BELOW};{_WHOLE_ROWS};"
 )
+POSTGRES_COLUMNS = {  # types of those that `Connection.insert` fills
+    "folders": {"path": "bytea", "ignored": "text"},
+    "pictures": {
+        "digest": "bytea",
+        "width": "integer",
+        "height": "integer",
+        "taken": "text",
+        "latitude": "double precision",
+        "longitude": "double precision",
+    },
+    "files": {
+        "directory": "bytea",
+        "name": "bytea",
+        "size": "bigint",
+        "mtime_ns": "bigint",
+        "date": "text",
+        "picture": "bigint",
+        "problem": "text",
+        "cause": "text",
+    },
+    "texts": {"digest": "bytea", "text": "bytea"},
+}
 
 # From version 1. In SQLite `sha256` is a function of the connection's.
 SQLITE_UPGRADE = (
@@ -104,9 +124,3 @@ _TO_VERSION_3 = (
     f"UPDATE meta SET value = '{POSTGRES_VERSION}' WHERE key = 'version'",
 )
 POSTGRES_UPGRADES = {1: (*_TO_VERSION_2, *_TO_VERSION_3), 2: _TO_VERSION_3}  # by the version that an index has
-
-
-def postgres_types(table: str) -> dict[str, str]:
-    """Return the types of a table's columns in PostgreSQL."""
-    (columns,) = re.findall(rf"EXISTS {table} \((.*?)\);", POSTGRES, re.DOTALL)
-    return dict(re.findall(r"(\w+) (bytea|bigint|integer|text|double precision)", columns, re.IGNORECASE))

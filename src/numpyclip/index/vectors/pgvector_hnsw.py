@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from itertools import tee
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,7 +118,9 @@ def build(connection: Connection, space: Space, progress: Progress) -> Recall:
     connection.execute("ANALYZE files")  # by which searches with conditions are planned
     graph = _built(connection, space, code, new)
     queries = _queries(connection, graph, space)
-    exact = nearest_of(_blocks(connection, space, progress), queries, NEAREST)
+    counted, blocks = tee(_blocks(connection, space))
+    shown = zip(progress(len(rows) for rows, _ in counted), blocks, strict=True)
+    exact = nearest_of((block for _, block in shown), queries, NEAREST)
     connection.execute(f"DROP INDEX IF EXISTS numpyclip.{name}")  # so that it is not the one that is measured
     recall = _measure(connection, graph, space, queries, exact)
     rename, drop = f"ALTER INDEX numpyclip.{new} RENAME TO {name}", f"DROP INDEX numpyclip.{new}"
@@ -204,21 +207,13 @@ def _measure(
         return recall_of(([item for item, _ in rows] for rows in found), exact)
 
 
-def _blocks(connection: Connection, space: Space, progress: Progress) -> Iterator[tuple[Rows, Array]]:
+def _blocks(connection: Connection, space: Space) -> Iterator[tuple[Rows, Array]]:
     """Read all rows, some at a time: numbers and embeddings."""
-    read: list[tuple[int, bytes]] = []
-
-    def steps() -> Iterator[int]:
-        rows = f"SELECT item, embedding FROM vectors WHERE {_predicate(space)} AND item > ? ORDER BY item LIMIT ?"
-        last = -1
-        while read[:] or last < 0:
-            read[:] = connection.execute(sent(rows), (last, _AT_ONCE)).fetchall()
-            last = read[-1][0] if read else last
-            yield len(read)
-
-    for count in progress(steps()):
-        if count:
-            yield np.array([item for item, _ in read], np.intp), embeddings_in([value for _, value in read])
+    rows = f"SELECT item, embedding FROM vectors WHERE {_predicate(space)} AND item > ? ORDER BY item LIMIT ?"
+    last = -1
+    while read := connection.execute(sent(rows), (last, _AT_ONCE)).fetchall():
+        last = read[-1][0]
+        yield np.array([item for item, _ in read], np.intp), embeddings_in([value for _, value in read])
 
 
 def _passing(n: int) -> int:
