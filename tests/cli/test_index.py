@@ -176,6 +176,20 @@ def test_samples_of_archives_are_searched_and_forgotten(run: Run, album: Path, t
     assert run("index", "--forget", shard, "--store", store).err == "numpyclip: 2 files removed from the index\n"
 
 
+def test_parts_that_are_missing_are_no_images(run: Run, album: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    for number, name in enumerate(("house.PNG", "bird.png")):
+        with tarfile.open(tmp_path / f"{number}.tar", "w") as archive:
+            archive.add(album / name, name)
+    run("embed", "images", tmp_path / "0.tar", tmp_path / "1.tar", "-o", f"{tmp_path}/out/", "-m", "tiny")
+    (tmp_path / "out" / "part-00000.parquet").unlink()
+    status, out, err = run(
+        "index", "--import", f"{tmp_path}/out", "--store", tmp_path / "second", "-m", "tiny", "--json"
+    )
+    assert (status, json.loads(out)) == (3, {"imported": 1, "unreadable": 0, "missing_parts": 1})
+    assert f"{tmp_path}/out: 1 of its parts are not there yet; what is there is imported." in err
+
+
 @pytest.mark.parametrize("output", ["out/", "out.parquet"])
 def test_what_embed_wrote_is_imported(run: Run, album: Path, tmp_path: Path, output: str) -> None:
     pytest.importorskip("pyarrow")
@@ -184,5 +198,5 @@ def test_what_embed_wrote_is_imported(run: Run, album: Path, tmp_path: Path, out
         place = f"{tmp_path}/{kind}-{output}"
         assert run("embed", kind, source, "-o", place, "-m", "tiny").status in (0, 3)
         status, out, _ = run("index", "--import", place, "--store", tmp_path / "second", "-m", "tiny", "--json")
-        assert (status, json.loads(out)) == (0, {"imported": new, "unreadable": 0})
+        assert (status, json.loads(out)) == (0, {"imported": new, "unreadable": 0, "missing_parts": 0})
     assert "3 pictures, 2 texts" in run("index", "--list", "--store", tmp_path / "second").out

@@ -62,9 +62,11 @@ def test_texts_have_none(tmp_path: Path) -> None:
     [
         *({"sha256": value} for value in (None, "", "AB" * 32, "0" * 63, b"0" * 64, 5)),
         *({"width": value} for value in (None, -1, 1 << 31, 3.0, True)),
-        *({"taken": value} for value in ("2024", "2024-05-01T12:30:00\0", 5)),
-        *({"latitude": value} for value in (float("nan"), float("inf"), "47")),
-        *({"size": value} for value in (-1, 7.0, "7")),
+        *({"taken": value} for value in ("2024", "2024-05-01T12:30:00\0", "2024-05-01 12:30:00", 5)),
+        *({"taken": value} for value in ("9999-99-99T99:99:99", "0000-00-00T00:00:00", "2024-02-30T00:00:00")),
+        *({"latitude": value} for value in (float("nan"), float("inf"), 1e308, 90.1, "47")),
+        *({"longitude": value} for value in (float("nan"), -180.1)),
+        *({"size": value} for value in (-1, 7.0, "7", 1 << 63)),
         *({"mtime_ns": value} for value in (None, 1 << 63, 0.5)),
     ],
 )

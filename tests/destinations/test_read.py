@@ -19,7 +19,7 @@ from pyarrow.parquet import read_table, write_table
 from numpyclip.destinations.image_columns import NAMES
 from numpyclip.destinations.manifest import NAME, Manifest, claim
 from numpyclip.destinations.parquet_parts import write_parquet
-from numpyclip.destinations.read import embedding_files, fingerprint_at, read_embeddings
+from numpyclip.destinations.read import embedding_files, fingerprint_at, read_embeddings, read_file
 from numpyclip.destinations.row import OutputRow
 from numpyclip.destinations.write import open_destination
 from numpyclip.errors import InputError
@@ -226,6 +226,16 @@ def test_lists_of_other_types_are_read(tmp_path: Path) -> None:
         np.testing.assert_allclose(everything(str(tmp_path))[1], VECTORS[:2], atol=1e-3)
 
 
+@pytest.mark.parametrize("scale", [1e300, 1e-300, 1e30, 1e-30])
+def test_directions_of_any_length_are_read(tmp_path: Path, scale: float) -> None:
+    numbers = VECTORS[:2].astype(np.float64) * scale
+    table(embedding=numbers.tolist())(tmp_path)
+    np.testing.assert_allclose(everything(str(tmp_path))[1], VECTORS[:2], rtol=1e-6)
+    open_destination(str(tmp_path / "pairs"), "clip-retrieval", "float32", DIM, "images").write(0, rows(0, 2))
+    np.save(tmp_path / "pairs" / "img_emb" / "img_emb_0000.npy", numbers)
+    np.testing.assert_allclose(everything(str(tmp_path / "pairs"))[1], VECTORS[:2], rtol=1e-6)
+
+
 def test_columns_that_python_has_no_value_for_are_read(tmp_path: Path) -> None:
     times = pyarrow.array([1, None], pyarrow.timestamp("ns"))
     invalid = pyarrow.Array.from_buffers(pyarrow.string(), 2, pyarrow.array([b"\xff", b"b"]).buffers())
@@ -235,9 +245,61 @@ def test_columns_that_python_has_no_value_for_are_read(tmp_path: Path) -> None:
     assert columns["time"][1] is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "fingerprint", "said"),
+    [
+        ("images", '{"file_dtype": "float16", "weights": "0a"}', None),
+        ("images", '{"weights": "0b"}', "another model than the first part"),
+        ("images", None, "another model than the first part"),
+        ("images", "[", "another model than the first part"),
+        ("texts", '{"weights": "0a"}', "has embeddings of texts; expected images, as in the first part"),
+    ],
+)
+def test_parts_of_one_folder_are_of_one_model(tmp_path: Path, kind: Any, fingerprint: Any, said: str | None) -> None:
+    facts = '{"weights": "0a", "file_dtype": "float32"}'
+    open_destination(str(tmp_path), "parquet", "float32", DIM, "images", facts).write(0, rows(0, 5))
+    open_destination(str(tmp_path), "parquet", "float32", DIM, kind, fingerprint).write(1, rows(5, 9))
+    if said is None:
+        assert len(everything(str(tmp_path))[0]) == 9
+    else:
+        with pytest.raises(InputError, match=rf"part-00001\.parquet: .*{said}"):
+            everything(str(tmp_path))
+
+
 def test_rows_without_a_key_are_left_out(tmp_path: Path) -> None:
     table(key=[None, "b"], error=["", None])(tmp_path)
     assert everything(str(tmp_path))[0] == ["b"]
+    (file,) = embedding_files(str(tmp_path))
+    told: list[str] = []
+    assert len(list(read_file(file, report=told.append))) == 1
+    assert told == []  # that of the error is known
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"key": ["", None]}, "2"),
+        ({"key": ["a", ""]}, "1"),
+        ({"embedding": [None, VECTORS[0].tolist()]}, "1"),
+        ({"embedding": pyarrow.nulls(2, pyarrow.list_(pyarrow.float32()))}, "2"),
+    ],
+)
+def test_rows_that_are_left_out_are_counted(tmp_path: Path, columns: dict[str, Any], said: str) -> None:
+    table(**columns)(tmp_path)
+    (file,) = embedding_files(str(tmp_path))
+    told: list[str] = []
+    kept = sum(len(keys) for keys, _, _ in read_file(file, DIM, report=told.append))
+    assert (told, kept) == (
+        [f"{file.table}: rows without a key or an embedding are left out: {said}; expected both in each."],
+        2 - int(said),
+    )
+
+
+def test_keys_count_where_their_bytes_are_none(tmp_path: Path) -> None:
+    table(key_bytes=[1, 2])(tmp_path)
+    assert everything(str(tmp_path))[0] == ["a", "b"]
+    table(key_bytes=[b"", b"/na\xffme"])(tmp_path)
+    assert everything(str(tmp_path))[0] == ["a", os.fsdecode(b"/na\xffme")]
 
 
 @pytest.mark.parametrize(
@@ -258,7 +320,9 @@ def test_rows_without_a_key_are_left_out(tmp_path: Path) -> None:
         (table(embedding=[[None, 1.0, 0.0, 0.0]] * 2), "an embedding is zero or not finite"),
         (table(key=[1, 2]), "the column key is of type int64; expected text"),
         (lambda out: twice(out), "has two columns of one name"),
-        (lambda out: shutil.rmtree(out), "has neither part-\\*.parquet nor img_emb"),
+        (lambda out: shutil.rmtree(out), "out: is not there; expected what `numpyclip embed` has written"),
+        (lambda out: to_text(out), "out: is neither a folder nor a .parquet file"),
+        (lambda out: renamed(out), r"has neither part-\*\.parquet nor img_emb"),
         (lambda out: (out / NAME).write_text("{"), "is not JSON"),
     ],
 )
@@ -280,6 +344,11 @@ def damaged(out: Path) -> bytes:
 def renamed(out: Path) -> Path:
     (out / "part-00000.parquet").unlink()
     return out / "part-00000.parquet"
+
+
+def to_text(out: Path) -> None:
+    shutil.rmtree(out)
+    out.write_text("a")
 
 
 def twice(out: Path) -> None:

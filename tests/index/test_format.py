@@ -147,7 +147,8 @@ def asked(index: Index) -> dict[str, Any]:
 @pytest.mark.parametrize("first", ["postgres"], indirect=True)
 def test_an_index_of_the_second_format_in_postgresql(first: str, tiny: CLIP, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        to_version_2 = (*schema._TO_VERSION_2, "UPDATE meta SET value = '2' WHERE key = 'version'")
+        key = "CREATE UNIQUE INDEX files_key ON files (sha256(directory), name)"
+        to_version_2 = (*schema._TO_VERSION_2, key, "UPDATE meta SET value = '2' WHERE key = 'version'")
         patch.setitem(schema.POSTGRES_UPGRADES, 1, to_version_2)
         with closing(open_store(first)) as store, store.writing():
             pass
@@ -160,6 +161,8 @@ def test_an_index_of_the_second_format_in_postgresql(first: str, tiny: CLIP, mon
             assert options == ["toast_tuple_target=8160"]
             assert connection.execute("SELECT to_regclass('files_below')").fetchone()[0] == "files_below"
             assert number(connection, "version") == 3
+            (key,) = connection.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'files_key'").fetchone()
+            assert "length(name) > 1024" in key
 
 
 @pytest.mark.parametrize("first", ["postgres"], indirect=True)

@@ -19,6 +19,7 @@ from numpyclip.index import Index
 
 pytest.importorskip("pyarrow")
 
+import pyarrow
 from pyarrow import Table
 from pyarrow.parquet import read_table, write_table
 
@@ -26,6 +27,9 @@ from numpyclip.destinations.manifest import Manifest, claim
 from numpyclip.destinations.parquet_parts import write_parquet
 from numpyclip.destinations.row import OutputRow
 from numpyclip.destinations.write import open_destination
+from numpyclip.images.exif import Exif
+from numpyclip.images.find import FileState
+from numpyclip.images.metadata import ImageMetadata
 from numpyclip.index import exporting
 from numpyclip.index.exporting import export_embeddings
 from numpyclip.index.importing import import_embeddings
@@ -59,6 +63,19 @@ def test_all_comes_back_as_it_was(index: Index, exported: Path, tmp_path: Path, 
         assert import_embeddings(second, exported) == 0
         report = second.update([exported.parent / "photos"])
         assert (report.embedded, report.unchanged) == (0, 7)
+
+
+def test_sizes_that_no_database_holds_are_not_taken(index: Index, exported: Path, tmp_path: Path, tiny: CLIP) -> None:
+    file = exported / "metadata" / "metadata_0000.parquet"
+    table, most = read_table(file), (1 << 64) - 1
+    copies = [[most] * len(each) for each in table["copies"].to_pylist()]
+    for name, values in (("size", [most] * len(table)), ("copies_size", copies)):
+        column = pyarrow.array(values, pyarrow.list_(pyarrow.uint64()) if name == "copies_size" else pyarrow.uint64())
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    write_table(table, file)
+    with Index(tmp_path / "second", tiny, create=True) as second:
+        assert import_embeddings(second, exported) == 8
+        assert found(index) == found(second)  # the images were read
 
 
 def test_the_files_are_those_of_clip_retrieval(index: Index, exported: Path) -> None:
@@ -139,7 +156,8 @@ def test_rows_without_a_path_or_a_text_are_passed_over(index: Index, photos: Pat
     np.save(folder / "text_emb" / "text_emb_0.npy", tiny.embed_texts(["caption"] * 7).astype(np.float16))
     told: list[str] = []
     assert import_embeddings(index, folder, report=told.append) == 6 + 2
-    assert told == []
+    table = f"{folder}/metadata/metadata_0.parquet"
+    assert told == [f"{table}: rows without a key or an embedding are left out: 1; expected both in each."]
 
 
 def test_embeddings_of_another_model_are_refused(index: Index, photos: Path, exported: Path, tiny: CLIP) -> None:
@@ -206,6 +224,21 @@ def test_where_nothing_is_recorded_images_are_read_or_left_out(
     ]
     assert sorted(str(match.path) for match in index.store.everything("pictures")) == sorted([*paths[2:], *members])
     assert {match.file for match in index.store.everything("pictures")} == {*paths[2:], None}
+
+
+def test_keys_without_a_name_are_no_files(index: Index, tmp_path: Path, tiny: CLIP) -> None:
+    nameless = ["s3://", "http:///", "/", ".", f"{tmp_path}/..", f"{tmp_path}/"]
+    vectors, known = tiny.embed_texts([f"text {number}" for number in range(7)]), Exif(1, 1)
+    rows = [
+        OutputRow(key, vector, {}, None, ImageMetadata(hashlib.sha256(key.encode()).digest(), known, FileState(5, 6)))
+        for key, vector in zip([*nameless, "https://x.org/a.jpg"], vectors, strict=True)
+    ]
+    write_parquet(str(tmp_path / "x.parquet"), rows, "float32", 128, tiny.fingerprint.to_json())
+    told: list[str] = []
+    assert import_embeddings(index, tmp_path / "x.parquet", report=told.append) == 1
+    assert len(told) == 6
+    assert all(line.endswith("is no path of a file.") for line in told)
+    assert index.store.no_file() == "https://x.org/a.jpg"  # though a size is recorded
 
 
 def test_an_embedding_is_filed_under_the_image_that_was_embedded(
@@ -402,12 +435,3 @@ def test_a_part_is_of_one_share_whatever_others_are_there(
     assert import_embeddings(index, out, shard=(1, 2)) == 2
     (tmp_path / "in flight").rename(out / "part-00000.parquet")
     assert import_embeddings(index, out, shard=(0, 2)) == 4
-
-
-def test_parts_that_are_missing_are_told(index: Index, photos: Path, tmp_path: Path, tiny: CLIP) -> None:
-    paths = [str(path) for path in sorted(photos.rglob("*.png"))]
-    parts(str(tmp_path / "out"), tiny, paths)
-    (tmp_path / "out" / "part-00001.parquet").unlink()
-    told: list[str] = []
-    assert import_embeddings(index, tmp_path / "out", report=told.append) == 4
-    assert told == [f"{tmp_path}/out: 1 of its parts are not there yet; what is there is imported."]

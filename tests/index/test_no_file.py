@@ -65,6 +65,21 @@ def paths(index: Index, *words: Any, **options: Any) -> list[str]:
     return sorted(str(match.path) for match in index.search("a bird", where=Where(*words, **options)))
 
 
+def test_keys_longer_than_file_systems_have_them(index: Index, tiny: CLIP) -> None:
+    start = "https://x.org/" + "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(99))
+    urls = [start, f"{start}&a", f"{start}&b", f"{start}/c"]
+    changes = Changes()
+    for url in urls:
+        changes.filed.append(Filed(url, NO_FILE, hashlib.sha256(url.encode()).digest()))
+        changes.pictures[hashlib.sha256(url.encode()).digest()] = NewPicture(Exif(1, 1), tiny.embed_texts("a bird")[0])
+    with index.adding():
+        index.begin()
+        assert index.store.write(changes) == 4
+        index.store.write(changes)
+    assert paths(index) == sorted(urls)
+    assert paths(index, start) == urls[3:]
+
+
 def test_images_elsewhere_are_searched_and_forgotten(
     index: Index, bucket: ObjectStore, contents: list[bytes], tiny: CLIP
 ) -> None:

@@ -165,9 +165,12 @@ def _update(arguments: argparse.Namespace, index: Index) -> int:
 
 
 def _import(arguments: argparse.Namespace, index: Index) -> int:
+    from numpyclip.destinations.read import missing_parts
     from numpyclip.index.importing import import_embeddings
 
-    report = Reporter()
+    report, missing = Reporter(), missing_parts(arguments.source)
+    if missing:
+        say(f"{arguments.source}: {missing} of its parts are not there yet; what is there is imported.")
     new = import_embeddings(
         index,
         arguments.source,
@@ -179,10 +182,10 @@ def _import(arguments: argparse.Namespace, index: Index) -> int:
         remember_model(arguments, index.store, found)
     _say(
         arguments,
-        {"imported": new, "unreadable": report.count},
+        {"imported": new, "unreadable": report.count, "missing_parts": missing},
         f"{new:,} new; what the index has already stays as it is",
     )
-    return 3 if report.count else 0
+    return 3 if report.count or missing else 0
 
 
 def _migrate(arguments: argparse.Namespace, store: Store, model: CLIP) -> int:

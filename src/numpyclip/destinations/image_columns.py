@@ -6,13 +6,12 @@ and ``mtime_ns`` are of files on the machine that embedded them, and null for al
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.destinations.row import OutputRow
-from numpyclip.images.exif import Exif
+from numpyclip.images.exif import MOST_LATITUDE, MOST_LONGITUDE, Exif, is_date
 from numpyclip.images.find import FileState
 from numpyclip.images.metadata import ImageMetadata
 from numpyclip.sources.part import Kind
@@ -23,9 +22,7 @@ if TYPE_CHECKING:
 NAMES = ("sha256", "width", "height", "taken", "latitude", "longitude", "size", "mtime_ns")
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_TAKEN = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}", re.ASCII)
-_SIZES = range(1 << 31)
-_STATES = range(-(1 << 63), 1 << 63)
+_SIDES, _SIZES, _TIMES = range(1 << 31), range(1 << 63), range(-(1 << 63), 1 << 63)
 
 
 def image_types(kind: Kind) -> dict[str, DataType]:
@@ -58,6 +55,11 @@ def image_metadata(columns: Mapping[str, Sequence[Any]], count: int) -> list[Ima
     return [_metadata(*values) for values in zip(*(columns[name] for name in NAMES), strict=True)]
 
 
+def is_state(size: Any, mtime_ns: Any) -> bool:
+    """Tell whether these are of a file, in numbers that every index holds."""
+    return type(size) is type(mtime_ns) is int and size in _SIZES and mtime_ns in _TIMES
+
+
 def _values(metadata: ImageMetadata | None) -> tuple[Any, ...]:
     if metadata is None:
         return (None,) * len(NAMES)
@@ -70,11 +72,11 @@ def _metadata(*values: Any) -> ImageMetadata | None:
     sha256, width, height, taken, latitude, longitude, size, mtime_ns = values
     sound = (
         (type(sha256) is str and _DIGEST.fullmatch(sha256))
-        and (type(width) is type(height) is int and width in _SIZES and height in _SIZES)
-        and (taken is None or (type(taken) is str and _TAKEN.fullmatch(taken)))
-        and (latitude is None or (type(latitude) is float and math.isfinite(latitude)))
-        and (longitude is None or (type(longitude) is float and math.isfinite(longitude)))
-        and (size is None or (type(size) is type(mtime_ns) is int and size >= 0 and mtime_ns in _STATES))
+        and (type(width) is type(height) is int and width in _SIDES and height in _SIDES)
+        and (taken is None or is_date(taken))
+        and (latitude is None or (type(latitude) is float and abs(latitude) <= MOST_LATITUDE))
+        and (longitude is None or (type(longitude) is float and abs(longitude) <= MOST_LONGITUDE))
+        and (size is None or is_state(size, mtime_ns))
     )
     if not sound:
         return None

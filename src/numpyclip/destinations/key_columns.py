@@ -42,7 +42,7 @@ def names_in(batch: RecordBatch, column: str) -> list[str | None]:
     names = column_values(batch.column(column))
     has_bytes = f"{column}_bytes" in batch.schema.names
     raw = column_values(batch.column(f"{column}_bytes")) if has_bytes else [None] * len(names)
-    return [_name(name if each is None else each) for name, each in zip(names, raw, strict=True)]
+    return [_name(each) or _name(name) for name, each in zip(names, raw, strict=True)]
 
 
 def folder_of(paths: Iterable[str]) -> dict[str, bytes]:

@@ -86,6 +86,19 @@ class Manifest:
                 yield f"{name}: found {_shown(mine, name)}, expected {_shown(others, name)}"
 
 
+def are_equal(fingerprint: str | None, other: str | None) -> bool:
+    """Tell whether embeddings of models with these fingerprints, which are JSON or damaged, are equal."""
+    return _comparable(fingerprint) == _comparable(other)
+
+
+def _comparable(fingerprint: str | None) -> object:
+    try:
+        values = json.loads(fingerprint or "")
+        return {name: value for name, value in values.items() if name != _UNRELATED}
+    except (ValueError, AttributeError, RecursionError):
+        return fingerprint
+
+
 def digest_of(parts: Iterable[Part]) -> str:
     """Return the SHA-256 of planned parts: equal if the inputs are, in the same order."""
     digest = hashlib.sha256()

@@ -66,11 +66,16 @@ class NpyStream:
             )
         return (*shape, dtype)
 
-    def read(self, rows: int) -> NDArray[np.float32]:
-        """Return the next rows, as they are stored but for their dtype."""
+    def read(self, rows: int) -> NDArray[np.floating]:
+        """Return the next rows, as they are stored but for their dtype, which is float32 at least."""
         size = rows * self.dimensions * self._dtype.itemsize
         content = self._stream.read(size)
         if len(content) != size:
             raise InputError(f"{self._place}: ends before its {self.rows} rows do.")
         self.checksum = crc32(content, self.checksum)
-        return np.frombuffer(content, self._dtype).reshape(rows, self.dimensions).astype(np.float32)
+        return at_least_float32(np.frombuffer(content, self._dtype)).reshape(rows, self.dimensions)
+
+
+def at_least_float32(numbers: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Convert what is narrower; what is wider may have numbers that float32 has not."""
+    return numbers.astype(np.promote_types(numbers.dtype, np.float32))

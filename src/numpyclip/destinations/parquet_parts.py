@@ -8,9 +8,9 @@ is in ``key_bytes``, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # Metadata of a file, which may be read without a manifest.
 FINGERPRINT = "numpyclip.fingerprint"
 KIND = "numpyclip.kind"
+
+Recorded: TypeAlias = "tuple[Kind, str | None]"  # what embeddings are of, and the fingerprint of the model
 
 RESERVED = ("key", "key_bytes", "embedding", "error")
 
@@ -57,6 +59,14 @@ class ParquetParts:
 def part_name(number: int) -> str:
     """Return the name of the file of a part."""
     return f"part-{number:05d}.parquet"
+
+
+def recorded_in(metadata: Mapping[bytes, bytes] | None) -> Recorded:
+    """Return what a file says of its embeddings."""
+    recorded = metadata or {}
+    fingerprint = recorded.get(FINGERPRINT.encode())
+    kind: Kind = "texts" if recorded.get(KIND.encode()) == b"texts" else "images"
+    return kind, None if fingerprint is None else fingerprint.decode("utf-8", "replace")
 
 
 def write_parquet(

@@ -6,7 +6,7 @@ untrusted.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -14,10 +14,10 @@ import numpy as np
 
 from numpyclip.destinations.clip_retrieval_parts import CHECKSUM, FOLDERS, KEYS, complete_parts
 from numpyclip.destinations.key_columns import names_in, whole_paths
-from numpyclip.destinations.manifest import read_manifest
+from numpyclip.destinations.manifest import are_equal, read_manifest
 from numpyclip.destinations.new_file import numbered_files
-from numpyclip.destinations.npy_stream import NpyStream
-from numpyclip.destinations.parquet_parts import FINGERPRINT, KIND, part_name
+from numpyclip.destinations.npy_stream import NpyStream, at_least_float32
+from numpyclip.destinations.parquet_parts import Recorded, part_name, recorded_in
 from numpyclip.destinations.write import open_destination
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.file_systems import is_url
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 Embeddings: TypeAlias = "tuple[list[str], NDArray[np.float32], dict[str, list[Any]]]"
 
-_Read: TypeAlias = "tuple[list[str | None], NDArray[np.float32], dict[str, list[Any]]]"  # with rows without a key
+# With None for a row without a key, or, at the end, for one without an embedding.
+_Read: TypeAlias = "tuple[list[str | None], NDArray[np.floating], dict[str, list[Any]]]"
 
 FINGERPRINT_FILE = "numpyclip.json"  # in clip-retrieval's format, which has no place for it
 
@@ -48,6 +49,7 @@ class EmbeddingFile(NamedTuple):
     vectors: str | None  # the embeddings, if they are apart
     table: str
     number: int = 0  # of its part
+    recorded: Recorded | None = None  # what the part has to say of itself, if there is no manifest
 
 
 def read_embeddings(place: str, kind: Kind | None = None, embed_dim: int | None = None) -> Iterator[Embeddings]:
@@ -85,19 +87,29 @@ def read_embeddings(place: str, kind: Kind | None = None, embed_dim: int | None 
 
 
 def read_file(
-    file: EmbeddingFile, embed_dim: int | None = None, columns: Container[str] | None = None
+    file: EmbeddingFile,
+    embed_dim: int | None = None,
+    columns: Container[str] | None = None,
+    report: Callable[[str], object] = lambda problem: None,
 ) -> Iterator[Embeddings]:
-    """Iterate over the embeddings of one file as `read_embeddings` does, with some columns only, or all."""
-    kind, vectors, table, _ = file
-    read = _read_parquet(table, kind, columns) if vectors is None else _read_pair(file, columns)
+    """Iterate over the embeddings of one file as `read_embeddings` does, with some columns only, or all.
+
+    `report` is called if rows without an error are left out.
+    """
+    kind, vectors, table, *_ = file
+    read = _read_parquet(file, columns) if vectors is None else _read_pair(file, columns)
+    left_out = 0
     for keys, embeddings, carried in read:
-        if kept := [number for number, key in enumerate(keys) if key]:
+        left_out += keys.count(None)
+        if kept := [number for number, key in enumerate(keys) if key is not None]:
             _check_dimensions(embeddings.shape[1], embed_dim, vectors or table)
             yield (
                 [str(keys[number]) for number in kept],
                 _unit(embeddings[kept], vectors or table),
                 {name: [values[number] for number in kept] for name, values in carried.items()},
             )
+    if left_out and (vectors is None or kind == "images"):  # not all images of clip-retrieval's have a caption
+        report(f"{table}: rows without a key or an embedding are left out: {left_out}; expected both in each.")
 
 
 def _check_dimensions(found: int, expected: int | None, place: str) -> None:
@@ -138,32 +150,36 @@ def embedding_files(place: str) -> list[EmbeddingFile]:
     manifest = read_manifest(place)
     is_parquet = manifest is None or manifest.layout == "parquet"
     if is_parquet and (parts := numbered_files(listing(place), part_name)):
-        kind = _recorded(parts[min(parts)])[0] if manifest is None else manifest.kind
-        return [EmbeddingFile(kind, None, parts[number], number) for number in sorted(parts)]
+        first = _recorded(parts[min(parts)]) if manifest is None else (manifest.kind, None)
+        recorded = first if manifest is None else None
+        return [EmbeddingFile(first[0], None, parts[number], number, recorded) for number in sorted(parts)]
     if manifest is None:
         folders = (place, join(place, "texts"))  # the latter is of an exported index
         found = [pair for folder in folders for kind in FOLDERS for pair in _pairs(folder, kind)]
     else:
         found = _complete_pairs(place, manifest.kind)
     if not found:
-        raise InputError(
-            f"{place}: has neither part-*.parquet nor img_emb/*.npy and metadata/*.parquet; expected what "
-            "`numpyclip embed` has written, or clip-retrieval's format."
-        )
+        raise _nothing_in(place)
     return found
+
+
+def _nothing_in(place: str) -> InputError:
+    expected = "expected what `numpyclip embed` has written, or clip-retrieval's format."
+    if not exists(place):
+        return InputError(f"{place}: is not there; {expected}")
+    if not is_url(place) and not Path(place).is_dir():
+        return InputError(f"{place}: is neither a folder nor a .parquet file; {expected}")
+    return InputError(f"{place}: has neither part-*.parquet nor img_emb/*.npy and metadata/*.parquet; {expected}")
 
 
 def _is_file(place: str) -> bool:
     return place.endswith(".parquet") and (is_url(place) or Path(place).is_file())
 
 
-def _recorded(place: str) -> tuple[Kind, str | None]:
-    """Return what a single file says of its embeddings: what they are of, and the fingerprint of the model."""
+def _recorded(place: str) -> Recorded:
+    """Return what a single file says of its embeddings."""
     with open_parquet(place) as file:
-        recorded = file.schema_arrow.metadata or {}
-    fingerprint = recorded.get(FINGERPRINT.encode())
-    kind: Kind = "texts" if recorded.get(KIND.encode()) == b"texts" else "images"
-    return kind, None if fingerprint is None else fingerprint.decode("utf-8", "replace")
+        return recorded_in(file.schema_arrow.metadata)
 
 
 def _pairs(folder: str, kind: Kind) -> list[EmbeddingFile]:
@@ -199,7 +215,7 @@ def _sorted(folder: str, suffix: str) -> list[tuple[int, str]]:
 
 
 def _read_pair(pair: EmbeddingFile, columns: Container[str] | None) -> Iterator[_Read]:
-    kind, vectors, table, _ = pair
+    kind, vectors, table, *_ = pair
     key = KEYS[kind]
     with NpyStream(str(vectors)) as stream, open_parquet(table) as file:
         if file.metadata.num_rows != stream.rows:
@@ -217,14 +233,26 @@ def _read_pair(pair: EmbeddingFile, columns: Container[str] | None) -> Iterator[
             )
 
 
-def _read_parquet(place: str, kind: Kind, columns: Container[str] | None) -> Iterator[_Read]:
+def _check_recorded(found: Recorded, expected: Recorded | None, place: str) -> None:
+    if expected is None:
+        return
+    if found[0] != expected[0]:
+        raise InputError(f"{place}: has embeddings of {found[0]}; expected {expected[0]}, as in the first part.")
+    if not are_equal(found[1], expected[1]):
+        raise InputError(f"{place}: has embeddings of another model than the first part. Import it by itself.")
+
+
+def _read_parquet(part: EmbeddingFile, columns: Container[str] | None) -> Iterator[_Read]:
+    kind, _, place, _, recorded = part
     with open_parquet(place) as file:
+        _check_recorded(recorded_in(file.schema_arrow.metadata), recorded, place)
         key = KEYS["texts"] if kind == "texts" and KEYS["texts"] in file.schema_arrow.names else "key"
         for batch in _batches(file, place, key, "embedding", columns=columns):
             if "error" in batch.schema.names:
                 batch = batch.filter(batch.column("error").is_null())
+            rows = batch.num_rows
             batch = batch.filter(batch.column("embedding").is_valid())
-            keys = _keys(batch, key, file, kind)
+            keys = _keys(batch, key, file, kind) + [None] * (rows - batch.num_rows)
             yield keys, _lists(batch.column("embedding"), place), _carried(batch, key, columns)
 
 
@@ -268,7 +296,7 @@ def _carried(batch: RecordBatch, key: str, columns: Container[str] | None) -> di
     return {name: column_values(batch.column(name)) for name in names}
 
 
-def _lists(column: Array, place: str) -> NDArray[np.float32]:
+def _lists(column: Array, place: str) -> NDArray[np.floating]:
     """Return lists of numbers, of whatever kind, as rows."""
     from pyarrow import compute, types
 
@@ -278,15 +306,17 @@ def _lists(column: Array, place: str) -> NDArray[np.float32]:
     lengths = set(compute.list_value_length(column).to_pylist()) or {0}
     if len(lengths) > 1:
         raise InputError(f"{place}: has embeddings of {min(lengths)} and {max(lengths)} dimensions; expected as many.")
-    values: NDArray[np.float32] = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-    return values.reshape(len(column), *lengths)
+    values = column.flatten().to_numpy(zero_copy_only=False)
+    return at_least_float32(values).reshape(len(column), *lengths)
 
 
-def _unit(embeddings: NDArray[np.float32], place: str) -> NDArray[np.float32]:
+def _unit(embeddings: NDArray[np.floating], place: str) -> NDArray[np.float32]:
     """Make embeddings unit length, except those that are, whose bits stay as they are."""
-    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    if not (np.isfinite(lengths).all() and lengths.all()):
+    largest = np.abs(embeddings).max(axis=1, keepdims=True, initial=0)
+    if not (np.isfinite(largest).all() and largest.all()):
         raise InputError(f"{place}: an embedding is zero or not finite; expected a direction.")
-    lengths[np.abs(lengths - 1) < _UNIT] = 1
-    unit: NDArray[np.float32] = embeddings / lengths
-    return unit
+    scaled = embeddings / largest  # so that no square overflows or vanishes
+    lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        is_unit = np.abs(largest * lengths - 1) < _UNIT
+    return np.where(is_unit, embeddings, scaled / lengths).astype(np.float32)

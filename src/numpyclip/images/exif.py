@@ -31,6 +31,7 @@ _XMP_DATE = re.compile(
     rb"""(?:exif:DateTimeOriginal|photoshop:DateCreated|xmp:CreateDate)(?:>|=["'])\s*([0-9T:. -]+)"""
 )
 _MOST_XMP = 1 << 20  # bytes in which a date is looked for
+MOST_LATITUDE, MOST_LONGITUDE = 90, 180  # degrees
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ def read_exif(data: bytes, name: str = "the picture") -> Exif:
         xmp = image.info.get("xmp", image.info.get("XML:com.adobe.xmp"))
         if outer.get(_ORIENTATION) in (5, 6, 7, 8) and image.format != "TIFF":  # Pillow turns these itself
             width, height = height, width
-    latitude = _degrees(place, _LATITUDE, _LATITUDE_REF, "NS", 90)
-    longitude = _degrees(place, _LONGITUDE, _LONGITUDE_REF, "EW", 180)
+    latitude = _degrees(place, _LATITUDE, _LATITUDE_REF, "NS", MOST_LATITUDE)
+    longitude = _degrees(place, _LONGITUDE, _LONGITUDE_REF, "EW", MOST_LONGITUDE)
     if latitude is None or longitude is None or latitude == longitude == 0:  # what cameras write that know no place
         latitude = longitude = None
     dates = (
@@ -88,6 +89,13 @@ def read_exif(data: bytes, name: str = "the picture") -> Exif:
         place.get(_GPS_DATE),
     )
     return Exif(width, height, next(filter(None, map(_date, dates)), None), latitude, longitude)
+
+
+def is_date(value: object) -> bool:
+    """Tell whether it is a date and time as `Exif` has them."""
+    with suppress(ValueError):  # of one that does not exist
+        return type(value) is str and len(value) == 19 and datetime.datetime.fromisoformat(value).isoformat() == value
+    return False
 
 
 def _tags(image: Image.Image) -> tuple[Mapping[int, Any], Mapping[int, Any], Mapping[int, Any]]:

@@ -17,7 +17,6 @@ from numpyclip.destinations.read import (
     EmbeddingFile,
     embedding_files,
     fingerprint_at,
-    missing_parts,
     read_embeddings,
     read_file,
 )
@@ -69,7 +68,7 @@ def import_embeddings(
     progress : callable, optional
         Given the files of embeddings, iterates over them.
     report : callable, optional
-        Called for each image whose file cannot be read, and if parts are missing.
+        Called for each image whose file cannot be read, and each file of which rows are left out.
     shard : pair of int, default=(0, 1)
         ``(i, n)``: import only the files whose number modulo n is i. Where a database has many writers, as PostgreSQL
         has, several such imports can run at the same time.
@@ -93,8 +92,6 @@ def import_embeddings(
     if not 0 <= share < shares:
         raise InputError(f"shard is {shard}; expected a number from 0, and how many there are, such as (0, 8).")
     precision = _check_model(index, place)
-    if missing := missing_parts(place):
-        report(f"{place}: {missing} of its parts are not there yet; what is there is imported.")
     files = [file for file in embedding_files(place) if file.number % shares == share]
     with index.adding():
         index.begin(precision)
@@ -125,11 +122,13 @@ class _Texts(NamedTuple):
 def _read_files(
     files: Iterable[EmbeddingFile], embed_dim: int, report: _Report
 ) -> Iterator[tuple[_Texts | list[_Image], Array]]:
+    wanted = (*image_columns.NAMES, *_COPIES)
     for file in files:
         if file.kind == "texts":
-            yield from ((_Texts(texts), embeddings) for texts, embeddings, _ in read_file(file, embed_dim, ()))
+            for texts, embeddings, _ in read_file(file, embed_dim, (), report):
+                yield _Texts(texts), embeddings
         else:
-            for paths, embeddings, columns in read_file(file, embed_dim, (*image_columns.NAMES, *_COPIES)):
+            for paths, embeddings, columns in read_file(file, embed_dim, wanted, report):
                 yield list(_images(paths, columns, report)), embeddings
 
 
@@ -147,10 +146,18 @@ def _checked(
     places: Iterable[tuple[str, ImageMetadata | None]], report: _Report
 ) -> Iterator[tuple[str, ImageMetadata | None]]:
     for path, metadata in places:
-        if is_path(path):
-            yield absolute(path), metadata
+        if is_path(path) and _has_name(path):
+            recorded = replace(metadata, state=None) if metadata is not None and is_url(path) else metadata
+            yield absolute(path), recorded
         else:
             report(f"{path!r:.100}: is no path of a file.")
+
+
+def _has_name(path: str) -> bool:
+    """Tell whether a path or URL can be that of a file, other than of a folder."""
+    if is_url(path):
+        return bool(path.partition("://")[2].strip("/"))
+    return os.path.basename(path) not in ("", os.curdir, os.pardir)
 
 
 def _copies(
@@ -164,8 +171,10 @@ def _copies(
         yield from ((name, None) for name in names)
         return
     for name, size, mtime_ns in zip(names, sizes, times, strict=True):
-        is_sound = type(size) is int and type(mtime_ns) is int and -(1 << 63) <= mtime_ns < 1 << 63
-        yield name, replace(metadata, state=FileState(size, mtime_ns) if size >= 0 else None) if is_sound else None
+        if image_columns.is_state(size, mtime_ns):
+            yield name, replace(metadata, state=FileState(size, mtime_ns))
+        else:
+            yield name, replace(metadata, state=None) if size == NO_FILE.size else None
 
 
 def _read(path: str, report: _Report) -> ImageMetadata | None:

@@ -1,5 +1,6 @@
 """An HNSW index of pgvector's. Random rows are the hardest there are for one."""
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -253,14 +254,37 @@ def test_an_exhaustive_search_after_one_in_the_graph_sorts_as_any(store: Store) 
 def test_the_server_ends_statements_that_take_long_but_no_build(
     empty_postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PGOPTIONS", "-c statement_timeout=60000")
-    store = open_store(empty_postgres, create=True)
-    shown = []
-    for opened in (store._database.building, store._database.reading):
-        with opened() as connection:
-            shown.append(connection.execute("SHOW statement_timeout").fetchone()[0])
-    assert shown == ["0", "1min"]
-    store.close()
+    import psycopg
+
+    with psycopg.connect(empty_postgres) as connection:
+        limits = ["statement_timeout"] + ["transaction_timeout"] * (connection.info.server_version >= 170000)
+    monkeypatch.setenv("PGOPTIONS", " ".join(f"-c {limit}=60000" for limit in limits))
+    with contextlib.closing(open_store(empty_postgres, create=True)) as store:
+        for opened, value in ((store._database.building, "0"), (store._database.reading, "1min")):
+            with opened() as opened_connection:
+                shown = [opened_connection.execute(f"SHOW {limit}").fetchone()[0] for limit in limits]
+            assert shown == [value] * len(limits)
+
+
+def test_a_role_that_owns_no_tables_is_told_who_does(
+    store: Store, empty_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg
+
+    with psycopg.connect(empty_postgres) as connection:
+        connection.execute("CREATE ROLE few; GRANT USAGE ON SCHEMA numpyclip TO few")
+        connection.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA numpyclip TO few")
+    monkeypatch.setenv("PGOPTIONS", "-c role=few")
+    try:
+        with (
+            contextlib.closing(open_store(empty_postgres)) as others,
+            pytest.raises(StoreError, match=r"must be owner of .*\. Whoever made the index builds its graph\.$"),
+        ):
+            others.build_hnsw()
+    finally:
+        monkeypatch.delenv("PGOPTIONS")
+        with psycopg.connect(empty_postgres) as connection:
+            connection.execute("DROP OWNED BY few; DROP ROLE few")
 
 
 def test_an_index_of_somebody_else_s_is_left_alone(store: Store, empty_postgres: str) -> None:

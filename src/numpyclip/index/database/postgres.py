@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import MissingPackageError, StoreError
 from numpyclip.index.database import RECOVERY, Connection, Damage, Database, NoIndexError
-from numpyclip.index.database.schema import APPLICATION_ID, POSTGRES, POSTGRES_COLUMNS, POSTGRES_UPGRADES
+from numpyclip.index.database.schema import (
+    APPLICATION_ID,
+    POSTGRES,
+    POSTGRES_COLUMNS,
+    POSTGRES_KEY_OF_FILES,
+    POSTGRES_UPGRADES,
+)
 from numpyclip.index.database.schema import POSTGRES_VERSION as VERSION
 from numpyclip.index.database.sql import conditions, number
 from numpyclip.index.where import Where
@@ -115,13 +121,21 @@ class PostgresDatabase(Database):
                     doing = "building a graph" if is_shared else "writing to this index"
                     raise StoreError(f"{self.place}: another process is {doing}; wait until it is done.")
                 connection.add_notice_handler(_note)
-                connection.execute("SET statement_timeout = 0")  # a server may have one, and a graph takes hours
+                limits = ["statement_timeout"]  # a server may have them, and a graph takes hours
+                if connection.info.server_version >= 170000:
+                    limits.append("transaction_timeout")
+                for limit in limits:
+                    connection.execute(f"SET {limit} = 0")
                 try:
                     yield _Statements(connection)
+                except self._psycopg.errors.InsufficientPrivilege as error:
+                    reason = str(error).strip()
+                    raise StoreError(f"{self.place}: {reason}. Whoever made the index builds its graph.") from error
                 finally:
                     connection.remove_notice_handler(_note)
                     with contextlib.suppress(self._psycopg.Error):  # the server is gone
-                        connection.execute("RESET statement_timeout")
+                        for limit in limits:
+                            connection.execute(f"RESET {limit}")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[_Statements]:
@@ -214,7 +228,7 @@ class PostgresDatabase(Database):
 class _Statements(Connection):
     """A connection that takes statements as SQLite does."""
 
-    key_of_files = "sha256(directory), name"
+    key_of_files = POSTGRES_KEY_OF_FILES
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection

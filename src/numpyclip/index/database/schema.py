@@ -33,13 +33,18 @@ CREATE TABLE IF NOT EXISTS vectors (generation INTEGER NOT NULL, side TEXT NOT N
 
 _TEXTS = "CREATE TABLE IF NOT EXISTS texts (id {number}, text {bytes} NOT NULL, digest {bytes} NOT NULL UNIQUE);"
 FOLDER_BYTES = 1024  # of a path, by which PostgreSQL finds all files below it: its indexes take no long values
+# Names are in it as they are, so that those of one folder are beside each other; but not those that are longer than in
+# any file system, as in URLs and archives.
+POSTGRES_KEY_OF_FILES = (
+    "sha256(directory), (CASE WHEN length(name) > 1024 THEN substr(name, 1, 1024) || sha256(name) ELSE name END)"
+)
 _FILES_BELOW = f"CREATE INDEX IF NOT EXISTS files_below ON files (substr(directory, 1, {FOLDER_BYTES}))"
 # By itself PostgreSQL keeps rows of more than 2 kB elsewhere; to compare embeddings there takes ten times as long. Rows
 # that are there when this is set stay where they are.
 _WHOLE_ROWS = "ALTER TABLE vectors SET (toast_tuple_target = 8160)"
-_POSTGRES_KEYS = """
+_POSTGRES_KEYS = f"""
 CREATE UNIQUE INDEX IF NOT EXISTS folders_key ON folders (sha256(path));
-CREATE UNIQUE INDEX IF NOT EXISTS files_key ON files (sha256(directory), name);
+CREATE UNIQUE INDEX IF NOT EXISTS files_key ON files ({POSTGRES_KEY_OF_FILES});
 CREATE INDEX IF NOT EXISTS files_of_directory ON files USING hash (directory);
 """
 _SQLITE_TYPES = {"bytes": "BLOB", "number": "INTEGER PRIMARY KEY"}
@@ -110,7 +115,12 @@ _TO_VERSION_2 = (
     "ALTER TABLE texts ALTER COLUMN digest SET NOT NULL",
     "ALTER TABLE folders DROP CONSTRAINT folders_pkey",
     "ALTER TABLE files DROP CONSTRAINT files_pkey",
-    *_POSTGRES_KEYS.strip().split("\n"),
 )
-_TO_VERSION_3 = (_FILES_BELOW, _WHOLE_ROWS, f"UPDATE meta SET value = '{POSTGRES_VERSION}' WHERE key = 'version'")
+_TO_VERSION_3 = (
+    "DROP INDEX IF EXISTS files_key",
+    *_POSTGRES_KEYS.strip().split("\n"),
+    _FILES_BELOW,
+    _WHOLE_ROWS,
+    f"UPDATE meta SET value = '{POSTGRES_VERSION}' WHERE key = 'version'",
+)
 POSTGRES_UPGRADES = {1: (*_TO_VERSION_2, *_TO_VERSION_3), 2: _TO_VERSION_3}  # by the version that an index has
