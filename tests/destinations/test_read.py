@@ -233,6 +233,8 @@ def test_directions_of_any_length_are_read(tmp_path: Path, scale: float) -> None
     np.testing.assert_allclose(everything(str(tmp_path))[1], VECTORS[:2], rtol=1e-6)
     open_destination(str(tmp_path / "pairs"), "clip-retrieval", "float32", DIM, "images").write(0, rows(0, 2))
     np.save(tmp_path / "pairs" / "img_emb" / "img_emb_0000.npy", numbers)
+    metadata = tmp_path / "pairs" / "metadata" / "metadata_0000.parquet"
+    write_table(read_table(metadata).replace_schema_metadata(None), metadata)  # as others write it
     np.testing.assert_allclose(everything(str(tmp_path / "pairs"))[1], VECTORS[:2], rtol=1e-6)
 
 

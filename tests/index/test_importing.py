@@ -233,7 +233,7 @@ def test_keys_without_a_name_are_no_files(index: Index, tmp_path: Path, tiny: CL
         OutputRow(key, vector, {}, None, ImageMetadata(hashlib.sha256(key.encode()).digest(), known, FileState(5, 6)))
         for key, vector in zip([*nameless, "https://x.org/a.jpg"], vectors, strict=True)
     ]
-    write_parquet(str(tmp_path / "x.parquet"), rows, "float32", 128, tiny.fingerprint.to_json())
+    write_parquet(str(tmp_path / "x.parquet"), rows, "float32", 128, tiny.fingerprint.to_json(), "images")
     told: list[str] = []
     assert import_embeddings(index, tmp_path / "x.parquet", report=told.append) == 1
     assert len(told) == 6

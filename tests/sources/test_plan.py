@@ -269,7 +269,7 @@ def test_folders_are_walked_on_the_thread_that_plans(here: Path, monkeypatch: py
         os, "scandir", lambda path: (_ for _ in ()).throw(PermissionError(13, "Permission denied", path))
     )
     threads: list[object] = []
-    with pytest.raises(InputError, match="found no images"):
+    with pytest.raises(InputError, match="photos: cannot be read"):
         plan("photos", IMAGES, on_error=lambda error: threads.append(threading.current_thread()))
     assert threads == [threading.current_thread()]
 

@@ -136,8 +136,8 @@ def claim(place: str, manifest: Manifest) -> None:
     if found.has_other_inputs_than(manifest):
         raise InputError(
             f"{place}: the sources have changed since this run began: {found.parts} parts then, {manifest.parts} now "
-            "(inputs were added, removed, or named in another order). Name those it began with, to complete it; embed "
-            "new ones into another destination."
+            "(inputs were added, removed, or named in another order, or --limit is another). Name those it began with, "
+            "to complete it; embed new ones into another destination."
         )
     if differences := "; ".join(found.differences(manifest)):
         raise InputError(

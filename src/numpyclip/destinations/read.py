@@ -14,7 +14,7 @@ import numpy as np
 
 from numpyclip.destinations.clip_retrieval_parts import CHECKSUM, FOLDERS, KEYS, complete_parts
 from numpyclip.destinations.key_columns import names_in, whole_paths
-from numpyclip.destinations.manifest import are_equal, read_manifest
+from numpyclip.destinations.manifest import Manifest, are_equal, read_manifest
 from numpyclip.destinations.new_file import numbered_files
 from numpyclip.destinations.npy_stream import NpyStream, at_least_float32
 from numpyclip.destinations.parquet_parts import Recorded, part_name, recorded_in
@@ -121,7 +121,7 @@ def fingerprint_at(place: str) -> str | None:
     """Return the fingerprint of the model that embeddings are of, as JSON; None if it is not recorded."""
     if _is_file(place):
         return _recorded(place)[1]
-    if (manifest := read_manifest(place)) is not None:
+    if (manifest := _manifest_of(place)) is not None:
         return manifest.fingerprint
     file = join(place, FINGERPRINT_FILE)
     if not exists(file):
@@ -135,7 +135,7 @@ def fingerprint_at(place: str) -> str | None:
 
 def missing_parts(place: str) -> int:
     """Return how many parts are not there that a manifest promises."""
-    manifest = None if _is_file(place) else read_manifest(place)
+    manifest = None if _is_file(place) else _manifest_of(place)
     if manifest is None:
         return 0
     done = open_destination(place, manifest.layout, manifest.dtype, manifest.embed_dim, manifest.kind).done()
@@ -147,7 +147,7 @@ def embedding_files(place: str) -> list[EmbeddingFile]:
     need_pyarrow(place)
     if _is_file(place):
         return [EmbeddingFile(_recorded(place)[0], None, place)]
-    manifest = read_manifest(place)
+    manifest = _manifest_of(place)
     is_parquet = manifest is None or manifest.layout == "parquet"
     if is_parquet and (parts := numbered_files(listing(place), part_name)):
         first = _recorded(parts[min(parts)]) if manifest is None else (manifest.kind, None)
@@ -161,6 +161,13 @@ def embedding_files(place: str) -> list[EmbeddingFile]:
     if not found:
         raise _nothing_in(place)
     return found
+
+
+def _manifest_of(place: str) -> Manifest | None:
+    """Read the manifest of a folder or URL; InputError if it is neither."""
+    if not is_url(place) and not Path(place).is_dir():
+        raise _nothing_in(place)
+    return read_manifest(place)
 
 
 def _nothing_in(place: str) -> InputError:
