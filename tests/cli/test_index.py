@@ -106,15 +106,25 @@ def test_a_graph_says_both_recalls_and_is_refused_if_one_is_low(
 ) -> None:
     pytest.importorskip("usearch")
     status, _, err = run("index", "--graph", "--store", store)
-    said = "numpyclip: recall@10 100.0% for images, 100.0% for texts, on 1 of each: too few images to tell\n"
-    assert (status, err) == (0, said)
-    monkeypatch.setattr(hnsw, "measure", lambda *args: Recall(0.98, 0.42, 200, 10))
+    said = "recall@10 100.0% for images, 100.0% for texts, on 1 of each, with 256 candidates: too few images to tell"
+    assert (status, err) == (0, f"numpyclip: {said}\n")
+    monkeypatch.setattr(hnsw, "measure", lambda *args: Recall(0.98, 0.42, 200, 10, 4096))
     status, _, err = run("index", "--graph", "--store", store)
     assert status == 1
-    assert "98.0% for images, 42.0% for texts, on 200 of each; below 90%, so there is no graph" in err
+    assert (
+        "98.0% for images, 42.0% for texts, on 200 of each, with 4,096 candidates; below 90%, so there is no graph"
+        in err
+    )
     assert not list(store.glob("*.usearch"))
     record = json.loads(run("index", "--graph", "--store", store, "--json").out)
-    assert record == {"recall": 0.98, "recall_of_texts": 0.42, "n": 10, "queries": 200, "used": False}
+    assert record == {
+        "recall": 0.98,
+        "recall_of_texts": 0.42,
+        "n": 10,
+        "queries": 200,
+        "candidates": 4096,
+        "used": False,
+    }
 
 
 def _listed(run: Run, store: Path) -> dict[str, object]:

@@ -385,7 +385,7 @@ def test_a_graph_that_is_built_again_and_misses_too_much_is_said_to_be_gone(
         index.store.build_hnsw()
     (graph,) = place.glob("*.usearch")
     flip(graph, graph.stat().st_size // 2)
-    monkeypatch.setattr(hnsw, "measure", lambda *_: Recall(0.5, 0.4, 3, 10))
+    monkeypatch.setattr(hnsw, "measure", lambda *_: Recall(0.5, 0.4, 3, 10, 4096))
     assert check_index(place) == ["HNSW index: removed; a new one has recall 40.0%, below 90%: searches are exhaustive"]
 
 

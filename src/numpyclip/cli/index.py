@@ -205,8 +205,17 @@ def _graph(arguments: argparse.Namespace, store: Store) -> int:
     from numpyclip.index.vectors.recall import QUERIES
 
     found = store.build_hnsw(lambda steps: progress(steps, "step", printing=False))
-    record = {"recall": found.images, "recall_of_texts": found.texts, "n": found.n, "queries": found.queries}
-    said = f"recall@{found.n} {found.images:.1%} for images, {found.texts:.1%} for texts, on {found.queries} of each"
+    record = {
+        "recall": found.images,
+        "recall_of_texts": found.texts,
+        "n": found.n,
+        "queries": found.queries,
+        "candidates": found.candidates,
+    }
+    said = (
+        f"recall@{found.n} {found.images:.1%} for images, {found.texts:.1%} for texts, on {found.queries} of each, "
+        f"with {found.candidates:,} candidates"
+    )
     if found.queries < QUERIES:
         said += ": too few images to tell"
     if not found.is_good:

@@ -284,13 +284,40 @@ def test_a_part_of_a_graph_is_removed_with_it(pictures: Index, tmp_path: Path) -
 
 def test_one_that_misses_too_much_is_not_kept(shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pictures-1-1000-1-12345678.usearch").write_bytes(b"the one before")
-    weak = {"hnsw._CONNECTIONS": 2, "hnsw._EXPANSION": 2, "recall._LEAST": 10, "recall._WIDTH": 1}
+    weak = {"hnsw._CONNECTIONS": 2, "hnsw._EXPANSION": 2, "recall.CANDIDATES": (10,), "recall._WIDTH": 1}
     for name, value in weak.items():
         monkeypatch.setattr(f"numpyclip.index.vectors.{name}", value)
     recall = hnsw.build(shards, 2000, tmp_path, SPACE)
     assert not recall.is_good
     assert recall.least < LEAST_RECALL
     assert not list(tmp_path.glob("*.usearch"))  # nor the one before
+
+
+def test_candidates_are_as_many_as_recall_needs(
+    shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {"hnsw._CONNECTIONS": 4, "hnsw._EXPANSION": 8, "recall.CANDIDATES": (10, 80, 640), "recall._WIDTH": 1}
+    for name, value in few.items():
+        monkeypatch.setattr(f"numpyclip.index.vectors.{name}", value)
+    recall = hnsw.build(shards, 2000, tmp_path, SPACE)
+    assert recall.candidates > 10
+    (saved,) = hnsw.files(tmp_path, SPACE)
+    assert (saved.rows, saved.candidates) == (2000, recall.candidates)
+    graph, queries = hnsw.opened([saved]), unit(50, seed=1)
+    assert graph is not None
+    exact, found = nearest(shards, 2000, queries, 10), graph.nearest(shards, 2000, queries, 10)
+    assert sum(len(np.intersect1d(a, b)) for (a, _), (b, _) in zip(found, exact, strict=True)) > 0.9 * 500
+
+
+def test_files_of_an_earlier_version_do_not_name_candidates(tmp_path: Path) -> None:
+    for name in (
+        "pictures-1-1000-7-12345678",
+        "pictures-1-2000-512-7-12345678",
+        "pictures-1-x-7-12345678",
+        "pictures-1-7",
+    ):
+        (tmp_path / f"{name}.usearch").touch()
+    assert sorted(saved[:2] for saved in hnsw.files(tmp_path, SPACE)) == [(7, 256), (1000, 256), (2000, 512)]
 
 
 def test_rows_that_came_later_are_scanned(shards: Shards, tmp_path: Path) -> None:

@@ -166,7 +166,8 @@ def test_more_may_be_wanted_than_there_are(store: Store) -> None:
 
 def test_one_that_misses_too_much_is_not_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.build_hnsw()
-    weak = {"pgvector_hnsw._CONNECTIONS": 2, "pgvector_hnsw._EXPANSION": 4, "recall._LEAST": 10, "recall._WIDTH": 1}
+    weak: dict[str, Any] = {"pgvector_hnsw._CONNECTIONS": 2, "pgvector_hnsw._EXPANSION": 4, "pgvector_hnsw._MOST": 10}
+    weak |= {"recall.CANDIDATES": (10,), "recall._WIDTH": 1}
     for name, value in weak.items():
         monkeypatch.setattr(f"numpyclip.index.vectors.{name}", value)
     recall = store.build_hnsw()
@@ -175,13 +176,26 @@ def test_one_that_misses_too_much_is_not_kept(store: Store, monkeypatch: pytest.
     assert not store.remove_hnsw()  # nor is there the one before
 
 
+def test_candidates_are_as_many_as_recall_needs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    few: dict[str, Any] = {"pgvector_hnsw._CONNECTIONS": 4, "pgvector_hnsw._EXPANSION": 8, "pgvector_hnsw._MOST": 40}
+    few |= {"recall.CANDIDATES": (10, 40, 600), "recall._WIDTH": 1}
+    for name, value in few.items():
+        monkeypatch.setattr(f"numpyclip.index.vectors.{name}", value)
+    recall = store.build_hnsw()
+    assert recall.candidates == (600 if is_new(store) else 40)  # more than PostgreSQL finds at once
+    assert recall.is_good == is_new(store)
+    with store._database.reading() as connection:
+        graph = pgvector_hnsw.Graph.of(connection, NAME)
+    assert (graph is not None and graph.candidates == 600) == recall.is_good
+
+
 def number_of(store: Store, name: str) -> Any:
     """What PostgreSQL knows an index by, whatever its name."""
     with store._database.reading() as connection:
         return connection.execute("SELECT to_regclass(?)::oid", (f"numpyclip.{name}",)).fetchone()[0]
 
 
-@pytest.mark.parametrize("moment", ["nearest_of", "recall_of"])
+@pytest.mark.parametrize("moment", ["nearest_of", "measure"])
 def test_a_build_that_is_interrupted_goes_on(
     store: Store, searches: list[int], empty_postgres: str, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:

@@ -36,6 +36,7 @@ class Recall(NamedTuple):
     texts: float  # for these, moved as texts are
     queries: int
     n: int
+    candidates: int  # that it compares again, to find them
 
     @property
     def least(self) -> float:

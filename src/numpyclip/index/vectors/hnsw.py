@@ -19,15 +19,15 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from numpyclip.atomic import temporary_path
 from numpyclip.errors import MissingPackageError
 from numpyclip.index.file_checksum import checksum
-from numpyclip.index.vectors import Progress, Recall, Space
-from numpyclip.index.vectors.recall import NEAREST, QUERIES, candidates, moved_as_texts, recall_of
+from numpyclip.index.vectors import Progress, Recall, Space, recall
+from numpyclip.index.vectors.recall import CANDIDATES, NEAREST, QUERIES, candidates, moved_as_texts
 from numpyclip.index.vectors.scan import nearest
 from numpyclip.index.vectors.shards import Rows, Shards, remove
 from numpyclip.model.ops import Array
@@ -36,26 +36,37 @@ _LOG = logging.getLogger(__name__)
 _AT_ONCE = 1 << 12  # rows that are added
 _CONNECTIONS, _EXPANSION = 24, 256  # of the graph: neighbours of a row, and how many are looked at to choose them
 _PART = re.compile(r"[a-z]+-[0-9]+-([0-9]+)-([0-9]+)-([0-9a-f]{8})-.+")  # names of parts: rows planned, rows in it, CRC
+# Names of files: rows, candidates, checksum. An earlier version named no candidates, the one before no checksum.
+_SAVED = re.compile(r"([0-9]+)(?:-([0-9]+)(?=-[0-9]+-[0-9a-f]{8}$))?(?:-.*)?")
 _PATIENCE = 20  # times as long as it took to save it, it is built until it is saved again; at first in seconds
+
+
+class Saved(NamedTuple):
+    """What the name of a file says of the HNSW index in it."""
+
+    rows: int
+    candidates: int
+    file: Path
 
 
 class HNSW:
     """An HNSW index of the first `count` rows of shards: one of usearch's, in memory or memory-mapped."""
 
-    def __init__(self, graph: Any, count: int) -> None:
+    def __init__(self, graph: Any, count: int, candidates: int) -> None:
         self.count = count
         self._graph = graph
+        self._candidates = candidates
 
     @classmethod
-    def open(cls, file: Path, count: int) -> HNSW:
+    def open(cls, saved: Saved) -> HNSW:
         """Memory-map one from its file, if that is as it was written: ValueError if not, for usearch trusts it."""
-        if not is_whole(file):
+        if not is_whole(saved.file):
             raise ValueError("it is damaged, or of an earlier version")
-        return cls(_usearch().Index.restore(file, view=True), count)
+        return cls(_usearch().Index.restore(saved.file, view=True), saved.rows, saved.candidates)
 
     def nearest(self, shards: Shards, count: int, queries: Array, n: int) -> list[tuple[Rows, Array]]:
         """Find rows as `scan.nearest` does, or almost."""
-        self._graph.expansion_search = looked_at = candidates(n)
+        self._graph.expansion_search = looked_at = candidates(n, self._candidates)
         found = []
         newer = np.arange(self.count, count)
         for query in queries:
@@ -100,13 +111,13 @@ def build(shards: Shards, count: int, folder: Path, space: Space, progress: Prog
 
     for done in progress(steps()):
         del done
-    recall = measure(HNSW(graph, count), shards, count, held_out)
+    measured = measure(graph, shards, count, held_out)
     kept = None
-    if recall.is_good:
+    if measured.is_good:
         _add(graph, held_out, shards.take(held_out, count))
-        kept = _save(graph, folder / f"{_prefix(space)}{count}.usearch")
+        kept = _save(graph, folder / f"{_prefix(space)}{count}-{measured.candidates}.usearch")
     _remove_others(folder, f"{_prefix(space)}*.usearch*", kept)
-    return recall
+    return measured
 
 
 def _begun(shards: Shards, count: int, parts: Iterable[Path]) -> tuple[Any, int]:
@@ -160,33 +171,36 @@ def _remove_others(folder: Path, pattern: str, kept: Path | None) -> None:
             remove(file)
 
 
-def opened(found: Iterable[tuple[int, Path]]) -> HNSW | None:
+def opened(found: Iterable[Saved]) -> HNSW | None:
     """Open the one with the most rows of what `files` has found; None if none can be used."""
-    for count, file in sorted(found, reverse=True):
+    for saved in sorted(found, reverse=True):
         try:
-            return HNSW.open(file, count)
+            return HNSW.open(saved)
         except MissingPackageError as error:
             _LOG.warning("the search is exhaustive: %s", error)
         except Exception as error:  # a file that is damaged, in ways that usearch has no names for
-            _LOG.warning("%s: cannot be used (%s); the search is exhaustive: numpyclip index --graph", file, error)
+            message = "%s: cannot be used (%s); the search is exhaustive: numpyclip index --graph"
+            _LOG.warning(message, saved.file, error)
     return None
 
 
-def files(folder: Path, space: Space) -> Iterator[tuple[int, Path]]:
-    """Find the files for some embeddings, and how many rows each has."""
+def files(folder: Path, space: Space) -> Iterator[Saved]:
+    """Find the files for some embeddings."""
     for file in folder.glob(f"{_prefix(space)}*.usearch"):
-        rows = file.stem.removeprefix(_prefix(space)).partition("-")[0]
-        if rows.isdecimal():
-            yield int(rows), file
+        if (match := _SAVED.fullmatch(file.stem.removeprefix(_prefix(space)))) is not None:
+            yield Saved(int(match[1]), int(match[2] or CANDIDATES[0]), file)
 
 
-def measure(index: HNSW, shards: Shards, count: int, held_out: Rows) -> Recall:
-    """Compare with exhaustive search, for rows that are not in the index, and for these moved as texts are."""
+def measure(graph: Any, shards: Shards, count: int, held_out: Rows) -> Recall:
+    """Compare with exhaustive search, for rows that are not in the graph, and for these moved as texts are."""
     others = np.setdiff1d(np.arange(count), held_out, assume_unique=True)
     rows = shards.take(held_out, count)
     queries = np.concatenate([rows, moved_as_texts(rows)])
-    exact = nearest(shards, count, queries, NEAREST, others)
-    return recall_of((found for found, _ in index.nearest(shards, count, queries, NEAREST)), exact)
+
+    def search(candidates: int) -> Iterator[Rows]:
+        return (found for found, _ in HNSW(graph, count, candidates).nearest(shards, count, queries, NEAREST))
+
+    return recall.measure(search, nearest(shards, count, queries, NEAREST, others))
 
 
 def _prefix(space: Space) -> str:

@@ -138,7 +138,7 @@ class MemoryMappedVectors(Vectors):
     def has_damaged_hnsw(self, connection: Connection, space: Space) -> bool:
         """Tell whether there is an HNSW index that cannot be used."""
         count = _next_row(connection, space)
-        return any(rows > count or not hnsw.is_whole(file) for rows, file in hnsw.files(self._folder, space))
+        return any(rows > count or not hnsw.is_whole(file) for rows, _, file in hnsw.files(self._folder, space))
 
     def remove_hnsw(self, connection: Connection) -> bool:
         """Remove it; False if there is none."""
@@ -150,7 +150,7 @@ class MemoryMappedVectors(Vectors):
     def _hnsw(self, space: Space) -> HNSW | None:
         """Open the HNSW index, again if its file was replaced or changed: one that was cut short is not to be read."""
         files = sorted(hnsw.files(self._folder, space))
-        states = [(file, _state(file)) for _, file in files]
+        states = [(saved.file, _state(saved.file)) for saved in files]
         if self._opened is None or self._opened[0] != states:
             self._opened = states, hnsw.opened(files)
         return self._opened[1]

@@ -22,7 +22,7 @@ from numpyclip.index.database import Connection
 from numpyclip.index.database.sql import conditions, is_searched
 from numpyclip.index.records import MODALITIES
 from numpyclip.index.vectors import Progress, Recall, Space
-from numpyclip.index.vectors.recall import NEAREST, QUERIES, candidates, moved, moved_as_texts, recall_of
+from numpyclip.index.vectors.recall import CANDIDATES, NEAREST, QUERIES, candidates, measure, moved, moved_as_texts
 from numpyclip.index.vectors.scan import nearest_of
 from numpyclip.index.vectors.shards import Rows
 from numpyclip.index.where import EVERYWHERE, Where
@@ -32,8 +32,8 @@ _ANY, _HALF, _ITERATIVE = (0, 5), (0, 7), (0, 8)  # versions of pgvector with HN
 _MOST_DIMENSIONS = {"halfvec": 4000, "vector": 2000}  # that an index takes
 _UPDATE = "ALTER EXTENSION vector UPDATE"
 _CONNECTIONS, _EXPANSION = 24, 128  # of the graph: neighbours of a row, and how many are looked at to choose them
-_MOST = 1000  # candidates: pgvector looks at no more at once
-_WIDTH_PASSING, _LEAST_PASSING = 4, 64  # candidates that pass conditions
+_MOST = 1000  # candidates: pgvector finds no more at once, and goes on for more from 0.8 on
+_PASSING = 4  # times fewer candidates, if these are to pass conditions; as many for each row that is wanted, at least
 _VISITED = 40_000  # rows of the graph after which a search ends, and another one is exhaustive
 _FEW = 10_000  # files that pass conditions, whose pictures are all compared; more where these rows would hold too few
 _MEMORY = 8  # times `work_mem` that these may take
@@ -48,19 +48,22 @@ class Graph(NamedTuple):
     options: list[str]  # that it was built with
     rows: int  # that it holds, about
     is_iterative: bool  # as pgvector is
+    candidates: int  # with which its recall is high enough, as its comment says
 
     @classmethod
     def of(cls, connection: Connection, name: str) -> Graph | None:
         """Look one up by its name; None if there is none, or it is not complete."""
         sql = (
-            "SELECT format_type(atttypid, atttypmod), reloptions, reltuples, extversion FROM pg_index "
+            "SELECT format_type(atttypid, atttypmod), reloptions, reltuples, extversion, "
+            "obj_description(indexrelid, 'pg_class') FROM pg_index "
             "JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_attribute ON attrelid = indexrelid "
             "JOIN pg_extension ON extname = 'vector' WHERE indexrelid = to_regclass(?) AND indisvalid"
         )
         if (row := connection.execute(sql, (f"numpyclip.{name}",)).fetchone()) is None:
             return None
-        kind, options, rows, version = row
-        return cls(kind.rpartition(".")[2], options, int(rows), _numbers(version) >= _ITERATIVE)
+        kind, options, rows, version, comment = row
+        count = int(comment) if str(comment).isdecimal() else CANDIDATES[0]
+        return cls(kind.rpartition(".")[2], options, int(rows), _numbers(version) >= _ITERATIVE, count)
 
 
 def usable(connection: Connection, space: Space, n: int, where: Where) -> Graph | None:
@@ -72,7 +75,7 @@ def usable(connection: Connection, space: Space, n: int, where: Where) -> Graph 
     if not graph.is_iterative:
         return None
     condition, values = conditions(where)
-    few = max(_FEW, graph.rows * _passing(n) // _VISITED)
+    few = max(_FEW, graph.rows * _passing(graph, n) // _VISITED)
     sql = f"SELECT count(*) FROM (SELECT FROM files WHERE {condition} LIMIT ?) AS passing"
     (passing,) = connection.execute(sql, (*values, few + 1)).fetchone()
     return graph if passing > few else None
@@ -88,8 +91,8 @@ def search(
     condition, values = ("TRUE", []) if where is None else is_searched(space.modality, where)
     inside, outside = (condition, "TRUE") if graph.is_iterative else ("TRUE", condition)
     before, after = (values, []) if graph.is_iterative else ([], values)
-    looked_at = min(_MOST, candidates(n))
-    count = looked_at if where in (None, EVERYWHERE) else _passing(n)
+    looked_at = candidates(n, graph.candidates) if graph.is_iterative else min(_MOST, candidates(n, graph.candidates))
+    count = looked_at if where in (None, EVERYWHERE) else _passing(graph, n)
     inner = (
         f"SELECT item, embedding FROM vectors WHERE {_predicate(space)} AND {inside} "
         f"ORDER BY (embedding::{graph.code}) <#> ?::real[]::{graph.code} LIMIT ?"
@@ -123,8 +126,11 @@ def build(connection: Connection, space: Space, progress: Progress) -> Recall:
     exact = nearest_of((block for _, block in shown), queries, NEAREST)
     connection.execute(f"DROP INDEX IF EXISTS numpyclip.{name}")  # so that it is not the one that is measured
     recall = _measure(connection, graph, space, queries, exact)
-    rename, drop = f"ALTER INDEX numpyclip.{new} RENAME TO {name}", f"DROP INDEX numpyclip.{new}"
-    connection.execute(rename if recall.is_good else drop)
+    if recall.is_good:
+        connection.execute(f"COMMENT ON INDEX numpyclip.{new} IS '{recall.candidates}'")
+        connection.execute(f"ALTER INDEX numpyclip.{new} RENAME TO {name}")
+    else:
+        connection.execute(f"DROP INDEX numpyclip.{new}")
     return recall
 
 
@@ -202,9 +208,13 @@ def _measure(
     connection: Connection, graph: Graph, space: Space, queries: Array, exact: Sequence[tuple[Rows, Array]]
 ) -> Recall:
     """Compare with exhaustive search."""
+
+    def found(count: int) -> Iterator[list[int]]:
+        wide = graph._replace(candidates=count)
+        return ([item for item, _ in search(connection, wide, space, query, NEAREST, None)[0]] for query in queries)
+
     with _transaction(connection):
-        found = (search(connection, graph, space, query, NEAREST, None)[0] for query in queries)
-        return recall_of(([item for item, _ in rows] for rows in found), exact)
+        return measure(found, exact, None if graph.is_iterative else _MOST)
 
 
 def _blocks(connection: Connection, space: Space) -> Iterator[tuple[Rows, Array]]:
@@ -216,9 +226,9 @@ def _blocks(connection: Connection, space: Space) -> Iterator[tuple[Rows, Array]
         yield np.array([item for item, _ in read], np.intp), embeddings_in([value for _, value in read])
 
 
-def _passing(n: int) -> int:
+def _passing(graph: Graph, n: int) -> int:
     """Return how many candidates are to pass conditions, to find the `n` nearest among them."""
-    return min(_MOST, max(_LEAST_PASSING, _WIDTH_PASSING * n))
+    return min(_MOST, max(graph.candidates // _PASSING, _PASSING * n))
 
 
 def _code(connection: Connection, space: Space) -> str:
@@ -241,7 +251,7 @@ def _code(connection: Connection, space: Space) -> str:
 
 def _prepare(connection: Connection, graph: Graph, count: int) -> None:
     """Make PostgreSQL take candidates from the graph, in its order, until the end of the transaction."""
-    settings = {"enable_sort": "off", "hnsw.ef_search": str(count)}
+    settings = {"enable_sort": "off", "hnsw.ef_search": str(min(_MOST, count))}
     if graph.is_iterative:
         settings["hnsw.iterative_scan"] = "relaxed_order"
         settings["hnsw.max_scan_tuples"] = str(_VISITED)

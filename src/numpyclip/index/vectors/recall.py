@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -11,17 +11,35 @@ from numpyclip.index.vectors.shards import Rows
 from numpyclip.model.ops import Array, normalize
 
 QUERIES, NEAREST = 200, 10  # of each kind, to measure with, and how many neighbours of each
-_WIDTH = 8  # candidates for each row that is wanted, and at least 256
-_LEAST = 256
+CANDIDATES = (256, 512, 1024, 2048, 4096)  # of a graph; of more rows it takes more to find the nearest
+_WIDTH = 8  # candidates for each row that is wanted, at least
+_ENOUGH = 0.95  # with the fewest candidates that reach this recall it is searched
 _TEXT_COSINE = 0.3  # of a text and the picture that it describes
 
 
-def candidates(n: int) -> int:
+def candidates(n: int, least: int) -> int:
     """Return how many candidates of a graph are compared again, to find the `n` nearest among them."""
-    return max(_LEAST, _WIDTH * n)
+    return max(least, _WIDTH * n)
 
 
-def recall_of(found: Iterable[Sequence[int] | Rows], exact: Sequence[tuple[Rows, Array]]) -> Recall:
+def measure(
+    search: Callable[[int], Iterable[Sequence[int] | Rows]],
+    exact: Sequence[tuple[Rows, Array]],
+    most: int | None = None,
+) -> Recall:
+    """Compare searches with so many candidates with exhaustive ones; return the first recall that is high enough.
+
+    If none is, it is that of the most candidates, or of `most` if there may be no more.
+    """
+    counts = CANDIDATES if most is None else (*(count for count in CANDIDATES if count < most), most)
+    for count in counts:
+        recall = recall_of(search(count), exact, count)
+        if recall.least >= _ENOUGH:
+            break
+    return recall
+
+
+def recall_of(found: Iterable[Sequence[int] | Rows], exact: Sequence[tuple[Rows, Array]], candidates: int) -> Recall:
     """Compare what a graph finds with exhaustive search: for images, and for as many queries moved as texts are."""
     queries = len(exact) // 2
     hits = [len(np.intersect1d(rows, best)) for rows, (best, _) in zip(found, exact, strict=True)]
@@ -30,7 +48,7 @@ def recall_of(found: Iterable[Sequence[int] | Rows], exact: Sequence[tuple[Rows,
         sum(hits[part]) / sum(wanted[part]) if any(wanted[part]) else 1.0
         for part in (slice(queries), slice(queries, None))
     )
-    return Recall(images, texts, queries, NEAREST)
+    return Recall(images, texts, queries, NEAREST, candidates)
 
 
 def moved_as_texts(rows: Array) -> Array:
