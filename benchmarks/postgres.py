@@ -241,9 +241,8 @@ def build(place: str, store: Store, rows: int) -> None:
     of_whom = ", without the server's" if is_address(place) and process is None else ""
     print(f"  the graph, built and measured in {taken / 60:.1f} min ({1000 * taken / rows:.2f} ms a row),")
     print(f"  of CPU time {cpu / 60:.1f} min ({1000 * cpu / rows:.2f} ms a row{of_whom}); {_load()};")
-    print(
-        f"  with {recall.candidates} candidates said recall@{recall.n} {recall.images:.1%} of images, {recall.texts:.1%} of texts;"
-    )
+    print(f"  said recall@{recall.n} {recall.images:.1%} of images, {recall.texts:.1%} of texts,")
+    print(f"  with {recall.candidates} candidates;")
     print(f"  on disk: {disk_use(place, rows)}:", flush=True)
 
 
