@@ -90,7 +90,7 @@ def test_nothing_to_write_leaves_the_old_file(run: Run, tmp_path: Path, suffix: 
         pytest.importorskip("pyarrow", reason="the extra numpyclip[parquet] is not installed")
     output = tmp_path / f"out.{suffix}"
     output.write_bytes(b"old")
-    result = run("embed", "images", tmp_path / "no.png", "-o", output, "-m", "tiny")
+    result = run("embed", "images", tmp_path / "no", "-o", output, "-m", "tiny")
     assert result.status == 1
     assert f"out.{suffix}: not written" in result.err
     assert output.read_bytes() == b"old"

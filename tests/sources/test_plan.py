@@ -199,6 +199,13 @@ def test_a_damaged_parquet_file_makes_no_other_plan(here: Path) -> None:
         plan("*.parquet", IMAGES)
 
 
+def test_an_image_that_is_gone_is_a_row(here: Path) -> None:
+    """It may have gone since its path was printed, as a URL may."""
+    (here / "a.jpg").touch()
+    (part,) = plan(["a.jpg", "gone.jpg"], IMAGES)
+    assert part.paths == ("a.jpg", "gone.jpg")
+
+
 def test_a_store_that_cannot_be_reached_makes_no_other_plan(store: ObjectStore) -> None:
     """It would not fit the one of the next run."""
     url = store.put("memory://a/0.parquet", parquet({"image": [b"A"]}))
@@ -210,7 +217,6 @@ def test_a_store_that_cannot_be_reached_makes_no_other_plan(store: ObjectStore) 
 @pytest.mark.parametrize(
     ("sources", "words"),
     [
-        ("none.jpg", "none.jpg: there is no such file or folder"),
         ("none", "none: there is no such file or folder"),
         ("empty", "empty: found no images, archives or parquet files in this folder"),
         ("none.parquet", "none.parquet: cannot be read"),
@@ -233,10 +239,10 @@ def test_what_cannot_be_read_can_be_left_out(here: Path) -> None:
     touch(here, "d.jpg")
     problems: list[Exception] = []
     left_out = Counter({".dng": 1})
-    sources = ["*.none", "photos", "none.tar", "none.jpg", "d.jpg"]
+    sources = ["*.none", "photos", "none.tar", "none", "d.jpg"]
     parts = parts_of(sources, IMAGES, report=problems.append, left_out=left_out)
     assert [part.paths or part.source for part in parts] == [("photos/a.jpg",), "none.tar", ("d.jpg",)]
-    assert [str(problem).partition(":")[0] for problem in problems] == ["*.none", "none.jpg"]
+    assert [str(problem).partition(":")[0] for problem in problems] == ["*.none", "none"]
     assert left_out == {".dng": 1, ".txt": 2}
 
 

@@ -66,6 +66,7 @@ def test_a_token_goes_within_its_host_only(to: str, goes: bool) -> None:
         (formatdate(time.time() + 1e6, usegmt=True), 1e5, 1e6),
         (formatdate(0, usegmt=True), 0, 0),
     ],
+    ids=["5", " 7 ", "later", "1970"],
 )
 def test_a_busy_server_says_how_long_to_wait(told: str, least: float, most: float) -> None:
     with serving(b"", answer(429, Retry_After=told)) as script, pytest.raises(Refused) as caught:

@@ -10,11 +10,10 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from numpyclip.batch.work import embed_texts
-from numpyclip.cli.inputs import Embedder, Reporter, opened, paths_in, say_left_out
+from numpyclip.cli.inputs import Embedder, Reporter, opened, paths_in, say_left_out, with_stdin
 from numpyclip.destinations.row import OutputRow
 from numpyclip.errors import InputError, TextTooLongError
 from numpyclip.file_systems import is_url
-from numpyclip.images.find import is_picture_name
 from numpyclip.sources.columns import CAPTION
 from numpyclip.sources.fetch import fetched
 from numpyclip.sources.lines import read_stream
@@ -60,8 +59,7 @@ class EmbeddedRows(Embedder):
     def _rows(self) -> Iterator[Row]:
         items, file = self._arguments.items, self._arguments.list_file
         if self._options.kind == "images":
-            for is_stdin, some in groupby(items, "-".__eq__):
-                yield from self._of_stdin() if is_stdin else self._of_sources(some)
+            yield from self._of_sources(with_stdin(items, paths_in))
         else:
             for item in items:
                 yield from self._of_text(item)
@@ -76,12 +74,6 @@ class EmbeddedRows(Embedder):
     def _of_list(self, file: str) -> Iterator[Row]:
         with opened(file) as stream:
             yield from read_stream(stream, Part(0, "lines", file), self._options)
-
-    def _of_stdin(self) -> Iterator[Row]:
-        """Read sources from standard input, where an image that has gone since it was listed is a row as well."""
-        for is_gone, paths in groupby(paths_in("-"), _is_gone):
-            read = _of_files if is_gone else self._of_sources
-            yield from read(paths)
 
     def _of_sources(self, sources: Iterable[str]) -> Iterator[Row]:
         parts = parts_of(sources, self._options, report=self.report, left_out=self._left_out)
@@ -99,11 +91,6 @@ class EmbeddedRows(Embedder):
 
 def _of_files(paths: Iterable[str]) -> Iterator[Row]:
     return (Row(path, path, {}) for path in paths)
-
-
-def _is_gone(path: str) -> bool:
-    """Tell whether a source is the name of an image that is not there."""
-    return is_picture_name(path) and not (is_url(path) or os.path.lexists(path) or _may_be_pattern(path))
 
 
 def _may_be_pattern(item: str) -> bool:

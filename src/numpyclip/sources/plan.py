@@ -161,7 +161,7 @@ def _pieces(
         yield from _of_list(place)
     elif _is_folder(place):
         yield from _of_folder(place, options, report, left_out)
-    elif not is_url(place) and not os.path.lexists(place):
+    elif not is_url(place) and not is_picture_name(place) and not os.path.lexists(place):
         raise InputError(f"{place}: there is no such file or folder.")
     elif options.kind == "texts":
         raise InputError(f"{place}: holds no texts; expected {', '.join((LISTS, PARQUET, *ARCHIVES))}, or a folder.")
