@@ -40,6 +40,7 @@ _CHECKSUMS = "row_checksums"  # the key in `meta` of an index whose rows have th
 MOST_ROWS = 1 << 31
 _COPIED = 1 << 14  # embeddings at once
 _FEW = 1000  # pictures that are listed before a search, however few there are
+_OF_ALL = 32  # times as many rows are asked of a scan of all, of which some are not searched: another scan takes longer
 
 
 class MemoryMappedVectors(Vectors):
@@ -77,7 +78,8 @@ class MemoryMappedVectors(Vectors):
         allowed = _allowed_rows(connection, space, count, where)
         graph = self._hnsw(space) if space.modality == "pictures" and where == EVERYWHERE else None
         found: dict[int, list[Found]] = {}
-        wanted, unfinished = n, list(range(len(queries)))
+        wanted = n if where == EVERYWHERE or allowed is not None else _OF_ALL * n
+        unfinished = list(range(len(queries)))
         while unfinished:
             if graph is None:
                 best = nearest(shards, count, queries[unfinished], wanted, allowed)
