@@ -1,6 +1,7 @@
 """What many tests need: the golden files, the embedded model, pictures."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from numpyclip.engines.selection import ENGINES
 from tests.object_store import ObjectStore
 
 TESTS = Path(__file__).parent
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts jobs in the background with it ignored
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -34,8 +34,11 @@ Open = Callable[..., Any]
 
 
 @pytest.fixture
-def open_page(browser: Any) -> Iterator[Open]:
-    """Open the page of a server; at the end nothing may have gone wrong in it, but for what a test expects."""
+def open_page(browser: Any, serve: Serve) -> Iterator[Open]:
+    """Open the page of a server; at the end nothing may have gone wrong in it, but for what a test expects.
+
+    It is closed before servers stop, which it may still be loading images of.
+    """
     context = browser.new_context(viewport={"width": 1280, "height": 860})
     context.set_default_timeout(20_000)
     said: list[str] = []

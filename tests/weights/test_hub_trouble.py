@@ -218,9 +218,7 @@ def test_ctrl_c_keeps_the_part_and_the_next_run_continues_it(hub: Hub, tmp_path:
 
     hub.trouble = on("elsewhere", half)
     code = f"""
-import signal
 from numpyclip.weights.partial_file import Part
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has inherited that it is ignored
 append = Part.append
 def report(part, data):
     append(part, data)

@@ -185,12 +185,8 @@ def test_ctrl_c_within_usearch_is_no_error(
             arguments[0].clear()  # type: ignore[attr-defined]
 
     monkeypatch.setattr(Index, "add", interrupted)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            hnsw.build(shards, 2000, tmp_path, SPACE)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        hnsw.build(shards, 2000, tmp_path, SPACE)
 
 
 def test_it_is_meant_for_the_rows_there_were(shards: Shards, tmp_path: Path, added: list[int]) -> None:
