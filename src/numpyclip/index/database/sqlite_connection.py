@@ -65,7 +65,7 @@ def checkpoint(connection: sqlite3.Connection) -> bool:
     """Move all into the database file; False if a reader is in the way for too long."""
     try:
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_AT_THE_END}")
-        (is_busy, _, _) = connection.execute("PRAGMA walcheckpoint(TRUNCATE)").fetchone()
+        (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.Error:  # the disk is full, say: what is missing in the file is beside it
         return False
     return not is_busy
