@@ -108,16 +108,14 @@ def test_a_video_is_browsed_once(store: Store) -> None:
     assert match.exif.duration == 9
 
 
-@pytest.mark.parametrize("cursor", ["", "May", "2024-05/x", "2024/1/2", "2024-5", "2024-05-01T12:00:00/" + "9" * 19])
-def test_what_is_no_cursor_is_refused(store: Store, cursor: str) -> None:
-    with pytest.raises(InputError, match="expected the cursor"):
-        store.browse(after=cursor)
-
-
-@pytest.mark.parametrize("n", [0, -1, 1.5, True])
-def test_what_is_no_count_is_refused(store: Store, n: Any) -> None:
-    with pytest.raises(InputError, match="expected an integer above 0"):
-        store.browse(n=n)
+def test_what_is_no_cursor_and_no_count_is_refused(store: Store) -> None:
+    for cursor in ("", "May", "2024-05/x", "2024/1/2", "2024-5", "2024-05-01T12:00:00/" + "9" * 19):
+        with pytest.raises(InputError, match="expected the cursor"):
+            store.browse(after=cursor)
+    wrong: list[Any] = [0, -1, 1.5, True]
+    for n in wrong:
+        with pytest.raises(InputError, match="expected an integer above 0"):
+            store.browse(n=n)
 
 
 def test_cameras_and_lenses_are_counted(store: Store) -> None:
@@ -157,43 +155,38 @@ def places(store: Store) -> Store:
     return store
 
 
-@pytest.mark.parametrize(
-    ("within", "expected"),
-    [
-        ((47, 8, 48, 9), ["Uster", "Zurich"]),
-        ((47.3507, 8.7187, 47.3507, 8.7187), ["Uster"]),
-        ((-20, 170, -10, -170), ["Apia", "Suva"]),
-        ((-20, -170, -10, 170), []),
-        ((-20, -180, -10, 180), ["Apia", "Suva"]),
-        ((-90, -180, 90, 180), sorted(set(PLACES) - {"nowhere"})),
-        ((-1, -1, 1, 1), []),
-    ],
-)
-def test_pictures_within_a_rectangle(places: Store, within: tuple[float, ...], expected: list[str]) -> None:
-    assert sorted(names(places.browse(Where(within=within)))) == expected  # type: ignore[arg-type]
+WITHIN: list[tuple[tuple[float, float, float, float], list[str]]] = [
+    ((47, 8, 48, 9), ["Uster", "Zurich"]),
+    ((47.3507, 8.7187, 47.3507, 8.7187), ["Uster"]),
+    ((-20, 170, -10, -170), ["Apia", "Suva"]),
+    ((-20, -170, -10, 170), []),
+    ((-20, -180, -10, 180), ["Apia", "Suva"]),
+    ((-90, -180, 90, 180), sorted(set(PLACES) - {"nowhere"})),
+    ((-1, -1, 1, 1), []),
+]
+NEAR: list[tuple[tuple[float, float, float], list[str]]] = [
+    ((47.3769, 8.5417, 0.01), ["Zurich"]),
+    ((47.3769, 8.5417, 13.6), ["Zurich"]),
+    ((47.3769, 8.5417, 13.8), ["Uster", "Zurich"]),
+    ((47.3769, 8.5417, 95), ["Uster", "Zurich"]),
+    ((47.3769, 8.5417, 96), ["Berne", "Uster", "Zurich"]),
+    ((-18.1416, 178.4419, 1145), ["Suva"]),
+    ((-18.1416, 178.4419, 1160), ["Apia", "Suva"]),
+    ((-13.8333, -171.7667, 1160), ["Apia", "Suva"]),
+    ((90, 0, 850), ["Alert"]),
+    ((85, 117, 1390), ["Alert"]),  # over the pole: 12.5 degrees
+    ((85, 117, 1380), []),
+    ((-90, 77, 1300), ["Vostok"]),
+    ((0, 0, 700), ["Accra"]),
+    ((0, 0, 30_000), sorted(set(PLACES) - {"nowhere"})),
+]
 
 
-@pytest.mark.parametrize(
-    ("near", "expected"),
-    [
-        ((47.3769, 8.5417, 0.01), ["Zurich"]),
-        ((47.3769, 8.5417, 13.6), ["Zurich"]),
-        ((47.3769, 8.5417, 13.8), ["Uster", "Zurich"]),
-        ((47.3769, 8.5417, 95), ["Uster", "Zurich"]),
-        ((47.3769, 8.5417, 96), ["Berne", "Uster", "Zurich"]),
-        ((-18.1416, 178.4419, 1145), ["Suva"]),
-        ((-18.1416, 178.4419, 1160), ["Apia", "Suva"]),
-        ((-13.8333, -171.7667, 1160), ["Apia", "Suva"]),
-        ((90, 0, 850), ["Alert"]),
-        ((85, 117, 1390), ["Alert"]),  # over the pole: 12.5 degrees
-        ((85, 117, 1380), []),
-        ((-90, 77, 1300), ["Vostok"]),
-        ((0, 0, 700), ["Accra"]),
-        ((0, 0, 30_000), sorted(set(PLACES) - {"nowhere"})),
-    ],
-)
-def test_pictures_near_a_place(places: Store, near: tuple[float, float, float], expected: list[str]) -> None:
-    assert sorted(names(places.browse(Where(near=near)))) == expected
+def test_pictures_within_a_rectangle_and_near_a_place(places: Store) -> None:
+    chosen = [(Where(within=within), expected) for within, expected in WITHIN]
+    chosen += [(Where(near=near), expected) for near, expected in NEAR]
+    for where, expected in chosen:
+        assert sorted(names(places.browse(where))) == expected, where
 
 
 def test_places_are_cells_with_counts(places: Store) -> None:
@@ -226,24 +219,24 @@ def plan(store: Store, sql: str, values: list[Any]) -> str:
         return "\n".join(str(row[-1]) for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values))
 
 
+BY_INDEX = [
+    (Where(camera="x"), "pictures_by_camera"),
+    (Where(lens="x"), "pictures_by_lens"),
+    (Where(within=(1, 2, 3, 4)), "pictures_by_place"),
+    (Where(near=(1, 2, 3)), "pictures_by_place"),
+    (Where(tag="x"), "marks_by_name"),
+    (Where(rating=3), "marks_by_name"),
+    (Where(favourite=True), "marks_by_name"),
+]
+
+
 @pytest.mark.parametrize("place", ["folder"], indirect=True)
-@pytest.mark.parametrize(
-    ("where", "index"),
-    [
-        (Where(camera="x"), "pictures_by_camera"),
-        (Where(lens="x"), "pictures_by_lens"),
-        (Where(within=(1, 2, 3, 4)), "pictures_by_place"),
-        (Where(near=(1, 2, 3)), "pictures_by_place"),
-        (Where(tag="x"), "marks_by_name"),
-        (Where(rating=3), "marks_by_name"),
-        (Where(favourite=True), "marks_by_name"),
-    ],
-)
-def test_conditions_use_an_index(store: Store, where: Where, index: str) -> None:
-    condition, values = conditions(where)
-    steps = plan(store, f"SELECT picture FROM files WHERE {condition}", values)
-    assert index in steps
-    assert "SCAN files" not in steps
+def test_conditions_use_an_index(store: Store) -> None:
+    for where, index in BY_INDEX:
+        condition, values = conditions(where)
+        steps = plan(store, f"SELECT picture FROM files WHERE {condition}", values)
+        assert index in steps
+        assert "SCAN files" not in steps
 
 
 @pytest.mark.parametrize("place", ["folder"], indirect=True)
