@@ -11,7 +11,8 @@ from numpyclip.errors import MissingPackageError
 from numpyclip.index.database import Damage
 from numpyclip.index.database.schema import APPLICATION_ID, VERSION
 from numpyclip.index.database.sql import meta, set_meta
-from numpyclip.index.database.sqlite import SQLiteConnection, SQLiteDatabase, unsound_pages
+from numpyclip.index.database.sqlite import SQLiteDatabase
+from numpyclip.index.database.sqlite_connection import SQLiteConnection, unsound_pages
 from numpyclip.index.open_store import is_address, open_store
 from numpyclip.index.salvage import check_rows, copy_sound, is_damage
 from numpyclip.index.store import Store
@@ -77,7 +78,7 @@ def _repair_database(folder: Path) -> list[str]:
         while (special := database.special_file()) not in (None, database.file.name):
             remove(folder / str(special))
             found.append(f"{special} was no regular file: removed")
-        with database.alone():
+        with database.alone(), database.unmarked():
             if (damage := _damage(database)) is not None:
                 found.append(_salvage(database, damage))
             elif database.fits_checksum() is False:
