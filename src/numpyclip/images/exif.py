@@ -50,6 +50,8 @@ class Exif:
         Their names, such as ``Nikon D750``.
     offset : str or None
         That of `taken` from UTC, ``+02:00``, if it is told.
+    duration : float or None
+        Of a video, in seconds.
     """
 
     width: int
@@ -60,6 +62,7 @@ class Exif:
     camera: str | None = None
     lens: str | None = None
     offset: str | None = None
+    duration: float | None = None
 
 
 def read_exif(data: bytes, name: str = "the picture") -> Exif:
