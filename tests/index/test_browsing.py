@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
+from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError
 from numpyclip.images.exif import Exif
-from numpyclip.images.find import NO_FILE
+from numpyclip.images.find import NO_FILE, FileState
 from numpyclip.index import Where
 from numpyclip.index.browsing import Browsed
 from numpyclip.index.database.conditions import conditions
 from numpyclip.index.open_store import open_store
-from numpyclip.index.records import Changes, Filed
+from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.store import Store
-from tests.index.filled import at, digest_of, picture
+from tests.index.filled import HERE, at, digest_of, picture
 
 
 @pytest.fixture
@@ -107,10 +108,14 @@ def test_a_video_is_browsed_once(store: Store) -> None:
     assert match.exif.duration == 9
 
 
-@pytest.mark.parametrize("cursor", ["", "May", "2024-05/x", "2024/1/2", "2024-5", "2024-05-01T12:00:00/" + "9" * 19])
-def test_what_is_no_cursor_is_refused(store: Store, cursor: str) -> None:
-    with pytest.raises(InputError, match="expected the cursor"):
-        store.browse(after=cursor)
+def test_what_is_no_cursor_and_no_count_is_refused(store: Store) -> None:
+    for cursor in ("", "May", "2024-05/x", "2024/1/2", "2024-5", "2024-05-01T12:00:00/" + "9" * 19):
+        with pytest.raises(InputError, match="expected the cursor"):
+            store.browse(after=cursor)
+    wrong: list[Any] = [0, -1, 1.5, True]
+    for n in wrong:
+        with pytest.raises(InputError, match="expected an integer above 0"):
+            store.browse(n=n)
 
 
 def test_cameras_and_lenses_are_counted(store: Store) -> None:
@@ -150,43 +155,38 @@ def places(store: Store) -> Store:
     return store
 
 
-@pytest.mark.parametrize(
-    ("within", "expected"),
-    [
-        ((47, 8, 48, 9), ["Uster", "Zurich"]),
-        ((47.3507, 8.7187, 47.3507, 8.7187), ["Uster"]),
-        ((-20, 170, -10, -170), ["Apia", "Suva"]),
-        ((-20, -170, -10, 170), []),
-        ((-20, -180, -10, 180), ["Apia", "Suva"]),
-        ((-90, -180, 90, 180), sorted(set(PLACES) - {"nowhere"})),
-        ((-1, -1, 1, 1), []),
-    ],
-)
-def test_pictures_within_a_rectangle(places: Store, within: tuple[float, ...], expected: list[str]) -> None:
-    assert sorted(names(places.browse(Where(within=within)))) == expected  # type: ignore[arg-type]
+WITHIN: list[tuple[tuple[float, float, float, float], list[str]]] = [
+    ((47, 8, 48, 9), ["Uster", "Zurich"]),
+    ((47.3507, 8.7187, 47.3507, 8.7187), ["Uster"]),
+    ((-20, 170, -10, -170), ["Apia", "Suva"]),
+    ((-20, -170, -10, 170), []),
+    ((-20, -180, -10, 180), ["Apia", "Suva"]),
+    ((-90, -180, 90, 180), sorted(set(PLACES) - {"nowhere"})),
+    ((-1, -1, 1, 1), []),
+]
+NEAR: list[tuple[tuple[float, float, float], list[str]]] = [
+    ((47.3769, 8.5417, 0.01), ["Zurich"]),
+    ((47.3769, 8.5417, 13.6), ["Zurich"]),
+    ((47.3769, 8.5417, 13.8), ["Uster", "Zurich"]),
+    ((47.3769, 8.5417, 95), ["Uster", "Zurich"]),
+    ((47.3769, 8.5417, 96), ["Berne", "Uster", "Zurich"]),
+    ((-18.1416, 178.4419, 1145), ["Suva"]),
+    ((-18.1416, 178.4419, 1160), ["Apia", "Suva"]),
+    ((-13.8333, -171.7667, 1160), ["Apia", "Suva"]),
+    ((90, 0, 850), ["Alert"]),
+    ((85, 117, 1390), ["Alert"]),  # over the pole: 12.5 degrees
+    ((85, 117, 1380), []),
+    ((-90, 77, 1300), ["Vostok"]),
+    ((0, 0, 700), ["Accra"]),
+    ((0, 0, 30_000), sorted(set(PLACES) - {"nowhere"})),
+]
 
 
-@pytest.mark.parametrize(
-    ("near", "expected"),
-    [
-        ((47.3769, 8.5417, 0.01), ["Zurich"]),
-        ((47.3769, 8.5417, 13.6), ["Zurich"]),
-        ((47.3769, 8.5417, 13.8), ["Uster", "Zurich"]),
-        ((47.3769, 8.5417, 95), ["Uster", "Zurich"]),
-        ((47.3769, 8.5417, 96), ["Berne", "Uster", "Zurich"]),
-        ((-18.1416, 178.4419, 1145), ["Suva"]),
-        ((-18.1416, 178.4419, 1160), ["Apia", "Suva"]),
-        ((-13.8333, -171.7667, 1160), ["Apia", "Suva"]),
-        ((90, 0, 850), ["Alert"]),
-        ((85, 117, 1390), ["Alert"]),  # over the pole: 12.5 degrees
-        ((85, 117, 1380), []),
-        ((-90, 77, 1300), ["Vostok"]),
-        ((0, 0, 700), ["Accra"]),
-        ((0, 0, 30_000), sorted(set(PLACES) - {"nowhere"})),
-    ],
-)
-def test_pictures_near_a_place(places: Store, near: tuple[float, float, float], expected: list[str]) -> None:
-    assert sorted(names(places.browse(Where(near=near)))) == expected
+def test_pictures_within_a_rectangle_and_near_a_place(places: Store) -> None:
+    chosen = [(Where(within=within), expected) for within, expected in WITHIN]
+    chosen += [(Where(near=near), expected) for near, expected in NEAR]
+    for where, expected in chosen:
+        assert sorted(names(places.browse(where))) == expected, where
 
 
 def test_places_are_cells_with_counts(places: Store) -> None:
@@ -219,24 +219,24 @@ def plan(store: Store, sql: str, values: list[Any]) -> str:
         return "\n".join(str(row[-1]) for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values))
 
 
+BY_INDEX = [
+    (Where(camera="x"), "pictures_by_camera"),
+    (Where(lens="x"), "pictures_by_lens"),
+    (Where(within=(1, 2, 3, 4)), "pictures_by_place"),
+    (Where(near=(1, 2, 3)), "pictures_by_place"),
+    (Where(tag="x"), "marks_by_name"),
+    (Where(rating=3), "marks_by_name"),
+    (Where(favourite=True), "marks_by_name"),
+]
+
+
 @pytest.mark.parametrize("place", ["folder"], indirect=True)
-@pytest.mark.parametrize(
-    ("where", "index"),
-    [
-        (Where(camera="x"), "pictures_by_camera"),
-        (Where(lens="x"), "pictures_by_lens"),
-        (Where(within=(1, 2, 3, 4)), "pictures_by_place"),
-        (Where(near=(1, 2, 3)), "pictures_by_place"),
-        (Where(tag="x"), "marks_by_name"),
-        (Where(rating=3), "marks_by_name"),
-        (Where(favourite=True), "marks_by_name"),
-    ],
-)
-def test_conditions_use_an_index(store: Store, where: Where, index: str) -> None:
-    condition, values = conditions(where)
-    steps = plan(store, f"SELECT picture FROM files WHERE {condition}", values)
-    assert index in steps
-    assert "SCAN files" not in steps
+def test_conditions_use_an_index(store: Store) -> None:
+    for where, index in BY_INDEX:
+        condition, values = conditions(where)
+        steps = plan(store, f"SELECT picture FROM files WHERE {condition}", values)
+        assert index in steps
+        assert "SCAN files" not in steps
 
 
 @pytest.mark.parametrize("place", ["folder"], indirect=True)
@@ -257,3 +257,37 @@ def test_browsing_reads_files_in_their_order(store: Store, monkeypatch: pytest.M
     store.browse(n=1, after="2024")
     assert sum("files_by_date" in step for step in seen) == 2
     assert not any("ORDER BY" in step for step in seen)
+
+
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+def test_postgresql_finds_by_its_indexes(store: Store) -> None:
+    changes = Changes()
+    for number in range(3000):
+        digest = number.to_bytes(32, "big")
+        exif = Exif(
+            1, 1, f"20{number % 20:02}-01-01T00:00:00", number % 80, number % 170, f"camera {number}", f"lens {number}"
+        )
+        changes.filed.append(Filed(f"/{number}.jpg", FileState(1, 1), digest))
+        changes.pictures[digest] = NewPicture(exif, {"": HERE})
+    with store.writing():
+        store.begin(Fingerprint("0" * 64, "", "", "", "float32"), 3)
+        store.write(changes)
+    for tag in ("x", "y"):
+        store.mark([(ord(tag)).to_bytes(32, "big")], "tag", tag)
+        store.mark([number.to_bytes(32, "big") for number in range(3000)], "tag", f"not {tag}")
+    with store._database.building() as connection:
+        for table in ("files", "pictures", "marks"):
+            connection.execute(f"ANALYZE {table}")
+        for where, index in (
+            (Where(camera="camera 7"), "pictures_by_camera"),
+            (Where(lens="lens 7"), "pictures_by_lens"),
+            (Where(near=(47, 47, 10)), "pictures_by_place"),
+            (Where(tag="x"), "marks_by_name"),
+        ):
+            condition, values = conditions(where)
+            rows = connection.execute(f"EXPLAIN SELECT picture FROM files WHERE {condition}", values)
+            steps = "\n".join(line for (line,) in rows)
+            assert index in steps
+            assert "files_of_picture" in steps
+    assert [match.path for match in store.browse(Where(camera="camera 7")).matches] == ["/7.jpg"]
+    assert [match.path for match in store.browse(Where(tag="x")).matches] == [f"/{ord('x')}.jpg"]

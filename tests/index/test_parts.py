@@ -44,9 +44,9 @@ def named(matches: list[Match]) -> list[tuple[str, str]]:
 ALL = [("pan.jpg", "left"), ("clip.mp4", "21.5"), ("one.jpg", ""), ("far.jpg", "")]
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 4, 10])
-def test_each_picture_is_found_once_by_its_nearest_part(store: Store, n: int) -> None:
-    assert named(found(store, n)) == ALL[:n]
+def test_each_picture_is_found_once_by_its_nearest_part(store: Store) -> None:
+    for n in (1, 2, 3, 4, 10):
+        assert named(found(store, n)) == ALL[:n]
 
 
 def test_conditions_leave_out_whole_pictures(store: Store) -> None:
@@ -102,10 +102,10 @@ def test_a_picture_that_is_there_gets_further_parts_once(store: Store) -> None:
     np.testing.assert_array_equal(store.embeddings_of([digest_of("one.jpg")])[digest_of("one.jpg")], at(30))
 
 
-@pytest.mark.parametrize("part", ["Left", "1.", "-1", "1e3", "left 2", "٣", "9" * 20, "x" * 40])
-def test_what_no_part_is_called_is_refused(store: Store, part: str) -> None:
-    with pytest.raises(InputError, match="is no part of a picture"):
-        picture(store, "new.jpg", parts={part: HERE})
+def test_what_no_part_is_called_is_refused(store: Store) -> None:
+    for part in ["Left", "1.", "-1", "1e3", "left 2", "٣", "9" * 20, "x" * 40]:
+        with pytest.raises(InputError, match="is no part of a picture"):
+            picture(store, "new.jpg", parts={part: HERE})
 
 
 def test_compacting_keeps_all_parts(store: Store) -> None:

@@ -1,7 +1,9 @@
 import datetime
 import os
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from numpyclip.errors import InputError
@@ -81,3 +83,33 @@ def test_dates_are_beginnings_of_moments() -> None:
     now = datetime.datetime.now()
     assert Where(after=now).after == now.isoformat()[:19]
     assert Where(after=now.astimezone(datetime.timezone.utc)) == Where(after=now)  # in local time, as those of files
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        *(
+            ({name: value}, f"{name} is .*; expected a name")
+            for name in ("tag", "album", "camera")
+            for value in ("", 5)
+        ),
+        *(({"rating": value}, "expected an integer from 1 to 5") for value in (0, 6, 2.5, "3", True)),
+        *(({"favourite": value}, "expected True or False") for value in (1, None, "yes")),
+        *(({"within": value}, "within is .*; expected south") for value in ((1, 2, 3), (3, 2, 1, 4), (0, 0, 91, 0), 5)),
+        *(({"within": value}, "within is .*; expected south") for value in ((0, -181, 1, 0), (0, float("nan"), 1, 0))),
+        *(({"near": value}, "near is .*; expected latitude") for value in ((1, 2), (91, 0, 1), (0, 181, 1), "123")),
+        *(
+            ({"near": value}, "near is .*; expected latitude")
+            for value in ((0, 0, 0), (0, 0, -1), (0, 0, float("inf")))
+        ),
+    ],
+)
+def test_what_no_condition_is_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Where(**wrong)
+
+
+def test_conditions_are_equal_however_they_are_written() -> None:
+    assert Where(tag=" Zu\u0308rich ", near=[1, 2, 3], within=(1, 2, 3, 4), rating=np.int64(3)) == Where(  # type: ignore[arg-type]
+        tag="Zürich", near=(1.0, 2.0, 3.0), within=(1.0, 2.0, 3.0, 4.0), rating=3
+    )
