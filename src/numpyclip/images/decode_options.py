@@ -24,6 +24,8 @@ class DecodeOptions:
         Images with more pixels are refused before they are decoded.
     strict_files : bool
         Refuse files whose end is missing, also where nearly all of the image is there.
+    develop_raw : bool
+        Develop the samples of RAW files, also where a preview is in them.
     max_memory : int or None
         Images that need more bytes are refused before they are decoded.
     """
@@ -32,6 +34,7 @@ class DecodeOptions:
     draft: bool = False
     max_pixels: int = MAX_PIXELS
     strict_files: bool = False
+    develop_raw: bool = False
     max_memory: int | None = None
 
     def __post_init__(self) -> None:

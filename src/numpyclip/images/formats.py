@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import struct
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any
 
 from numpyclip.images.damaged import repaired
 from numpyclip.images.jpeg_segments import START_OF_SCAN, jpeg_segments
+from numpyclip.images.raw_files import is_raw
 from numpyclip.images.watch import quietly
 
 if TYPE_CHECKING:
@@ -144,6 +146,8 @@ def _opened(file: IO[bytes]) -> Image.Image:
     try:
         return Image.open(file, formats=_USUAL_FORMATS)
     except UnidentifiedImageError:
+        if is_raw(file):
+            return _raw(file)
         has_heif = _load_plugins()
     try:
         return Image.open(file, formats=[name for name in _OTHER_FORMATS if name in Image.OPEN])
@@ -151,6 +155,19 @@ def _opened(file: IO[bytes]) -> Image.Image:
         if _is_heic(file) and not has_heif:
             raise OSError('it is HEIC: pip install "numpyclip[heif]"') from error
         raise
+
+
+def _raw(file: IO[bytes]) -> Image.Image:
+    check_rawpy()
+    from numpyclip.images.raw import RawImage
+
+    return RawImage(file)
+
+
+def check_rawpy() -> None:
+    """Raise OSError, which says what to install, where RAW files cannot be read."""
+    if find_spec("rawpy") is None:
+        raise OSError('it is RAW: pip install "numpyclip[raw]"')
 
 
 def _load_plugins() -> bool:

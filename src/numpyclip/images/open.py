@@ -17,7 +17,8 @@ from numpyclip.images.damaged import decode_truncated, has_end, repaired
 from numpyclip.images.decode_memory import DECODE_MEMORY, FILE_MEMORY, decoding_memory
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.depth import Depth
-from numpyclip.images.formats import CostlyError, identify
+from numpyclip.images.formats import CostlyError, check_rawpy, identify
+from numpyclip.images.raw_files import is_raw
 from numpyclip.images.watch import Watch, accept, watched
 from numpyclip.regular_file import open_regular
 
@@ -81,8 +82,8 @@ def open_picture(
     options : DecodeOptions, optional
         To TIFF files Pillow always applies the EXIF orientation.
     draft_size : int, optional
-        Decode a JPEG file at half, a quarter or an eighth of its size, if that divides both sides and leaves them
-        no shorter than this: several times as fast, and not quite the same pixels.
+        Decode a JPEG file at half, a quarter or an eighth of its size, and develop a RAW file at half, if that divides
+        both sides and leaves them no shorter than this: several times as fast, and not quite the same pixels.
     name : str, optional
         Of the picture in messages; by default that of its file.
 
@@ -178,13 +179,25 @@ class _Decoder:
     def of_file(self, file: IO[bytes]) -> Image.Image:
         """Open and decode a file."""
         with watched(self.name, self.options) as watch, _errors_named(self.name):
+            file, orientation = self._preview(file)
             with self._header(file, watch) as image:
+                if orientation is not None:
+                    image.getexif()[_ORIENTATION] = orientation
                 self.held.enter_context(DECODE_MEMORY.take(decoding_memory(image)))
                 depth = Depth.of(image)
                 picture = self._whole(image, file, watch)
             picture = self._finished(picture, depth)
         picture.filename = self.name  # type: ignore[attr-defined]  # for messages; Pillow would map that file before
         return picture
+
+    def _preview(self, file: IO[bytes]) -> tuple[IO[bytes], int | None]:
+        """Take the preview of a RAW file, and the orientation it needs, unless RAW files are to be developed."""
+        if self.options.develop_raw or not is_raw(file):
+            return file, None
+        check_rawpy()
+        from numpyclip.images.raw import raw_preview
+
+        return raw_preview(file) or (file, None)
 
     def _header(self, file: IO[bytes], watch: Watch) -> Image.Image:
         image = identify(file)
@@ -265,7 +278,7 @@ def file_content(path: str | os.PathLike[str]) -> Iterator[bytes]:
 
 
 def _reduce(image: Image.Image, draft_size: int) -> None:
-    """Have a JPEG file decoded at the smallest fraction of its size that is enough; other formats are left alone."""
+    """Have a JPEG or RAW file decoded at the smallest fraction of its size that is enough, and no other format."""
     width, height = image.size
     for scale in (8, 4, 2):
         if width % scale == height % scale == 0 and min(width, height) // scale >= draft_size:

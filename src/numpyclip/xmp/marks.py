@@ -48,6 +48,31 @@ class Marks:
     tags: tuple[str, ...] = ()
     albums: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[str, str]]) -> Marks:
+        """Join marks as an index has them, each of a kind and a name."""
+        names: dict[str, list[str]] = {"favourite": [], "rating": [], "tag": [], "album": []}
+        for kind, name in pairs:
+            names[kind].append(name)
+        rating = int(names["rating"][0]) if names["rating"] else None
+        return cls(bool(names["favourite"]), rating, tuple(names["tag"]), tuple(names["album"]))
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return them one by one, each of a kind and a name."""
+        rating = [] if self.rating is None else [("rating", str(self.rating))]
+        favourite = [("favourite", "")] * self.favourite
+        return [*favourite, *rating, *(("tag", tag) for tag in self.tags), *(("album", name) for name in self.albums)]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return what there is for JSON."""
+        values = {
+            "favourite": self.favourite,
+            "rating": self.rating,
+            "tags": list(self.tags),
+            "albums": list(self.albums),
+        }
+        return {key: value for key, value in values.items() if value}
+
     def __or__(self, other: Marks) -> Marks:
         """Return these marks and others, whose rating counts."""
         return Marks(
