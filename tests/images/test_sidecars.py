@@ -6,7 +6,7 @@ from PIL import Image
 
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.images.sidecars import Sidecars, embedded_packet, read_sidecar, write_sidecar
-from numpyclip.xmp.marks import marks_in
+from numpyclip.xmp.properties import marks_in
 from tests.xmp.test_packet import LIGHTROOM
 
 

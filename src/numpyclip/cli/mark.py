@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.inputs import PicturePaths, opened, paths_in, say_left_out, with_stdin
+from numpyclip.cli.inputs import PicturePaths, Reporter, opened, paths_in, say_left_out, with_stdin
 from numpyclip.cli.outputs import check_output, counted, print_columns, print_json, say, write
 from numpyclip.cli.sidecar_writer import SidecarWriter, add_sidecar_options, said_of
 from numpyclip.cli.stores import open_made
-from numpyclip.errors import InputError, PictureError
+from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.escaping import json_text
 from numpyclip.images.find import FileState
-from numpyclip.regular_file import open_regular
+from numpyclip.images.sidecars import Sidecars
+from numpyclip.index.marks import Mark, checked_mark
+from numpyclip.index.marks_file import exported_marks, import_marks
+from numpyclip.index.picture_rows import storable
+from numpyclip.index.where import absolute
 from numpyclip.runtime.chunks import batched
+from numpyclip.weights.local import read_sha256
+from numpyclip.xmp.properties import Marks, is_tag, with_marks
 
 if TYPE_CHECKING:
-    from numpyclip.index.marks import Mark
     from numpyclip.index.store import Store
 
 EXAMPLES = """\
@@ -69,14 +75,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Mark images, or do what else was asked for."""
-    from numpyclip.xmp.marks import Marks, is_tag
-
-    if wrong := [tag for tag in arguments.tag if not is_tag(tag)]:
-        raise InputError(f"--tag {wrong[0]!r:.60}: has an empty level; expected a name such as 'places/Italy'.")
-    rating = arguments.rating or None
-    marks = Marks(arguments.favourite, rating, tuple(arguments.tag), tuple(arguments.album)).pairs()
+    marks = _marks(arguments)
     whole = {_list: arguments.list, _export: arguments.export is not None, _import: arguments.source is not None}
-    action: Callable[..., int] | None = next((each for each, is_wanted in whole.items() if is_wanted), None)
+    action = next((each for each, is_wanted in whole.items() if is_wanted), None)
     sets = bool(marks) or arguments.rating == 0
     if arguments.yes and not arguments.write_xmp:
         raise InputError("--yes has nothing to do; expected --write-xmp.")
@@ -84,16 +85,44 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--remove has nothing to do; expected --favourite, --rating, --tag or --album.")
     if action and (arguments.items or sets or arguments.write_xmp):
         raise InputError("--list, --export and --import are about all images; leave out everything else.")
-    reads = arguments.read_xmp or arguments.write_xmp
-    if not (arguments.items or action) and (sets or not reads):
+    if not (arguments.items or action) and (sets or not (arguments.read_xmp or arguments.write_xmp)):
         arguments.command.error("nothing to mark: name an image or a folder, or - for paths on standard input.")
     with closing(open_made(arguments)) as store:
-        if action:
-            return action(arguments, store)
-        images = _Images(store, arguments.items)
-        status = _mark(arguments, store, images, marks) if sets or reads else _print(arguments, store, images)
+        return action(arguments, store) if action else _each(arguments, store, marks)
+
+
+def _marks(arguments: argparse.Namespace) -> list[Mark]:
+    """Return the marks that were given."""
+    if wrong := [tag for tag in arguments.tag if not is_tag(tag)]:
+        raise InputError(f"--tag {wrong[0]!r:.60}: has an empty level; expected a name such as 'places/Italy'.")
+    given = Marks(arguments.favourite, arguments.rating or None, tuple(arguments.tag), tuple(arguments.album))
+    return [checked_mark(*pair) for pair in given.pairs()]
+
+
+def _each(arguments: argparse.Namespace, store: Store, marks: list[Mark]) -> int:
+    """Read, mark, print and write images, some at a time."""
+    images = _Images(store, arguments.items)
+    writer = SidecarWriter(arguments, images.report)
+    sets, read = bool(marks) or arguments.rating == 0, 0
+    for some in batched(images, _AT_ONCE):
+        if arguments.read_xmp:
+            read += _read_xmp(store, some, images.report)
+        if sets:
+            _mark(arguments, store, [digest for _, digest in some], marks)
+        known = store.marks_of([digest for _, digest in some])
+        for path, digest in some:
+            if arguments.write_xmp:
+                writer.write(path, with_marks, Marks.of(known[digest]))
+            elif not sets and not arguments.read_xmp:
+                _print(arguments, path, digest, known[digest])
+    if sets:
+        say(f"{counted(images.count, 'image')} marked.")
+    if arguments.read_xmp:
+        say(f"{counted(images.count, 'image')} read, {read:,} with new marks.")
+    if arguments.write_xmp:
+        writer.finish()
     say_left_out(images.left_out, images.report.count)
-    return (3 if images.count else 1) if images.report.count else status
+    return 0 if not images.report.count else 3 if images.count else 1
 
 
 class _Images:
@@ -101,93 +130,74 @@ class _Images:
 
     def __init__(self, store: Store, items: list[str]) -> None:
         self._store = store
-        self._paths = PicturePaths(with_stdin(items, paths_in))
-        self._all = not items
-        self._directory, self._files = "", dict[str, FileState]()
-        self.report = self._paths.report
-        self.left_out = self._paths.left_out
+        self._paths = PicturePaths(with_stdin(items, paths_in)) if items else None
+        self._directory, self._files = "", dict[str, FileState]()  # of the last file
+        self.report = Reporter() if self._paths is None else self._paths.report
+        self.left_out = Counter[str]() if self._paths is None else self._paths.left_out
         self.count = 0
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
-        for path in self._indexed() if self._all else self._paths:
+        """Iterate over pairs of a path and a SHA-256."""
+        for path in self._indexed() if self._paths is None else self._paths:
             try:
                 digest = self._digest(path)
-            except PictureError as error:
+            except NumPyCLIPError as error:
                 self.report(error)
                 continue
             self.count += 1
             yield path, digest
 
     def _indexed(self) -> Iterator[str]:
+        """Iterate over the files of the index."""
         for folder in self._store.folders():
             for directory in self._store.directories(folder):
-                yield from (os.path.join(directory, name) for name in self._store.files(directory))  # noqa: PTH118
+                for name, state in self._store.files(directory).items():
+                    if state.digest is not None:
+                        yield str(Path(directory, name))
 
     def _digest(self, path: str) -> bytes:
-        """Return the SHA-256 of a file: of one that has not changed, that in the index."""
-        from numpyclip.index.picture_rows import storable
-        from numpyclip.index.where import absolute
-
+        """Return the SHA-256 of a file; of one that has not changed since it was indexed, without reading it."""
         directory, name = os.path.split(absolute(path))
         if directory != self._directory:
             self._directory, self._files = directory, self._store.files(directory)
         known = self._files.get(name)
         if known is not None and known.digest is not None and known == storable(FileState.of(path)):
             return known.digest
-        try:
-            with open_regular(path) as file:
-                digest = hashlib.file_digest(file, "sha256").digest()
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise PictureError(f"{path}: cannot be read ({reason}).") from error
+        digest = bytes.fromhex(read_sha256(Path(path)))
         if not self._store.knows(digest):
             raise PictureError(f"{path}: is not in the index; add it first: numpyclip index FOLDER.")
         return digest
 
 
-def _mark(arguments: argparse.Namespace, store: Store, images: _Images, marks: list[tuple[str, str]]) -> int:
-    """Mark images, and read and write their sidecars."""
-    from numpyclip.images.sidecars import Sidecars
-    from numpyclip.xmp.marks import Marks, with_marks
+def _mark(arguments: argparse.Namespace, store: Store, digests: list[bytes], marks: list[Mark]) -> None:
+    for mark in marks:
+        (store.unmark if arguments.remove else store.mark)(digests, *mark)
+    if arguments.rating == 0:
+        store.unmark(digests, "rating")
 
-    sidecars, writer = Sidecars(), SidecarWriter(arguments, images.report)
-    for some in batched(images, _AT_ONCE):
-        digests = [digest for _, digest in some]
-        for kind, name in marks:
-            (store.unmark if arguments.remove else store.mark)(digests, kind, name)  # type: ignore[operator]
-        if arguments.rating == 0:
-            store.unmark(digests, "rating")
-        for path, digest in some if arguments.read_xmp else ():
-            try:
-                said = said_of(path, sidecars)
-            except PictureError as error:
-                images.report(error)
-                continue
-            for kind, name in said.pairs():
-                store.mark([digest], kind, name)  # type: ignore[arg-type]
-        known = store.marks_of(digests) if arguments.write_xmp else {}
-        for path, digest in some if arguments.write_xmp else ():
-            said = Marks.of(known[digest])
-            writer.write(path, lambda packet, others, said=said: with_marks(packet, said, others))
-    if arguments.write_xmp:
-        writer.finish()
+
+def _read_xmp(store: Store, images: Sequence[tuple[str, bytes]], report: Reporter) -> int:
+    """Add what the XMP of images and their sidecars says; return of how many it said something new."""
+    known, sidecars, changed = store.marks_of([digest for _, digest in images]), Sidecars(), 0
+    for path, digest in images:
+        try:
+            said = said_of(path, sidecars).pairs()
+        except PictureError as error:
+            report(error)
+            continue
+        new = [mark for mark in said if mark not in known[digest]]
+        for mark in new:
+            store.mark([digest], *checked_mark(*mark))
+        changed += bool(new)
+    return changed
+
+
+def _print(arguments: argparse.Namespace, path: str, digest: bytes, marks: list[Mark]) -> None:
+    """Print what is said of an image."""
+    if arguments.json:
+        print_json({"path": path, "sha256": digest.hex(), **Marks.of(marks).to_dict()})
     else:
-        say(f"{counted(images.count, 'image')} {'read' if arguments.read_xmp and not marks else 'marked'}.")
-    return 0
-
-
-def _print(arguments: argparse.Namespace, store: Store, images: _Images) -> int:
-    """Print what is said of images."""
-    from numpyclip.xmp.marks import Marks
-
-    for some in batched(images, _AT_ONCE):
-        known = store.marks_of([digest for _, digest in some])
-        for path, digest in some:
-            if arguments.json:
-                print_json({"path": path, "sha256": digest.hex(), **Marks.of(known[digest]).to_dict()})
-            else:
-                print_columns(path, *(f"{kind} {name}".strip() for kind, name in known[digest]))
-    return 0
+        print_columns(path, *(f"{kind} {name}".strip() for kind, name in marks))
 
 
 def _list(arguments: argparse.Namespace, store: Store) -> int:
@@ -201,11 +211,9 @@ def _list(arguments: argparse.Namespace, store: Store) -> int:
 
 
 def _export(arguments: argparse.Namespace, store: Store) -> int:
-    from numpyclip.index.marks_file import exported_marks
-
     target = None if arguments.export == "-" else Path(arguments.export).resolve()
     check_output(target)
-    content: Any = exported_marks(store)
+    content = exported_marks(store)
     text = json_text(content, indent=1) + "\n"
     if target is None:
         write(text)
@@ -217,10 +225,6 @@ def _export(arguments: argparse.Namespace, store: Store) -> int:
 
 
 def _import(arguments: argparse.Namespace, store: Store) -> int:
-    from dataclasses import asdict
-
-    from numpyclip.index.marks_file import import_marks
-
     with opened(arguments.source) as file:
         found = import_marks(store, file.read(), arguments.source)
     if arguments.json:

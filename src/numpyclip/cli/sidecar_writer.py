@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeVar
 
 from numpyclip.cli.inputs import Reporter
 from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.images.sidecars import Sidecars, embedded_packet, read_sidecar, write_sidecar
-from numpyclip.xmp.marks import Marks, automatic_in, marks_in
 from numpyclip.xmp.packet import Packet
+from numpyclip.xmp.properties import Marks, automatic_in, marks_in
 
-Change: TypeAlias = "Callable[[Packet, Sequence[str]], bytes]"  # of a packet, with tags that are in the image itself
+_T = TypeVar("_T")
 
 
 def add_sidecar_options(command: argparse.ArgumentParser, what: str) -> None:
@@ -40,12 +40,15 @@ class SidecarWriter:
         self._sidecars = Sidecars(arguments.xmp_name)
         self._count = 0
 
-    def write(self, path: str, change: Change) -> None:
-        """Change the sidecars of an image, or make one if there is none; what goes wrong is reported."""
+    def write(self, path: str, change: Callable[[Packet, _T, Sequence[str]], bytes], what: _T) -> None:
+        """Write something into the sidecars of an image, or into a new one if there is none; errors are reported.
+
+        `change` is given a packet, what is to be written, and the tags in the image itself.
+        """
         try:
             for sidecar, is_new in self._places(path):
                 before = Packet() if is_new else read_sidecar(sidecar)
-                data = change(before, others_in(path))
+                data = change(before, what, others_in(path))
                 if data != before.edited({}):
                     self._write(path, sidecar, before, data)
         except NumPyCLIPError as error:

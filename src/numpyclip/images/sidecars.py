@@ -17,16 +17,13 @@ from numpyclip.atomic import atomic_file
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.find import is_picture_name
 from numpyclip.images.formats import identify
+from numpyclip.images.raw_files import RAW_SUFFIXES
 from numpyclip.images.watch import quietly
 from numpyclip.regular_file import open_regular
 from numpyclip.xmp.packet import MOST_BYTES, Packet
 
 Naming = Literal["append", "replace"]
 _SUFFIX = ".xmp"
-_RAW = (
-    *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw"),
-    *(".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
-)
 
 
 class Sidecars:
@@ -79,7 +76,7 @@ def _is_sidecar(name: str) -> bool:
 
 
 def _is_raw(name: str) -> bool:
-    return name.lower().endswith(_RAW)
+    return name.lower().endswith(RAW_SUFFIXES)
 
 
 def read_sidecar(path: str) -> Packet:

@@ -22,7 +22,7 @@ from numpyclip.index.marks import Mark, checked_mark
 from numpyclip.index.store import Store
 from numpyclip.index.where import absolute
 from numpyclip.runtime.chunks import batched
-from numpyclip.xmp.marks import Marks
+from numpyclip.xmp.properties import Marks
 
 FORMAT, VERSION = "numpyclip-marks", 1
 _AT_ONCE = 1000  # images whose paths are looked up together

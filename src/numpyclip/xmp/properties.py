@@ -24,6 +24,7 @@ _RATING = Name("http://ns.adobe.com/xap/1.0/", "Rating", "xmp")
 _DATES = (
     Name("http://ns.adobe.com/exif/1.0/", "DateTimeOriginal", "exif"),
     Name("http://ns.adobe.com/photoshop/1.0/", "DateCreated", "photoshop"),
+    Name("http://ns.adobe.com/exif/1.0/", "DateTimeDigitized", "exif"),
     Name("http://ns.adobe.com/xap/1.0/", "CreateDate", "xmp"),
 )
 _OWN_TAGS, _OWN_RATING, _ALBUMS, _FAVOURITE = (

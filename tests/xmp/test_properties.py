@@ -1,4 +1,4 @@
-from numpyclip.xmp.marks import Marks, automatic_in, dates_in, is_tag, marks_in, with_automatic, with_marks
+from numpyclip.xmp.properties import Marks, automatic_in, dates_in, is_tag, marks_in, with_automatic, with_marks
 from numpyclip.xmp.packet import Packet
 from tests.xmp.test_packet import LIGHTROOM, SUBJECT, TAGS_LIST, packet
 
