@@ -1,5 +1,5 @@
-from numpyclip.xmp.properties import Marks, automatic_in, dates_in, is_tag, marks_in, with_automatic, with_marks
 from numpyclip.xmp.packet import Packet
+from numpyclip.xmp.properties import Marks, automatic_in, dates_in, is_tag, marks_in, with_automatic, with_marks
 from tests.xmp.test_packet import LIGHTROOM, SUBJECT, TAGS_LIST, packet
 
 DIGIKAM = """\

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.atomic import atomic_file
+from numpyclip.cli.conditions import add_conditions, at_place, where_of
 from numpyclip.cli.options import add_file_options, decode_options, positive
 from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json, print_path, say, write
 from numpyclip.cli.stores import add_store_options, load_remembered, open_made
@@ -24,6 +25,8 @@ EXAMPLES = """\
   numpyclip search "horse + stripes" -n 5 --folder photos/zoo --after 2024-01-01
   numpyclip search --near photo.jpg --not "at night"
   numpyclip search --near photo.jpg --in texts
+  numpyclip search a boat --tag holidays --rating 4 --place Zurich
+  numpyclip search --favourite --after 2024           # without words: the newest first
   numpyclip search a receipt --paths -0 | xargs -0 -I{} cp {} receipts/
   numpyclip search a cat --sheet cats.png
   numpyclip search a cat --preview
@@ -44,9 +47,6 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--in", choices=["pictures", "texts"], default="pictures", dest="modality", help="what to search"
     )
-    command.add_argument("--folder", metavar="FOLDER", help="images in this folder and those within it")
-    command.add_argument("--after", metavar="DATE", help="taken on this date or later: 2024, 2024-05, 2024-05-01")
-    command.add_argument("--before", metavar="DATE", help="taken before this date")
     minimum = command.add_mutually_exclusive_group()
     minimum.add_argument("--threshold", type=float, metavar="P", help="minimum probability")
     minimum.add_argument("--all", action="store_true", help="print the nearest, whether they match or not")
@@ -59,6 +59,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--preview", nargs="?", const="auto", choices=["auto", *PROTOCOLS], help="show images in the terminal"
     )
+    add_conditions(command)
     add_file_options(command)
     add_store_options(command)
 
@@ -67,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Search, and print what is found."""
     from numpyclip.index import Index, Where
 
+    if not (arguments.items or arguments.near or arguments.without) and _has_conditions(arguments):
+        return _browse(arguments)
     query = _query(arguments)
     if arguments.modality == "texts" and (arguments.sheet or arguments.preview):
         raise InputError("texts have no images to show; leave out --sheet and --preview.")
@@ -76,8 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--threshold: probabilities of pictures are known for a single text only; leave it out.")
     protocol = _protocol(arguments)
     check_output(arguments.sheet)
-    where = Where(arguments.folder, arguments.after, arguments.before)
+    where = where_of(arguments)
     with closing(open_made(arguments)) as store:
+        where = at_place(arguments.place, where, store)
         index = Index(store, load_remembered(arguments, store))
         result = index.search(query, arguments.top, where=where, modality=arguments.modality)
         if not result:
@@ -91,6 +95,27 @@ def run(arguments: argparse.Namespace) -> int:
     if matches and arguments.sheet is not None:
         _draw(arguments.sheet, matches, decode_options(arguments, draft=True))
     return 0 if matches else 1
+
+
+def _has_conditions(arguments: argparse.Namespace) -> bool:
+    from numpyclip.index import Where
+
+    return arguments.place is not None or where_of(arguments) != Where()
+
+
+def _browse(arguments: argparse.Namespace) -> int:
+    """Print what meets the conditions where there is nothing to look for, the newest first; no model is needed."""
+    if arguments.modality == "texts" or arguments.threshold is not None or arguments.sheet or arguments.preview:
+        raise InputError("--in texts, --threshold, --sheet and --preview need something to look for; say it in words.")
+    where = where_of(arguments)
+    with closing(open_made(arguments)) as store:
+        found = store.browse(at_place(arguments.place, where, store), arguments.top)
+    for match in found.matches:
+        if arguments.json or arguments.paths:
+            _print(arguments, match)
+        else:
+            print_columns(match.date, match.path, end="\0" if arguments.null else "\n")
+    return 0 if found.matches else 1
 
 
 def _query(arguments: argparse.Namespace) -> Query:

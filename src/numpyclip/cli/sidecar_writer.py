@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from numpyclip.cli.inputs import Reporter
+from numpyclip.cli.options import Options
 from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.images.sidecars import Sidecars, embedded_packet, read_sidecar, write_sidecar
@@ -17,8 +18,8 @@ from numpyclip.xmp.properties import Marks, automatic_in, marks_in
 _T = TypeVar("_T")
 
 
-def add_sidecar_options(command: argparse.ArgumentParser, what: str) -> None:
-    """Add how sidecars are written."""
+def add_sidecar_options(command: argparse.ArgumentParser, what: str) -> Options:
+    """Add whether and how sidecars are written, and return the group of these options."""
     group = command.add_argument_group("XMP sidecars")
     group.add_argument("--write-xmp", action="store_true", help=f"write {what} into sidecars; a dry run without --yes")
     group.add_argument("--yes", action="store_true", help="really write")
@@ -29,6 +30,7 @@ def add_sidecar_options(command: argparse.ArgumentParser, what: str) -> None:
         help="of new sidecars: IMG.jpg.xmp, for digiKam, darktable and Immich (default), or IMG.xmp, for Adobe's "
         "programs, which read it for raw files only; those that are there keep their names",
     )
+    return group
 
 
 class SidecarWriter:

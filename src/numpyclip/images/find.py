@@ -29,6 +29,7 @@ IGNORED = (
     *("__MACOSX", "node_modules", "lost+found", "System Volume Information", "*.lrdata"),
 )
 
+SIDECAR_SUFFIX = ".xmp"  # of what is said of a picture, in a file beside it
 _NOT_REGULAR = "not regular"
 _MOST_KINDS = 8  # of files that are left out, in a message
 
@@ -211,7 +212,7 @@ def walk(
 def _state(entry: os.DirEntry[str], left_out: Counter[str]) -> FileState | None:
     """Look at a file; None if it is no picture, or a link to a folder."""
     if not is_picture_name(entry.name):
-        if entry.is_file():
+        if entry.is_file() and not entry.name.lower().endswith(SIDECAR_SUFFIX):
             left_out[os.path.splitext(entry.name)[1].lower() or "without suffix"] += 1
         return None
     found = entry.stat()

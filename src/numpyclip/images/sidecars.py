@@ -15,7 +15,7 @@ from typing import Literal
 
 from numpyclip.atomic import atomic_file
 from numpyclip.errors import InputError, PictureError
-from numpyclip.images.find import is_picture_name
+from numpyclip.images.find import SIDECAR_SUFFIX, is_picture_name
 from numpyclip.images.formats import identify
 from numpyclip.images.raw_files import RAW_SUFFIXES
 from numpyclip.images.watch import quietly
@@ -23,7 +23,6 @@ from numpyclip.regular_file import open_regular
 from numpyclip.xmp.packet import MOST_BYTES, Packet
 
 Naming = Literal["append", "replace"]
-_SUFFIX = ".xmp"
 
 
 class Sidecars:
@@ -52,10 +51,12 @@ class Sidecars:
         """Return the path of a new sidecar of an image; InputError if it would also be that of another one."""
         stem, suffix = os.path.splitext(path)
         if self._naming == "append" or not suffix:
-            return path + _SUFFIX
+            return path + SIDECAR_SUFFIX
         if not self._is_the_only(*os.path.split(path)):
-            raise InputError(f"{path}: {stem}{_SUFFIX} would also be that of another image; it can only be {path}.xmp.")
-        return stem + _SUFFIX
+            raise InputError(
+                f"{path}: {stem}{SIDECAR_SUFFIX} would also be that of another image; it can only be {path}.xmp."
+            )
+        return stem + SIDECAR_SUFFIX
 
     def _is_the_only(self, directory: str, name: str) -> bool:
         """Tell whether no other image has the same name without its suffix; for a raw one, no other raw one."""
@@ -72,7 +73,7 @@ class Sidecars:
 
 
 def _is_sidecar(name: str) -> bool:
-    return name.lower().endswith(_SUFFIX)
+    return name.lower().endswith(SIDECAR_SUFFIX)
 
 
 def _is_raw(name: str) -> bool:
