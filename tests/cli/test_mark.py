@@ -71,8 +71,8 @@ def test_paths_come_from_a_pipe_and_what_is_not_in_the_index_is_told(run: Run, i
         (["a.png", "--remove"], "--remove has nothing to do"),
         (["a.png", "--yes"], "--yes has nothing to do"),
         (["a.png", "--list"], "about all images"),
-        (["--export", "a.json", "--tag", "x"], "about all images"),
-        (["--export", "a.json", "--list"], "not allowed with"),
+        (["--export-json", "a.json", "--tag", "x"], "about all images"),
+        (["--export-json", "a.json", "--list"], "not allowed with"),
     ],
 )
 def test_what_cannot_be_meant_is_an_error(words: list[str], said: str, run: Run, indexed: Path) -> None:
@@ -87,9 +87,9 @@ def test_marks_are_exported_and_imported(
     run("mark", indexed / "bird.png", "--favourite", "--rating", "5", "--tag", "a/b", "--album", "B")
     run("mark", indexed / "house.PNG", "--rating", "2")
     file = tmp_path / "marks.json"
-    assert run("mark", "--export", file).status == 0
+    assert run("mark", "--export-json", file).status == 0
     content = json.loads(file.read_text())
-    assert json.loads(run("mark", "--export", "-").out) == content
+    assert json.loads(run("mark", "--export-json", "-").out) == content
     assert (content["format"], content["version"]) == ("numpyclip-marks", 1)
     by_path = {Path(image["paths"][0]).name: image for image in content["images"]}
     assert by_path["bird.png"] | {"sha256": 0, "paths": 0} == {
@@ -104,12 +104,12 @@ def test_marks_are_exported_and_imported(
     Image.open(indexed / "house.PNG").save(indexed / "house.PNG", compress_level=0)  # another content
     (indexed / "bird.png").rename(tmp_path / "bird.png")
     run("index", indexed, "-m", "tiny")
-    assert "2 images added: 1 found by their paths, 1 not in the index yet" in run("mark", "--import", file).err
+    assert "2 images added: 1 found by their paths, 1 not in the index yet" in run("mark", "--import-json", file).err
     assert rows(run("mark", indexed / "house.PNG").out) == [[str(indexed / "house.PNG"), "rating 2"]]
     (tmp_path / "bird.png").rename(indexed / "back.png")
     run("index")
     assert rows(run("mark", "--list").out)[0] == ["1", "favourite", ""]
-    assert json.loads(run("mark", "--import", file, "--json").out) == {"images": 2, "by_path": 1, "unknown": 0}
+    assert json.loads(run("mark", "--import-json", file, "--json").out) == {"images": 2, "by_path": 1, "unknown": 0}
 
 
 @pytest.mark.parametrize(
@@ -127,12 +127,12 @@ def test_marks_are_exported_and_imported(
 )
 def test_a_file_that_is_wrong_adds_nothing(image: object, said: str, run: Run, indexed: Path, tmp_path: Path) -> None:
     (tmp_path / "marks.json").write_text(json.dumps({"format": "numpyclip-marks", "version": 1, "images": [image]}))
-    result = run("mark", "--import", tmp_path / "marks.json")
+    result = run("mark", "--import-json", tmp_path / "marks.json")
     assert (result.status, result.out) == (2, "")
     assert said in result.err
     for content in ("{", "[]", "{}", '{"format": "numpyclip-marks", "version": 2, "images": []}'):
         (tmp_path / "marks.json").write_text(content)
-        assert run("mark", "--import", tmp_path / "marks.json").status == 2
+        assert run("mark", "--import-json", tmp_path / "marks.json").status == 2
 
 
 def test_marks_are_written_into_sidecars_and_not_without_yes(run: Run, indexed: Path) -> None:

@@ -88,8 +88,6 @@ def at_place(name: str | None, where: Where, store: Store) -> Where:
     chosen = max(range(len(towns)), key=lambda each: counts[each])  # the first, which is the largest, if none has any
     others = [f"{town} ({count:,})" for town, count in zip(towns, counts, strict=True) if town is not towns[chosen]]
     more = f" and {len(others) - _SHOWN} more" * (len(others) > _SHOWN)
-    say(
-        f"{name}: {len(towns)} towns are called so; searched is {towns[chosen]} ({counted(counts[chosen], 'image')}), and not "
-        f"{'; '.join(others[:_SHOWN])}{more}."
-    )
+    there = f"{towns[chosen]} ({counted(counts[chosen], 'image')})"
+    say(f"{name}: {len(towns)} towns are called so; searched is {there}, and not {'; '.join(others[:_SHOWN])}{more}.")
     return places[chosen]

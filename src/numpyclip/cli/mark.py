@@ -39,8 +39,8 @@ EXAMPLES = """\
   numpyclip mark --list                               # tags, albums and so on, and how many images have each
   numpyclip mark --write-xmp                          # for digiKam, Lightroom and Immich; a dry run, then with --yes
   numpyclip mark photos/ --read-xmp                   # what these have written, in sidecars and in images
-  numpyclip mark --export marks.json
-  numpyclip mark --import marks.json
+  numpyclip mark --export-json marks.json
+  numpyclip mark --import-json marks.json
 
 Marks are kept in the index, by the content of images: moved, renamed and copied files keep theirs, and images are never
 changed. Images have to be in the index. A slash divides a tag into levels. --rating 0 removes a rating.
@@ -61,8 +61,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     action = command.add_mutually_exclusive_group()
     action.add_argument("--list", action="store_true", help="print all marks, and how many images have each")
     action.add_argument("--read-xmp", action="store_true", help="add what is in the XMP of images and their sidecars")
-    action.add_argument("--export", metavar="FILE", help="write all marks as JSON, or to stdout for -")
-    action.add_argument("--import", metavar="FILE", dest="source", help="add the marks of such a file")
+    action.add_argument("--export-json", dest="export", metavar="FILE", help="write all marks as JSON, or to stdout for -")
+    action.add_argument("--import-json", metavar="FILE", dest="source", help="add the marks of such a file")
     command.add_argument("--json", action="store_true", help="print JSON, one object a line")
     command.add_argument(
         "--store",
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.remove and not marks:
         raise InputError("--remove has nothing to do; expected --favourite, --rating, --tag or --album.")
     if action and (arguments.items or sets or arguments.write_xmp):
-        raise InputError("--list, --export and --import are about all images; leave out everything else.")
+        raise InputError("--list, --export-json and --import-json are about all images; leave out everything else.")
     if not (arguments.items or action) and (sets or not (arguments.read_xmp or arguments.write_xmp)):
         arguments.command.error("nothing to mark: name an image or a folder, or - for paths on standard input.")
     with closing(open_made(arguments)) as store:
