@@ -53,7 +53,7 @@ _AT_ONCE = 500  # images that are marked in one transaction
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     command.add_argument("items", metavar="IMAGE", nargs="*", help="an image, a folder, or - for paths on stdin")
-    command.add_argument("--favourite", action="store_true", help="a favourite")
+    command.add_argument("--favourite", "--favorite", action="store_true", help="a favourite")
     command.add_argument("--rating", type=int, choices=range(6), metavar="N", help="1 to 5 stars; 0: none")
     command.add_argument("--tag", action="append", default=[], metavar="NAME", help="a tag; may be given several times")
     command.add_argument("--album", action="append", default=[], metavar="NAME", help="an album; perhaps several")
@@ -61,7 +61,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     action = command.add_mutually_exclusive_group()
     action.add_argument("--list", action="store_true", help="print all marks, and how many images have each")
     action.add_argument("--read-xmp", action="store_true", help="add what is in the XMP of images and their sidecars")
-    action.add_argument("--export-json", dest="export", metavar="FILE", help="write all marks as JSON, or to stdout for -")
+    action.add_argument("--export-json", dest="export", metavar="FILE", help="write all marks as JSON; - is stdout")
     action.add_argument("--import-json", metavar="FILE", dest="source", help="add the marks of such a file")
     command.add_argument("--json", action="store_true", help="print JSON, one object a line")
     command.add_argument(

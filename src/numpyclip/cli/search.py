@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.conditions import add_conditions, at_place, where_of
 from numpyclip.cli.options import add_file_options, decode_options, positive
 from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json, print_path, say, write
 from numpyclip.cli.stores import add_store_options, load_remembered, open_made
+from numpyclip.cli.where import add_where_options, at_place, where_of
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.viz.terminal import PROTOCOLS, drawn, terminal_protocol
 
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   numpyclip search a dog on a beach
   numpyclip search "horse + stripes" -n 5 --folder photos/zoo --after 2024-01-01
+  numpyclip search a boat --near-place 47.38,8.54,20 --rating 4
   numpyclip search --near photo.jpg --not "at night"
   numpyclip search --near photo.jpg --in texts
-  numpyclip search a boat --tag holidays --rating 4 --place Zurich
+  numpyclip search a boat --tag holidays --place Zurich
   numpyclip search --favourite --after 2024           # without words: the newest first
   numpyclip search a receipt --paths -0 | xargs -0 -I{} cp {} receipts/
   numpyclip search a cat --sheet cats.png
@@ -59,7 +60,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--preview", nargs="?", const="auto", choices=["auto", *PROTOCOLS], help="show images in the terminal"
     )
-    add_conditions(command)
+    add_where_options(command)
     add_file_options(command)
     add_store_options(command)
 

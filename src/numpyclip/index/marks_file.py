@@ -94,7 +94,7 @@ def _images(data: bytes, name: str) -> Iterator[tuple[bytes, list[str], list[Mar
     except (ValueError, RecursionError) as error:
         raise InputError(f"{name}: is no JSON ({error}).") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f'{name}: holds no marks; expected JSON of the format "{FORMAT}", as mark --export-json writes it.')
+        raise InputError(f'{name}: is not of the format "{FORMAT}", which mark --export-json writes.')
     if content.get("version") != VERSION or not isinstance(content.get("images"), list):
         found = content.get("version")
         raise InputError(f"{name}: is of version {found!r:.20}; expected version {VERSION} and a list of images.")

@@ -62,8 +62,8 @@ def test_without_words_the_newest_come_first_with_their_dates(run: Run, indexed:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (["--around=47.3,8.5,20"], ["zurich.jpg"]),
-        (["--around=-47.3,8.5,20"], []),
+        (["--near-place=47.3,8.5,20"], ["zurich.jpg"]),
+        (["--near-place=-47.3,8.5,20"], []),
         (["--within", "30,-100,40,-90"], ["texas.jpg"]),
         (["--place", "Zürich"], ["zurich.jpg"]),
         (["--place", "paris, us"], ["texas.jpg"]),
@@ -90,12 +90,11 @@ def test_of_towns_of_one_name_that_with_images_is_searched_and_the_others_are_to
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--around", "1,2"], "is not 3 numbers"),
-        (["--within", "a,b,c,d"], "is not 4 numbers"),
-        (["--around", "91,0,1"], "91"),
+        (["--near-place", "1,2"], "expected latitude"),
+        (["--near-place", "91,0,1"], "91"),
         (["--rating", "6"], "6"),
         (["--place", "Atlantis"], "no town of 1,000 inhabitants"),
-        (["--place", "Paris", "--around", "1,2,3"], "not allowed with"),
+        (["--place", "Paris", "--near-place", "1,2,3"], "not allowed with"),
         (["--tag", ""], "expected a name"),
     ],
 )

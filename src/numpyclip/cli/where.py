@@ -1,9 +1,8 @@
-"""Which images of an index a command is about: options, and the place that they name."""
+"""Options that choose which images of an index are searched: those of `Where`."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,61 +15,52 @@ if TYPE_CHECKING:
 _SHOWN = 5  # towns of one name
 
 
-def add_conditions(command: argparse.ArgumentParser) -> None:
-    """Add the conditions, which all have to be met."""
-    group = command.add_argument_group("conditions")
+def add_where_options(command: argparse.ArgumentParser) -> None:
+    """Add conditions, all of which must hold."""
+    group = command.add_argument_group("which images")
     group.add_argument("--folder", metavar="FOLDER", help="images in this folder and those within it")
     group.add_argument("--after", metavar="DATE", help="taken on this date or later: 2024, 2024-05, 2024-05-01")
     group.add_argument("--before", metavar="DATE", help="taken before this date")
-    group.add_argument("--camera", metavar="NAME", help="taken with this camera")
-    group.add_argument("--lens", metavar="NAME", help="taken with this lens")
-    group.add_argument("--favourite", action="store_true", help="favourites; see numpyclip mark")
-    group.add_argument("--rating", type=int, metavar="N", help="with at least N stars, 1 to 5")
-    group.add_argument("--tag", metavar="NAME", help="with this tag")
-    group.add_argument("--album", metavar="NAME", help="in this album")
-    place = group.add_mutually_exclusive_group()
-    place.add_argument(
+    group.add_argument("--camera", metavar="NAME", help="taken with this camera, as --json names it")
+    group.add_argument("--lens", metavar="NAME", help="taken with this lens, as --json names it")
+    group.add_argument(
+        "--within",
+        metavar="S,W,N,E",
+        type=numbers,
+        help="taken in this rectangle: south, west, north and east in degrees; over the date line if west is greater "
+        "than east: --within=-20,170,-10,-170",
+    )
+    near = group.add_mutually_exclusive_group()
+    near.add_argument(
         "--place",
         metavar="TOWN",
         help='taken in or near this town: Zurich, "Springfield, IL"; needs pip install "numpyclip[places]"',
     )
-    place.add_argument(
-        "--around", metavar="LAT,LON,KM", type=_degrees(3), help="taken within so many km: --around=-33.9,18.4,10"
+    near.add_argument(
+        "--near-place", metavar="LAT,LON,KM", type=numbers, help="taken at most so far from this place: 47.38,8.54,10"
     )
-    place.add_argument(
-        "--within", metavar="S,W,N,E", type=_degrees(4), help="taken in this rectangle, in degrees: --within=45,5,48,11"
-    )
-
-
-def _degrees(count: int) -> Callable[[str], tuple[float, ...]]:
-    def read(text: str) -> tuple[float, ...]:
-        try:
-            numbers = tuple(map(float, text.split(",")))
-        except ValueError:
-            numbers = ()
-        if len(numbers) != count:
-            raise argparse.ArgumentTypeError(f"{text!r} is not {count} numbers with commas between them")
-        return numbers
-
-    return read
+    group.add_argument("--favourite", "--favorite", action="store_true", help="favourites")
+    group.add_argument("--rating", metavar="N", type=int, help="with at least N stars, 1 to 5")
+    group.add_argument("--tag", metavar="NAME", help="with this tag")
+    group.add_argument("--album", metavar="NAME", help="in this album")
 
 
 def where_of(arguments: argparse.Namespace) -> Where:
-    """Return the conditions, but for --place; InputError if one cannot be met."""
+    """Return the conditions that were given, but for --place, which `at_place` adds."""
     from numpyclip.index import Where
 
     return Where(
         arguments.folder,
         arguments.after,
         arguments.before,
-        arguments.camera,
-        arguments.lens,
-        arguments.favourite,
-        arguments.rating,
-        arguments.tag,
-        arguments.album,
-        arguments.within,
-        arguments.around,
+        camera=arguments.camera,
+        lens=arguments.lens,
+        within=arguments.within,
+        near=arguments.near_place,
+        favourite=arguments.favourite,
+        rating=arguments.rating,
+        tag=arguments.tag,
+        album=arguments.album,
     )
 
 
@@ -91,3 +81,11 @@ def at_place(name: str | None, where: Where, store: Store) -> Where:
     there = f"{towns[chosen]} ({counted(counts[chosen], 'image')})"
     say(f"{name}: {len(towns)} towns are called so; searched is {there}, and not {'; '.join(others[:_SHOWN])}{more}.")
     return places[chosen]
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Parse numbers between commas."""
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r:.60} is no list of numbers, such as 47.38,8.54,10") from None
