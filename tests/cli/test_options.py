@@ -10,6 +10,7 @@ from numpyclip.cli import parse
 from numpyclip.cli.options import decode_options, pixels
 from numpyclip.images.decode_options import DecodeOptions
 from tests.cli.conftest import Run
+from tests.raw_files import dng, preview
 
 DECODING = {  # what each command that decodes images is called with
     "index": ["{folder}"],
@@ -47,9 +48,9 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("command", DECODING)
 def test_every_command_that_decodes_images_has_the_options(command: str, tmp_path: Path) -> None:
-    given = parse([*words(command, tmp_path), "--max-pixels", "3M", "--strict-files"])
+    given = parse([*words(command, tmp_path), "--max-pixels", "3M", "--strict-files", "--develop-raw"])
     options = decode_options(given, draft=True)
-    assert (options.max_pixels, options.strict_files) == (3_000_000, True)
+    assert (options.max_pixels, options.strict_files, options.develop_raw) == (3_000_000, True, True)
     default = parse(words(command, tmp_path))
     assert decode_options(default, draft=True) == DecodeOptions(draft=True)
 
@@ -67,6 +68,24 @@ def test_the_options_refuse_images(command: str, run: Run, folder: Path, tmp_pat
         status, _, err = run(*words(command, folder), *model, *store, *option)
         assert status in (1, 2, 3)
         assert f"image.jpg: {reason}" in err
+
+
+@pytest.mark.parametrize("command", ["index", "duplicates", "embed", "classify", "caption"])
+def test_raw_files_are_developed_by_choice(
+    command: str, run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("rawpy", reason="RAW files need rawpy")
+    from numpyclip.images import raw
+
+    developed = []
+    load = raw.RawImage.load
+    monkeypatch.setattr(raw.RawImage, "load", lambda image: developed.append(image) or load(image))  # type: ignore[func-returns-value]
+    (folder / "a" / "image.jpg").write_bytes(dng(preview(), size=(320, 240)))
+    for options in ([], ["--develop-raw"]):
+        store = ["--store", tmp_path / f"index{len(options)}"] if command == "index" else ["--no-index"]
+        assert not developed
+        assert run(*words(command, folder), "-m", "tiny", *store, *options).status == 0
+    assert developed
 
 
 @pytest.mark.filterwarnings("default")

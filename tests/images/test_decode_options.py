@@ -9,7 +9,10 @@ from numpyclip.images.decode_options import DEFAULTS, DRAFT, MAX_PIXELS, DecodeO
 
 
 def test_pictures_are_turned_whole_and_may_lack_their_ends() -> None:
-    assert DecodeOptions(orient=True, draft=False, max_pixels=MAX_PIXELS, strict_files=False) == DEFAULTS
+    assert (
+        DecodeOptions(orient=True, draft=False, max_pixels=MAX_PIXELS, strict_files=False, develop_raw=False)
+        == DEFAULTS
+    )
     assert DecodeOptions(draft=True) == DRAFT
     assert MAX_PIXELS >= 200_000_000  # what phones make
 

@@ -1,13 +1,14 @@
 import os
 import socket
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images import find
-from numpyclip.images.find import find_pictures, is_picture_name, summary
+from numpyclip.images.find import find_pictures, summary
 
 
 def fill(folder: Path, *names: str) -> Path:
@@ -81,14 +82,50 @@ def test_suffixes_of_cameras_and_browsers_are_known(tmp_path: Path, suffix: str)
     assert names(fill(tmp_path, f"DSC00001.{suffix}")) == [f"DSC00001.{suffix}"]
 
 
-def test_jpeg_xl_is_a_picture_where_a_plugin_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    try:
-        for found in (None, object()):
-            find.picture_suffixes.cache_clear()
-            monkeypatch.setattr(find, "find_spec", lambda name, found=found: found)
-            assert is_picture_name("a.jxl") == (found is not None)
-    finally:
-        find.picture_suffixes.cache_clear()
+@pytest.fixture
+def readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """The packages that are there besides Pillow."""
+    there = {"pillow_jxl", "rawpy"}
+    monkeypatch.setattr(find, "find_spec", lambda name: name if name in there else None)
+    find.picture_suffixes.cache_clear()
+    yield there
+    find.picture_suffixes.cache_clear()
+
+
+def test_jpeg_xl_and_raw_files_are_pictures_where_what_reads_them_is_there(readers: set[str], tmp_path: Path) -> None:
+    fill(tmp_path, "a.jpg", "b.jxl", "c.CR3", "d.nef")
+    assert names(tmp_path) == ["a.jpg", "b.jxl", "c.CR3", "d.nef"]
+    readers.clear()
+    find.picture_suffixes.cache_clear()
+    found = find_pictures(tmp_path)
+    assert [Path(path).name for path in found] == ["a.jpg"]
+    assert found.left_out == {".jxl": 1, ".cr3": 1, ".nef": 1}
+    assert summary(found.left_out).endswith('1 .nef (RAW: pip install "numpyclip[raw]")')
+
+
+@pytest.mark.usefixtures("readers")
+def test_a_raw_file_beside_its_jpeg_is_left_out(tmp_path: Path) -> None:
+    fill(
+        tmp_path,
+        *(
+            "IMG_1.JPG",
+            "IMG_1.cr2",
+            "img_1.DNG",
+            "IMG_2.CR2",
+            "IMG_2 edited.jpg",
+            "b/IMG_2.JPG",
+            "IMG_3.nef",
+            "IMG_3.png",
+        ),
+        *("PXL_20240501_123000123.RAW-01.COVER.jpg", "PXL_20240501_123000123.RAW-02.ORIGINAL.dng", "c.HIF", "c.arw"),
+    )
+    found = find_pictures(tmp_path)
+    assert [Path(path).name for path in found] == [
+        *("IMG_1.JPG", "IMG_2 edited.jpg", "IMG_2.CR2", "IMG_3.nef", "IMG_3.png"),
+        *("PXL_20240501_123000123.RAW-01.COVER.jpg", "c.HIF", "IMG_2.JPG"),
+    ]
+    assert found.left_out == {"RAW beside a JPEG": 4}
+    assert list(find_pictures(tmp_path / "IMG_1.cr2")) == [str(tmp_path / "IMG_1.cr2")]  # named outright
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
@@ -116,12 +153,12 @@ def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
 
 
 def test_what_is_left_out_is_counted_by_suffix_each_time(tmp_path: Path) -> None:
-    fill(tmp_path, "a.jpg", *(f"{n}.DNG" for n in range(9)), "b/1.txt", "b/2.txt", "b/3.txt", ".hidden", "@eaDir/a.txt")
+    fill(tmp_path, "a.jpg", *(f"{n}.PSD" for n in range(9)), "b/1.txt", "b/2.txt", "b/3.txt", ".hidden", "@eaDir/a.txt")
     found = find_pictures(tmp_path)
     for _ in range(2):
         assert len(list(found)) == 1
-        assert found.left_out == {".dng": 9, ".txt": 3}
-    assert summary(found.left_out) == "12 files left out: 9 .dng, 3 .txt"
+        assert found.left_out == {".psd": 9, ".txt": 3}
+    assert summary(found.left_out) == "12 files left out: 9 .psd, 3 .txt"
     assert summary({"without suffix": 1}) == "1 file left out: 1 without suffix"
     assert summary(Counter({f".{n}": 20 - n for n in range(10)})).endswith("13 .7, 23 others")
 

@@ -28,21 +28,19 @@ def test_both_habits_are_found_the_name_with_the_suffix_first(tmp_path: Path) ->
     assert Sidecars().of("e.jpg") == Sidecars().of(str(tmp_path / "none" / "e.jpg")) == []
 
 
-def test_a_name_without_suffix_is_that_of_the_only_image_or_of_the_only_raw_one(tmp_path: Path) -> None:
+def test_a_name_without_suffix_is_that_of_one_photograph_of_which_there_may_be_a_raw_file(tmp_path: Path) -> None:
     made(tmp_path, "a.jpg", "a.CR2", "a.xmp", "a.txt", "b.jpg", "b.heic", "b.xmp", "c.nef", "c.dng", "c.xmp")
-    assert names_of(tmp_path, "a.jpg") == []
-    assert names_of(tmp_path, "a.CR2") == ["a.xmp"]
+    assert names_of(tmp_path, "a.jpg") == names_of(tmp_path, "a.CR2") == ["a.xmp"]
     assert names_of(tmp_path, "b.jpg") == names_of(tmp_path, "b.heic") == []
     assert names_of(tmp_path, "c.nef") == names_of(tmp_path, "c.dng") == []
 
 
-def test_a_new_one_has_either_name_if_it_is_of_one_image_only(tmp_path: Path) -> None:
-    made(tmp_path, "a.jpg", "a.cr2", "b.jpg")
+def test_a_new_one_has_either_name_if_it_is_of_one_photograph_only(tmp_path: Path) -> None:
+    made(tmp_path, "a.jpg", "a.cr2", "b.jpg", "b.png")
     assert Sidecars().new(str(tmp_path / "a.jpg")) == str(tmp_path / "a.jpg.xmp")
-    assert Sidecars("replace").new(str(tmp_path / "b.jpg")) == str(tmp_path / "b.xmp")
-    assert Sidecars("replace").new(str(tmp_path / "a.cr2")) == str(tmp_path / "a.xmp")
+    assert Sidecars("replace").new(str(tmp_path / "a.jpg")) == str(tmp_path / "a.xmp")
     with pytest.raises(InputError, match=r"would also be that of another image"):
-        Sidecars("replace").new(str(tmp_path / "a.jpg"))
+        Sidecars("replace").new(str(tmp_path / "b.jpg"))
 
 
 def test_a_sidecar_is_written_whole_where_a_link_leads_with_its_permissions(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(arguments)
     captioner = Captioner(model, captions)
     pictures = EmbeddedPictures(model, arguments, with_stdin(arguments.items, paths_in))
-    options = {name: getattr(arguments, name) for name in ("orient", "max_pixels", "strict_files")}
+    options = {name: getattr(arguments, name) for name in ("orient", "max_pixels", "strict_files", "develop_raw")}
     for path, embedding in progress(pictures, "image", printing=True):
         try:
             [found] = captioner([path], embedding[None], **options)

@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             known=known,
             max_pixels=arguments.max_pixels,
             strict_files=arguments.strict_files,
+            develop_raw=arguments.develop_raw,
         )
     for number, group in enumerate(groups, start=1):
         if arguments.json:

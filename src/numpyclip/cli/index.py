@@ -148,6 +148,7 @@ def _update(arguments: argparse.Namespace, index: Index) -> int:
             draft=arguments.draft,
             max_pixels=arguments.max_pixels,
             strict_files=arguments.strict_files,
+            develop_raw=arguments.develop_raw,
             progress=lambda files: progress(files, "image", printing=False),
             report=Reporter(),
         )

@@ -130,7 +130,7 @@ def add_decoding_option(options: Options) -> None:
 
 
 def add_file_options(options: Options) -> None:
-    """Add which image files are refused; every command that decodes images has these."""
+    """Add which image files are refused, and how RAW files are read; every command that decodes images has these."""
     options.add_argument(
         "--max-pixels",
         type=pixels,
@@ -143,6 +143,11 @@ def add_file_options(options: Options) -> None:
         action="store_true",
         help="refuse image files whose end is missing, also where nearly all of the image is there",
     )
+    options.add_argument(
+        "--develop-raw",
+        action="store_true",
+        help="develop cameras' RAW files, in seconds each, instead of reading the previews in them",
+    )
 
 
 def decode_options(arguments: argparse.Namespace, *, draft: bool | None = None) -> DecodeOptions:
@@ -152,6 +157,7 @@ def decode_options(arguments: argparse.Namespace, *, draft: bool | None = None) 
         draft=arguments.draft if draft is None else draft,
         max_pixels=arguments.max_pixels,
         strict_files=arguments.strict_files,
+        develop_raw=arguments.develop_raw,
     )
 
 

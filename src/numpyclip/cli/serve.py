@@ -85,6 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
             draft=arguments.draft,
             max_pixels=arguments.max_pixels,
             strict_files=arguments.strict_files,
+            develop_raw=arguments.develop_raw,
             batch_size=arguments.batch_size,
             timeout=arguments.timeout,
         )

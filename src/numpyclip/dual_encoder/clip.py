@@ -64,6 +64,7 @@ class CLIP(TokenEncoder):
         draft: bool = False,
         max_pixels: int = MAX_PIXELS,
         strict_files: bool = False,
+        develop_raw: bool = False,
         on_error: OnError = "raise",
     ) -> Array:
         """Embed images.
@@ -85,6 +86,8 @@ class CLIP(TokenEncoder):
         strict_files : bool, default=False
             Refuse files whose end is missing. By default they are accepted, with a warning that names the file, if
             nearly all of the image is there.
+        develop_raw : bool, default=False
+            Develop the samples of cameras' RAW files, instead of reading the previews in them.
         on_error : {"raise", "skip"} or callable, default="raise"
             As in `iter_embeddings`. A skipped image has no row.
 
@@ -105,6 +108,7 @@ class CLIP(TokenEncoder):
             draft=draft,
             max_pixels=max_pixels,
             strict_files=strict_files,
+            develop_raw=develop_raw,
             on_error=on_error,
         )
         rows = [record.embedding for record in records if record.embedding is not None]
@@ -121,6 +125,7 @@ class CLIP(TokenEncoder):
         draft: bool = False,
         max_pixels: int = MAX_PIXELS,
         strict_files: bool = False,
+        develop_raw: bool = False,
     ) -> Iterator[Embedded[Picture, Any]]:
         """Embed images one after another, in constant memory.
 
@@ -135,7 +140,7 @@ class CLIP(TokenEncoder):
             before the record is yielded.
         progress : callable, optional
             Wraps the iterable of images, such as ``tqdm.tqdm``.
-        orient, draft, max_pixels, strict_files
+        orient, draft, max_pixels, strict_files, develop_raw
             As in `embed_images`.
 
         Yields
@@ -149,7 +154,8 @@ class CLIP(TokenEncoder):
             As in `embed_images`.
         """
         several = as_pictures(pictures)
-        read = PictureReader(self.preprocess, DecodeOptions(orient, draft, max_pixels, strict_files))
+        options = DecodeOptions(orient, draft, max_pixels, strict_files, develop_raw)
+        read = PictureReader(self.preprocess, options)
         several = several if progress is None else progress(several)
         return iter_embeddings(self.embed_pixels, several, read, batch_size=batch_size, on_error=on_error)
 

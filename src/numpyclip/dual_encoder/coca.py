@@ -58,6 +58,7 @@ class CoCa(CLIP):
         orient: bool = True,
         max_pixels: int = MAX_PIXELS,
         strict_files: bool = False,
+        develop_raw: bool = False,
     ) -> list[str]:
         """Write a caption for each image.
 
@@ -70,7 +71,7 @@ class CoCa(CLIP):
         method, seq_len, max_seq_len, min_seq_len, temperature, top_k, top_p, num_beams, num_beam_groups, \
         repetition_penalty, seed
             See `Decoding`. By default beam search, as in open_clip.
-        orient, max_pixels, strict_files
+        orient, max_pixels, strict_files, develop_raw
             As in `embed_images`.
 
         Returns
@@ -104,7 +105,8 @@ class CoCa(CLIP):
         def write(pixels: Sequence[NDArray[np.uint8]]) -> Ids:
             return self._write(np.stack(pixels), decoding, list(islice(randoms, len(pixels))))
 
-        read = PictureReader(self.preprocess, DecodeOptions(orient, max_pixels=max_pixels, strict_files=strict_files))
+        options = DecodeOptions(orient, max_pixels=max_pixels, strict_files=strict_files, develop_raw=develop_raw)
+        read = PictureReader(self.preprocess, options)
         records = iter_embeddings(write, pictures(images), read, batch_size=batch_size)
         return [self._words(record.embedding.tolist(), decoding) for record in records]  # ids in the embedding's place
 

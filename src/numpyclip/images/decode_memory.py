@@ -23,7 +23,7 @@ _LARGE = 1 << 28  # bytes
 
 # Memory that decoding takes at most, with a copy for the orientation; some decoders keep copies of their own.
 _USUAL_BYTES_PER_PIXEL = 8
-_BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 16, "HEIF": 16, "JXL": 24, "JPEG2000": 20, "RAW": 20}
+_BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 16, "HEIF": 16, "JPEG2000": 20, "RAW": 20}
 _PROGRESSIVE_BYTES_PER_PIXEL = 6  # of the full size: libjpeg keeps all coefficients
 
 

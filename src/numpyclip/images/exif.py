@@ -15,6 +15,7 @@ from numpyclip.images.camera import camera_name, lens_name
 from numpyclip.images.dates import Dated, date_in_name, utc_date, written_date, xmp_dates
 from numpyclip.images.formats import identify
 from numpyclip.images.open import reason_of
+from numpyclip.images.orientation import ORIENTATION
 from numpyclip.images.raw_files import raw_tags
 from numpyclip.images.watch import quietly
 
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # Tags of Exif 2.32, sections 4.6.4, 4.6.5 and 4.6.6.
-_MAKE, _MODEL, _ORIENTATION, _DATE_TIME, _EXIF, _GPS = 0x010F, 0x0110, 0x0112, 0x0132, 0x8769, 0x8825
+_MAKE, _MODEL, _DATE_TIME, _EXIF, _GPS = 0x010F, 0x0110, 0x0132, 0x8769, 0x8825
 _DATE_TIME_ORIGINAL, _DATE_TIME_DIGITIZED = 0x9003, 0x9004
 _OFFSET, _OFFSET_ORIGINAL, _OFFSET_DIGITIZED = 0x9010, 0x9011, 0x9012
-_LENS = 0xA433, 0xA434, 0xA432  # maker, model, specification
+_LENS_SPECIFICATION, _LENS_MAKE, _LENS_MODEL = 0xA432, 0xA433, 0xA434
 _LATITUDE_REF, _LATITUDE, _LONGITUDE_REF, _LONGITUDE = 1, 2, 3, 4
 _GPS_TIME, _GPS_DATE = 7, 29
 _XMP = 700
@@ -93,7 +94,7 @@ def read_exif(data: bytes, name: str = "the picture") -> Exif:
         if image.format == "RAW":
             tags, inner, place = raw_tags(BytesIO(data))
             outer, xmp = {**outer, **tags}, tags.get(_XMP)
-        if outer.get(_ORIENTATION) in (5, 6, 7, 8) and image.format != "TIFF":  # Pillow turns these itself
+        if outer.get(ORIENTATION) in (5, 6, 7, 8) and image.format != "TIFF":  # Pillow turns these itself
             width, height = height, width
     latitude = _degrees(place, _LATITUDE, _LATITUDE_REF, "NS", MOST_LATITUDE)
     longitude = _degrees(place, _LONGITUDE, _LONGITUDE_REF, "EW", MOST_LONGITUDE)
@@ -103,7 +104,7 @@ def read_exif(data: bytes, name: str = "the picture") -> Exif:
     return Exif(
         *(width, height, dated.taken, latitude, longitude),
         camera_name(outer.get(_MAKE), outer.get(_MODEL)),
-        lens_name(*(inner.get(tag) for tag in _LENS), outer.get(_MAKE)),
+        lens_name(inner.get(_LENS_MAKE), inner.get(_LENS_MODEL), inner.get(_LENS_SPECIFICATION), outer.get(_MAKE)),
         dated.offset,
     )
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from numpyclip.arguments import OnError, as_paths, error_handler
 from numpyclip.errors import InputError, PictureError
+from numpyclip.images.raw_files import RAW_SUFFIXES
 
 # Of the formats in `numpyclip.images.open`, those in which people keep pictures.
 _SUFFIXES = (
@@ -30,14 +31,22 @@ IGNORED = (
 )
 
 SIDECAR_SUFFIX = ".xmp"  # of what is said of a picture, in a file beside it
-_NOT_REGULAR = "not regular"
+# What cameras write beside a RAW file, of the same stem but for what Pixel phones call them.
+_BESIDE_RAW = (".jpg", ".jpeg", ".heic", ".heif", ".hif")
+_PIXEL_NAMES = re.compile(r"\.raw-\d\d(?:\.mp)?\.(?:cover|original)$")
+
+_NOT_REGULAR, _RAW_BESIDE = "not regular", "RAW beside a JPEG"
 _MOST_KINDS = 8  # of files that are left out, in a message
 
 
 @cache
 def picture_suffixes() -> tuple[str, ...]:
-    """List the suffixes of pictures, in lower case; that of JPEG XL if a plug-in of Pillow's is there."""
-    return _SUFFIXES if find_spec("pillow_jxl") is None else (*_SUFFIXES, ".jxl")
+    """List the suffixes of pictures, in lower case; those of JPEG XL and of RAW files if what reads them is there."""
+    return (
+        *_SUFFIXES,
+        *(() if find_spec("pillow_jxl") is None else (".jxl",)),
+        *(() if find_spec("rawpy") is None else RAW_SUFFIXES),
+    )
 
 
 def is_picture_name(name: str) -> bool:
@@ -110,7 +119,7 @@ def find_pictures(
     ignore : str or sequence of str, optional
         What is left out besides what is hidden and folders that hold copies, such as ``#recycle`` and ``@eaDir``:
         patterns as in a shell (``*``, ``?``, ``[a-z]``) of names, or with a slash in them, perhaps at the start, of
-        paths below the folder.
+        paths below the folder. RAW files beside a JPEG or HEIF of the same stem are left out, too.
     on_error : {"raise", "skip"} or callable, default="raise"
         What happens where a folder cannot be listed. A callable is given the error, and the search goes on.
 
@@ -205,8 +214,22 @@ def walk(
                 left_out[_NOT_REGULAR] += 1
             except OSError as error:
                 report(error)
+        for name in _raw_beside(files):
+            del files[name]
+            left_out[_RAW_BESIDE] += 1
         yield directory, files
         waiting += reversed(folders)
+
+
+def _raw_beside(names: Iterable[str]) -> list[str]:
+    """List the RAW files beside a JPEG or HEIF of the same picture, which stands for both."""
+    raw = [name for name in names if name.lower().endswith(RAW_SUFFIXES)]
+    shown = {_stem(name) for name in names if raw and name.lower().endswith(_BESIDE_RAW)}
+    return [name for name in raw if _stem(name) in shown]
+
+
+def _stem(name: str) -> str:
+    return _PIXEL_NAMES.sub("", os.path.splitext(name)[0].lower())
 
 
 def _state(entry: os.DirEntry[str], left_out: Counter[str]) -> FileState | None:
@@ -240,9 +263,10 @@ def class_folders(path: Path) -> tuple[list[Path], int]:
 
 
 def summary(left_out: Mapping[str, int]) -> str:
-    """Describe how many files were left out, by suffix: ``12 files left out: 9 .dng, 3 .txt``."""
+    """Describe how many files were left out, by suffix: ``12 files left out: 9 .psd, 3 .txt``."""
     total, common = sum(left_out.values()), Counter(left_out).most_common(_MOST_KINDS)
     kinds = [f"{count} {kind}" for kind, count in common]
     if others := total - sum(count for _, count in common):
         kinds.append(f"{others} others")
-    return f"{total} {'file' if total == 1 else 'files'} left out: {', '.join(kinds)}"
+    said = f"{total} {'file' if total == 1 else 'files'} left out: {', '.join(kinds)}"
+    return f'{said} (RAW: pip install "numpyclip[raw]")' if left_out.keys() & set(RAW_SUFFIXES) else said

@@ -9,6 +9,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from numpyclip.images.damaged import repaired
 from numpyclip.images.jpeg_segments import START_OF_SCAN, jpeg_segments
+from numpyclip.images.jpeg_xl import is_jpeg_xl, jpeg_xl_header
+from numpyclip.images.orientation import ORIENTATION
 from numpyclip.images.raw_files import is_raw
 from numpyclip.images.watch import quietly
 
@@ -32,6 +34,9 @@ _MOST_NUMBERS = 1 << 18  # in a tag of a TIFF file: those of strips or tiles
 _BYTES_OF_TIFF = (1, 2, 7)  # types of tags that are kept as bytes
 
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_AVIF_BRANDS = (b"avif", b"avis")
+
+_JPEG_XL_BYTES, _BYTES_PER_CHANNEL = 24, 8  # for each pixel, at most, while it is decoded
 
 
 def identify(file: IO[bytes]) -> Image.Image:
@@ -148,13 +153,21 @@ def _opened(file: IO[bytes]) -> Image.Image:
     except UnidentifiedImageError:
         if is_raw(file):
             return _raw(file)
-        has_heif = _load_plugins()
+        if is_jpeg_xl(file):
+            return _jpeg_xl(file)
+        needed = _load_plugin(file)
     try:
         return Image.open(file, formats=[name for name in _OTHER_FORMATS if name in Image.OPEN])
     except UnidentifiedImageError as error:
-        if _is_heic(file) and not has_heif:
-            raise OSError('it is HEIC: pip install "numpyclip[heif]"') from error
+        if needed is not None:
+            raise OSError(needed) from error
         raise
+
+
+def check_rawpy() -> None:
+    """Raise OSError, which says what to install, where RAW files cannot be read."""
+    if find_spec("rawpy") is None:
+        raise OSError('it is RAW: pip install "numpyclip[raw]"')
 
 
 def _raw(file: IO[bytes]) -> Image.Image:
@@ -164,31 +177,59 @@ def _raw(file: IO[bytes]) -> Image.Image:
     return RawImage(file)
 
 
-def check_rawpy() -> None:
-    """Raise OSError, which says what to install, where RAW files cannot be read."""
-    if find_spec("rawpy") is None:
-        raise OSError('it is RAW: pip install "numpyclip[raw]"')
+def opening_memory(file: IO[bytes]) -> int:
+    """Compute how many bytes opening a file takes at most: JPEG XL is decoded then. The watch is asked about its size.
+
+    Raises
+    ------
+    PictureError
+        If it has too many pixels.
+    """
+    if not is_jpeg_xl(file):
+        return 0
+    from PIL import Image
+
+    with suppress(OSError), quietly():  # of one without a header, which is not opened either
+        size, extra_channels = jpeg_xl_header(file)
+        Image._decompression_bomb_check(size)
+        return size[0] * size[1] * (_JPEG_XL_BYTES + extra_channels * _BYTES_PER_CHANNEL)
+    return 0
 
 
-def _load_plugins() -> bool:
-    """Load plug-ins of Pillow; return whether HEIC is read."""
+def _jpeg_xl(file: IO[bytes]) -> Image.Image:
+    from PIL import Image
+
+    opening_memory(file)
+    try:
+        import pillow_jxl  # noqa: F401  which adds itself
+    except ImportError as error:
+        raise OSError("it is JPEG XL: pip install pillow-jxl-plugin") from error
+    image = Image.open(file, formats=["JXL"])
+    if not getattr(image, "jpeg", False):  # the plug-in has turned it, as its codestream says; EXIF data does not count
+        image.getexif().pop(ORIENTATION, None)
+    return image
+
+
+def _load_plugin(file: IO[bytes]) -> str | None:
+    """Load the plug-in of Pillow that a file needs; return how to install it if it is missing."""
     from PIL import Image
 
     Image.init()
-    if "JXL" not in Image.OPEN:
-        with suppress(ImportError):
-            import pillow_jxl  # noqa: F401  which adds itself
-    try:
-        from pillow_heif import register_heif_opener
-    except ImportError:
-        return False
-    if "HEIF" not in Image.OPEN:
-        register_heif_opener()
-    return True
-
-
-def _is_heic(file: IO[bytes]) -> bool:
-    """Recognise HEIC by the first bytes (ISO/IEC 14496-12, 4.3: the file type box)."""
     file.seek(0)
-    start = file.read(12)
-    return start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS
+    start = file.read(12)  # ISO/IEC 14496-12, 4.3: the file type box
+    brand = start[8:12] if start[4:8] == b"ftyp" else b""
+    try:
+        if brand in _HEIC_BRANDS:
+            from pillow_heif import register_heif_opener
+
+            if "HEIF" not in Image.OPEN:
+                register_heif_opener()
+        elif brand in _AVIF_BRANDS and "AVIF" not in Image.OPEN:
+            import pillow_avif  # noqa: F401  which adds itself, for a Pillow without AVIF
+    except ImportError:
+        return (
+            'it is HEIC: pip install "numpyclip[heif]"'
+            if brand in _HEIC_BRANDS
+            else 'it is AVIF: pip install "pillow>=11.3"'
+        )
+    return None

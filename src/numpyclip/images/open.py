@@ -17,7 +17,8 @@ from numpyclip.images.damaged import decode_truncated, has_end, repaired
 from numpyclip.images.decode_memory import DECODE_MEMORY, FILE_MEMORY, decoding_memory
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.depth import Depth
-from numpyclip.images.formats import CostlyError, check_rawpy, identify
+from numpyclip.images.formats import CostlyError, check_rawpy, identify, opening_memory
+from numpyclip.images.orientation import ORIENTATION, oriented
 from numpyclip.images.raw_files import is_raw
 from numpyclip.images.watch import Watch, accept, watched
 from numpyclip.regular_file import open_regular
@@ -32,18 +33,6 @@ Picture: TypeAlias = (
 _BYTES = (bytes, bytearray, memoryview)
 
 _MOST_BYTES = 768 << 20  # of a file: more than 250 megapixels of three bytes
-
-_ORIENTATION = 0x0112  # the EXIF tag
-_TRANSPOSITIONS = {  # its values, and what undoes them
-    2: "FLIP_LEFT_RIGHT",
-    3: "ROTATE_180",
-    4: "FLIP_TOP_BOTTOM",
-    5: "TRANSPOSE",
-    6: "ROTATE_270",
-    7: "TRANSVERSE",
-    8: "ROTATE_90",
-}
-_ORIENTATION_KEYS = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # where Pillow keeps the tag
 
 
 def pictures(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
@@ -171,19 +160,23 @@ class _Decoder:
 
     def of_image(self, image: Image.Image) -> Image.Image:
         """Decode a picture of Pillow's, which may be decoded already."""
-        with watched(self.name, self.options), _errors_named(self.name):
+        with watched(self.name, self.options), errors_named(self.name):
             depth = Depth.of(image)
             image.load()
             return self._finished(image, depth)
 
     def of_file(self, file: IO[bytes]) -> Image.Image:
         """Open and decode a file."""
-        with watched(self.name, self.options) as watch, _errors_named(self.name):
+        with watched(self.name, self.options) as watch, errors_named(self.name):
             file, orientation = self._preview(file)
+            if taken := opening_memory(file):
+                watch.check_memory(taken)
+                self.held.enter_context(DECODE_MEMORY.take(taken))
             with self._header(file, watch) as image:
                 if orientation is not None:
-                    image.getexif()[_ORIENTATION] = orientation
-                self.held.enter_context(DECODE_MEMORY.take(decoding_memory(image)))
+                    image.getexif()[ORIENTATION] = orientation
+                if not taken:
+                    self.held.enter_context(DECODE_MEMORY.take(decoding_memory(image)))
                 depth = Depth.of(image)
                 picture = self._whole(image, file, watch)
             picture = self._finished(picture, depth)
@@ -231,12 +224,12 @@ class _Decoder:
         return image
 
     def _finished(self, image: Image.Image, depth: Depth | None) -> Image.Image:
-        image = _oriented(image) if self.options.orient else image
+        image = oriented(image) if self.options.orient else image
         return image if depth is None or self.as_stored else depth.eight_bits(image)
 
 
 @contextmanager
-def _errors_named(name: str) -> Iterator[None]:
+def errors_named(name: str) -> Iterator[None]:
     """Turn what Pillow raises, errors of every kind on damaged files, into PictureError."""
     try:
         yield
@@ -288,21 +281,6 @@ def _reduce(image: Image.Image, draft_size: int) -> None:
 
 def _unreadable(name: str, error: Exception) -> PictureError:
     return PictureError(f"{name}: cannot be read as a picture ({reason_of(error)}).")
-
-
-def _oriented(image: Image.Image) -> Image.Image:
-    """Apply the EXIF orientation; unlike Pillow's `exif_transpose`, also if the rest of EXIF is damaged."""
-    from PIL import Image
-
-    try:
-        transposition = _TRANSPOSITIONS.get(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # damaged EXIF data is no reason to refuse a sound picture
-        return image
-    if transposition is None:
-        return image
-    oriented = image.transpose(Image.Transpose[transposition])
-    oriented.info = {key: value for key, value in oriented.info.items() if key not in _ORIENTATION_KEYS}
-    return oriented
 
 
 def _from_array(array: NDArray[np.uint8]) -> Image.Image:

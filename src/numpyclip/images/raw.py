@@ -9,9 +9,9 @@ import rawpy
 from PIL import Image
 
 from numpyclip.images.formats import identify
+from numpyclip.images.orientation import ORIENTATION
 
-_ORIENTATION = 0x0112  # the EXIF tag
-_ORIENTATIONS = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}  # its values, by what LibRaw calls a flip
+_ORIENTATIONS = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}  # values of the EXIF tag, by what LibRaw calls a flip
 _TURNED = (4, 5, 6, 7)  # flips that exchange width and height
 _LEAST_PREVIEW = 224  # pixels of the shorter side, with which a preview is enough
 
@@ -40,7 +40,7 @@ class RawImage(Image.Image):
         sizes = self._raw.sizes
         self._size, self._mode = (sizes.width, sizes.height), "RGB"
         self._half = False
-        self.getexif()[_ORIENTATION] = _ORIENTATIONS[sizes.flip & 7]
+        self.getexif()[ORIENTATION] = _ORIENTATIONS[sizes.flip & 7]
 
     def draft(self, mode: str | None, size: tuple[int, int] | None) -> None:
         """Develop at half the size, if that is enough."""

@@ -1,8 +1,8 @@
 """IMAGE → SIDECARS: which files beside an image have its XMP.
 
 ``IMG.jpg.xmp`` is the habit of digiKam, darktable and Immich, ``IMG.xmp`` that of Adobe's programs. The second tells no
-suffix: it is the image's if no other image there has the same name, else that of the only raw file, since Adobe's
-programs write none for others. Who has both has written them with several programs: both are read, and both written.
+suffix: it is that of the image whose name no other one has, but that a RAW file and the JPEG file beside it are one
+photograph. Who has both has written them with several programs: both are read, and both written.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class Sidecars:
         return stem + SIDECAR_SUFFIX
 
     def _is_the_only(self, directory: str, name: str) -> bool:
-        """Tell whether no other image has the same name without its suffix; for a raw one, no other raw one."""
-        others = [other for other in self._called(directory, os.path.splitext(name)[0]) if other != name]
-        return not any(_is_raw(other) or (not _is_raw(name) and is_picture_name(other)) for other in others)
+        """Tell whether no other image has the same name without its suffix: of RAW files, or of others."""
+        others = (other for other in self._called(directory, os.path.splitext(name)[0]) if other != name)
+        return not any(_is_raw(other) if _is_raw(name) else _is_other(other) for other in others)
 
     def _called(self, directory: str, stem: str) -> list[str]:
         if directory != self._directory:
@@ -74,6 +74,10 @@ class Sidecars:
 
 def _is_sidecar(name: str) -> bool:
     return name.lower().endswith(SIDECAR_SUFFIX)
+
+
+def _is_other(name: str) -> bool:
+    return is_picture_name(name) and not _is_raw(name)
 
 
 def _is_raw(name: str) -> bool:

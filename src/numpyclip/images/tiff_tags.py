@@ -17,10 +17,10 @@ Tags = dict[int, Any]
 class TiffTags:
     """Directories of tags in a file, or in a part of it that begins with the header of TIFF."""
 
-    def __init__(self, file: IO[bytes], start: int = 0) -> None:
+    def __init__(self, file: IO[bytes], start: int = 0, order: str | None = None) -> None:
         self._file, self._start = file, start
         header = self._read(0, 8)
-        self._order = ">" if header[:2] == b"MM" else "<"
+        self._order = order or (">" if header[:2] == b"MM" else "<")
         self.first: int = self._unpacked("L", header[4:])[0] if len(header) == 8 else 0
 
     def read(self, place: int, wanted: Collection[int]) -> Tags:

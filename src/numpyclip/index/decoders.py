@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import sys
-from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from io import BytesIO
-
-from numpyclip.images.formats import identify
+from importlib.util import find_spec
 
 _FEATURES = ("jpg", "jpg_2000", "libtiff", "webp", "avif", "zlib")  # parts of Pillow with versions of their own
-_PLUGINS = ("pillow_heif", "pillow_jxl")
+_READERS = {  # modules, and the packages they are in
+    "pillow_heif": "pillow-heif",
+    "pillow_jxl": "pillow-jxl-plugin",
+    "pillow_avif": "pillow-avif-plugin",
+    "rawpy": "rawpy",
+}
 
 
 @cache
 def decoders() -> str:
-    """Name the formats that are decoded, and the versions of all that decodes them, in 16 letters."""
+    """Name the versions of all that decodes images, which need not be imported for it, in 16 letters."""
     import PIL
-    from PIL import Image, features
+    from PIL import features
 
-    with suppress(OSError):
-        identify(BytesIO(b""))  # loads all plug-ins
-    means = [PIL.__version__, *sorted(Image.OPEN), *(str(features.version(name)) for name in _FEATURES)]
-    means += [str(getattr(sys.modules.get(name), "__version__", None)) for name in _PLUGINS]
-    with suppress(PackageNotFoundError):
-        means.append(version("numpyclip"))
+    means = [PIL.__version__, *(str(features.version(name)) for name in _FEATURES), _version("numpyclip")]
+    for module, package in _READERS.items():
+        if (found := find_spec(module)) is not None:
+            means += [module, str(found.origin), _version(package)]
     return hashlib.sha256(" ".join(means).encode()).hexdigest()[:16]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -124,6 +124,7 @@ class Index:
         draft: bool = True,
         max_pixels: int = MAX_PIXELS,
         strict_files: bool = False,
+        develop_raw: bool = False,
         progress: Callable[[list[FoundFile]], Iterable[FoundFile]] = iter,
         report: Callable[[str], object] = lambda problem: None,
     ) -> Report:
@@ -143,7 +144,7 @@ class Index:
             After each batch what was done is kept.
         draft : bool, default=True
             Decode large JPEG files at a reduced size (see `open_picture`).
-        max_pixels, strict_files
+        max_pixels, strict_files, develop_raw
             As in `CLIP.embed_images`.
         progress : callable, optional
             Given the files to be read, a list, returns what iterates over them, such as ``tqdm.tqdm``.
@@ -178,7 +179,9 @@ class Index:
             if not chosen:
                 raise InputError(f"{self.store.place}: knows no folders yet; name one: numpyclip index FOLDER.")
             self._embed_pending_texts(batch_size)
-            options = DecodeOptions(draft=draft, max_pixels=max_pixels, strict_files=strict_files)
+            options = DecodeOptions(
+                draft=draft, max_pixels=max_pixels, strict_files=strict_files, develop_raw=develop_raw
+            )
             return Updater(self.store, self.model, batch_size, options, progress, report).update(chosen)
 
     def iter_embeddings(

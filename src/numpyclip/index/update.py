@@ -60,7 +60,7 @@ class Updater:
         self._tell = report
         self._report = Report()
         self._left_out: Counter[str] = Counter()
-        self._tried_with = f"{decoders()} {options.max_pixels} {options.strict_files}"
+        self._tried_with = f"{decoders()} {options.max_pixels} {options.strict_files} {options.develop_raw}"
 
     def update(self, folders: Sequence[str]) -> Report:
         """Look at all files in folders of the store: embed new and changed ones, and forget those that are gone."""

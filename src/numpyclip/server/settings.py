@@ -38,6 +38,8 @@ class Settings:
         Decode large JPEG files at a reduced size.
     strict_files : bool
         Refuse image files whose end is missing.
+    develop_raw : bool
+        Develop RAW files, instead of reading their previews.
     max_inputs : int
         Maximum texts or images in a request.
     max_waiting : int
@@ -60,6 +62,7 @@ class Settings:
     max_pixels: int = MAX_PIXELS
     draft: bool = True
     strict_files: bool = False
+    develop_raw: bool = False
     max_inputs: int = 256
     max_waiting: int = 1024
     batch_size: int = 32
@@ -69,5 +72,9 @@ class Settings:
     def decode_options(self) -> DecodeOptions:
         """How images are decoded: those that need more memory than all threads share are refused."""
         return DecodeOptions(
-            draft=self.draft, max_pixels=self.max_pixels, strict_files=self.strict_files, max_memory=MAX_MEMORY
+            draft=self.draft,
+            max_pixels=self.max_pixels,
+            strict_files=self.strict_files,
+            develop_raw=self.develop_raw,
+            max_memory=MAX_MEMORY,
         )

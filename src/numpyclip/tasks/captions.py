@@ -118,6 +118,7 @@ class Captioner:
         orient: bool = True,
         max_pixels: int = MAX_PIXELS,
         strict_files: bool = False,
+        develop_raw: bool = False,
     ) -> list[Caption]:
         """Caption images, given them and their embeddings of unit length, (n, e); options as in `CLIP.embed_images`."""
         embedded = validation.checked_embeddings(embeddings, self._model.config.embed_dim, "images")
@@ -125,7 +126,9 @@ class Captioner:
             chosen = np.argmax(embedded @ self._embeddings.T, axis=1)
             captions = [(self._captions[i], self._embeddings[i]) for i in chosen]
         elif self.method == "generated":
-            texts = self._model.generate(images, orient=orient, max_pixels=max_pixels, strict_files=strict_files)
+            texts = self._model.generate(
+                images, orient=orient, max_pixels=max_pixels, strict_files=strict_files, develop_raw=develop_raw
+            )
             captions = list(zip(texts, self._model.embed_texts(texts, truncate=True), strict=True))
         else:
             captions = [self._phrases.describe(embedding) for embedding in embedded]

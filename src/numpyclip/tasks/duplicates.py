@@ -80,6 +80,7 @@ def find_duplicates(  # noqa: PLR0913  options of one kind each
     known: Known | None = None,
     max_pixels: int = MAX_PIXELS,
     strict_files: bool = False,
+    develop_raw: bool = False,
 ) -> list[list[Copy]]:
     """Group images that are there more than once; nothing is deleted.
 
@@ -95,7 +96,7 @@ def find_duplicates(  # noqa: PLR0913  options of one kind each
         Whether to raise the error of an image that cannot be read, or leave it out; a callable is given the error.
     known : optional
         `Index.known`: where embeddings are looked up before they are computed.
-    max_pixels, strict_files
+    max_pixels, strict_files, develop_raw
         As in `CLIP.embed_images`.
 
     Returns
@@ -117,7 +118,7 @@ def find_duplicates(  # noqa: PLR0913  options of one kind each
     """
     if model is not None:
         check_model(model)
-    options = DecodeOptions(max_pixels=max_pixels, strict_files=strict_files)
+    options = DecodeOptions(max_pixels=max_pixels, strict_files=strict_files, develop_raw=develop_raw)
     records = iter_embeddings(
         (lambda pixels: ()) if model is None else model.embed_pixels,
         _without_links(as_paths(paths)),

@@ -1,0 +1,114 @@
+"""LIVE PHOTOS: a picture, and the video beside it of the seconds around it, which is no item of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from typing import IO
+
+from numpyclip.images.find import is_picture_name
+from numpyclip.images.formats import identify
+from numpyclip.images.tiff_tags import TiffTags
+from numpyclip.regular_file import open_regular
+
+_VIDEOS = (".mov", ".mp4")
+_MAKER_NOTE, _EXIF = 0x927C, 0x8769
+_APPLE, _IDENTIFIER = b"Apple iOS\0", 0x11  # in its maker note, whose directory follows on a header of 14 bytes
+_KEY = b"com.apple.quicktime.content.identifier"
+_MOST_BOXES = 1000
+_MOST_BYTES = 32 << 20  # of the description of a video
+
+
+def live_photo_videos(folder: str, names: Iterable[str]) -> set[str]:
+    """Find the videos in a folder that belong to a picture in it.
+
+    Such a video has the stem of the picture, and the same content identifier: in the maker note of Apple's EXIF data,
+    and in the video under the QuickTime key ``com.apple.quicktime.content.identifier``. Where either is missing, as in
+    copies that were sent or converted, the video is one of its own.
+
+    Parameters
+    ----------
+    folder : str
+    names : iterable of str
+        Of the files in it; only those of a picture and a video of one stem are opened.
+    """
+    pictures: dict[str, list[str]] = {}
+    videos = []
+    for name in names:
+        if name.lower().endswith(_VIDEOS):
+            videos.append(name)
+        elif is_picture_name(name):
+            pictures.setdefault(_stem(name), []).append(name)
+    return {
+        video
+        for video in videos
+        if (beside := pictures.get(_stem(video))) and (identifier := _of_video(os.path.join(folder, video)))
+        if any(_of_picture(os.path.join(folder, name)) == identifier for name in beside)
+    }
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name)[0].lower()
+
+
+def _of_picture(path: str) -> bytes | None:
+    """Read the content identifier of a picture; None if it has none, or cannot be read."""
+    try:
+        with open_regular(path) as file, identify(file) as image:
+            note = image.getexif().get_ifd(_EXIF).get(_MAKER_NOTE)
+    except Exception:  # Pillow's readers raise errors of every kind on damaged files
+        return None
+    if not isinstance(note, bytes) or not note.startswith(_APPLE):
+        return None
+    found = TiffTags(BytesIO(note), order=">").read(14, {_IDENTIFIER}).get(_IDENTIFIER)
+    return found.rstrip(b"\0 ") or None if isinstance(found, bytes) else None
+
+
+def _of_video(path: str) -> bytes | None:
+    """Read the content identifier of a video, from its boxes (ISO/IEC 14496-12, and QuickTime's metadata)."""
+    try:
+        with open_regular(path) as file:
+            described = _described(file)
+    except (OSError, ValueError):
+        return None
+    for kind, meta in _boxes(described):
+        if kind != b"meta":
+            continue
+        parts = dict(_boxes(meta if meta[4:8] == b"hdlr" else meta[4:]))  # which in MP4 has a version before them
+        keys = [key for _, key in _boxes(parts.get(b"keys", b"")[8:])]
+        if _KEY not in keys:
+            return None
+        number = (keys.index(_KEY) + 1).to_bytes(4, "big")
+        data = dict(_boxes(dict(_boxes(parts.get(b"ilst", b""))).get(number, b"")))
+        return data.get(b"data", b"")[8:].rstrip(b"\0 ") or None
+    return None
+
+
+def _described(file: IO[bytes]) -> bytes:
+    """Read the content of the box that describes a video."""
+    place = 0
+    for _ in range(_MOST_BOXES):
+        file.seek(place)
+        head = file.read(16)
+        size, header = int.from_bytes(head[:4], "big"), 8
+        if size == 1:
+            size, header = int.from_bytes(head[8:], "big"), 16
+        if head[4:8] == b"moov":
+            file.seek(place + header)
+            return file.read(min(max(0, size - header), _MOST_BYTES))
+        if len(head) < 8 or size < header:
+            break
+        place += size
+    return b""
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Give the kind and the content of each box."""
+    place = 0
+    for _ in range(_MOST_BOXES):
+        size = int.from_bytes(data[place : place + 4], "big")
+        if size < 8:
+            return
+        yield data[place + 4 : place + 8], data[place + 8 : place + size]
+        place += size
