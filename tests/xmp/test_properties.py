@@ -79,6 +79,12 @@ def test_a_list_that_is_not_there_gets_the_tags_of_the_others() -> None:
     assert lists(Packet(again))[0] == ["places/Italy", "boat", "x"]
 
 
+def test_what_is_no_tag_stays_in_its_list_and_is_not_copied() -> None:
+    broken = LIGHTROOM.replace("Zürich", "Zü\nrich")
+    written = Packet(with_marks(packet(broken), Marks(tags=("beach",))))
+    assert lists(written) == [["Familie & Freunde", "beach"]] * 2 + [["Familie & Freunde", "Zü\nrich", "beach"]]
+
+
 def test_what_is_no_mark_any_more_is_removed_if_it_was_written_here() -> None:
     written = Packet(with_marks(packet(DIGIKAM), MARKS))
     assert marks_in(written) == Marks(True, 5, ("places/Italy", "boat", *MARKS.tags), MARKS.albums)

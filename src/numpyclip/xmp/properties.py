@@ -140,7 +140,7 @@ def _relisted(packet: Packet, gone: Sequence[str], new: Sequence[str], others: S
     if not gone and set(new) <= set(before):
         return {}
     new = new if before else [*others, *new]
-    tags = [tag for tag in dict.fromkeys([*before, *new]) if tag not in gone]
+    tags = [tag for tag in dict.fromkeys([*before, *new]) if tag not in gone and (tag in new or is_tag(tag))]
     leaves = {_leaf(tag) for tag in tags}
     lost = {_leaf(tag) for tag in gone} - leaves
     removed = {_TAGS_LIST: {*gone}, _HIERARCHY: {_with_bars(tag) for tag in gone}, _SUBJECT: lost}
