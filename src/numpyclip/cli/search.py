@@ -11,7 +11,7 @@ from numpyclip.atomic import atomic_file
 from numpyclip.cli.options import add_file_options, decode_options, positive
 from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json, print_path, say, write
 from numpyclip.cli.stores import add_store_options, load_remembered, open_made
-from numpyclip.cli.where import add_where_options, where_of
+from numpyclip.cli.where import add_where_options, at_place, where_of
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.viz.terminal import PROTOCOLS, drawn, terminal_protocol
 
@@ -26,6 +26,8 @@ EXAMPLES = """\
   numpyclip search a boat --near-place 47.38,8.54,20 --rating 4
   numpyclip search --near photo.jpg --not "at night"
   numpyclip search --near photo.jpg --in texts
+  numpyclip search a boat --tag holidays --place Zurich
+  numpyclip search --favourite --after 2024           # without words: the newest first
   numpyclip search a receipt --paths -0 | xargs -0 -I{} cp {} receipts/
   numpyclip search a cat --sheet cats.png
   numpyclip search a cat --preview
@@ -67,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Search, and print what is found."""
     from numpyclip.index import Index, Where
 
+    if not (arguments.items or arguments.near or arguments.without) and _has_conditions(arguments):
+        return _browse(arguments)
     query = _query(arguments)
     if arguments.modality == "texts" and (arguments.sheet or arguments.preview):
         raise InputError("texts have no images to show; leave out --sheet and --preview.")
@@ -78,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.sheet)
     where = where_of(arguments)
     with closing(open_made(arguments)) as store:
+        where = at_place(arguments.place, where, store)
         index = Index(store, load_remembered(arguments, store))
         result = index.search(query, arguments.top, where=where, modality=arguments.modality)
         if not result:
@@ -91,6 +96,27 @@ def run(arguments: argparse.Namespace) -> int:
     if matches and arguments.sheet is not None:
         _draw(arguments.sheet, matches, decode_options(arguments, draft=True))
     return 0 if matches else 1
+
+
+def _has_conditions(arguments: argparse.Namespace) -> bool:
+    from numpyclip.index import Where
+
+    return arguments.place is not None or where_of(arguments) != Where()
+
+
+def _browse(arguments: argparse.Namespace) -> int:
+    """Print what meets the conditions where there is nothing to look for, the newest first; no model is needed."""
+    if arguments.modality == "texts" or arguments.threshold is not None or arguments.sheet or arguments.preview:
+        raise InputError("--in texts, --threshold, --sheet and --preview need something to look for; say it in words.")
+    where = where_of(arguments)
+    with closing(open_made(arguments)) as store:
+        found = store.browse(at_place(arguments.place, where, store), arguments.top)
+    for match in found.matches:
+        if arguments.json or arguments.paths:
+            _print(arguments, match)
+        else:
+            print_columns(match.date, match.path, end="\0" if arguments.null else "\n")
+    return 0 if found.matches else 1
 
 
 def _query(arguments: argparse.Namespace) -> Query:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from numpyclip.cli.outputs import counted, say
 
 if TYPE_CHECKING:
     from numpyclip.index import Where
+    from numpyclip.index.store import Store
+
+_SHOWN = 5  # towns of one name
 
 
 def add_where_options(command: argparse.ArgumentParser) -> None:
@@ -24,7 +30,13 @@ def add_where_options(command: argparse.ArgumentParser) -> None:
         help="taken in this rectangle: south, west, north and east in degrees; over the date line if west is greater "
         "than east: --within=-20,170,-10,-170",
     )
-    group.add_argument(
+    near = group.add_mutually_exclusive_group()
+    near.add_argument(
+        "--place",
+        metavar="TOWN",
+        help='taken in or near this town: Zurich, "Springfield, IL"; needs pip install "numpyclip[places]"',
+    )
+    near.add_argument(
         "--near-place", metavar="LAT,LON,KM", type=numbers, help="taken at most so far from this place: 47.38,8.54,10"
     )
     group.add_argument("--favourite", "--favorite", action="store_true", help="favourites")
@@ -34,7 +46,7 @@ def add_where_options(command: argparse.ArgumentParser) -> None:
 
 
 def where_of(arguments: argparse.Namespace) -> Where:
-    """Return the conditions that were given."""
+    """Return the conditions that were given, but for --place, which `at_place` adds."""
     from numpyclip.index import Where
 
     return Where(
@@ -50,6 +62,25 @@ def where_of(arguments: argparse.Namespace) -> Where:
         tag=arguments.tag,
         album=arguments.album,
     )
+
+
+def at_place(name: str | None, where: Where, store: Store) -> Where:
+    """Add a town to conditions; of several of one name that with images, else the largest, and say so on stderr."""
+    if name is None:
+        return where
+    from numpyclip.towns import find_towns
+
+    towns = find_towns(name)
+    places = [replace(where, near=(town.latitude, town.longitude, town.radius)) for town in towns]
+    if len(towns) == 1:
+        return places[0]
+    counts = [store.counts(place).pictures for place in places]
+    chosen = max(range(len(towns)), key=lambda each: counts[each])  # the first, which is the largest, if none has any
+    others = [f"{town} ({count:,})" for town, count in zip(towns, counts, strict=True) if town is not towns[chosen]]
+    more = f" and {len(others) - _SHOWN} more" * (len(others) > _SHOWN)
+    there = f"{towns[chosen]} ({counted(counts[chosen], 'image')})"
+    say(f"{name}: {len(towns)} towns are called so; searched is {there}, and not {'; '.join(others[:_SHOWN])}{more}.")
+    return places[chosen]
 
 
 def numbers(text: str) -> tuple[float, ...]:

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from numpyclip.errors import PictureError
+from numpyclip.xmp.packet import Packet
+from numpyclip.xmp.properties import dates_in
+
 _DATE = re.compile(r"(\d{4})[:/.-](\d{2})[:/.-](\d{2})", re.ASCII)
 _TIME = re.compile(r"[ T](\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?", re.ASCII)
 _ZONE = re.compile(r"\s*(?:([+-])(\d{2}):?(\d{2})|Z)\s*\0*\Z", re.ASCII)
 _MOST_HOURS = 14  # from UTC
-
-_XMP_NAMES = (b"exif:DateTimeOriginal", b"photoshop:DateCreated", b"exif:DateTimeDigitized", b"xmp:CreateDate")
-_XMP_VALUE = rb"""(?:>|=["'])\s*([0-9T:. Z+-]{4,40})"""
-_MOST_XMP = 1 << 20  # bytes in which a date is looked for
 
 # In names, dates are of years in which there were digital cameras, so that other numbers are mistaken for none.
 _YEAR, _TWO = r"(?P<y>19[89]\d|20[0-4]\d)", r"\d{2}"
@@ -90,9 +90,8 @@ def utc_date(day: Any, clock: Any) -> Dated | None:
 def xmp_dates(xmp: Any) -> Iterator[Dated | None]:
     """Read the dates of XMP data when the image was taken or made, best first."""
     data = xmp.encode("utf-8", "replace") if isinstance(xmp, str) else xmp
-    for name in _XMP_NAMES if isinstance(data, bytes) else ():
-        found = re.search(re.escape(name) + _XMP_VALUE, data[:_MOST_XMP])
-        yield None if found is None else written_date(found[1])
+    with suppress(PictureError):  # damage is no reason to refuse a sound picture
+        yield from map(written_date, dates_in(Packet(data)) if isinstance(data, bytes) else ())
 
 
 def date_in_name(name: str) -> Dated | None:

@@ -30,6 +30,7 @@ IGNORED = (
     *("__MACOSX", "node_modules", "lost+found", "System Volume Information", "*.lrdata"),
 )
 
+SIDECAR_SUFFIX = ".xmp"  # of what is said of a picture, in a file beside it
 # What cameras write beside a RAW file, of the same stem but for what Pixel phones call them.
 _BESIDE_RAW = (".jpg", ".jpeg", ".heic", ".heif", ".hif")
 _PIXEL_NAMES = re.compile(r"\.raw-\d\d(?:\.mp)?\.(?:cover|original)$")
@@ -234,7 +235,7 @@ def _stem(name: str) -> str:
 def _state(entry: os.DirEntry[str], left_out: Counter[str]) -> FileState | None:
     """Look at a file; None if it is no picture, or a link to a folder."""
     if not is_picture_name(entry.name):
-        if entry.is_file():
+        if entry.is_file() and not entry.name.lower().endswith(SIDECAR_SUFFIX):
             left_out[os.path.splitext(entry.name)[1].lower() or "without suffix"] += 1
         return None
     found = entry.stat()

@@ -1,0 +1,110 @@
+"""Sidecars of images: what commands write into them, or would write."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from numpyclip.cli.inputs import Reporter
+from numpyclip.cli.options import Options
+from numpyclip.cli.outputs import print_columns, print_json, say
+from numpyclip.errors import NumPyCLIPError
+from numpyclip.images.sidecars import Sidecars, embedded_packet, read_sidecar, write_sidecar
+from numpyclip.xmp.packet import Packet
+from numpyclip.xmp.properties import Marks, automatic_in, marks_in
+
+_T = TypeVar("_T")
+
+
+def add_sidecar_options(command: argparse.ArgumentParser, what: str) -> Options:
+    """Add whether and how sidecars are written, and return the group of these options."""
+    group = command.add_argument_group("XMP sidecars")
+    group.add_argument("--write-xmp", action="store_true", help=f"write {what} into sidecars; a dry run without --yes")
+    group.add_argument("--yes", action="store_true", help="really write")
+    group.add_argument(
+        "--xmp-name",
+        choices=["append", "replace"],
+        default="append",
+        help="of new sidecars: IMG.jpg.xmp, for digiKam, darktable and Immich (default), or IMG.xmp, for Adobe's "
+        "programs, which read it for raw files only; those that are there keep their names",
+    )
+    return group
+
+
+class SidecarWriter:
+    """Writes sidecars, with --yes, and prints what changes in each."""
+
+    def __init__(self, arguments: argparse.Namespace, report: Reporter) -> None:
+        self._arguments = arguments
+        self._report = report
+        self._sidecars = Sidecars(arguments.xmp_name)
+        self._count = 0
+
+    def write(self, path: str, change: Callable[[Packet, _T, Sequence[str]], bytes], what: _T) -> None:
+        """Write something into the sidecars of an image, or into a new one if there is none; errors are reported.
+
+        `change` is given a packet, what is to be written, and the tags in the image itself.
+        """
+        try:
+            for sidecar, is_new in self._places(path):
+                before = Packet() if is_new else read_sidecar(sidecar)
+                data = change(before, what, others_in(path))
+                if data != before.edited({}):
+                    self._write(path, sidecar, before, data)
+        except NumPyCLIPError as error:
+            self._report(error)
+
+    def finish(self) -> None:
+        """Say on stderr what was done."""
+        files = f"{self._count:,} sidecar" + "s" * (self._count != 1)
+        say(f"{files} written." if self._arguments.yes else f"a dry run, {files} would be written; add --yes to do it.")
+
+    def _places(self, path: str) -> Iterator[tuple[str, bool]]:
+        if there := self._sidecars.of(path):
+            yield from ((sidecar, False) for sidecar in there)
+        else:
+            yield self._sidecars.new(path), True
+
+    def _write(self, path: str, sidecar: str, before: Packet, data: bytes) -> None:
+        if self._arguments.yes and data == Packet().edited({}):  # it was made for what is removed again
+            Path(sidecar).unlink()
+        elif self._arguments.yes:
+            write_sidecar(sidecar, data)
+        self._count += 1
+        changes = differences(before, Packet(data))
+        if self._arguments.json:
+            print_json({"path": path, "sidecar": sidecar, "changes": changes, "written": self._arguments.yes})
+        else:
+            print_columns(path, sidecar, ", ".join(changes))
+
+
+def others_in(path: str) -> tuple[str, ...]:
+    """Return the tags in an image file itself."""
+    packet = embedded_packet(path)
+    return () if packet is None else marks_in(packet).tags
+
+
+def said_of(path: str, sidecars: Sidecars) -> Marks:
+    """Read what is said of an image in its sidecars and in itself; of ratings that of the first sidecar counts."""
+    packet = embedded_packet(path)
+    said = Marks() if packet is None else marks_in(packet)
+    for sidecar in reversed(sidecars.of(path)):
+        said |= marks_in(read_sidecar(sidecar))
+    return said
+
+
+def differences(before: Packet, after: Packet) -> list[str]:
+    """List what differs between two packets: ``+beach``, ``-sea``, ``rating 4``."""
+    old, new = marks_in(before), marks_in(after)
+    changes = [f"rating {new.rating or 'none'}"] * (old.rating != new.rating)
+    changes += [f"{'+' if new.favourite else '-'}favourite"] * (old.favourite != new.favourite)
+    for prefix, here, there in (
+        ("", old.tags, new.tags),
+        ("automatic ", automatic_in(before), automatic_in(after)),
+        ("album ", old.albums, new.albums),
+    ):
+        changes += [f"+{prefix}{name}" for name in there if name not in here]
+        changes += [f"-{prefix}{name}" for name in here if name not in there]
+    return changes or ["notes of numpyclip"]

@@ -1,0 +1,196 @@
+"""PROPERTIES ↔ MARKS: favourites, ratings, tags and albums in XMP, as photo programs have them.
+
+A tag may have levels, ``places/Italy/Rome``. It is in three lists: in `digiKam:TagsList` as it is, in
+`lr:hierarchicalSubject` with ``|`` between levels, and in `dc:subject`, which has the last level only. Programs read
+the first of them that they know, and only that. What this package has written is also in properties of its own: so it
+can be removed again, and favourites and albums have no other place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from numpyclip.xmp.packet import NO_TEXT, Packet
+from numpyclip.xmp.reading import Name
+
+AUTOMATIC = "numpyclip"  # first level of tags that nobody has set
+_INTERNAL = "darktable"  # first level of what darktable notes for itself
+
+_SUBJECT = Name("http://purl.org/dc/elements/1.1/", "subject", "dc")
+_HIERARCHY = Name("http://ns.adobe.com/lightroom/1.0/", "hierarchicalSubject", "lr")
+_TAGS_LIST = Name("http://www.digikam.org/ns/1.0/", "TagsList", "digiKam")
+_RATING = Name("http://ns.adobe.com/xap/1.0/", "Rating", "xmp")
+_DATES = (
+    Name("http://ns.adobe.com/exif/1.0/", "DateTimeOriginal", "exif"),
+    Name("http://ns.adobe.com/photoshop/1.0/", "DateCreated", "photoshop"),
+    Name("http://ns.adobe.com/exif/1.0/", "DateTimeDigitized", "exif"),
+    Name("http://ns.adobe.com/xap/1.0/", "CreateDate", "xmp"),
+)
+_OWN_TAGS, _OWN_RATING, _ALBUMS, _FAVOURITE = (
+    Name("numpyclip:ns:1/", name, "numpyclip") for name in ("Tags", "Rating", "Albums", "Favourite")
+)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What a person says of an image.
+
+    Attributes
+    ----------
+    favourite : bool
+    rating : int or None
+        From 1 to 5.
+    tags, albums : tuple of str
+    """
+
+    favourite: bool = False
+    rating: int | None = None
+    tags: tuple[str, ...] = ()
+    albums: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[str, str]]) -> Marks:
+        """Join marks as an index has them, each of a kind and a name."""
+        names: dict[str, list[str]] = {"favourite": [], "rating": [], "tag": [], "album": []}
+        for kind, name in pairs:
+            names[kind].append(name)
+        rating = int(names["rating"][0]) if names["rating"] else None
+        return cls(bool(names["favourite"]), rating, tuple(names["tag"]), tuple(names["album"]))
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return them one by one, each of a kind and a name."""
+        rating = [] if self.rating is None else [("rating", str(self.rating))]
+        favourite = [("favourite", "")] * self.favourite
+        return [*favourite, *rating, *(("tag", tag) for tag in self.tags), *(("album", name) for name in self.albums)]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return what there is for JSON."""
+        values = {
+            "favourite": self.favourite,
+            "rating": self.rating,
+            "tags": list(self.tags),
+            "albums": list(self.albums),
+        }
+        return {key: value for key, value in values.items() if value}
+
+    def __or__(self, other: Marks) -> Marks:
+        """Return these marks and others, whose rating counts."""
+        return Marks(
+            self.favourite or other.favourite,
+            other.rating or self.rating,
+            tuple(dict.fromkeys(self.tags + other.tags)),
+            tuple(dict.fromkeys(self.albums + other.albums)),
+        )
+
+
+def marks_in(packet: Packet) -> Marks:
+    """Read what a person has said of an image, in any program; automatic tags are left out."""
+    tags = tuple(tag for tag in _tags(packet) if _root(tag) not in (AUTOMATIC, _INTERNAL) and is_tag(tag))
+    favourite = packet.values(_FAVOURITE)[:1] == ["True"]
+    return Marks(favourite, _rating(packet.values(_RATING)), tags, tuple(packet.values(_ALBUMS)))
+
+
+def automatic_in(packet: Packet) -> tuple[str, ...]:
+    """Read the automatic tags."""
+    return tuple(tag.partition("/")[2] for tag in _tags(packet) if _root(tag) == AUTOMATIC)
+
+
+def dates_in(packet: Packet) -> list[str]:
+    """Read when an image was taken, the best known first, as it was written."""
+    return [value for name in _DATES for value in packet.values(name)]
+
+
+def with_marks(packet: Packet, marks: Marks, others: Sequence[str] = ()) -> bytes:
+    """Write marks into a packet; what was written before and is no mark any more is removed, and nothing else.
+
+    `others` are tags in the image itself, which go into a sidecar without any, for programs read either.
+    """
+    gone = [tag for tag in packet.values(_OWN_TAGS) if tag not in marks.tags]
+    rating, own = packet.values(_RATING)[:1], packet.values(_OWN_RATING)[:1]
+    if marks.rating is not None and marks.rating != _rating(rating):
+        rating = [str(marks.rating)]
+    elif marks.rating is None and rating == own:
+        rating = []
+    if _sorted(marks) == _sorted(marks_in(packet)) and not gone:
+        return packet.edited({})
+    return packet.edited(
+        {
+            **_relisted(packet, gone, marks.tags, others),
+            _RATING: next(iter(rating), None),
+            _OWN_RATING: None if marks.rating is None else str(marks.rating),
+            _OWN_TAGS: marks.tags,
+            _ALBUMS: marks.albums,
+            _FAVOURITE: "True" if marks.favourite else None,
+        }
+    )
+
+
+def with_automatic(packet: Packet, tags: Iterable[str], others: Sequence[str] = ()) -> bytes:
+    """Write automatic tags in place of those that a packet has, but not what a person has said already."""
+    known = {_leaf(tag) for tag in (*_tags(packet), *others) if _root(tag) != AUTOMATIC}
+    wanted = [f"{AUTOMATIC}/{tag}" for tag in tags if _leaf(tag) not in known]
+    gone = [tag for tag in _tags(packet) if _root(tag) == AUTOMATIC and tag not in wanted]
+    return packet.edited(_relisted(packet, gone, wanted, others))
+
+
+def _relisted(packet: Packet, gone: Sequence[str], new: Sequence[str], others: Sequence[str]) -> dict[Name, list[str]]:
+    """Return the three lists of tags without some and with new ones; a list that is not there gets those of all."""
+    before = _tags(packet)
+    if not gone and set(new) <= set(before):
+        return {}
+    new = new if before else [*others, *new]
+    tags = [tag for tag in dict.fromkeys([*before, *new]) if tag not in gone and (tag in new or is_tag(tag))]
+    leaves = {_leaf(tag) for tag in tags}
+    lost = {_leaf(tag) for tag in gone} - leaves
+    removed = {_TAGS_LIST: {*gone}, _HIERARCHY: {_with_bars(tag) for tag in gone}, _SUBJECT: lost}
+    written: tuple[tuple[Name, Callable[[str], str]], ...] = (
+        *((_TAGS_LIST, str), (_HIERARCHY, _with_bars), (_SUBJECT, _leaf)),
+    )
+    lists = {}
+    for name, write in written:
+        there = packet.values(name)
+        kept = [value for value in there if value not in removed[name]]
+        lists[name] = list(dict.fromkeys([*kept, *(write(tag) for tag in (new if there else tags))]))
+    return lists
+
+
+def _tags(packet: Packet) -> list[str]:
+    """Read the tags of all lists, with their levels; of `dc:subject` what is no level of another one."""
+    tags = dict.fromkeys([*packet.values(_TAGS_LIST), *map(_with_slashes, packet.values(_HIERARCHY))])
+    levels = {level for tag in tags for level in tag.split("/")}
+    return [tag for tag in (*tags, *(tag for tag in packet.values(_SUBJECT) if tag not in levels)) if tag]
+
+
+def is_tag(text: str) -> bool:
+    """Tell whether a text is a tag: on one line, and of no empty levels."""
+    return not any(not level.strip() or NO_TEXT.search(level) for level in text.split("/"))
+
+
+def _sorted(marks: Marks) -> Marks:
+    return replace(marks, tags=tuple(sorted(marks.tags)), albums=tuple(sorted(marks.albums)))
+
+
+def _root(tag: str) -> str:
+    return tag.partition("/")[0]
+
+
+def _leaf(tag: str) -> str:
+    return tag.rpartition("/")[2]
+
+
+def _with_bars(tag: str) -> str:
+    return tag.translate(_SWAPPED)
+
+
+_with_slashes = _with_bars
+_SWAPPED = str.maketrans("/|", "|/")
+
+
+def _rating(values: Sequence[str]) -> int | None:
+    """Read a rating, which may be written ``4.0``; 0 is none, and -1 is that of a rejected image."""
+    try:
+        rating = int(float(values[0])) if values else 0
+    except (ValueError, OverflowError):
+        return None
+    return rating if 1 <= rating <= 5 else None

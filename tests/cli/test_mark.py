@@ -1,0 +1,182 @@
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Run
+from tests.xmp.test_packet import LIGHTROOM
+
+
+@pytest.fixture
+def indexed(run: Run, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The album, in an index that is the default one."""
+    (album / "broken.jpg").unlink()
+    for text in album.rglob("*.txt"):
+        text.unlink()
+    monkeypatch.setenv("NUMPYCLIP_INDEX", str(tmp_path / "index"))
+    assert run("index", album, "-m", "tiny").status == 0
+    return album
+
+
+def rows(out: str) -> list[list[str]]:
+    return [line.split("\t") for line in out.splitlines()]
+
+
+def test_images_are_marked_and_marks_are_listed_and_removed(run: Run, indexed: Path) -> None:
+    bird = indexed / "bird.png"
+    result = run("mark", bird, "--favourite", "--rating", "4", "--tag", "a/b", "--tag", "c", "--album", "Italy 2024")
+    assert result == (0, "", "numpyclip: 1 image marked.\n")
+    assert run("mark", indexed, "--tag", "c").err == "numpyclip: 3 images marked.\n"
+    assert rows(run("mark", "--list").out) == [
+        *(["1", "favourite", ""], ["1", "rating", "4"], ["1", "tag", "a/b"], ["3", "tag", "c"]),
+        ["1", "album", "Italy 2024"],
+    ]
+    assert rows(run("mark", bird).out) == [[str(bird), "album Italy 2024", "favourite", "rating 4", "tag a/b", "tag c"]]
+    assert run("mark", bird, "--remove", "--tag", "a/b", "--favourite", "--album", "Italy 2024").status == 0
+    assert run("mark", bird, "--rating", "0").status == 0
+    (found,) = map(json.loads, run("mark", bird, "--json").out.splitlines())
+    assert {key: found[key] for key in found.keys() - {"sha256"}} == {"path": str(bird), "tags": ["c"]}
+    (counted,) = map(json.loads, run("mark", "--list", "--json").out.splitlines())
+    assert counted == {"kind": "tag", "name": "c", "count": 3}
+
+
+def test_marks_stay_with_the_content_of_images(run: Run, indexed: Path) -> None:
+    run("mark", indexed / "bird.png", "--tag", "bird")
+    (indexed / "bird.png").rename(indexed / "renamed.png")
+    assert rows(run("mark", indexed / "renamed.png").out) == [[str(indexed / "renamed.png"), "tag bird"]]
+    run("index")
+    assert rows(run("mark", "--list").out) == [["1", "tag", "bird"]]
+
+
+def test_paths_come_from_a_pipe_and_what_is_not_in_the_index_is_told(run: Run, indexed: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "other.png")
+    paths = f"{indexed / 'bird.png'}\n{tmp_path / 'other.png'}\n{tmp_path / 'none.png'}\n"
+    result = run("mark", "-", "--tag", "x", stdin=paths.encode())
+    assert result.status == 3
+    assert "other.png: is not in the index; add it first: numpyclip index FOLDER." in result.err
+    assert "none.png: " in result.err
+    assert "1 image marked" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "nothing to mark"),
+        (["--tag", "x"], "nothing to mark"),
+        (["a.png", "--tag", "a//b"], "has an empty level"),
+        (["a.png", "--tag", ""], "has an empty level"),
+        (["a.png", "--rating", "6"], "invalid choice|unknown"),
+        (["a.png", "--album", "a\nb"], "without control characters"),
+        (["a.png", "--remove"], "--remove has nothing to do"),
+        (["a.png", "--yes"], "--yes has nothing to do"),
+        (["a.png", "--list"], "about all images"),
+        (["--export-json", "a.json", "--tag", "x"], "about all images"),
+        (["--export-json", "a.json", "--list"], "not allowed with"),
+    ],
+)
+def test_what_cannot_be_meant_is_an_error(words: list[str], said: str, run: Run, indexed: Path) -> None:
+    result = run("mark", *words)
+    assert (result.status, result.out) == (2, "")
+    assert any(part in result.err for part in said.split("|"))
+
+
+def test_marks_are_exported_and_imported(
+    run: Run, indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("mark", indexed / "bird.png", "--favourite", "--rating", "5", "--tag", "a/b", "--album", "B")
+    run("mark", indexed / "house.PNG", "--rating", "2")
+    file = tmp_path / "marks.json"
+    assert run("mark", "--export-json", file).status == 0
+    content = json.loads(file.read_text())
+    assert json.loads(run("mark", "--export-json", "-").out) == content
+    assert (content["format"], content["version"]) == ("numpyclip-marks", 1)
+    by_path = {Path(image["paths"][0]).name: image for image in content["images"]}
+    assert by_path["bird.png"] | {"sha256": 0, "paths": 0} == {
+        "sha256": 0,
+        "paths": 0,
+        "favourite": True,
+        "rating": 5,
+        "tags": ["a/b"],
+        "albums": ["B"],
+    }
+    monkeypatch.setenv("NUMPYCLIP_INDEX", str(tmp_path / "second"))
+    Image.open(indexed / "house.PNG").save(indexed / "house.PNG", compress_level=0)  # another content
+    (indexed / "bird.png").rename(tmp_path / "bird.png")
+    run("index", indexed, "-m", "tiny")
+    assert "2 images added: 1 found by their paths, 1 not in the index yet" in run("mark", "--import-json", file).err
+    assert rows(run("mark", indexed / "house.PNG").out) == [[str(indexed / "house.PNG"), "rating 2"]]
+    (tmp_path / "bird.png").rename(indexed / "back.png")
+    run("index")
+    assert rows(run("mark", "--list").out)[0] == ["1", "favourite", ""]
+    assert json.loads(run("mark", "--import-json", file, "--json").out) == {"images": 2, "by_path": 1, "unknown": 0}
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        ({"sha256": "12"}, "expected 64 hexadecimal digits"),
+        ({"sha256": 5}, "image 1: "),
+        ({"tags": ["a"]}, "lacks 'sha256'"),
+        (7, "expected an object"),
+        ({"sha256": "0" * 64, "tags": "beach"}, "expected a list of strings"),
+        ({"sha256": "0" * 64, "rating": 9}, "image 1: "),
+        ({"sha256": "0" * 64, "rating": [4]}, "image 1: "),
+        ({"sha256": "0" * 64, "albums": [""]}, "image 1: "),
+    ],
+)
+def test_a_file_that_is_wrong_adds_nothing(image: object, said: str, run: Run, indexed: Path, tmp_path: Path) -> None:
+    (tmp_path / "marks.json").write_text(json.dumps({"format": "numpyclip-marks", "version": 1, "images": [image]}))
+    result = run("mark", "--import-json", tmp_path / "marks.json")
+    assert (result.status, result.out) == (2, "")
+    assert said in result.err
+    for content in ("{", "[]", "{}", '{"format": "numpyclip-marks", "version": 2, "images": []}'):
+        (tmp_path / "marks.json").write_text(content)
+        assert run("mark", "--import-json", tmp_path / "marks.json").status == 2
+
+
+def test_marks_are_written_into_sidecars_and_not_without_yes(run: Run, indexed: Path) -> None:
+    bird, sidecar = indexed / "bird.png", indexed / "bird.png.xmp"
+    before = {path: path.read_bytes() for path in indexed.rglob("*.*")}
+    run("mark", bird, "--rating", "4", "--tag", "a/b")
+    result = run("mark", "--write-xmp")
+    assert result.out == f"{bird}\t{sidecar}\trating 4, +a/b\n"
+    assert "a dry run, 1 sidecar would be written; add --yes to do it." in result.err
+    assert not sidecar.exists()
+    assert run("mark", "--write-xmp", "--yes").status == 0
+    assert b"<rdf:li>a/b</rdf:li>" in sidecar.read_bytes()
+    assert run("mark", "--write-xmp", "--yes") == (0, "", "numpyclip: 0 sidecars written.\n")
+    run("mark", bird, "--remove", "--tag", "a/b", "--rating", "4", "--write-xmp", "--yes")
+    assert {path: path.read_bytes() for path in indexed.rglob("*.*")} == before
+
+
+def test_marks_of_other_programs_are_read_and_theirs_are_kept(run: Run, indexed: Path) -> None:
+    sidecar = indexed / "house.xmp"
+    sidecar.write_bytes(LIGHTROOM.encode())
+    (indexed / "bird.png.xmp").write_text("<broken")
+    result = run("mark", indexed, "--read-xmp")
+    assert result.status == 3
+    assert "bird.png.xmp: is no XMP" in result.err
+    assert "1 with new marks" in result.err
+    assert rows(run("mark", "--list").out) == [
+        ["1", "rating", "3"],
+        ["1", "tag", "Familie & Freunde"],
+        ["1", "tag", "Zürich"],
+    ]
+    assert run("mark", indexed / "house.PNG", "--tag", "new", "--write-xmp", "--yes").status == 0
+    written = sidecar.read_text("utf-8")
+    assert "<rdf:li>new</rdf:li>" in written
+    assert LIGHTROOM[LIGHTROOM.index("<xmpMM:History>") : LIGHTROOM.index("</crs:Look>")] in written
+    assert run("mark", indexed / "bird.png", "--tag", "x", "--write-xmp", "--yes").status == 3
+    assert (indexed / "bird.png.xmp").read_text() == "<broken"
+    assert not (indexed / "house.PNG.xmp").exists()
+
+
+def test_new_sidecars_may_be_called_as_those_of_adobe(run: Run, indexed: Path) -> None:
+    run("mark", indexed / "bird.png", "--tag", "x", "--write-xmp", "--yes", "--xmp-name", "replace")
+    assert (indexed / "bird.xmp").exists()
+    (found,) = map(
+        json.loads, run("mark", indexed / "bird.png", "--tag", "y", "--write-xmp", "--json").out.splitlines()
+    )
+    assert found["sidecar"] == str(indexed / "bird.xmp")
+    assert (found["changes"], found["written"]) == (["+y"], False)

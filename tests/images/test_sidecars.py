@@ -1,0 +1,90 @@
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from numpyclip.errors import InputError, NumPyCLIPError, PictureError
+from numpyclip.images.sidecars import Sidecars, embedded_packet, read_sidecar, write_sidecar
+from numpyclip.xmp.properties import marks_in
+from tests.xmp.test_packet import LIGHTROOM
+
+
+def made(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).touch()
+
+
+def names_of(folder: Path, name: str) -> list[str]:
+    return [Path(path).name for path in Sidecars().of(str(folder / name))]
+
+
+def test_both_habits_are_found_the_name_with_the_suffix_first(tmp_path: Path) -> None:
+    made(tmp_path, "a.jpg", "a.jpg.xmp", "a.xmp", "b.jpg", "b.XMP", "c.jpg", "d", "d.xmp", "e.jpg.xmp")
+    assert names_of(tmp_path, "a.jpg") == ["a.jpg.xmp", "a.xmp"]
+    assert names_of(tmp_path, "b.jpg") == ["b.XMP"]
+    assert names_of(tmp_path, "c.jpg") == []
+    assert names_of(tmp_path, "d") == ["d.xmp"]
+    assert Sidecars().of("e.jpg") == Sidecars().of(str(tmp_path / "none" / "e.jpg")) == []
+
+
+def test_a_name_without_suffix_is_that_of_one_photograph_of_which_there_may_be_a_raw_file(tmp_path: Path) -> None:
+    made(tmp_path, "a.jpg", "a.CR2", "a.xmp", "a.txt", "b.jpg", "b.heic", "b.xmp", "c.nef", "c.dng", "c.xmp")
+    assert names_of(tmp_path, "a.jpg") == names_of(tmp_path, "a.CR2") == ["a.xmp"]
+    assert names_of(tmp_path, "b.jpg") == names_of(tmp_path, "b.heic") == []
+    assert names_of(tmp_path, "c.nef") == names_of(tmp_path, "c.dng") == []
+
+
+def test_a_new_one_has_either_name_if_it_is_of_one_photograph_only(tmp_path: Path) -> None:
+    made(tmp_path, "a.jpg", "a.cr2", "b.jpg", "b.png")
+    assert Sidecars().new(str(tmp_path / "a.jpg")) == str(tmp_path / "a.jpg.xmp")
+    assert Sidecars("replace").new(str(tmp_path / "a.jpg")) == str(tmp_path / "a.xmp")
+    with pytest.raises(InputError, match=r"would also be that of another image"):
+        Sidecars("replace").new(str(tmp_path / "b.jpg"))
+
+
+def test_a_sidecar_is_written_whole_where_a_link_leads_with_its_permissions(tmp_path: Path) -> None:
+    target, link = tmp_path / "a.xmp", tmp_path / "link.xmp"
+    target.write_text(LIGHTROOM, "utf-8", newline="")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    write_sidecar(str(link), b"new")
+    assert (target.read_bytes(), link.is_symlink()) == (b"new", True)
+    if sys.platform != "win32":
+        assert target.stat().st_mode & 0o777 == 0o640
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.xmp", "link.xmp"]
+    with pytest.raises(NumPyCLIPError, match="cannot be written"):
+        write_sidecar(str(tmp_path / "none" / "a.xmp"), b"")
+
+
+def test_what_is_no_sidecar_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "a.xmp").write_bytes(b"<a>")
+    with pytest.raises(PictureError, match=r"a\.xmp: is no XMP"):
+        read_sidecar(str(tmp_path / "a.xmp"))
+    for name in ("", "none"):
+        with pytest.raises(PictureError, match="cannot be read"):
+            read_sidecar(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_xmp_in_an_image_is_read(suffix: str, tmp_path: Path) -> None:
+    from PIL.PngImagePlugin import PngInfo
+
+    text = PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", LIGHTROOM)
+    path = tmp_path / f"a.{suffix}"
+    options = {"pnginfo": text} if suffix == "png" else {"xmp": LIGHTROOM.encode()}
+    if suffix == "jpg":  # older Pillow writes no XMP into JPEG files
+        data = b"http://ns.adobe.com/xap/1.0/\0" + LIGHTROOM.encode()
+        options = {"extra": b"\xff\xe1" + (len(data) + 2).to_bytes(2, "big") + data}
+    Image.new("RGB", (8, 8)).save(path, **options)
+    packet = embedded_packet(str(path))
+    assert packet is not None
+    assert marks_in(packet).rating == 3
+
+
+def test_images_without_xmp_or_with_broken_xmp_have_none(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.webp", xmp=b"<a>")
+    Image.new("RGB", (8, 8)).save(tmp_path / "b.jpg")
+    (tmp_path / "c.jpg").write_bytes(b"no image")
+    assert [embedded_packet(str(tmp_path / name)) for name in ("a.webp", "b.jpg", "c.jpg", "d.jpg")] == [None] * 4

