@@ -63,6 +63,16 @@ class Store:
         with self._database.transaction() as connection:
             generations.replace_fingerprint(connection, fingerprint)
 
+    def calibration(self) -> str:
+        """Return what `set_calibration` has recorded, else an empty object of JSON."""
+        with self._database.reading() as connection:
+            return meta(connection, "calibration") or "{}"
+
+    def set_calibration(self, calibration: str) -> None:
+        """Record a calibration, an object of JSON; see `stored_calibration`."""
+        with self._database.transaction() as connection:
+            set_meta(connection, calibration=calibration)
+
     def mix(self, fingerprint: Fingerprint) -> None:
         """Replace the fingerprint by one with several precisions once embeddings are added, in this `writing`."""
         self._mix = fingerprint
