@@ -179,7 +179,7 @@ def test_more_like_this_and_mixtures(open_page: Open, client: Client) -> None:
     page.get_by_role("button", name="More like this").click()
     expect_first(page, "camera.jpg")
     assert page.locator(".score").count() == 0  # a cosine is no probability
-    number = client.get("/search?q=camera&all=1").json["matches"]
+    number = client.get("/search?q=camera").json["matches"]
     (number,) = [match["id"] for match in number if match["name"] == "camera.jpg"]
     assert f"near={number}" in page.url
     page.locator(".tile[title='cookie.jpg']").click()

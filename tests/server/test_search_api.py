@@ -22,7 +22,7 @@ def names(answer: Any) -> list[str]:
 
 
 def number_of(client: Client, name: str) -> int:
-    (number,) = [match["id"] for match in client.get("/search?q=a&n=99&all=1").json["matches"] if match["name"] == name]
+    (number,) = [match["id"] for match in client.get("/search?q=a&n=99").json["matches"] if match["name"] == name]
     return int(number)
 
 
@@ -39,16 +39,19 @@ def test_words_find_what_the_index_finds(client: Client, tiny: CLIP, place: str)
 
 
 def test_json_forms_and_addresses_say_the_same(client: Client) -> None:
-    expected = names(client.get("/search?q=a+bird&n=3&all=1"))
+    expected = names(client.get("/search?q=a+bird&n=3"))
     assert names(client.post("/search", {"query": "a bird", "n": 3, "all": True})) == expected
     assert names(client.form("/search", [("query", "a bird"), ("n", "3"), ("all", "1")])) == expected
 
 
-def test_gibberish_has_no_match_but_something_is_nearest(client: Client) -> None:
+def test_what_is_no_better_than_chance_is_there_and_told(client: Client) -> None:
     answer = client.get("/search?q=qwxz+grmbl+fjord")
-    assert answer.json["matches"] == []
+    assert len(names(answer)) == len(NAMES) + 1
+    assert (answer.json["is_match"], answer.json["searched"]) == (False, len(NAMES) + 1)
     assert answer.json["best"] < answer.json["cutoff"]
-    assert len(names(client.get("/search?q=qwxz+grmbl+fjord&all=1"))) == len(NAMES) + 1
+    strict = client.get("/search?q=qwxz+grmbl+fjord&strict=1").json
+    assert strict == {**answer.json, "matches": []}
+    assert client.get("/search?q=a+house&strict=1").json == client.get("/search?q=a+house").json
 
 
 def test_a_picture_that_is_sent_finds_itself(client: Client, png: Png) -> None:
@@ -82,9 +85,9 @@ def test_mixtures_are_sums(client: Client, drawings: Path, tiny: CLIP, png: Png)
 
 def test_filters(client: Client, drawings: Path) -> None:
     more = {f"{name}.jpg" for name in NAMES[1::2]}
-    assert set(names(client.get(f"/search?q=a&all=1&folder={quote(str(drawings / 'more'))}"))) == more
-    assert set(names(client.get("/search?q=a&all=1&before=2021"))) == {"bird.jpg"}
-    assert set(names(client.get("/search?q=a&all=1&after=2022&before=2023"))) == {"camera.jpg"}
+    assert set(names(client.get(f"/search?q=a&folder={quote(str(drawings / 'more'))}"))) == more
+    assert set(names(client.get("/search?q=a&before=2021"))) == {"bird.jpg"}
+    assert set(names(client.get("/search?q=a&after=2022&before=2023"))) == {"camera.jpg"}
     answer = client.get("/search?q=a&after=yesterday")
     assert (answer.status, "is no date" in answer.message) == (400, True)
 
@@ -99,7 +102,7 @@ def test_texts_are_the_other_modality(client: Client, png: Png) -> None:
 def test_a_path_is_a_text_and_no_file_is_looked_at(client: Client, drawings: Path, method: str) -> None:
     path = str(drawings / "bird.jpg")
     if method == "GET":
-        answer = client.get(f"/search?q={quote(path)}&all=1")
+        answer = client.get(f"/search?q={quote(path)}")
     else:
         answer = client.post("/search", {"query": path, "all": True})
     assert answer.json["cutoff"] is not None  # a single text, however it ends
@@ -130,13 +133,13 @@ def test_what_cannot_be_meant_is_refused(client: Client, query: str, message: st
 
 
 def test_any_name_of_a_file_can_be_written(client: Client) -> None:
-    found = [m for m in client.get("/search?q=a&all=1").json["matches"] if m["name"] == r"na\xffme.png"]
+    found = [m for m in client.get("/search?q=a").json["matches"] if m["name"] == r"na\xffme.png"]
     assert len(found) == 1
     assert client.get(found[0]["thumbnail"]).status == 200
 
 
 def test_thumbnails_are_drawn_anew(client: Client, drawings: Path) -> None:
-    (match,) = [m for m in client.get("/search?q=a+bird&all=1").json["matches"] if m["name"] == "bird.jpg"]
+    (match,) = [m for m in client.get("/search?q=a+bird").json["matches"] if m["name"] == "bird.jpg"]
     answer = client.get(match["thumbnail"])
     assert (answer.status, answer.headers["Content-Type"]) == (200, "image/jpeg")
     assert b"a secret of the owner" in (drawings / "bird.jpg").read_bytes()
@@ -164,7 +167,7 @@ def test_there_is_no_way_to_a_file_but_the_index(client: Client, drawings: Path)
 
 def test_what_is_no_file_here_is_shown_by_its_place(serve: Serve, elsewhere: str) -> None:
     client = serve(store=elsewhere)
-    matches = client.get("/search?q=a+bird&all=1").json["matches"]
+    matches = client.get("/search?q=a+bird").json["matches"]
     assert [(match["path"], match["name"], match.get("thumbnail")) for match in matches] == [
         ("https://x.org/a.jpg", "a.jpg", None),
         ("s3://b/00000.tar/s/000", "000", None),
@@ -188,7 +191,7 @@ def test_a_picture_that_has_gone_has_no_thumbnail(serve: Serve, tiny: CLIP, tmp_
     with Index(tmp_path / "store", tiny, create=True) as index:
         index.update([picture.parent])
     client = serve(store=str(tmp_path / "store"))
-    (match,) = client.get("/search?q=a&all=1").json["matches"]
+    (match,) = client.get("/search?q=a").json["matches"]
     picture.unlink()
     answer = client.get(match["thumbnail"])
     assert (answer.status, "bird.png: cannot be read" in answer.message) == (400, True)
@@ -292,7 +295,7 @@ def test_health_and_metrics(client: Client) -> None:
 
 
 def test_answers_are_ascii(client: Client) -> None:
-    assert json.loads(client.get("/search?q=a&all=1").body.decode("ascii"))
+    assert json.loads(client.get("/search?q=a").body.decode("ascii"))
 
 
 def test_a_large_image_in_a_slow_format_is_refused(client: Client) -> None:

@@ -34,14 +34,15 @@ async def search(request: Request) -> Response:
     fields = await any_fields(request)
     modality: Any = fields.choice("in", *MODALITIES)
     where = Where(fields.text("folder") or None, fields.text("after") or None, fields.text("before") or None)
-    n, shows_all = fields.integer("n", 60, _MAX_RESULTS), fields.flag("all")
+    n, is_strict = fields.integer("n", 60, _MAX_RESULTS), fields.flag("strict")
     query, embedding = await _embed_query(service, fields)
 
     def found() -> Response:
         index = service.index()
         result = index.search(embedding, n, where=where, modality=modality, is_text=query.is_text)
-        matches = [_to_json(match) for match in (result if shows_all else result.matches)]
-        return JSONResponse({"matches": matches, "cutoff": result.cutoff, "best": result.best})
+        matches = [_to_json(match) for match in (result.matches if is_strict else result)]
+        about = {name: getattr(result, name) for name in ("is_match", "best", "cutoff", "searched")}
+        return JSONResponse({"matches": matches, **about})
 
     return await service.run_in_thread(found)
 
