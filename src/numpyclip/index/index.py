@@ -27,6 +27,7 @@ from numpyclip.index.open_store import open_store
 from numpyclip.index.records import Modality
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
+from numpyclip.index.stored_calibration import stored_calibration
 from numpyclip.index.update import FoundFile, Report, Updater, reaches
 from numpyclip.index.vectors.shards import VectorDType
 from numpyclip.index.where import EVERYWHERE, Where, existing_folder
@@ -106,9 +107,13 @@ class Index:
         self.store.close()
 
     @cached_property
-    def background(self) -> Background:
-        """The background by which cosines of texts and pictures become probabilities."""
+    def _background(self) -> Background:
         return Background(self.model)
+
+    @property
+    def background(self) -> Background:
+        """The background by which cosines of texts and pictures become probabilities, with the index's calibration."""
+        return self._background.calibrated(stored_calibration(self.store, self.model))
 
     @property
     def known(self) -> KnownEmbeddings:
@@ -243,8 +248,8 @@ class Index:
         Returns
         -------
         SearchResult
-            The nearest first. If the query is a single text and pictures are searched, each has its probability, and
-            the result a cutoff.
+            The nearest first, whether they match or not. If the query is a single text and pictures are searched, each
+            has its probability, and the result a cutoff.
 
         Raises
         ------
@@ -264,12 +269,12 @@ class Index:
         (nearest,) = self.store.search(modality, queries, count, where)
         if not is_text or modality == "texts":
             return SearchResult(nearest)
-        cutoff = self.background.cutoff(self.store.count_searched(where))
-        if not nearest:
-            return SearchResult(nearest, cutoff)
-        embeddings = np.stack([match.embedding for match in nearest])
-        probabilities = self.background.probabilities(embeddings, queries)[:, 0].tolist()
-        return SearchResult((replace(m, probability=p) for m, p in zip(nearest, probabilities, strict=True)), cutoff)
+        background, searched = self.background, self.store.count_searched(where)
+        if nearest:
+            embeddings = np.stack([match.embedding for match in nearest])
+            probabilities = background.probabilities(embeddings, queries)[:, 0].tolist()
+            nearest = [replace(m, probability=p) for m, p in zip(nearest, probabilities, strict=True)]
+        return SearchResult(nearest, background.cutoff(searched), searched)
 
     def adding(self) -> AbstractContextManager[None]:
         """Hold the lock to add embeddings; in PostgreSQL many processes may, unless precisions are mixed."""
