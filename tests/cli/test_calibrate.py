@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.index import Index
 from tests.cli.conftest import Run
 
 
@@ -44,6 +46,18 @@ def test_an_index_is_calibrated_and_goes_back(run: Run, store: Path, queries: Pa
     assert run("index", "--calibrate", "", "--store", store) == (1, "", "numpyclip: there is no calibration\n")
 
 
+def test_a_tag_names_pictures(run: Run, store: Path, queries: Path, album: Path, tiny: CLIP) -> None:
+    content = queries.read_text("utf-8").replace("folder\n", "folder,tag\n")
+    queries.write_text(f"{content}a building,,,sights\n", "utf-8")
+    status, _, err = run("index", "--calibrate", queries, "--store", store)
+    assert (status, err) == (2, "numpyclip: 'a building': the index has no picture with tag sights.\n")
+    with Index(store, tiny) as index, index.store.writing():
+        (bird,) = (match for match in index.search("a bird") if match.path == str(album / "bird.png"))
+        index.store.mark([bird.digest], "tag", "sights")
+    record = json.loads(run("index", "--calibrate", queries, "--json", "--store", store).out)
+    assert (record["queries"], record["right"]) == (3, 3)
+
+
 def test_json_has_the_same(run: Run, store: Path, queries: Path) -> None:
     record = json.loads(run("index", "--calibrate", queries, "--json", "--store", store).out)
     assert (record["queries"], record["right"], record["pictures"], record["shown"]) == (3, 3, 3, 3)
@@ -54,7 +68,7 @@ def test_json_has_the_same(run: Run, store: Path, queries: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "has the columns none; expected query, and path, folder or both"),
+        ("", "has the columns none; expected query, and path, folder or tag"),
         ("query,pictures\na,b\n", "has the columns query, pictures; expected"),
         ("path,folder\na,b\n", "has the columns path, folder; expected"),
         ("query,path\n,bird.png\n", "line 2 has no query"),

@@ -14,28 +14,32 @@ from numpyclip.errors import InputError
 if TYPE_CHECKING:
     from numpyclip.index import CalibrationReport, Index, Where
 
-_COLUMNS = {"query", "path", "folder"}
+_PLACES = {"path", "folder", "tag"}
 
 
 def read_queries(file: str) -> dict[str, list[str | Where]]:
     """Read queries and where their right pictures are from a CSV file with a header."""
+    from numpyclip.index import Where
     from numpyclip.tasks.text_files import read_text
 
     reader = csv.DictReader(io.StringIO(read_text(file), newline=""), strict=True)
     try:
         columns = {name.strip().lower(): name for name in reader.fieldnames or ()}
-        if "query" not in columns or not (columns.keys() & _COLUMNS) - {"query"}:
+        if "query" not in columns or not columns.keys() & _PLACES:
             names = ", ".join(reader.fieldnames or ()) or "none"
-            raise InputError(f"{file}: has the columns {names:.80}; expected query, and path, folder or both.")
+            raise InputError(f"{file}: has the columns {names:.80}; expected query, and path, folder or tag.")
         queries: dict[str, list[str | Where]] = {}
         for row in reader:
-            cells = {name: (row[written] or "").strip() for name, written in columns.items() if name in _COLUMNS}
-            query, places = cells.pop("query"), [cell for cell in cells.values() if cell]
+            cells = {name: cell for name, written in columns.items() if (cell := (row[written] or "").strip())}
+            query = cells.get("query")
+            places = [Where(tag=cells[name]) if name == "tag" else cells[name] for name in cells if name in _PLACES]
             if not query and not places:
                 continue
             if not query or not places:
                 missing = "pictures" if query else "query"
-                raise InputError(f"{file}: line {reader.line_num} has no {missing}; expected a query and a path.")
+                raise InputError(
+                    f"{file}: line {reader.line_num} has no {missing}; expected a query, and a path or tag."
+                )
             queries.setdefault(query, []).extend(places)
     except csv.Error as error:
         raise InputError(f"{file}: is not a CSV file ({error}). Double the quotes within quotes.") from error

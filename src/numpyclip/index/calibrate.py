@@ -128,7 +128,8 @@ def _right(index: Index, text: str, places: Iterable[str | os.PathLike[str] | Wh
         if matches := _all_there(index, query, where):
             found.update((match.id, match) for match in matches)
         elif where is place:
-            raise InputError(f"{quoted(text)}: the index has no picture with {place}.")
+            wanted = ", ".join(f"{name} {value}" for name, value in vars(place).items() if value not in (None, False))
+            raise InputError(f"{quoted(text)}: the index has no picture with {wanted}.")
         else:
             path = absolute(os.fspath(place))
             files.setdefault(os.path.dirname(path), set()).add(path)
