@@ -32,6 +32,12 @@ def width_of(image: Any) -> int:
     return width
 
 
+def wait_until(page: Any, condition: str) -> None:
+    """Wait for a condition in JavaScript: the page's policy forbids Playwright's own way."""
+    look = f"const look = () => ({condition}) ? resolve() : requestAnimationFrame(look)"
+    page.evaluate(f"() => new Promise(resolve => {{ {look}; look(); }})")
+
+
 def drop(page: Any, data: bytes, name: str = "dropped.png", kind: str = "image/png") -> None:
     page.evaluate(
         """([text, name, type]) => {

@@ -9,7 +9,7 @@ import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
 from tests.picture_files import encoded
-from tests.server.browser import Open, drop, expect_count, expect_first, first, search, width_of
+from tests.server.browser import Open, drop, expect_count, expect_first, first, search, wait_until, width_of
 from tests.server.conftest import NAMES, Client, Png, Serve
 
 
@@ -203,7 +203,7 @@ def test_a_dropped_heic_shows_its_thumbnail(open_page: Open, client: Client, emo
     page = open_page(client)
     drop(page, encoded(emoji["cookie"].convert("RGB"), "HEIF"), "cookie.heic", "image/heic")
     expect_first(page, "cookie.jpg")
-    page.wait_for_function("document.querySelector('.chip img').naturalWidth > 0")
+    wait_until(page, "document.querySelector('.chip img').naturalWidth > 0")
 
 
 def test_originals_are_linked(open_page: Open, client: Client, drawings: Path) -> None:

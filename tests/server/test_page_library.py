@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.browser import Open, expect_count, expect_first, first
+from tests.server.browser import Open, expect_count, expect_first, first, wait_until
 from tests.server.conftest import Client, Serve
 from tests.server.test_library_api import atlas
 from tests.server.test_page_access import AXE, violations
@@ -27,7 +27,7 @@ def test_one_jumps_to_a_month(open_page: Open, serve: Serve, many: str) -> None:
 
 
 def test_places_cameras_and_near_duplicates(open_page: Open, serve: Serve, atlas: str) -> None:
-    page = open_page(serve(store=atlas))
+    page = open_page(serve(store=atlas), expects="400")
     expect_count(page, 4)
     page.get_by_text("More filters").click()
     page.get_by_label("Camera").select_option("Camera 1")
@@ -50,13 +50,13 @@ def test_places_cameras_and_near_duplicates(open_page: Open, serve: Serve, atlas
 
 
 def test_marks_are_set_on_the_page(open_page: Open, serve: Serve, atlas: str) -> None:
-    page = open_page(serve(store=atlas))
+    page = open_page(serve(store=atlas), expects="400")
     page.locator(".tile[title='berlin.jpg']").click()
     page.get_by_role("button", name="Favourite").click()
     page.locator("#favourite[aria-pressed=true]").wait_for()
     page.get_by_label("Tags").fill("city, river ")
-    page.get_by_label("Rating").select_option("4")
-    page.wait_for_function("document.querySelector('[data-filter=tag]').options.length === 3")
+    page.locator("#rating").select_option("4")
+    wait_until(page, "document.querySelector('[data-filter=tag]').options.length === 3")
     page.get_by_role("button", name="Close").click()
     page.locator("#detail").wait_for(state="hidden")
     page.get_by_text("More filters").click()
@@ -109,7 +109,7 @@ def test_the_page_below_a_path(open_page: Open, serve: Serve, strips: bool) -> N
     page.get_by_role("textbox", name="This server asks for a token.").fill("sesame")
     page.keyboard.press("Enter")
     expect_first(page, "house.jpg")
-    page.wait_for_function("document.querySelector('.tile img').naturalWidth === 64")
+    wait_until(page, "document.querySelector('.tile img').naturalWidth === 64")
     first(page).click()
     assert (
         page.get_by_role("link", name="Original").evaluate("link => new URL(link.href).pathname").startswith("/photos/")

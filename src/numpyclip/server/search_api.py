@@ -107,6 +107,8 @@ async def classify(request: Request) -> Response:
     service: Service = request.app.state.service
     fields = await any_fields(request)
     images, ids = fields.images("image"), ids_of(fields) if "ids" in fields.values else []
+    if len(ids) > _MAX_RESULTS:
+        raise bad_request(f"{len(ids)} IDs; expected at most {_MAX_RESULTS}.")
     labels, template = fields.texts("labels"), fields.text("template") or "{}"
     service.check_input_count(len(labels))
     service.check_length(len(labels) * len(template) + template.count("{}") * sum(map(len, labels)))

@@ -23,9 +23,9 @@ function makeView(key = crypto.getRandomValues(new Uint32Array(2)).join("-")) {
 // `replaces`: in place of the entry of an open picture. `focus`: "results" where what had the focus goes away.
 export function startSearch({focus = null, replaces = false} = {}) {
   leave();
-  const url = address();
+  const url = address(), files = [...view.query.pictures, ...query.pictures].some(({file}) => file);
+  const isSame = url === (location.search || location.pathname) && !files;
   view = makeView();
-  const isSame = url === (location.search || location.pathname) && !query.pictures.some(({file}) => file);
   history[replaces || isSame ? "replaceState" : "pushState"]({key: view.key}, "", url);
   return run(focus);
 }
