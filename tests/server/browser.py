@@ -33,9 +33,14 @@ def width_of(image: Any) -> int:
 
 
 def wait_until(page: Any, condition: str) -> None:
-    """Wait for a condition in JavaScript: the page's policy forbids Playwright's own way."""
-    look = f"const look = () => ({condition}) ? resolve() : requestAnimationFrame(look)"
-    page.evaluate(f"() => new Promise(resolve => {{ {look}; look(); }})")
+    """Wait for a condition in JavaScript, for a minute: the page's policy forbids Playwright's own way."""
+    page.evaluate(
+        f"""() => new Promise((resolve, reject) => {{
+            setTimeout(reject, 60_000);
+            const look = () => ({condition}) ? resolve() : requestAnimationFrame(look);
+            look();
+        }})"""
+    )
 
 
 def drop(page: Any, data: bytes, name: str = "dropped.png", kind: str = "image/png") -> None:

@@ -55,6 +55,7 @@ def test_marks_are_set_on_the_page(open_page: Open, serve: Serve, atlas: str) ->
     page.get_by_role("button", name="Favourite").click()
     page.locator("#favourite[aria-pressed=true]").wait_for()
     page.get_by_label("Tags").fill("city, river ")
+    page.keyboard.press("Tab")
     page.locator("#rating").select_option("4")
     wait_until(page, "document.querySelector('[data-filter=tag]').options.length === 3")
     page.get_by_role("button", name="Close").click()

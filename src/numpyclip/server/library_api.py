@@ -40,7 +40,7 @@ async def library(request: Request) -> Response:
     def found(store: Store, where: Where) -> dict[str, object]:
         marks = store.marks()
         return {
-            "folders": list(store.folders()),
+            "folders": _folders(store),
             "cameras": list(store.cameras(where))[:_MAX_NAMES],
             "lenses": list(store.lenses(where))[:_MAX_NAMES],
             "tags": list(marks["tag"])[:_MAX_NAMES],
@@ -48,6 +48,13 @@ async def library(request: Request) -> Response:
         }
 
     return await _answer(request, found)
+
+
+def _folders(store: Store) -> list[str]:
+    """List the folders of the index and those within them; these not if they are many."""
+    folders = list(store.folders())
+    within = {directory for folder in folders for directory in store.directories(folder)}
+    return sorted({*folders, *within}) if len(within) <= _MAX_NAMES else folders
 
 
 async def mark(request: Request) -> Response:

@@ -54,11 +54,12 @@ async def search(request: Request) -> Response:
         store = service.index().store
         if isinstance(place, Cursor):
             matches, answer = _nearest(service.index(), place, n, where, modality)
-            if is_strict and not place.skip and answer["cutoff"] is not None and answer["best"] < answer["cutoff"]:
+            if is_strict and not (place.skip or answer["is_match"]):
                 matches, answer["next"] = [], None
         else:
             matches, cursor = store.browse(where, n, after=place if place is not None else until)
-            answer = {"next": cursor and _DATE + cursor, "order": "date", "cutoff": None, "best": None}
+            answer = {"next": cursor and _DATE + cursor, "order": "date", "is_match": bool(matches)}
+            answer |= {"cutoff": None, "best": None}
         if fields.text("cursor") is None:
             answer |= _searched(store, modality, where)
         tags = service.tags.of(matches) if has_tags and modality == "pictures" else {}
@@ -84,7 +85,8 @@ def _nearest(
     )
     following = replace(place, skip=place.skip + n)
     cursor = str(following) if len(result) > n and following.skip <= MAX_DEPTH else None
-    return result[:n], {"next": cursor, "order": "cosine", "cutoff": result.cutoff, "best": result.best}
+    answer = {"next": cursor, "order": "cosine", "is_match": result.is_match}
+    return result[:n], {**answer, "cutoff": result.cutoff, "best": result.best}
 
 
 def _first_alike(matches: Sequence[Match]) -> list[int]:

@@ -33,8 +33,7 @@ export function summary({matches, next, answer}) {
   const since = answer.order === "date" && query.from ? ` from ${month(query.from)} back` : "";
   const all = answer.is_estimate ? `about ${number(Math.max(answer.searched, matches.length))} pictures` : plural(answer.searched, "picture");
   const count = next ? `The ${first} ${number(matches.length)}${since} of ${all}` : `${plural(matches.length, "picture")}${since}, the ${first} first`;
-  const isChance = answer.cutoff !== null && answer.best < answer.cutoff;
-  return isChance ? `${count}. Perhaps none of them is meant: of so many pictures, one fits as well by chance.` : count;
+  return answer.cutoff !== null && !answer.is_match ? `${count}. Perhaps none of them is meant: of so many pictures, one fits as well by chance.` : count;
 }
 
 export function showError(error) {
