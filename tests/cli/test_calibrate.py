@@ -53,6 +53,7 @@ def test_a_tag_names_pictures(run: Run, store: Path, queries: Path, album: Path,
     assert (status, err) == (2, "numpyclip: 'a building': the index has no picture with tag sights.\n")
     with Index(store, tiny) as index, index.store.writing():
         (bird,) = (match for match in index.search("a bird") if match.path == str(album / "bird.png"))
+        assert bird.digest is not None
         index.store.mark([bird.digest], "tag", "sights")
     record = json.loads(run("index", "--calibrate", queries, "--json", "--store", store).out)
     assert (record["queries"], record["right"]) == (3, 3)

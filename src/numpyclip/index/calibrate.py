@@ -127,7 +127,7 @@ def _right(index: Index, text: str, places: Iterable[str | os.PathLike[str] | Wh
         where = place if isinstance(place, Where) else Where(folder=place)
         if matches := _all_there(index, query, where):
             found.update((match.id, match) for match in matches)
-        elif where is place:
+        elif isinstance(place, Where):
             wanted = ", ".join(f"{name} {value}" for name, value in vars(place).items() if value not in (None, False))
             raise InputError(f"{quoted(text)}: the index has no picture with {wanted}.")
         else:
