@@ -240,6 +240,19 @@ def test_an_index_that_is_rebuilt_in_another_precision_is_searched_with_a_warnin
     assert len(warned) == 1
 
 
+def test_a_calibration_is_used_as_soon_as_it_is_stored(
+    serve: Serve, tmp_path: Path, tiny: CLIP, drawings: Path
+) -> None:
+    client = serve(store=str(tmp_path / "store"))
+    with Index(tmp_path / "store", tiny, create=True) as index:
+        index.update([drawings])
+        before = client.get("/search?q=a+house").json
+        store_calibration(index.store, tiny, Calibration(fit=0.5, searched=0.0))
+        after = client.get("/search?q=a+house").json
+    assert before["cutoff"] > 0.5 == after["cutoff"]
+    assert after["matches"][0]["probability"] < before["matches"][0]["probability"]
+
+
 def test_without_an_index_there_is_no_search(serve: Serve) -> None:
     client = serve(store=None)
     for path in ("/search?q=a", "/index", "/thumbnails/1"):

@@ -63,8 +63,8 @@ def test_the_cutoff_is_between_results_with_a_right_image_and_those_without() ->
 
 def test_where_the_odds_say_nothing_all_is_half() -> None:
     numbers = np.random.default_rng(0)
-    blind = [QueryOdds(numbers.normal(-3, 1, 20), numbers.normal(-3, 1, 200), None, 0.0) for _ in range(60)]
-    before, after = default_quality(blind, 220), cross_validate_calibration(blind, 220)
+    blind = [QueryOdds(numbers.normal(-3, 1, 20), numbers.normal(-3, 1, 80), None, 0.0) for _ in range(30)]
+    before, after = default_quality(blind, 100), cross_validate_calibration(blind, 100)
     assert before.error == pytest.approx(0.43, abs=0.02)
     assert after.error < 0.1
     assert (before.hidden, after.hidden) == (None, None)

@@ -43,7 +43,7 @@ class CalibrationReport:
     before : Quality
         Of the default calibration.
     after : Quality
-        Of calibrations fitted to all other queries, each query left out in turn.
+        Of calibrations fitted to other queries: see `cross_validate_calibration`.
     """
 
     queries: int

@@ -27,6 +27,7 @@ SHOWN = 20  # images in a result
 _SLOPE, _SHIFT, _SEARCHED = 0.5, 2.0, 0.2  # standard deviations of the priors of a, b and s
 _LARGEST = 1.5  # that s may be
 _BINS = 10  # of probabilities
+_FOLDS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,15 +77,16 @@ def fit_calibration(queries: Sequence[QueryOdds], n_images: int) -> Calibration:
 
 
 def cross_validate_calibration(queries: Sequence[QueryOdds], n_images: int) -> Quality:
-    """Measure calibrations on queries that they were not fitted to, each left out in turn."""
+    """Measure calibrations on queries that they were not fitted to: each, or each of 20 groups, is left out in turn."""
     if len(queries) < 2:
         raise InputError(f"{len(queries)} queries; expected 2 at least.")
+    folds = min(len(queries), _FOLDS)
     lines = []
-    for row in range(len(queries)):
-        others = [*queries[:row], *queries[row + 1 :]]
+    for fold in range(folds):
+        others = [query for row, query in enumerate(queries) if row % folds != fold]
         slope, shift = _fit_line(others)
         lines.append((slope, shift, _fit_searched(others, slope, shift, n_images)))
-    return _measure(queries, lines, n_images)
+    return _measure(queries, [lines[row % folds] for row in range(len(queries))], n_images)
 
 
 def default_quality(queries: Sequence[QueryOdds], n_images: int) -> Quality:
