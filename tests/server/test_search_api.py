@@ -13,6 +13,8 @@ from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index.index import Index
+from numpyclip.index.stored_calibration import store_calibration
+from numpyclip.tasks.background import Calibration
 from tests.picture_files import encoded
 from tests.server.conftest import NAMES, Client, Png, Serve
 
