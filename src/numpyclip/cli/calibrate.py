@@ -69,7 +69,7 @@ def _described(report: CalibrationReport) -> list[str]:
         f"results without a right image that pass for more than chance {after.passed:.0%} ({before.passed:.0%})",
     ]
     if after.hidden is not None and before.hidden is not None:
-        lines.append(f"results with one that do not {after.hidden:.0%} ({before.hidden:.0%})")
+        lines.append(f"results with a right image that do not {after.hidden:.0%} ({before.hidden:.0%})")
     if after.error > before.error:
         lines.append("that is no better than the default: name more queries, or go back with --no-calibration.")
     return lines

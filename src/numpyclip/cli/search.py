@@ -127,10 +127,10 @@ def _chosen(arguments: argparse.Namespace, result: SearchResult) -> list[Match]:
             say(f"no match: the best probability is {result.best:.2f}; --threshold asks for {arguments.threshold:g}.")
         return matches
     if not result.is_match:
-        said = "no match" if arguments.strict else "perhaps none of these: no better than chance"
+        said = "no match" if arguments.strict else "perhaps none of these"
         say(
-            f"{said}: the best probability is {result.best:.2f}, below the cutoff of {result.cutoff:.2f} for "
-            f"{counted(result.searched or 0, 'image')}."
+            f"{said}: the best probability is {result.best:.2f}, which is no better than chance among "
+            f"{counted(result.searched or 0, 'image')} (cutoff {result.cutoff:.2f})."
         )
     return result.matches if arguments.strict else result
 
