@@ -92,7 +92,7 @@ def test_several_pictures_are_chosen(open_page: Open, client: Client, drawings: 
     copied = page.evaluate("navigator.clipboard.readText()").split("\n")
     assert len(copied) == 4 and all(Path(path).is_relative_to(drawings) for path in copied)
     page.get_by_role("button", name="Classify").click()
-    page.get_by_label("Words to tell").fill("house\nbird")
+    page.locator("#words").fill("house\nbird")
     page.get_by_role("dialog").get_by_role("button", name="Classify").click()
     page.locator("#sorted li").nth(1).wait_for()
     counts = [int(row.inner_text().split(": ")[1].split(" ")[0]) for row in page.locator("#sorted li").all()]

@@ -129,22 +129,18 @@ function goTo({key, picture} = {}) {
     running?.abort();
     document.body.classList.remove("busy");
     const known = views.get(key);
-    if (known?.answer) {
-      view = known;
-      restore(view.query);
+    if (known) restore(known.query); else readAddress();
+    view = known ?? makeView(key);
+    showPicture(null);
+    if (view.answer) {
       document.title = title();
       drawChips();
-      showPicture(null);
       show(view);
       scrollTo(0, view.scroll);
       if (!focusTile(view.focus, {preventScroll: true})) $("text").focus({preventScroll: true});
       running = new AbortController();
       watchEnd();
-    } else {
-      readAddress();
-      view = makeView(key);
-      run();
-    }
+    } else run();
   }
   showPicture(picture ?? null);
 }
