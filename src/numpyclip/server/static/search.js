@@ -90,8 +90,9 @@ function focusResults() {
 
 // Leave out near duplicates where they are named, but tell of them.
 function firstAlike(matches) {
-  const alike = Map.groupBy(matches, ({id, like}) => like ?? id);
-  return matches.filter(({id, like}) => like === undefined || like === id).map(match => ({...match, alike: alike.get(match.id).length - 1}));
+  const counts = new Map();
+  for (const {id, like = id} of matches) counts.set(like, (counts.get(like) ?? -1) + 1);
+  return matches.filter(({id, like = id}) => like === id).map(match => ({...match, alike: counts.get(match.id)}));
 }
 
 async function loadMore() {
