@@ -26,14 +26,12 @@ def _page() -> tuple[str, str, dict[str, bytes]]:
     """Read the page: its HTML, the version of its other files, of which their addresses consist, and these by name."""
     found = {file.name: file.read_bytes() for file in files("numpyclip.server").joinpath("static").iterdir()}
     html = found.pop("index.html").decode()
-    version = hashlib.sha256(b"\0".join(part for item in sorted(found.items()) for part in (item[0].encode(), item[1])))
-    preloads = "\n".join(
-        f'<link rel="modulepreload" href="static/@VERSION@/{name}" nonce="@NONCE@">'
-        for name in sorted(found)
-        if name.endswith(".js")
-    )
-    name = version.hexdigest()[:12]
-    return html.replace("@PRELOADS@", preloads).replace("@VERSION@", name), name, found
+    parts = (part for name, data in sorted(found.items()) for part in (name.encode(), data))
+    version = hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
+    (preload,) = (line for line in html.splitlines() if "@MODULE@" in line)
+    modules = sorted(name for name in found if name.endswith(".js"))
+    html = html.replace(preload, "\n".join(preload.replace("@MODULE@", name) for name in modules))
+    return html.replace("@VERSION@", version), version, found
 
 
 def page(request: Request) -> Response:

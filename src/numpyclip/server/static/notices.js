@@ -6,7 +6,10 @@ import {startSearch, searchAgain} from "./search.js";
 
 const IDEAS = ["a dog on a beach", "a red car", "birthday cake", "mountains - snow", "cat + umbrella"];
 
+export let notices = 0;  // so that a late answer does not replace a newer notice
+
 export function showNotice(title, text, ...more) {
+  notices++;
   $("notice").className = "";
   $("notice").replaceChildren(element("h2", {textContent: title}), element("p", {textContent: text}), ...more);
   $("notice").hidden = false;

@@ -4,7 +4,7 @@ import {request} from "./api.js";
 import {address, body, isEmpty, query, readAddress, restore, snapshot, title} from "./query.js";
 import {draw, focusTile, tiles} from "./grid.js";
 import {drawChips} from "./chips.js";
-import {hideNotice, showError, showNothing, showWelcome, summary} from "./notices.js";
+import {hideNotice, notices, showError, showNothing, showWelcome, summary} from "./notices.js";
 import {showPicture} from "./detail.js";
 import {showTimeline} from "./timeline.js";
 
@@ -41,7 +41,7 @@ function leave() {
 async function run(focus) {
   running?.abort();
   running = new AbortController();
-  const {signal} = running, mine = view;
+  const {signal} = running, mine = view, before = notices;
   document.title = title();
   drawChips();
   setStatus("Searching …");
@@ -51,7 +51,7 @@ async function run(focus) {
     const answer = await request("search", {method: "POST", body: body(PAGE), signal});
     if (signal.aborted) return;
     Object.assign(mine, {answer, matches: firstAlike(answer.matches), next: answer.next});
-    show(mine);
+    show(mine, before === notices);
     scrollTo(0, 0);
   } catch (error) {
     if (signal.aborted || error.name === "AbortError") return;
@@ -67,10 +67,11 @@ async function run(focus) {
   }
 }
 
-function show(shown) {
-  hideNotice();
+function show(shown, changesNotice = true) {
+  if (changesNotice) hideNotice();
   showTimeline(shown.answer.order === "date");
   keepFocus(() => draw(shown.matches));
+  if (!changesNotice) return setStatus(summary(shown));
   if (!shown.matches.length) showNothing(); else if (shown.answer.order === "date" && isPlain()) showWelcome(shown.answer);
   setStatus(summary(shown));
 }
@@ -90,8 +91,9 @@ function focusResults() {
 
 // Leave out near duplicates where they are named, but tell of them.
 function firstAlike(matches) {
-  const alike = Map.groupBy(matches, ({id, like}) => like ?? id);
-  return matches.filter(({id, like}) => like === undefined || like === id).map(match => ({...match, alike: alike.get(match.id).length - 1}));
+  const counts = new Map();
+  for (const {id, like = id} of matches) counts.set(like, (counts.get(like) ?? -1) + 1);
+  return matches.filter(({id, like = id}) => like === id).map(match => ({...match, alike: counts.get(match.id)}));
 }
 
 async function loadMore() {
@@ -129,22 +131,18 @@ function goTo({key, picture} = {}) {
     running?.abort();
     document.body.classList.remove("busy");
     const known = views.get(key);
-    if (known?.answer) {
-      view = known;
-      restore(view.query);
+    if (known) restore(known.query); else readAddress();
+    view = known ?? makeView(key);
+    showPicture(null);
+    if (view.answer) {
       document.title = title();
       drawChips();
-      showPicture(null);
       show(view);
       scrollTo(0, view.scroll);
       if (!focusTile(view.focus, {preventScroll: true})) $("text").focus({preventScroll: true});
       running = new AbortController();
       watchEnd();
-    } else {
-      readAddress();
-      view = makeView(key);
-      run();
-    }
+    } else run();
   }
   showPicture(picture ?? null);
 }
