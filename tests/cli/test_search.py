@@ -54,8 +54,8 @@ def test_what_is_no_better_than_chance_is_printed_with_a_note(run: Run, store: P
     status, out, err = run("search", "qwxz grmbl fjord", "--store", store)
     assert (status, out.count("\n")) == (0, 3)
     assert re.fullmatch(
-        r"numpyclip: perhaps none of these: the best probability is 0\.\d\d, which is no better than chance among 3 images "
-        r"\(cutoff 0\.61\)\.\n",
+        r"numpyclip: perhaps none of these: the best probability is 0\.\d\d, which is no better than chance among 3 "
+        r"images \(cutoff 0\.61\)\.\n",
         err,
     )
     assert run("search", "qwxz grmbl fjord", "--store", store, "--all") == (status, out, err)
