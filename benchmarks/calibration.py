@@ -3,11 +3,16 @@
     python benchmarks/calibration.py                      # the embedded model, on the held-out drawings of tests/data
     python benchmarks/calibration.py tiny drawings.npy    # uint8 (n, y, x, 4), with captions in drawings.json
     python benchmarks/calibration.py model.npz drawings.npy --activation quick_gelu --fit
+    python benchmarks/calibration.py tiny --photographs packages/   # which benchmarks/photographs.py has downloaded
 
 Three kinds of texts are judged: the true caption of each drawing; the captions of the others; gibberish and what no
 drawing shows. Of 1,400 drawings or more, --fit fits the weights of `Background` to one half (with scikit-learn), and
 all else is measured on the other. Those of `Background` lie between what it found for a better model than
 the embedded one on the drawings of Twemoji and of OpenMoji.
+
+Of photographs each thing that they show is a query, whose right images are all that show it. Its result, the 20 nearest
+images, either has a right one or not; and once more the right ones are left out, so that it cannot have one. Then
+calibrations are fitted to some of the queries, drawn ten times, and measured on all others.
 """
 
 import argparse
@@ -18,8 +23,10 @@ from pathlib import Path
 import numpy as np
 
 import numpyclip
-from numpyclip.tasks import Background
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.tasks import Background, calibration
 from numpyclip.tasks import background as module
+from numpyclip.tasks.calibration import SHOWN, QueryOdds
 
 MOST = 1400
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -135,17 +142,77 @@ def measure(judge: Background, name: str, rows: np.ndarray, true: np.ndarray, no
     collections(judge, rows, true, nonsense)
 
 
+def measure_photographs(
+    model: CLIP, judge: Background, name: str, rows: np.ndarray, captions: np.ndarray, nonsense: np.ndarray
+) -> None:
+    things = np.unique(captions)
+    texts = model.embed_texts(list(things))
+    right = captions[:, np.newaxis] == things  # (n, q)
+    probabilities, false = judge.probabilities(rows, texts), judge.probabilities(rows, nonsense)
+    print(f"{name}: {len(rows)} photographs of {len(things)} things")
+    kinds = {"true": probabilities[right], "others": probabilities[~right], "gibberish": false}
+    print("  accepted:", ", ".join(f"{kind} {np.mean(p >= judge.cutoff()):.3f}" for kind, p in kinds.items()))
+    print(f"  said -> true: {reliability(*kinds.values())}")
+    queries = [odds_of(judge, rows, text, here) for text, here in zip(texts, right.T, strict=True)]
+    best = [judge.log_odds(nearest(rows, text), text[np.newaxis]).max() for text in nonsense]
+    passed = np.mean(np.array(best) >= module.Calibration.searched * np.log(len(rows)))
+    found = sum(query.best is not None for query in queries)
+    print(f"  a right one is among the first {SHOWN} for {found} of them; gibberish passes: {passed:.2f}")
+    default = calibration.default_quality(queries, len(rows))
+    print(f"  default: error {default.error:.2f}, hidden {default.hidden:.2f}, passed {default.passed:.2f}")
+    for count in (3, 5, 10, 20):
+        qualities = [fitted(queries, count, seed, len(rows)) for seed in range(10)]
+        means, spreads = np.mean(qualities, axis=0), np.std(qualities, axis=0)
+        said = zip(("error", "hidden", "passed"), means, spreads, strict=True)
+        print(f"  {count:2} queries: " + ", ".join(f"{what} {mean:.2f} ± {spread:.2f}" for what, mean, spread in said))
+
+
+def odds_of(judge: Background, rows: np.ndarray, text: np.ndarray, right: np.ndarray) -> QueryOdds:
+    text = text[np.newaxis]
+    odds = judge.log_odds(rows, text)[:, 0].astype(np.float64)
+    places = np.argsort(-(rows @ text[0]))
+    best = odds[places[:SHOWN]].max() if right[places[:SHOWN]].any() else None
+    others = places[~right[places]]
+    return QueryOdds(odds[right], odds[~right], best, odds[others[:SHOWN]].max())
+
+
+def nearest(rows: np.ndarray, text: np.ndarray) -> np.ndarray:
+    return rows[np.argpartition(-(rows @ text), SHOWN)[:SHOWN]]
+
+
+def fitted(queries: list[QueryOdds], count: int, seed: int, n_images: int) -> tuple[float, float, float]:
+    """Fit a calibration to some queries, and measure it on all others: error, hidden and passed."""
+    order = np.random.default_rng(seed).permutation(len(queries))
+    chosen, others = ([queries[i] for i in part] for part in (order[:count], order[count:]))
+    found, default = calibration.fit_calibration(chosen, n_images), module.Calibration()
+    slope = found.fit / default.fit
+    line = (slope, found.base - slope * default.base, found.searched)
+    quality = calibration._measure(others, [line] * len(others), n_images)
+    return quality.error, quality.hidden or 0.0, quality.passed
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default="tiny")
     held_out = Path(__file__).parents[1] / "tests" / "data" / "noto_heldout.npz"
     parser.add_argument("drawings", nargs="*", type=Path, default=[held_out])
+    parser.add_argument("--photographs", type=Path, metavar="FOLDER", help="of unpacked packages")
     parser.add_argument("--activation")
     parser.add_argument("--fit", action="store_true")
     arguments = parser.parse_args()
     model, _ = numpyclip.load(arguments.model, activation=arguments.activation)
     judge = Background(model)
     nonsense = model.embed_texts(gibberish())
+    if arguments.photographs:
+        from photographs import collections as photograph_collections
+
+        found = photograph_collections(arguments.photographs)
+        found["all"] = [photograph for part in list(found.values()) for photograph in part]
+        for name, photographs in found.items():
+            rows = model.embed_images(photograph.pixels() for photograph in photographs)
+            captions = np.array([photograph.caption for photograph in photographs])
+            measure_photographs(model, judge, f"{arguments.model}, {name}", rows, captions, nonsense)
+        return
     for file in arguments.drawings:
         drawings, captions = read(file)
         chosen = np.random.default_rng(0).permutation(len(captions))[:MOST]

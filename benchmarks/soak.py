@@ -116,7 +116,7 @@ class Soak:
 
     def search(self, rng: random.Random) -> None:
         """Search by a text; then the first match must find itself, and have a thumbnail."""
-        answer = self.ask("search", "GET", f"/search?all=1&n=5&q={rng.choice(TEXTS).replace(' ', '+')}")
+        answer = self.ask("search", "GET", f"/search?n=5&q={rng.choice(TEXTS).replace(' ', '+')}")
         for match in (answer or {"matches": []})["matches"][:1]:
             near = self.ask("near", "GET", f"/search?n=3&near={match['id']}")
             if near is not None and match["id"] not in [found["id"] for found in near["matches"]]:

@@ -2,8 +2,8 @@
 
     python examples/search_folder.py photos/ a dog on a beach
 
-Embeddings are kept in an index beside the folder, so that only new and changed files are embedded. A search that
-nothing fits says so: of many images one always fits by chance, so the best must reach a cutoff.
+Embeddings are kept in an index beside the folder, so that only new and changed files are embedded. Of many images some
+fit by chance: if the best is no better than that, a note says so.
 """
 
 import argparse
@@ -26,10 +26,10 @@ def main() -> None:
     with numpyclip.Index(given.store or f"{given.folder.rstrip('/')}.index", model, create=True) as index:
         index.update([given.folder], report=print)
         result = index.search(" ".join(given.words), n=5)
-    for match in result.matches:
-        print(f"{match.probability:.2f}  {match.path}")
     if not result.is_match:
-        print("no match")
+        print("perhaps none of these:")
+    for match in result:
+        print(f"{match.probability:.2f}  {match.path}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -49,12 +50,24 @@ def test_pictures_and_sums_have_cosines(run: Run, store: Path, album: Path) -> N
     assert all("probability" not in json.loads(line) for line in out.splitlines())
 
 
-def test_gibberish_has_no_match(run: Run, store: Path) -> None:
+def test_what_is_no_better_than_chance_is_printed_with_a_note(run: Run, store: Path) -> None:
     status, out, err = run("search", "qwxz grmbl fjord", "--store", store)
+    assert (status, out.count("\n")) == (0, 3)
+    assert re.fullmatch(
+        r"numpyclip: perhaps none of these: the best probability is 0\.\d\d, which is no better than chance among 3 "
+        r"images \(cutoff 0\.61\)\.\n",
+        err,
+    )
+    assert run("search", "qwxz grmbl fjord", "--store", store, "--all") == (status, out, err)
+
+
+def test_strictly_it_is_not_printed(run: Run, store: Path) -> None:
+    status, out, err = run("search", "qwxz grmbl fjord", "--store", store, "--strict")
     assert (status, out) == (1, "")
-    assert "no match: the best has a probability of" in err
-    assert "below the cutoff of 0." in err
-    assert run("search", "qwxz grmbl fjord", "--store", store, "--all").out.count("\n") == 3
+    assert err.startswith("numpyclip: no match: the best probability is 0.")
+    assert run("search", "a house", "--store", store, "--strict") == run("search", "a house", "--store", store)
+    status, out, err = run("search", "a house", "--store", store, "--strict", "--threshold", "0.5")
+    assert (status, out, "not allowed with" in err) == (2, "", True)
 
 
 @pytest.mark.parametrize("minimum", ["7", "-0.1", "nan", "inf"])
@@ -67,7 +80,7 @@ def test_a_minimum_that_is_no_probability_is_refused(run: Run, store: Path, mini
 def test_below_the_minimum_there_is_no_match(run: Run, store: Path) -> None:
     status, out, err = run("search", "qwxz grmbl fjord", "--store", store, "--threshold", "0.9")
     assert (status, out) == (1, "")
-    assert "no match: the best has a probability of" in err
+    assert "no match: the best probability is 0." in err
     assert "--threshold asks for 0.9" in err
     assert run("search", "qwxz grmbl fjord", "--store", store, "--threshold", "0").out.count("\n") == 3
 

@@ -33,7 +33,7 @@ def test_large_answers_hold_up_nobody(monkeypatch: pytest.MonkeyPatch, client: C
 
     monkeypatch.setattr(responses, "_encode", recorded)
     assert client.post("/v1/embeddings", {"input": ["a"] * 200}).status == 200
-    assert client.get("/search?q=a&all=1").status == 200
+    assert client.get("/search?q=a").status == 200
     assert client.post("/knn-service", {"text": "a"}).status == 200
     assert client.post("/metadata", {"ids": [1, 2]}).status == 200
     assert {name.rpartition("_")[0] for name, _ in calls} == {"numpyclip-requests"}

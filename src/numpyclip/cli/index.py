@@ -39,6 +39,7 @@ EXAMPLES = """\
   numpyclip index --export embeddings/                # img_emb/*.npy and metadata/*.parquet, for autofaiss and others
   numpyclip index --import embeddings/ -m ViT-B/32    # the same way back, or from clip-retrieval
   numpyclip index --graph                             # above a million images
+  numpyclip index --calibrate queries.csv             # so that probabilities of searches fit these images
   numpyclip index --check                             # what is damaged is left out, and embedded again by the next call
   numpyclip index --list
 
@@ -83,6 +84,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
     action.add_argument("--graph", action="store_true", help="build an HNSW index: for millions, not quite exact")
     action.add_argument("--no-graph", action="store_true", help="remove it")
     action.add_argument("--check", action="store_true", help="find what is damaged, and repair it")
+    action.add_argument(
+        "--calibrate", metavar="FILE", help="fit probabilities to a CSV file: query, path or folder of right images"
+    )
+    action.add_argument("--no-calibration", action="store_true", help="go back to the default probabilities")
     action.add_argument("--list", action="store_true", help="print what the index holds")
     action.add_argument("--problems", action="store_true", help="print files that cannot be read, and why")
     command.add_argument("--json", action="store_true", help="print JSON")
@@ -99,7 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.shard is not None and arguments.source is None:
         raise InputError("--shard: is only for --import.")
     adds_otherwise = arguments.texts is not None or arguments.source is not None
-    if arguments.items and (needs_no_model or arguments.check or arguments.migrate or adds_otherwise):
+    has_other_action = arguments.check or arguments.migrate or arguments.calibrate is not None
+    if arguments.items and (needs_no_model or has_other_action or adds_otherwise):
         raise InputError(f"{arguments.items[0]}: FOLDER cannot be combined with this option.")
     if arguments.check:
         return _check(arguments)
@@ -116,13 +122,21 @@ def run(arguments: argparse.Namespace) -> int:
             return _migrate(arguments, store, model)
         index = Index(store, model, mix_precisions=arguments.mix_precisions)
         remember_model(arguments, store, model.fingerprint)
-        if arguments.source is not None:
-            return _import(arguments, index)
-        if arguments.texts is None:
-            return _update(arguments, index)
-        added = index.add_texts(progress(texts_in(arguments.texts), "text", printing=False))
-        _say(arguments, {"added": added}, f"{added} new texts")
-        return 0
+        return _with_model(arguments, index)
+
+
+def _with_model(arguments: argparse.Namespace, index: Index) -> int:
+    if arguments.calibrate is not None:
+        from numpyclip.cli.calibrate import run_calibrate
+
+        return run_calibrate(arguments, index)
+    if arguments.source is not None:
+        return _import(arguments, index)
+    if arguments.texts is None:
+        return _update(arguments, index)
+    added = index.add_texts(progress(texts_in(arguments.texts), "text", printing=False))
+    _say(arguments, {"added": added}, f"{added} new texts")
+    return 0
 
 
 def _without_model(arguments: argparse.Namespace) -> Callable[[argparse.Namespace, Store], int] | None:
@@ -130,6 +144,7 @@ def _without_model(arguments: argparse.Namespace) -> Callable[[argparse.Namespac
     actions = {
         _graph: arguments.graph,
         _remove_graph: arguments.no_graph,
+        _remove_calibration: arguments.no_calibration or arguments.calibrate == "",
         _export: arguments.export is not None,
         _forget: arguments.forget is not None,
         _compact: arguments.compact,
@@ -231,6 +246,14 @@ def _remove_graph(arguments: argparse.Namespace, store: Store) -> int:
     return 0 if removed else 1
 
 
+def _remove_calibration(arguments: argparse.Namespace, store: Store) -> int:
+    from numpyclip.index.stored_calibration import remove_calibration
+
+    removed = remove_calibration(store)
+    _say(arguments, {"removed": removed}, "removed" if removed else "there is no calibration")
+    return 0 if removed else 1
+
+
 def _export(arguments: argparse.Namespace, store: Store) -> int:
     from numpyclip.index.exporting import export_embeddings
 
@@ -266,17 +289,21 @@ def _problems(arguments: argparse.Namespace, store: Store) -> int:
 
 
 def _list(arguments: argparse.Namespace, store: Store) -> int:
+    from numpyclip.index.stored_calibration import is_calibrated
+
     counts, folders = dataclasses.asdict(store.counts()), store.folders()
     options, found = remembered_options(store), store.fingerprint
     precision = None if found is None else found.precision
     if arguments.json:
         about: dict[str, Any] = {**dict.fromkeys(MODEL_OPTIONS), **options, "precision": precision}
         about["truncate_dim"] = dimensions(options)
+        about["calibrated"] = is_calibrated(store)
         print_json({"store": store.place, **about, **counts, "folders": folders})
         return 0
     if precision not in (None, "float32"):
         options["precision"] = precision
     model = ", ".join(f"{key.replace('_', '-')} {value}" for key, value in options.items()) or "model None"
+    model += ", calibrated" if is_calibrated(store) else ""
     print_columns(f"{store.place}: {model}, " + ", ".join(f"{count} {what}" for what, count in counts.items()))
     for folder, ignored in folders.items():
         print_columns(folder, *(f"without {pattern}" for pattern in ignored))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.options import add_file_options, decode_options, positive
-from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json, print_path, say, write
+from numpyclip.cli.outputs import check_output, counted, output_path, print_columns, print_json, print_path, say, write
 from numpyclip.cli.stores import add_store_options, load_remembered, open_made
 from numpyclip.cli.where import add_where_options, at_place, where_of
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
@@ -34,9 +34,10 @@ EXAMPLES = """\
 
 Prints a score and a path, the nearest first. For a single text the score is the probability of a match, which may be
 higher further down, since images are scored independently; sums of terms (see `numpyclip filter --help`) and images
-have a cosine, whose scale depends on the model. Among many images one fits by chance: if the best probability is too
-low for their number, there is no match, nothing is printed, and the exit status is 1; --all prints the nearest all the
-same. Of identical files the first by name is printed, and all by --paths and --json."""
+have a cosine, whose scale depends on the model. Among many images some fit by chance: if the best probability is too
+low for their number, a note on stderr says so, and with --strict nothing is printed. The exit status is grep's: 0 if
+anything is printed, with the note or without; 1 if nothing is, by --strict or --threshold; 2 or more after an error. Of
+identical files the first by name is printed, and all by --paths and --json."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -50,7 +51,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     minimum = command.add_mutually_exclusive_group()
     minimum.add_argument("--threshold", type=float, metavar="P", help="minimum probability")
-    minimum.add_argument("--all", action="store_true", help="print the nearest, whether they match or not")
+    minimum.add_argument("--strict", action="store_true", help="print nothing if the best is no better than chance")
+    minimum.add_argument("--all", action="store_true", help=argparse.SUPPRESS)  # until version 0.1, now the default
     command.add_argument("--paths", action="store_true", help="print paths only, also of identical copies")
     command.add_argument("-0", action="store_true", dest="null", help="end paths in a null byte, for xargs -0")
     command.add_argument("--json", action="store_true", help="print one JSON object per result")
@@ -144,17 +146,19 @@ def _protocol(arguments: argparse.Namespace) -> str | None:
 
 
 def _chosen(arguments: argparse.Namespace, result: SearchResult) -> list[Match]:
-    """Leave out results that do not match; if none does, say why on stderr."""
-    if arguments.all:
-        return result
+    """Leave out what was not asked for, and say on stderr what results are worth."""
     if arguments.threshold is not None:
-        matches, reason = result.at_least(arguments.threshold), f"--threshold asks for {arguments.threshold:g}"
-    else:
-        matches = result.matches
-        reason = f"below the cutoff of {result.cutoff or 0.0:.2f} for this many images. --all prints the nearest anyway"
-    if not matches:
-        say(f"no match: the best has a probability of {result.best:.2f}; {reason}.")
-    return matches
+        matches = result.at_least(arguments.threshold)
+        if not matches:
+            say(f"no match: the best probability is {result.best:.2f}; --threshold asks for {arguments.threshold:g}.")
+        return matches
+    if not result.is_match:
+        said = "no match" if arguments.strict else "perhaps none of these"
+        say(
+            f"{said}: the best probability is {result.best:.2f}, which is no better than chance among "
+            f"{counted(result.searched or 0, 'image')} (cutoff {result.cutoff:.2f})."
+        )
+    return result.matches if arguments.strict else result
 
 
 def _print(arguments: argparse.Namespace, match: Match) -> None:

@@ -4,10 +4,11 @@
 """
 
 from numpyclip.images.exif import Exif
+from numpyclip.index.calibrate import CalibrationReport, calibrate
 from numpyclip.index.index import Index
 from numpyclip.index.records import Match
 from numpyclip.index.repair import check_index
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.where import Where
 
-__all__ = ["Exif", "Index", "Match", "SearchResult", "Where", "check_index"]
+__all__ = ["CalibrationReport", "Exif", "Index", "Match", "SearchResult", "Where", "calibrate", "check_index"]

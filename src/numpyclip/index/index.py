@@ -27,6 +27,7 @@ from numpyclip.index.open_store import open_store
 from numpyclip.index.records import WHOLE, Modality
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
+from numpyclip.index.stored_calibration import stored_calibration
 from numpyclip.index.update import FoundFile, Report, Updater, reaches
 from numpyclip.index.vectors.shards import VectorDType
 from numpyclip.index.where import EVERYWHERE, Where, existing_folder
@@ -106,9 +107,13 @@ class Index:
         self.store.close()
 
     @cached_property
-    def background(self) -> Background:
-        """The background by which cosines of texts and pictures become probabilities."""
+    def _background(self) -> Background:
         return Background(self.model)
+
+    @property
+    def background(self) -> Background:
+        """The background by which cosines of texts and pictures become probabilities, with the index's calibration."""
+        return self._background.calibrated(stored_calibration(self.store, self.model))
 
     @property
     def known(self) -> KnownEmbeddings:
@@ -229,6 +234,7 @@ class Index:
         where: Where = EVERYWHERE,
         modality: Modality = "pictures",
         is_text: bool = False,
+        skip: int = 0,
     ) -> SearchResult:
         """Find what is nearest to a query, exactly, unless an HNSW index was built.
 
@@ -242,12 +248,14 @@ class Index:
         modality : {"pictures", "texts"}
         is_text : bool, default=False
             Whether an embedding is that of a single text; of words it is known.
+        skip : int, default=0
+            How many of the nearest are left out: those of earlier calls.
 
         Returns
         -------
         SearchResult
-            The nearest first. If the query is a single text and pictures are searched, each has its probability, and
-            the result a cutoff.
+            The nearest first, whether they match or not. If the query is a single text and pictures are searched, each
+            has its probability, and the result a cutoff.
 
         Raises
         ------
@@ -257,6 +265,8 @@ class Index:
         count = whole_number(n)
         if count is None or count < 1:
             raise InputError(f"n is {n!r:.60}; expected an integer above 0.")
+        if (skipped := whole_number(skip)) is None or skipped < 0:
+            raise InputError(f"skip is {skip!r:.60}; expected an integer, 0 or above.")
         if not isinstance(where, Where):
             raise InputError(f"where is {where!r:.60}; expected Where(folder=..., after=..., before=...).")
         if isinstance(query, str):
@@ -264,15 +274,15 @@ class Index:
         if isinstance(query, Query):
             is_text, query = query.is_text, query.embed(self.model)
         queries = checked_embeddings(np.asarray(query)[np.newaxis], self.model.config.embed_dim, "queries")
-        (nearest,) = self.store.search(modality, queries, count, where)
+        (nearest,) = self.store.search(modality, queries, count, where, skip=skipped)
         if not is_text or modality == "texts":
             return SearchResult(nearest)
-        cutoff = self.background.cutoff(self.store.count_searched(where))
-        if not nearest:
-            return SearchResult(nearest, cutoff)
-        embeddings = np.stack([match.embedding for match in nearest])
-        probabilities = self.background.probabilities(embeddings, queries)[:, 0].tolist()
-        return SearchResult((replace(m, probability=p) for m, p in zip(nearest, probabilities, strict=True)), cutoff)
+        background, searched = self.background, self.store.count_searched(where)
+        if nearest:
+            embeddings = np.stack([match.embedding for match in nearest])
+            probabilities = background.probabilities(embeddings, queries)[:, 0].tolist()
+            nearest = [replace(m, probability=p) for m, p in zip(nearest, probabilities, strict=True)]
+        return SearchResult(nearest, background.cutoff(searched), searched)
 
     def adding(self) -> AbstractContextManager[None]:
         """Hold the lock to add embeddings; in PostgreSQL many processes may, unless precisions are mixed."""

@@ -184,7 +184,7 @@ def _is_fact(key: str, value: str) -> bool:
     with contextlib.suppress(InputError, ValueError, RecursionError):
         if key in ("fingerprint", "next_fingerprint"):
             Fingerprint.from_json(value)
-        elif key.startswith("model "):
+        elif key == "calibration" or key.startswith("model "):
             return isinstance(json.loads(value), dict)
         return True
     return False

@@ -1,4 +1,4 @@
-"""The result of a search, and whether it is a match."""
+"""The result of a search, and whether it is more than chance."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ from numpyclip.index.records import Match
 class SearchResult(list[Match]):
     """The nearest pictures or texts, in the order of their cosines, whether they match or not.
 
+    Show them all, with a note where `is_match` is false; or show `matches`, which is empty then.
+
     Parameters
     ----------
     nearest : iterable of Match
     cutoff : float, optional
-        Probability that the best match must reach, given how many pictures were searched; None unless a single text
-        was compared with pictures, since no probabilities are known then.
+        Probability that the best match must reach to be more than chance, given how many pictures were searched; None
+        unless a single text was compared with pictures, since no probabilities are known then.
+    searched : int, optional
+        How many pictures were searched, of more than 10,000 about; known where the cutoff is.
     """
 
-    def __init__(self, nearest: Iterable[Match], cutoff: float | None = None) -> None:
+    def __init__(self, nearest: Iterable[Match], cutoff: float | None = None, searched: int | None = None) -> None:
         super().__init__(nearest)
         self.cutoff = cutoff
+        self.searched = searched
 
     @property
     def best(self) -> float | None:
@@ -30,12 +35,15 @@ class SearchResult(list[Match]):
 
     @property
     def is_match(self) -> bool:
-        """Whether the best probability reaches the cutoff; without a cutoff, whether anything was found."""
+        """Whether the best probability reaches the cutoff; without a cutoff, whether anything was found.
+
+        False does not mean that no picture is right: a weak model gives a right one a low probability.
+        """
         return bool(self) and (self.cutoff is None or (self.best or 0.0) >= self.cutoff)
 
     @property
     def matches(self) -> list[Match]:
-        """All that was found if that is a match, else nothing."""
+        """All that was found if `is_match`, else nothing: what `numpyclip search --strict` prints."""
         return list(self) if self.is_match else []
 
     def at_least(self, probability: float) -> list[Match]:

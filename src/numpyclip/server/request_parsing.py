@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from numpyclip.server.body_parsing import MAX_TEXT, FormParser, parse_json_body, parse_query
@@ -99,6 +100,20 @@ def _short(text: str, name: str) -> str:
 def is_row_id(text: str) -> bool:
     """Return whether a string is an integer that fits into 64 bits, as SQL's do."""
     return text.isascii() and text.isdecimal() and len(text) < 19
+
+
+def path_id(request: Request) -> int:
+    """Return the ID in the path of a request.
+
+    Raises
+    ------
+    HTTPException
+        404 if it cannot be one.
+    """
+    row_id: str = request.path_params["id"]
+    if not is_row_id(row_id):
+        raise HTTPException(404, f"{row_id:.60} is not the ID of an image.")
+    return int(row_id)
 
 
 def shown(value: object) -> str:

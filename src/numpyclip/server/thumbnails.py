@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from io import BytesIO
 
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.open import decoded
-from numpyclip.viz.thumbnail import thumbnail
+from numpyclip.index.records import Match
+from numpyclip.server.request_parsing import Fields, form_fields, path_id
+from numpyclip.server.responses import bad_request
+from numpyclip.server.service import Service, check_decoding_time
+from numpyclip.viz.thumbnail import thumbnail as scaled
 
 SIZES = (320, 1600)  # pixels of the longer side: in the grid, and enlarged
 _MAX_BYTES = 64 << 20  # of the cache
 
 
-def thumbnail_bytes(path: str, size: int, options: DecodeOptions) -> bytes:
+def thumbnail_bytes(path: str | bytes, size: int, options: DecodeOptions) -> bytes:
     """Encode an image as JPEG without metadata, on white, its longer side at most `size` pixels.
 
     Raises
@@ -24,7 +33,7 @@ def thumbnail_bytes(path: str, size: int, options: DecodeOptions) -> bytes:
     """
     stream = BytesIO()
     with decoded(path, options, draft_size=size) as picture:
-        small = thumbnail(picture, min(size, max(picture.size)))
+        small = scaled(picture, min(size, max(picture.size)))
     small.info = {}  # Pillow would write the EXIF data, profiles and comments from there
     small.save(stream, "JPEG", quality=82, optimize=True)
     return stream.getvalue()
@@ -55,3 +64,39 @@ class ThumbnailCache:
                 _, dropped = self._entries.popitem(last=False)
                 self._bytes -= len(dropped)
         return data
+
+
+async def thumbnail(request: Request) -> Response:
+    """Return a thumbnail of an indexed image, without its metadata."""
+    service: Service = request.app.state.service
+    size = Fields(dict(request.query_params)).integer("side", SIZES[0], SIZES[-1])
+    if size not in SIZES:
+        raise bad_request(f"side is {size}; expected one of {', '.join(map(str, SIZES))}.")
+    match = await service.run_in_thread(service.indexed_image, path_id(request))
+    if match.file is None:
+        raise HTTPException(404, f"{match.path}: is no file on this server, which fetches no images: no thumbnail.")
+    tag = version(match)
+    headers = {"ETag": f'"{tag}-{size}"', "Cache-Control": "private, max-age=3600"}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    data = await service.decode(request.app.state.thumbnails.get, match.file, size, tag)
+    return Response(data, media_type="image/jpeg", headers=headers)
+
+
+async def drawn(request: Request) -> Response:
+    """Return a thumbnail of an image that is sent: browsers do not show all that is searched with, such as HEIC."""
+    service: Service = request.app.state.service
+    (image, *others) = (await form_fields(request)).images("image") or [""]
+    if not isinstance(image, bytes) or others:
+        raise bad_request("expected one file, image.")
+
+    def draw() -> bytes:
+        check_decoding_time(image, "image")
+        return thumbnail_bytes(image, SIZES[0], service.settings.decode_options)
+
+    return Response(await service.decode(draw), media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+
+def version(match: Match) -> str:
+    """Return a version of a thumbnail: a rebuilt index may give an ID to another file."""
+    return hashlib.sha256(f"{match.path}\0{match.date}".encode("utf-8", "surrogateescape")).hexdigest()[:12]

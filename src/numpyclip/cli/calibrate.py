@@ -1,0 +1,75 @@
+"""`numpyclip index --calibrate`: probabilities fitted to queries of one's own."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from numpyclip.cli.outputs import print_json, say
+from numpyclip.errors import InputError
+
+if TYPE_CHECKING:
+    from numpyclip.index import CalibrationReport, Index, Where
+
+_PLACES = {"path", "folder", "tag"}
+
+
+def read_queries(file: str) -> dict[str, list[str | Where]]:
+    """Read queries and where their right pictures are from a CSV file with a header."""
+    from numpyclip.index import Where
+    from numpyclip.tasks.text_files import read_text
+
+    reader = csv.DictReader(io.StringIO(read_text(file), newline=""), strict=True)
+    try:
+        columns = {name.strip().lower(): name for name in reader.fieldnames or ()}
+        if "query" not in columns or not columns.keys() & _PLACES:
+            names = ", ".join(reader.fieldnames or ()) or "none"
+            raise InputError(f"{file}: has the columns {names:.80}; expected query, and path, folder or tag.")
+        queries: dict[str, list[str | Where]] = {}
+        for row in reader:
+            cells = {name: cell for name, written in columns.items() if (cell := (row[written] or "").strip())}
+            query = cells.get("query")
+            places = [Where(tag=cells[name]) if name == "tag" else cells[name] for name in cells if name in _PLACES]
+            if not query and not places:
+                continue
+            if not query or not places:
+                missing = "pictures" if query else "query"
+                raise InputError(
+                    f"{file}: line {reader.line_num} has no {missing}; expected a query, and a path or tag."
+                )
+            queries.setdefault(query, []).extend(places)
+    except csv.Error as error:
+        raise InputError(f"{file}: is not a CSV file ({error}). Double the quotes within quotes.") from error
+    return queries
+
+
+def run_calibrate(arguments: argparse.Namespace, index: Index) -> int:
+    """Calibrate an index, and say what came of it."""
+    from numpyclip.index import calibrate
+
+    report = calibrate(index, read_queries(arguments.calibrate))
+    if arguments.json:
+        print_json(asdict(report))
+        return 0
+    for line in _described(report):
+        say(line)
+    return 0
+
+
+def _described(report: CalibrationReport) -> list[str]:
+    before, after = report.before, report.after
+    lines = [
+        f"fitted to {report.queries} queries with {report.right} right images, of {report.pictures:,} in the index; "
+        f"one of these is among the first 20 for {report.shown} queries",
+        "each query, by a calibration that was fitted to the others (and by the default):",
+        f"error of probabilities {after.error:.2f} ({before.error:.2f})",
+        f"results without a right image that pass for more than chance {after.passed:.0%} ({before.passed:.0%})",
+    ]
+    if after.hidden is not None and before.hidden is not None:
+        lines.append(f"results with a right image that do not {after.hidden:.0%} ({before.hidden:.0%})")
+    if after.error > before.error:
+        lines.append("that is no better than the default: name more queries, or go back with --no-calibration.")
+    return lines

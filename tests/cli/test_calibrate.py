@@ -1,0 +1,100 @@
+"""`numpyclip index --calibrate`: what it reads, says and leaves behind."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.index import Index
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def queries(album: Path) -> Path:
+    file = album.parent / "queries.csv"
+    file.write_text(
+        "Query,path,folder\n"
+        f"a bird,{album / 'bird.png'},\n"
+        f"a camera,,{album / 'sub'}\n"
+        f"a building,{album / 'house.PNG'},\n"
+        "\n"
+        f"a building,{album / 'house.PNG'},\n",
+        encoding="utf-8",
+    )
+    return file
+
+
+def test_an_index_is_calibrated_and_goes_back(run: Run, store: Path, queries: Path) -> None:
+    before = run("search", "a house", "--store", store)
+    status, out, err = run("index", "--calibrate", queries, "--store", store)
+    assert (status, out) == (0, "")
+    assert err.splitlines()[:2] == [
+        "numpyclip: fitted to 3 queries with 3 right images, of 3 in the index; one of these is among the first 20 for "
+        "3 queries",
+        "numpyclip: each query, by a calibration that was fitted to the others (and by the default):",
+    ]
+    assert "error of probabilities 0." in err
+    assert "%" in err
+    after = run("search", "a house", "--store", store)
+    assert (before.status, after.status) == (0, 0)
+    assert after.out != before.out
+    assert ", calibrated, " in run("index", "--list", "--store", store).out
+    assert json.loads(run("index", "--list", "--json", "--store", store).out)["calibrated"]
+    assert run("index", "--no-calibration", "--store", store) == (0, "", "numpyclip: removed\n")
+    assert run("search", "a house", "--store", store) == before
+    assert run("index", "--calibrate", "", "--store", store) == (1, "", "numpyclip: there is no calibration\n")
+
+
+def test_a_tag_names_pictures(run: Run, store: Path, queries: Path, album: Path, tiny: CLIP) -> None:
+    content = queries.read_text("utf-8").replace("folder\n", "folder,tag\n")
+    queries.write_text(f"{content}a building,,,sights\n", "utf-8")
+    status, _, err = run("index", "--calibrate", queries, "--store", store)
+    assert (status, err) == (2, "numpyclip: 'a building': the index has no picture with tag sights.\n")
+    with Index(store, tiny) as index, index.store.writing():
+        (bird,) = (match for match in index.search("a bird") if match.path == str(album / "bird.png"))
+        assert bird.digest is not None
+        index.store.mark([bird.digest], "tag", "sights")
+    record = json.loads(run("index", "--calibrate", queries, "--json", "--store", store).out)
+    assert (record["queries"], record["right"]) == (3, 3)
+
+
+def test_json_has_the_same(run: Run, store: Path, queries: Path) -> None:
+    record = json.loads(run("index", "--calibrate", queries, "--json", "--store", store).out)
+    assert (record["queries"], record["right"], record["pictures"], record["shown"]) == (3, 3, 3, 3)
+    for when in ("before", "after"):
+        assert set(record[when]) == {"error", "hidden", "passed"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "has the columns none; expected query, and path, folder or tag"),
+        ("query,pictures\na,b\n", "has the columns query, pictures; expected"),
+        ("path,folder\na,b\n", "has the columns path, folder; expected"),
+        ("query,path\n,bird.png\n", "line 2 has no query"),
+        ("query,path\na bird\n", "line 2 has no pictures"),
+        ('query,path\n"a bird,b\n', "is not a CSV file"),
+        ("query,path\na bird,bird.png\n", "queries: 1; expected 3 at least"),
+        ("query,path\na,bird.png\nb,sub\nc,lost.png\n", "lost.png is not in the index"),
+        ("query,path\na,bird.png\nb,sub\nc,.\n", "'c': all pictures of the index are right"),
+    ],
+)
+def test_files_that_are_refused(
+    run: Run, store: Path, album: Path, monkeypatch: pytest.MonkeyPatch, content: str, message: str
+) -> None:
+    monkeypatch.chdir(album)
+    file = album.parent / "queries.csv"
+    file.write_text(content, encoding="utf-8")
+    status, out, err = run("index", "--calibrate", file, "--store", store)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert run("index", "--no-calibration", "--store", store).status == 1
+
+
+def test_it_goes_with_nothing_else(run: Run, store: Path, album: Path, queries: Path) -> None:
+    status, _, err = run("index", album, "--calibrate", queries, "--store", store)
+    assert (status, "FOLDER cannot be combined with this option" in err) == (2, True)
+    assert run("index", "--calibrate", queries, "--graph", "--store", store).status == 2
+    status, _, err = run("index", "--calibrate", album / "gone.csv", "--store", store)
+    assert (status, "gone.csv: cannot be read" in err) == (2, True)
