@@ -49,13 +49,14 @@ ROOMS = {
     " pipeline dual_encoder tasks",
     "batch": "escaping errors arguments lazy_exports lock images file_systems remote sources destinations model runtime"
     " engines pipeline dual_encoder loader",
-    "server": "escaping errors images model runtime dual_encoder viz tasks index",
+    "dispatch": "escaping errors images model dual_encoder viz tasks index",
+    "server": "escaping errors images model runtime dual_encoder viz tasks index dispatch",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"
     " index open_clip",
     "cli": "escaping errors arguments atomic weights images model runtime engines pipeline dual_encoder families loader"
-    " saving layouts viz tasks index batch file_systems remote sources destinations server numpyclip",
+    " saving layouts viz tasks index batch file_systems remote sources destinations dispatch server numpyclip",
     "__main__": "cli",
 }
 

@@ -13,12 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from numpyclip.dispatch.fields import Fields, is_row_id
 from numpyclip.dual_encoder.validation import captions
 from numpyclip.index.model_options import remembered_options
 from numpyclip.index.records import MODALITIES, Match
 from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
-from numpyclip.server.request_parsing import Fields, any_fields, is_row_id
+from numpyclip.server.request_parsing import any_fields
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 from numpyclip.server.thumbnails import SIZES
