@@ -204,6 +204,14 @@ class Store:
             found = self._vectors.take(connection, searched(connection, "pictures"), [number])
             return next(rows.matches(connection, "pictures", rows.by_themselves(found)), None)
 
+    def picture_at(self, path: str) -> Match | None:
+        """Return a picture by a path that the index has of it, as `picture` does; no file is looked at."""
+        if not (path and is_path(path)):
+            return None
+        with self._database.reading() as connection:
+            number = picture_rows.number_at(connection, absolute(path))
+        return None if number is None else self.picture(number)
+
     def everything(self, modality: Modality) -> Iterator[Match]:
         """Iterate over all pictures of which there is a file, or all texts, in the order of their numbers."""
         last = -1
