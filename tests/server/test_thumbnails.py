@@ -7,7 +7,8 @@ from PIL import Image, ImageCms
 from numpyclip.errors import PictureError
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.server import thumbnails
-from numpyclip.server.thumbnails import ThumbnailCache, thumbnail_bytes
+from numpyclip.server.thumbnails import ThumbnailCache
+from numpyclip.viz.thumbnail import thumbnail_bytes
 from tests.server.conftest import Serve
 
 

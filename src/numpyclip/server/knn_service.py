@@ -24,7 +24,7 @@ from numpyclip.model.ops import Array, normalize
 from numpyclip.server.request_parsing import json_fields
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
-from numpyclip.server.thumbnails import thumbnail_bytes
+from numpyclip.viz.thumbnail import thumbnail_bytes
 
 _MAX_RESULTS = 1000
 _DUPLICATE_COSINE = 0.94  # clip-retrieval's threshold

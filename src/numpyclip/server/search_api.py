@@ -5,28 +5,26 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from functools import partial
 from typing import Any
 
-import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from numpyclip.dispatch.fields import Fields, is_row_id
+from numpyclip.dispatch.json_values import contents, ranked
+from numpyclip.dispatch.queries import query_of, where_of
 from numpyclip.dual_encoder.validation import captions
 from numpyclip.index.model_options import remembered_options
 from numpyclip.index.records import MODALITIES, Match
-from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
 from numpyclip.server.request_parsing import any_fields
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 from numpyclip.server.thumbnails import SIZES
-from numpyclip.tasks.query import Query, Term
+from numpyclip.tasks.query import Query
 
 _MAX_RESULTS = 1000
-_MAX_TERMS = 32
 
 
 async def search(request: Request) -> Response:
@@ -34,7 +32,7 @@ async def search(request: Request) -> Response:
     service: Service = request.app.state.service
     fields = await any_fields(request)
     modality: Any = fields.choice("in", *MODALITIES)
-    where = Where(fields.text("folder") or None, fields.text("after") or None, fields.text("before") or None)
+    where = where_of(fields)
     n, shows_all = fields.integer("n", 60, _MAX_RESULTS), fields.flag("all")
     query, embedding = await _embed_query(service, fields)
 
@@ -61,12 +59,7 @@ async def classify(request: Request) -> Response:
     )
 
     def predictions() -> Response:
-        rows = service.model.probabilities(of_images, of_labels)
-        ranked = [
-            [{"label": labels[column], "probability": float(row[column])} for column in np.argsort(-row, kind="stable")]
-            for row in rows
-        ]
-        return JSONResponse({"predictions": ranked})
+        return JSONResponse({"predictions": ranked(service.model.probabilities(of_images, of_labels), labels)})
 
     return await service.run_in_thread(predictions)
 
@@ -83,7 +76,7 @@ async def describe(request: Request) -> Response:
             "query_text_model": service.settings.text_model,
             "dimensions": config.embed_dim,
         }
-        return JSONResponse({**models, **vars(store.counts()), "folders": list(store.folders())})
+        return JSONResponse({**models, **contents(store)})
 
     return await service.run_in_thread(described)
 
@@ -111,24 +104,15 @@ async def thumbnail(request: Request) -> Response:
 async def _embed_query(service: Service, fields: Fields) -> tuple[Query, Array]:
     """Parse and embed the query: a text, IDs of indexed images, uploaded images, and texts to subtract."""
     near, uploads = fields.row_ids("near"), fields.images("image")
-    text = fields.text("query") or fields.text("q") or ""
-    terms: list[Term] = []
-    if text.strip():
-        terms += (await service.parse(partial(Query.parse, text, pictures=False))).terms
-    terms += [Term(f"image {row_id}", is_picture=True) for row_id in near]
-    terms += [Term("the image", is_picture=True)] * len(uploads)
-    if not terms:
-        raise bad_request("the query is empty: expected query, near or image.")
-    terms += [Term(text, -1.0) for text in fields.texts("not")]
-    if len(terms) > _MAX_TERMS:
-        raise bad_request(f"{len(terms)} terms; expected {_MAX_TERMS} at most.")
-    query = Query(tuple(terms))
-    texts = [term.content for term in terms if not term.is_picture]
+    query = await service.parse(
+        query_of, fields, [*(f"image {row_id}" for row_id in near), *["the image"] * len(uploads)]
+    )
+    texts = [term.content for term in query.terms if not term.is_picture]
     indexed = [await service.run_in_thread(service.indexed_image, row_id) for row_id in near]
     of_texts = iter(await service.embed_texts(texts) if texts else ())
     of_uploads = await service.embed_images(uploads) if uploads else ()
     of_images = iter([*(match.embedding for match in indexed), *of_uploads])
-    return query, query.sum([next(of_images if term.is_picture else of_texts) for term in terms])
+    return query, query.sum([next(of_images if term.is_picture else of_texts) for term in query.terms])
 
 
 def _to_json(match: Match) -> dict[str, object]:

@@ -4,30 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from io import BytesIO
 
 from numpyclip.images.decode_options import DecodeOptions
-from numpyclip.images.open import decoded
-from numpyclip.viz.thumbnail import thumbnail
+from numpyclip.viz.thumbnail import thumbnail_bytes
 
 SIZES = (320, 1600)  # pixels of the longer side: in the grid, and enlarged
 _MAX_BYTES = 64 << 20  # of the cache
-
-
-def thumbnail_bytes(path: str, size: int, options: DecodeOptions) -> bytes:
-    """Encode an image as JPEG without metadata, on white, its longer side at most `size` pixels.
-
-    Raises
-    ------
-    PictureError
-        If the file cannot be read as an image.
-    """
-    stream = BytesIO()
-    with decoded(path, options, draft_size=size) as picture:
-        small = thumbnail(picture, min(size, max(picture.size)))
-    small.info = {}  # Pillow would write the EXIF data, profiles and comments from there
-    small.save(stream, "JPEG", quality=82, optimize=True)
-    return stream.getvalue()
 
 
 class ThumbnailCache:

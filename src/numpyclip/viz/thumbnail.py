@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
@@ -27,3 +28,19 @@ def read_thumbnail(picture: Picture, side: int, options: DecodeOptions = DEFAULT
         small = thumbnail(image, side)
         del image
     return small
+
+
+def thumbnail_bytes(path: str, size: int, options: DecodeOptions) -> bytes:
+    """Encode an image as JPEG without metadata, on white, its longer side at most `size` pixels.
+
+    Raises
+    ------
+    PictureError
+        If the file cannot be read as an image.
+    """
+    stream = BytesIO()
+    with decoded(path, options, draft_size=size) as picture:
+        small = thumbnail(picture, min(size, max(picture.size)))
+    small.info = {}  # Pillow would write the EXIF data, profiles and comments from there
+    small.save(stream, "JPEG", quality=82, optimize=True)
+    return stream.getvalue()
