@@ -91,6 +91,7 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "index.database.postgres": {"psycopg"},
     "index.vectors.hnsw": {"usearch"},
     "server.*": {"starlette", "uvicorn", "h11", "python_multipart", "prometheus_client"},
+    "dispatch.mcp_server": {"mcp", "mcp_types", "anyio"},
     "graph.*": {"onnx"},
     "layouts.*": {"onnx"},
     "weights.hub_client": {"huggingface_hub"},

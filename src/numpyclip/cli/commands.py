@@ -16,6 +16,8 @@ COMMANDS = {  # each is a module of this folder, with EXAMPLES, add_options and 
     "index": "Index images for search, or update the index.",
     "search": "Search images by text or by image.",
     "serve": "Serve embeddings, search and a web page over HTTP.",
+    "mcp": "Let an assistant search the index (Model Context Protocol).",
+    "stdio": "Answer requests of another program, as lines of JSON.",
     "classify": "Classify images by labels in words.",
     "tag": "Tag images with words.",
     "caption": "Caption images.",
