@@ -49,6 +49,7 @@ ROOMS = {
     " pipeline dual_encoder tasks",
     "batch": "escaping errors arguments lazy_exports lock images file_systems remote sources destinations model runtime"
     " engines pipeline dual_encoder loader",
+    "videos": "errors arguments regular_file images model runtime dual_encoder",
     "dispatch": "escaping errors images model dual_encoder viz tasks index",
     "server": "escaping errors images model runtime dual_encoder viz tasks index dispatch",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
@@ -92,6 +93,7 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "index.vectors.hnsw": {"usearch"},
     "server.*": {"starlette", "uvicorn", "h11", "python_multipart", "prometheus_client"},
     "dispatch.mcp_server": {"mcp", "mcp_types", "anyio"},
+    "videos.*": {"av"},
     "graph.*": {"onnx"},
     "layouts.*": {"onnx"},
     "weights.hub_client": {"huggingface_hub"},
