@@ -24,21 +24,29 @@ EXAMPLES = """\
   numpyclip search "horse + stripes" -n 5 --folder photos/zoo --after 2024-01-01
   numpyclip search --near photo.jpg --not "at night"
   numpyclip search --near photo.jpg --in texts
+  numpyclip search --near clip.mp4@12.5
   numpyclip search a receipt --paths -0 | xargs -0 -I{} cp {} receipts/
   numpyclip search a cat --sheet cats.png
   numpyclip search a cat --preview
 
-Prints a score and a path, the nearest first. For a single text the score is the probability of a match, which may be
-higher further down, since images are scored independently; sums of terms (see `numpyclip filter --help`) and images
-have a cosine, whose scale depends on the model. Among many images one fits by chance: if the best probability is too
-low for their number, there is no match, nothing is printed, and the exit status is 1; --all prints the nearest all the
-same. Of identical files the first by name is printed, and all by --paths and --json."""
+Prints a score and a path, and of a video the seconds of its best moment, the nearest first. For a single text the score
+is the probability of a match, which may be higher further down, since images are scored independently; sums of terms
+(see `numpyclip filter --help`) and images have a cosine, whose scale depends on the model. Among many images one fits
+by chance: if the best probability is too low for their number, there is no match, nothing is printed, and the exit
+status is 1; --all prints the nearest all the same. Of identical files the first by name is printed, and all by --paths
+and --json."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     command.add_argument("items", metavar="WORD", nargs="*", help="what to look for, in quotes or not")
-    command.add_argument("--near", action="append", default=[], metavar="PICTURE", help="like this image; several: sum")
+    command.add_argument(
+        "--near",
+        action="append",
+        default=[],
+        metavar="PICTURE",
+        help="like this image, or frame of a video (FILE@SECONDS); several: sum",
+    )
     command.add_argument("--not", action="append", default=[], dest="without", metavar="TEXT", help="unlike this text")
     command.add_argument("-n", "--top", type=positive, default=20, metavar="N", help="print the best N (default: 20)")
     command.add_argument(
@@ -96,10 +104,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _query(arguments: argparse.Namespace) -> Query:
     """Build the query from words, pictures and what is not wanted."""
     from numpyclip.tasks.query import Query, Term
+    from numpyclip.videos.moments import moment_of
 
     terms = list(Query.parse(" ".join(arguments.items)).terms) if arguments.items else []
     for path in arguments.near:
-        if not Path(path).exists():  # before the model is loaded
+        moment = moment_of(path)
+        if not Path(moment.path if moment else path).exists():  # before the model is loaded
             raise InputError(f"{path}: is not there; expected an image after --near.")
         terms.append(Term(path, is_picture=True))
     if not terms:
@@ -139,7 +149,8 @@ def _print(arguments: argparse.Namespace, match: Match) -> None:
         for path in (match.path or match.text or "", *match.copies):
             print_path(path, end)
     else:
-        print_columns(f"{match.score:.4f}", match.path or match.text, end=end)
+        seconds = [] if match.seconds is None else [match.part]
+        print_columns(f"{match.score:.4f}", match.path or match.text, *seconds, end=end)
 
 
 def _show(path: str, protocol: str, options: DecodeOptions) -> None:

@@ -146,8 +146,8 @@ class Tools:
         if match.file is None:
             return _text("no thumbnail: not a file on this machine")
         try:
-            data = thumbnail_bytes(match.file, side, self._session.options)
-        except PictureError as error:
+            data = thumbnail_bytes(match.file, side, self._session.options, match.seconds)
+        except (PictureError, MissingPackageError) as error:
             return _text(f"no thumbnail: {error}")
         return types.ImageContent(data=base64.b64encode(data).decode("ascii"), mime_type="image/jpeg")
 

@@ -15,7 +15,9 @@ from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.open import file_content
 from numpyclip.index.records import WHOLE, PendingPicture
 from numpyclip.index.store import Store
+from numpyclip.index.video_files import new_video, video_digest
 from numpyclip.pipeline import Reading, iter_embeddings
+from numpyclip.videos.video_options import VideoOptions
 
 
 def migrate(
@@ -56,6 +58,11 @@ def migrate(
         store.write_embeddings("texts", keys, model.embed_texts(list(contents), truncate=True))
         yield len(texts)
     while pending := store.pending_pictures(batch_size):
+        videos = [picture for picture in pending if any(part[:1].isdecimal() for part in picture.parts)]
+        for picture in videos:
+            _migrate_video(store, model, picture, batch_size, report)
+        pending = [picture for picture in pending if picture not in videos]
+        yield len(videos)
         records = list(
             iter_embeddings(
                 model.embed_pixels, pending, partial(_read, model, options), batch_size=batch_size, on_error="skip"
@@ -71,6 +78,26 @@ def migrate(
         store.drop_pictures([record.picture.number for record in lost])
         yield len(pending)
     store.finish_migration()
+
+
+def _migrate_video(
+    store: Store, model: CLIP, pending: PendingPicture, batch_size: int, report: Callable[[str], object]
+) -> None:
+    """Re-embed the moments of a video, which is removed if no file holds it any more."""
+    problem = PictureError("all files of a video are gone.")
+    for path in pending.paths:
+        try:
+            if video_digest(path) == pending.digest:
+                found = new_video(model, path, VideoOptions(), batch_size).embeddings
+                keys = [(pending.number, part) for part in found]
+                return store.write_embeddings("pictures", keys, np.stack(list(found.values())))
+            problem = PictureError(f"{path}: has changed; `numpyclip index` reads it anew.")
+        except PictureError as error:
+            problem = error
+    if pending.paths:
+        report(str(problem))
+    store.drop_pictures([pending.number])
+    return None
 
 
 def _read(model: CLIP, options: DecodeOptions, pending: PendingPicture) -> Reading[Any]:

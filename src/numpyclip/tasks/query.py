@@ -9,13 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.find import is_picture_name
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.ops import Array, normalize
 from numpyclip.runtime.finite import checked_finite
+from numpyclip.videos.container import is_video_name
+from numpyclip.videos.embed import read_moment
+from numpyclip.videos.moments import moment_of
+from numpyclip.videos.video_options import VideoOptions
 
 # A sign has spaces around it, so that "black-and-white" and "-5" are words.
 _SIGN_OR_QUOTED = re.compile(r'"[^"]*"|(?:^|(?<=\s))([+-])\s+')
@@ -30,7 +36,7 @@ class Term:
     Attributes
     ----------
     content : str
-        The text, or the path of the image.
+        The text, or the path of the image, or a moment of a video, as ``clip.mp4@12.5``.
     weight : float
     is_picture : bool
     """
@@ -86,7 +92,7 @@ class Query:
 
         def embed(term: Term) -> Array:
             if term.is_picture:
-                pixels = model.preprocess.read(term.content, self.options)
+                pixels = _read(model.preprocess, term.content, self.options)
                 return checked_finite(model.embed_pixels([pixels]), lambda _: term.content)
             return model.embed_texts(term.content)
 
@@ -111,6 +117,15 @@ class Query:
             weight = "" if abs(term.weight) == 1 else f"{abs(term.weight):g}*"
             written.append(f"{'-' if math.copysign(1, term.weight) < 0 else '+'} {weight}{term.content}")
         return " ".join(written).removeprefix("+ ")
+
+
+def _read(preprocess: Preprocess, name: str, options: DecodeOptions) -> NDArray[np.uint8]:
+    """Read an image, or the frame of a video that is named with its time."""
+    if (moment := moment_of(name)) is not None:
+        return read_moment(preprocess, *moment, VideoOptions(max_pixels=options.max_pixels))
+    if is_video_name(name):
+        raise InputError(f"{name}: is a video; expected a moment of it, in seconds, such as {name}@12.5.")
+    return preprocess.read(name, options)
 
 
 def _term(sign: str, content: str, query: str, pictures: bool) -> Term:

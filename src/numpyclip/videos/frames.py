@@ -99,10 +99,10 @@ def frame_at(path: str | os.PathLike[str], seconds: float, side: int, options: V
     PictureError
         If there is none that can be decoded.
     """
-    import av
-
     name = os.fsdecode(path)
     with opened(path, options) as (container, stream):
+        import av
+
         start, found = start_of(container), None
         stream.codec_context.skip_frame = "DEFAULT"
         decoding = Decoding(name, options, options.every)
@@ -124,7 +124,8 @@ def _because(decoding: Decoding) -> str:
 
 def _chosen(found: Iterator[Any], stream: Any, start: float, decoding: Decoding) -> Iterator[tuple[float, Any]]:
     """Choose frames that differ from the last one that was chosen, and those that follow it after some seconds."""
-    chosen, luma = None, np.zeros(0)
+    chosen: float | None = None
+    luma = np.zeros(0, np.float32)
     for frame in found:
         seconds = _time_of(frame, stream, start)
         if chosen is not None and (seconds < decoding.last + _LEAST_GAP or seconds < chosen + decoding.apart):
@@ -159,13 +160,15 @@ def _needed(packets: Iterator[Any], decoding: Decoding) -> Iterator[tuple[Any, i
     group: list[Any] = []  # as long as it is not known which it is
     is_whole, first = False, None
     for packet in packets:
-        if packet.is_keyframe and packet.size:
+        if not packet.size:  # FFmpeg's mark of the end
+            break
+        if packet.is_keyframe:
             if group:
                 yield group[0], None
             group, is_whole = [packet], False
         elif is_whole:
             yield packet, first
-        elif packet.size:
+        else:
             group.append(packet)
             if is_whole := _is_long(group, decoding):
                 first = group[0].pts if group[0].is_keyframe else None

@@ -53,7 +53,7 @@ def image_of(frame: Any, side: int, pixel_shape: Fraction | None = None) -> Imag
 
 def _standard(pixels: NDArray[np.uint16], transfer: int) -> NDArray[np.uint8]:
     """Tone-map PQ or HLG in BT.2020 (y, x, 3) to sRGB: as it is to near diffuse white, and compressed above."""
-    signal = pixels.astype(np.float32) / 65535
+    signal = pixels / np.float32(65535)
     light = (_pq(signal) if transfer == _PQ else _hlg(signal)) / _WHITE
     light = np.maximum(light @ _TO_BT709.T, 0)
     above = np.maximum(light - _KNEE, 0) / (1 - _KNEE)
