@@ -55,7 +55,7 @@ def test_a_search_finds_what_the_index_finds(ask: Ask, place: str, tiny: CLIP) -
 
 def test_what_is_searched_for(ask: Ask, drawings: Path) -> None:
     house = {"command": "search", "query": "a house"}
-    bird, near, mixed, texts, there, odd, strict = ask(
+    bird, near, mixed, texts, there, odd, strict, newest = ask(
         {"command": "search", "image": str(drawings / "bird.jpg"), "n": 1},
         {"command": "search", "near": 1, "n": 1},
         {**house, "image": str(drawings / "bird.jpg"), "not": ["a house"]},
@@ -63,7 +63,10 @@ def test_what_is_searched_for(ask: Ask, drawings: Path) -> None:
         {**house, "after": "2020-06-01"},
         {**house, "folder": str(drawings / "sub")},
         {"command": "search", "query": "qwxz grmbl fjord", "strict": True},
+        {"command": "search", "before": "2021", "n": 2},
     )
+    assert [m["date"] for m in newest["matches"]] == ["2020-05-01T12:00:00"] * 2
+    assert "cosine" not in newest["matches"][0]
     assert [Path(m["path"]).name for m in bird["matches"]] == ["bird.jpg"]
     assert near["matches"][0]["id"] == 1
     assert Path(mixed["matches"][0]["path"]).name == "bird.jpg"
@@ -103,8 +106,8 @@ def test_embeddings_and_labels(ask: Ask, drawings: Path, tiny: CLIP) -> None:
         ({}, "command is ''; expected one of search, embed, classify, describe"),
         ({"command": "delete"}, "command is 'delete'"),
         ({"command": ["search"]}, "expected a string"),
-        ({"command": "search"}, "the query is empty"),
-        ({"command": "search", "query": "a", "limit": 3}, "'limit' is unknown; expected after, before"),
+        ({"command": "search", "not": ["a"]}, "the query is empty"),
+        ({"command": "search", "query": "a", "limit": 3}, "'limit' is unknown; expected after, album"),
         ({"command": "search", "query": "a", "n": -1}, "expected an integer above 0"),
         ({"command": "search", "query": "a", "n": True}, "expected an integer above 0"),
         ({"command": "search", "query": "a", "after": "yesterday"}, "is no date"),

@@ -76,7 +76,7 @@ def test_what_an_assistant_is_told(server: tuple[Any, Any]) -> None:
     tools = {tool.name: tool for tool in portal.call(client.list_tools).tools}
     assert set(tools) == {"search", "similar", "describe"}
     assert all(tool.annotations.read_only_hint for tool in tools.values())
-    assert tools["search"].input_schema["required"] == ["query"]
+    assert tools["search"].input_schema["properties"].keys() > {"query", "not", "n", "folder", "around"}
     assert client.server_info.name == "numpyclip"
     assert "Nothing can be changed" in client.instructions
 
@@ -94,6 +94,10 @@ def test_a_search_returns_paths_and_small_images_without_metadata(call: Call, dr
     assert values(there)["matches"][0]["path"].endswith(r"na\xffme.png")
     assert len(images(there)) == 1
     assert "bird.jpg" not in names(call("search", **{"query": "an animal", "not": ["a bird"], "n": 1}))
+    assert not names(call("search", query="a house", within=[47.3, 8.4, 47.5, 8.7], favourite=True))
+    newest = call("search", n=50, before="2021")
+    assert sorted(names(newest)) == ["bird.jpg", "camera.jpg", "house.jpg"]
+    assert "cosine" not in values(newest)["matches"][0]
     nothing = call("search", query="a house", before="1999")
     assert (values(nothing)["matches"], "No image passes" in values(nothing)["note"]) == ([], True)
     assert "chance" in values(call("search", query="qwxz grmbl fjord"))["note"]
@@ -120,7 +124,7 @@ def test_images_and_the_index_are_described(call: Call, drawings: Path) -> None:
     ("name", "arguments", "message"),
     [
         ("delete", {}, "tool 'delete' is unknown; expected one of search, similar, describe"),
-        ("search", {}, "query is missing or empty; expected words"),
+        ("search", {"not": "a"}, "the query is empty"),
         ("search", {"query": ["a"]}, "expected a string"),
         ("search", {"query": "a", "limit": 3}, "'limit' is unknown; expected query, not, n, thumbnails, folder"),
         ("search", {"query": "a", "image": "/etc/passwd"}, "'image' is unknown"),
@@ -128,6 +132,10 @@ def test_images_and_the_index_are_described(call: Call, drawings: Path) -> None:
         ("search", {"query": "a", "thumbnails": 1}, "expected true or false"),
         ("search", {"query": "a", "folder": "\0"}, "no path can be"),
         ("search", {"query": "a", "after": "last week"}, "is no date"),
+        ("search", {"query": "a", "rating": 6}, "expected an integer from 1 to 5"),
+        ("search", {"query": "a", "within": [1, 2]}, "within is [1, 2]; expected SOUTH,WEST,NORTH,EAST"),
+        ("search", {"query": "a", "around": [1, 2, -3]}, "expected latitude and longitude"),
+        ("search", {"query": "a", "around": [[], 2, 3]}, "expected LATITUDE,LONGITUDE,KILOMETRES"),
         ("search", {"query": "a - "}, "a term is missing"),
         ("search", {"query": "x" * 200_000}, "expected at most 100000"),
         ("similar", {}, "expected an id or a path"),

@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _query(arguments: argparse.Namespace) -> Query:
     """Build the query from words, pictures and what is not wanted."""
     from numpyclip.tasks.query import Query, Term
-    from numpyclip.videos.moments import moment_of
+    from numpyclip.videos.named_moment import moment_of
 
     terms = list(Query.parse(" ".join(arguments.items)).terms) if arguments.items else []
     for path in arguments.near:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from numpyclip.dispatch.fields import Fields, shown
-from numpyclip.dispatch.queries import FILTERS
+from numpyclip.dispatch.json_values import listed
+from numpyclip.dispatch.queries import FILTERS, is_browsing
 from numpyclip.dispatch.session import Session
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.escaping import json_text
@@ -64,8 +65,8 @@ class JSONLines:
     def _search(self, fields: Fields) -> dict[str, object]:
         strict = fields.flag("strict")
         result = self._session.search(fields)
-        matches = result.matches if strict else result
-        return {"matches": [match.to_dict() for match in matches], "cutoff": result.cutoff, "best": result.best}
+        matches = [] if strict and not result.is_match else listed(result, browsing=is_browsing(fields))
+        return {"matches": matches, "cutoff": result.cutoff, "best": result.best}
 
     def _embed(self, fields: Fields) -> dict[str, object]:
         texts, files = fields.texts("text"), fields.texts("image")

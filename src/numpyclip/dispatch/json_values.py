@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
 from numpyclip.model.ops import Array
 
@@ -16,6 +17,15 @@ def ranked(probabilities: Iterable[Array], labels: Sequence[str]) -> list[list[d
         [{"label": labels[column], "probability": float(row[column])} for column in np.argsort(-row, kind="stable")]
         for row in probabilities
     ]
+
+
+def listed(result: SearchResult, *, browsing: bool) -> list[dict[str, object]]:
+    """Return the values of results, without the cosine where there was no query."""
+    values = [match.to_dict() for match in result]
+    if browsing:
+        for each in values:
+            del each["cosine"]
+    return values
 
 
 def contents(store: Store) -> dict[str, object]:

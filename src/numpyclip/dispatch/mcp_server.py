@@ -11,7 +11,9 @@ import logging
 from typing import Any
 
 from numpyclip.dispatch.fields import Fields, shown
+from numpyclip.dispatch.json_values import listed
 from numpyclip.dispatch.mcp_tools import DEFAULT_RESULTS, INSTRUCTIONS, MAX_RESULTS, TOOLS, schema
+from numpyclip.dispatch.queries import is_browsing
 from numpyclip.dispatch.session import Session
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError, PictureError
@@ -94,11 +96,9 @@ class Tools:
             return [_text("an unexpected error, which is in the log of the server; try other arguments.")], True
 
     def _search(self, fields: Fields) -> list[Any]:
-        if not (fields.text("query") or "").strip():
-            raise InputError("query is missing or empty; expected words that describe an image.")
         result = self._session.search(_bounded(fields), DEFAULT_RESULTS)
         note = "" if result.is_match or not result else "The best is no more probable than chance, of so many images."
-        return self._results(fields, result, note)
+        return self._results(fields, result, note, browsing=is_browsing(fields))
 
     def _similar(self, fields: Fields) -> list[Any]:
         return self._results(fields, self._session.similar(self._picture(fields), _bounded(fields), DEFAULT_RESULTS))
@@ -107,7 +107,7 @@ class Tools:
         if fields.values.get("id") is None and fields.values.get("path") is None:
             return [_text(_json(self._session.describe()))]
         match = self._picture(fields)
-        values = _values(match)
+        values: dict[str, Any] = {key: value for key, value in match.to_dict().items() if key != "cosine"}
         model = self._session.model
         if model.config.text is not None:
             if self._tagger is None or self._tagger[0] is not model:
@@ -123,9 +123,9 @@ class Tools:
             raise InputError("expected an id or a path, of one image, as search returns them.")
         return self._session.picture(numbers[0]) if path is None else self._session.picture_at(path)
 
-    def _results(self, fields: Fields, result: SearchResult, note: str = "") -> list[Any]:
-        """Return the results as JSON, and then a thumbnail of each, after its number and name."""
-        values: dict[str, object] = {"matches": [_values(match) for match in result]}
+    def _results(self, fields: Fields, result: SearchResult, note: str = "", *, browsing: bool = False) -> list[Any]:
+        """Return the results as JSON, and then a thumbnail of each, after its number and ID."""
+        values: dict[str, object] = {"matches": listed(result, browsing=browsing)}
         if not result:
             note = "No image passes these filters, or the index has none. describe lists its folders."
         if note:
@@ -155,11 +155,6 @@ class Tools:
 def _bounded(fields: Fields) -> Fields:
     """Limit how many results are returned."""
     return Fields({**fields.values, "n": fields.integer("n", DEFAULT_RESULTS, MAX_RESULTS)})
-
-
-def _values(match: Match) -> dict[str, Any]:
-    values = match.to_dict()
-    return {key: value for key, value in values.items() if key != "cosine" or "probability" not in values}
 
 
 def _text(text: str) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from numpyclip.dispatch.fields import Fields
 from numpyclip.dispatch.json_values import contents, ranked
-from numpyclip.dispatch.queries import query_of, where_of
+from numpyclip.dispatch.queries import is_browsing, query_of, where_of
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.dual_encoder.validation import captions
@@ -81,9 +81,14 @@ class Session:
             self._index = None
 
     def search(self, fields: Fields, n: int = 20) -> SearchResult:
-        """Search by a text, images of the index, image files, and texts to subtract; by default for `n` results."""
+        """Search by a text, images of the index, image files, and texts to subtract; by default for `n` results.
+
+        Without any of these, the newest images are returned.
+        """
         modality: Any = fields.choice("in", *MODALITIES)
         where, n = where_of(fields), fields.integer("n", n, MAX_RESULTS)
+        if modality == "pictures" and is_browsing(fields):
+            return SearchResult(self.index().store.browse(where, n).matches)
         near, files = fields.row_ids("near"), self._files(fields)
         query = query_of(fields, [*(f"image {row_id}" for row_id in near), *files])
         index = self.index()

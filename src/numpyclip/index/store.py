@@ -197,10 +197,7 @@ class Store(Filing, Browsing, Marking):
 
     def picture_at(self, path: str) -> Match | None:
         """Return a picture by a path that the index has of it, as `picture` does; no file is looked at."""
-        if not (path and is_path(path)):
-            return None
-        with self._database.reading() as connection:
-            number = picture_rows.number_at(connection, absolute(path))
+        number = self.number_at(path)
         return None if number is None else self.picture(number)
 
     def everything(self, modality: Modality) -> Iterator[Match]:

@@ -13,7 +13,7 @@ from numpyclip.index.records import NewPicture
 from numpyclip.regular_file import open_regular
 from numpyclip.runtime.finite import NotFinite
 from numpyclip.videos.container import is_video_name, unreadable
-from numpyclip.videos.embed import embed_video
+from numpyclip.videos.video_embeddings import embed_video
 from numpyclip.videos.video_exif import read_video_exif
 from numpyclip.videos.video_options import VideoOptions
 

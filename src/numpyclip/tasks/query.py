@@ -19,8 +19,8 @@ from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.ops import Array, normalize
 from numpyclip.runtime.finite import checked_finite
 from numpyclip.videos.container import is_video_name
-from numpyclip.videos.embed import read_moment
-from numpyclip.videos.moments import moment_of
+from numpyclip.videos.named_moment import moment_of
+from numpyclip.videos.video_embeddings import read_moment
 from numpyclip.videos.video_options import VideoOptions
 
 # A sign has spaces around it, so that "black-and-white" and "-5" are words.

@@ -14,7 +14,7 @@ import numpy as np
 
 from numpyclip.errors import PictureError
 from numpyclip.videos.container import check_size, duration_of, opened, start_of, unreadable
-from numpyclip.videos.pixels import image_of, luma_of
+from numpyclip.videos.frame_image import image_of, luma_of
 from numpyclip.videos.video_options import DEFAULTS, VideoOptions
 
 if TYPE_CHECKING:

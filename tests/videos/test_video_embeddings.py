@@ -6,7 +6,7 @@ from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import PictureError
-from numpyclip.videos.embed import embed_video, read_moment
+from numpyclip.videos.video_embeddings import embed_video, read_moment
 from numpyclip.videos.video_options import VideoOptions
 from tests.videos.made_videos import write_video
 

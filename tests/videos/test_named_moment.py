@@ -1,6 +1,6 @@
 import pytest
 
-from numpyclip.videos.moments import moment_of
+from numpyclip.videos.named_moment import moment_of
 
 
 @pytest.mark.parametrize(
