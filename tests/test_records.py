@@ -10,19 +10,8 @@ import pytest
 import numpyclip
 
 FILLED_STEP_BY_STEP = {
-    *(
-        "Evaluation",
-        "_Point",
-        "Ended",
-        "Watch",
-        "Changes",
-        "Report",
-        "_Job",
-        "ScriptObject",
-        "Opaque",
-        "Sample",
-        "Decoding",
-    )
+    *("Evaluation", "_Point", "Ended", "Watch", "Changes", "Report", "_Job", "ScriptObject", "Opaque", "Sample"),
+    "VideoDecoding",
 }
 # how the names of their modules in `numpyclip.model` end, and those that stand elsewhere there
 SIZES = ("config", "_configs")

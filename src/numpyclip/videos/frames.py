@@ -27,7 +27,7 @@ _MAX_ERRORS = 1000  # packets in a row that cannot be decoded
 
 
 @dataclass
-class Decoding:
+class VideoDecoding:
     """A video that is being decoded."""
 
     name: str
@@ -76,7 +76,7 @@ def frames(
     with opened(path, options) as (container, stream):
         start, duration = start_of(container), duration_of(container) or 0.0
         apart = duration / options.max_frames
-        decoding = Decoding(name, options, max(options.every, 2 * apart), apart)
+        decoding = VideoDecoding(name, options, max(options.every, 2 * apart), apart)
         count = 0
         for seconds, frame in _chosen(_decoded(container, stream, decoding), stream, start, decoding):
             yield seconds, image_of(frame, side, stream.sample_aspect_ratio)
@@ -105,7 +105,7 @@ def frame_at(path: str | os.PathLike[str], seconds: float, side: int, options: V
 
         start, found = start_of(container), None
         stream.codec_context.skip_frame = "DEFAULT"
-        decoding = Decoding(name, options, options.every)
+        decoding = VideoDecoding(name, options, options.every)
         with suppress(av.FFmpegError):  # it is decoded from the start then
             container.seek(max(0, round((start + seconds) / float(stream.time_base))), stream=stream)
         for packet in _packets(container, stream, decoding):
@@ -118,11 +118,11 @@ def frame_at(path: str | os.PathLike[str], seconds: float, side: int, options: V
         return image_of(found, side, stream.sample_aspect_ratio)
 
 
-def _because(decoding: Decoding) -> str:
+def _because(decoding: VideoDecoding) -> str:
     return f" ({decoding.note.removesuffix('.')})" if decoding.note else ""
 
 
-def _chosen(found: Iterator[Any], stream: Any, start: float, decoding: Decoding) -> Iterator[tuple[float, Any]]:
+def _chosen(found: Iterator[Any], stream: Any, start: float, decoding: VideoDecoding) -> Iterator[tuple[float, Any]]:
     """Choose frames that differ from the last one that was chosen, and those that follow it after some seconds."""
     chosen: float | None = None
     luma = np.zeros(0, np.float32)
@@ -143,7 +143,7 @@ def _time_of(frame: Any, stream: Any, start: float) -> float:
     return 0.0 if pts is None else round(max(0.0, float(pts * stream.time_base) - start), 3)
 
 
-def _decoded(container: Any, stream: Any, decoding: Decoding) -> Iterator[Any]:
+def _decoded(container: Any, stream: Any, decoding: VideoDecoding) -> Iterator[Any]:
     """Decode the packets that are needed."""
     for packet, first in _needed(_packets(container, stream, decoding), decoding):
         for frame in _frames_of(packet, stream, decoding):
@@ -152,7 +152,7 @@ def _decoded(container: Any, stream: Any, decoding: Decoding) -> Iterator[Any]:
                 yield frame
 
 
-def _needed(packets: Iterator[Any], decoding: Decoding) -> Iterator[tuple[Any, int | None]]:
+def _needed(packets: Iterator[Any], decoding: VideoDecoding) -> Iterator[tuple[Any, int | None]]:
     """Choose the keyframe of each group of pictures, and all of groups that are long, with the time of the keyframe.
 
     The last one is None, for the frames that the decoder holds.
@@ -179,7 +179,7 @@ def _needed(packets: Iterator[Any], decoding: Decoding) -> Iterator[tuple[Any, i
     yield None, None
 
 
-def _is_long(group: list[Any], decoding: Decoding) -> bool:
+def _is_long(group: list[Any], decoding: VideoDecoding) -> bool:
     """Tell whether a group needs more than its first frame."""
     times = [packet.dts for packet in (group[0], group[-1]) if packet.dts is not None]
     span = float((times[1] - times[0]) * group[0].time_base) if len(times) == 2 else decoding.every
@@ -187,7 +187,7 @@ def _is_long(group: list[Any], decoding: Decoding) -> bool:
     return not group[0].is_keyframe or span > decoding.every / 2 or too_much
 
 
-def _packets(container: Any, stream: Any, decoding: Decoding) -> Iterator[Any]:
+def _packets(container: Any, stream: Any, decoding: VideoDecoding) -> Iterator[Any]:
     """Read packets until one cannot be read, or decoding has taken too long."""
     import av
 
@@ -206,7 +206,7 @@ def _packets(container: Any, stream: Any, decoding: Decoding) -> Iterator[Any]:
         decoding.note = f"the rest cannot be read ({unreadable('', error)})."
 
 
-def _frames_of(packet: Any, stream: Any, decoding: Decoding) -> list[Any]:
+def _frames_of(packet: Any, stream: Any, decoding: VideoDecoding) -> list[Any]:
     """Decode a packet; what is damaged is passed over, unless nothing else comes."""
     import av
 
