@@ -45,7 +45,8 @@ EXAMPLES = """\
 Files of unchanged size and modification time are skipped; moved, renamed and copied ones are identified by their
 content. Deleted files are removed from the index, but not if a whole folder is missing or empty, which may be an
 unmounted disk; the embeddings stay, should they come back, until --compact. Symbolic links to directories are not
-followed, hidden files and folders and archives are left alone. --store postgresql://... keeps the index in PostgreSQL.
+followed, hidden files and folders and archives are left alone. Videos need: pip install "numpyclip[video]". --store
+postgresql://... keeps the index in PostgreSQL.
 
 Stop it at any moment: what was done is kept, and the next call goes on. Searches may run at the same time."""
 

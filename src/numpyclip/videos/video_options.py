@@ -32,7 +32,7 @@ class VideoOptions:
     """
 
     every: float = 5.0
-    max_frames: int = 1000
+    max_frames: int = 3000
     max_seconds: float = 1800.0
     max_pixels: int = MAX_PIXELS
 
