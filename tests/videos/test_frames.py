@@ -118,11 +118,11 @@ def noise(seed: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 def test_a_moment_is_the_frame_that_is_shown_then(tmp_path: Path) -> None:
-    for gop in (1, 7, 10_000):
-        path = write_video(tmp_path / "a.mp4", THREE, gop=gop)
+    for gop, suffix in itertools.product((1, 7, 10_000), (".mp4", ".mkv", ".m2ts")):
+        path = write_video(tmp_path / f"a{suffix}", THREE, gop=gop)
         for seconds, colour in ((0, RED), (3.99, RED), (4.0, GREEN), (10.9, GREEN), (11.1, BLUE), (99, BLUE)):
             pixel = frame_at(path, seconds, 32).getpixel((5, 5))
-            np.testing.assert_allclose(pixel, colour, atol=8, err_msg=f"{seconds}")
+            np.testing.assert_allclose(pixel, colour, atol=8, err_msg=f"{suffix} {gop} {seconds}")
 
 
 def test_memory_is_that_of_a_few_frames(tmp_path: Path) -> None:

@@ -99,23 +99,38 @@ def frame_at(path: str | os.PathLike[str], seconds: float, side: int, options: V
     PictureError
         If there is none that can be decoded.
     """
-    name = os.fsdecode(path)
-    with opened(path, options) as (container, stream):
-        import av
+    decoding = VideoDecoding(os.fsdecode(path), options, options.every)
+    for is_near in (True, False):
+        with opened(path, options) as (container, stream):
+            stream.codec_context.skip_frame = "DEFAULT"
+            if is_near and seconds > 0:
+                _seek(container, stream, seconds)
+            frame = _shown_at(container, stream, decoding, seconds)
+            # FFmpeg may have come to a later place; then all is decoded from the start.
+            if frame is not None and not (is_near and _time_of(frame, stream, start_of(container)) > seconds):
+                return image_of(frame, side, stream.sample_aspect_ratio)
+    raise PictureError(f"{decoding.name}: has no frame at {seconds:g} s that can be decoded{_because(decoding)}.")
 
-        start, found = start_of(container), None
-        stream.codec_context.skip_frame = "DEFAULT"
-        decoding = VideoDecoding(name, options, options.every)
-        with suppress(av.FFmpegError):  # it is decoded from the start then
-            container.seek(max(0, round((start + seconds) / float(stream.time_base))), stream=stream)
-        for packet in _packets(container, stream, decoding):
-            for frame in _frames_of(packet, stream, decoding):
-                if found is not None and _time_of(frame, stream, start) > seconds + 1e-6:
-                    return image_of(found, side, stream.sample_aspect_ratio)
-                found = frame
-        if found is None:
-            raise PictureError(f"{name}: has no frame at {seconds:g} s that can be decoded{_because(decoding)}.")
-        return image_of(found, side, stream.sample_aspect_ratio)
+
+def _seek(container: Any, stream: Any, seconds: float) -> None:
+    """Go to the keyframe before a time, if that is possible."""
+    import av
+
+    end = duration_of(container)
+    begin = start_of(container) + (seconds if end is None else min(seconds, end))
+    with suppress(av.FFmpegError):
+        container.seek(max(0, round(begin / float(stream.time_base))), stream=stream)
+
+
+def _shown_at(container: Any, stream: Any, decoding: VideoDecoding, seconds: float) -> Any:
+    """Decode until the frame that is shown at a time, or the first one after it; None if there is none."""
+    start, found = start_of(container), None
+    for packet in _packets(container, stream, decoding):
+        for frame in _frames_of(packet, stream, decoding):
+            if found is not None and _time_of(frame, stream, start) > seconds + 1e-6:
+                return found
+            found = frame
+    return found
 
 
 def _because(decoding: VideoDecoding) -> str:
