@@ -21,7 +21,7 @@ NO_COMMANDS = {
     "cli/commands.py": "RENAMED",  # options of the past
     "tasks/learning/files.py": "_FORMAT",  # of a file
 }
-OF_OTHERS = {"check_embedding_ctx_length"}  # of LangChain
+OF_OTHERS = {"check_embedding_ctx_length", "bytes", "filename"}  # of LangChain, and of headers of HTTP
 
 
 @cache

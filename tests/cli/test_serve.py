@@ -34,6 +34,8 @@ def test_wrong_arguments(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
     result = run("serve", "--token-file", tmp_path / "empty", "-m", "tiny", "--port", "0")
     assert (result.status, "is empty; expected a token" in result.err) == (2, True)
+    result = run("serve", "--url-prefix", "//x", "--no-index", "-m", "tiny", "--port", "0")
+    assert (result.status, "expected a path such as '/photos'" in result.err) == (2, True)
     result = run("serve", "--host", "192.0.2.1", "-m", "tiny", "--port", "0")
     assert (result.status, "192.0.2.1:0: cannot listen there" in result.err) == (1, True)
 

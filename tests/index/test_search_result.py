@@ -49,3 +49,12 @@ def test_the_cutoff_is_for_as_many_pictures_as_are_searched(index: Index, photos
         assert index.search("a bird", 1, where=where).cutoff == index.background.cutoff(pictures)
     assert index.search("a bird + a house").cutoff is None
     assert index.search("a bird", modality="texts").cutoff is None
+
+
+def test_a_search_goes_on_after_earlier_results(index: Index, photos: Path) -> None:
+    index.update([photos])
+    whole = [match.id for match in index.search("a bird", 6)]
+    assert [match.id for skip in (0, 2, 4, 6) for match in index.search("a bird", 2, skip=skip)] == whole
+    for skip in (-1, 1.5, "1", None):
+        with pytest.raises(InputError, match="skip is .*; expected an integer, 0 or above"):
+            index.search("a bird", skip=skip)  # type: ignore[arg-type]

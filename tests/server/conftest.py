@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -27,7 +29,9 @@ pytest.importorskip("uvicorn")
 
 from numpyclip.server import Settings, create_app
 from numpyclip.server.uvicorn_server import listen, make_server
+from tests.server.browser import Open
 
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 NAMES = ("bird", "house", "camera", "bomb", "butterfly", "motor boat", "cookie", "ring buoy")
 
 
@@ -131,6 +135,22 @@ def elsewhere(tmp_path: Path, tiny: CLIP) -> str:
 
 
 @pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory, emoji: dict[str, Image.Image], tiny: CLIP) -> str:
+    """An index of 150 pictures, of the days from 1 January 2024 on."""
+    folder = tmp_path_factory.mktemp("many")
+    (folder / "photos").mkdir()
+    for number in range(150):
+        exif = Image.Exif()
+        exif[0x0132] = f"2024:{1 + number // 28:02}:{1 + number % 28:02} 12:00:00"
+        picture = emoji["house" if number % 3 else "bird"].convert("RGB")
+        picture.putpixel((0, 0), (number, 0, 0))
+        picture.resize((64 + number, 64)).save(folder / "photos" / f"{number:03}.jpg", exif=exif)
+    with Index(folder / "store", tiny, create=True) as index:
+        index.update([folder / "photos"])
+    return str(folder / "store")
+
+
+@pytest.fixture(scope="session")
 def client(place: str, tiny: CLIP) -> Iterator[Client]:
     with running(create_app(tiny, "tiny", place, Settings(model_names=("tiny",)))) as client:
         yield client
@@ -147,8 +167,17 @@ def serve(place: str, tiny: CLIP) -> Iterator[Serve]:
 
     with ExitStack() as stack:
 
-        def serve(model: Any = tiny, store: str | None = place, **settings: Any) -> Client:
-            return stack.enter_context(running(create_app(model, "tiny", store, Settings(**settings))))
+        def serve(model: Any = tiny, store: str | None = place, mounted: str = "", **settings: Any) -> Client:
+            """Start a server; `mounted`: behind a proxy that takes this off the path of each request."""
+            app = create_app(model, "tiny", store, Settings(**settings))
+
+            async def proxied(scope: Any, receive: Any, send: Any) -> None:
+                if scope["type"] == "http":
+                    assert scope["path"].startswith(f"{mounted}/"), scope["path"]
+                    scope = {**scope, "path": scope["path"].removeprefix(mounted)}
+                await app(scope, receive, send)
+
+            return stack.enter_context(running(proxied if mounted else app))
 
         yield serve
 
@@ -161,3 +190,43 @@ def png(emoji: dict[str, Image.Image]) -> Png:
         return stream.getvalue()
 
     return png
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Any, serve: Serve) -> Iterator[Open]:
+    """Open the page of a server; at the end nothing may have gone wrong in it, but for what a test expects.
+
+    It is closed before servers stop, which it may still be loading images of.
+    """
+    context = browser.new_context(viewport={"width": 1280, "height": 860})
+    context.set_default_timeout(60_000)
+    said: list[str] = []
+
+    def open_page(client: Client, path: str = "/", expects: str = "", **options: Any) -> Any:
+        page = context.new_page()
+        if options:
+            page.emulate_media(**options)
+        page.on("pageerror", lambda error: said.append(str(error)))
+
+        def heard(message: Any) -> None:
+            if message.type in ("error", "warning") and not (expects and expects in message.text):
+                said.append(message.text)
+
+        page.on("console", heard)
+        page.goto(path if ":" in path else f"http://127.0.0.1:{client.port}{path}")
+        return page
+
+    yield open_page
+    context.close()
+    assert not said

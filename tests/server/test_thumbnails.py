@@ -43,7 +43,7 @@ def test_what_was_drawn_is_kept_until_there_is_too_much(tmp_path: Path, monkeypa
         kept.get(str(tmp_path / f"{name}.png"), 320, "1")
     drawn: list[str] = []
 
-    def draw(path: str, side: int, options: DecodeOptions) -> bytes:
+    def draw(path: str, side: int, options: DecodeOptions, seconds: float | None) -> bytes:
         drawn.append(Path(path).stem)
         return b""
 

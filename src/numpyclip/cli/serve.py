@@ -41,6 +41,11 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--allow-host", action="append", default=[], metavar="HOST", help="another name of this server in requests"
     )
     command.add_argument(
+        "--url-prefix", default="", metavar="PATH", help="path below which a reverse proxy shows it, such as /photos"
+    )
+    command.add_argument("--no-originals", action="store_true", help="send thumbnails only, without metadata")
+    command.add_argument("--read-only", action="store_true", help="let clients set no favourites, tags and albums")
+    command.add_argument(
         "--fetch-host", action="append", default=[], metavar="HOST", help="a host from which images may be fetched"
     )
     command.add_argument(
@@ -77,6 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
             text_model=arguments.text_model,
             token=token,
             allowed_hosts=("127.0.0.1", "[::1]", "localhost", *arguments.allow_host) if _is_loopback(arguments) else (),
+            url_prefix=arguments.url_prefix.rstrip("/"),
+            originals=not arguments.no_originals,
+            marks=not arguments.read_only,
             fetch_hosts=tuple(host.lower() for host in arguments.fetch_host),
             fetch_private=arguments.fetch_private,
             max_body=arguments.max_body << 20,

@@ -226,6 +226,7 @@ class Index:
         where: Where = EVERYWHERE,
         modality: Modality = "pictures",
         is_text: bool = False,
+        skip: int = 0,
     ) -> SearchResult:
         """Find what is nearest to a query, exactly, unless an HNSW index was built.
 
@@ -239,6 +240,8 @@ class Index:
         modality : {"pictures", "texts"}
         is_text : bool, default=False
             Whether an embedding is that of a single text; of words it is known.
+        skip : int, default=0
+            How many of the nearest are left out: those of earlier calls.
 
         Returns
         -------
@@ -254,6 +257,8 @@ class Index:
         count = whole_number(n)
         if count is None or count < 1:
             raise InputError(f"n is {n!r:.60}; expected an integer above 0.")
+        if (skipped := whole_number(skip)) is None or skipped < 0:
+            raise InputError(f"skip is {skip!r:.60}; expected an integer, 0 or above.")
         if not isinstance(where, Where):
             raise InputError(f"where is {where!r:.60}; expected Where(folder=..., after=..., before=...).")
         if isinstance(query, str):
@@ -261,7 +266,7 @@ class Index:
         if isinstance(query, Query):
             is_text, query = query.is_text, query.embed(self.model)
         queries = checked_embeddings(np.asarray(query)[np.newaxis], self.model.config.embed_dim, "queries")
-        (nearest,) = self.store.search(modality, queries, count, where)
+        (nearest,) = self.store.search(modality, queries, count, where, skip=skipped)
         if not is_text or modality == "texts":
             return SearchResult(nearest)
         cutoff = self.background.cutoff(self.store.count_searched(where))

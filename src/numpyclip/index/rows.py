@@ -20,7 +20,7 @@ from numpyclip.index.where import EVERYWHERE, Where
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched
 
-_COUNTED = 10_000  # files, to tell how many are searched
+COUNTED = 10_000  # files, from which on it is told about how many are searched
 
 
 def counts(connection: Connection, where: Where) -> Counts:
@@ -38,8 +38,8 @@ def count_searched(connection: Connection, where: Where) -> int:
     condition, values = conditions(where)
     some = f"SELECT picture FROM files WHERE {condition} LIMIT ?"
     sql = f"SELECT count(*), count(DISTINCT picture) FROM ({some}) AS counted"
-    files, pictures = connection.execute(sql, (*values, _COUNTED)).fetchone()
-    return max(connection.estimate(where), pictures) if files == _COUNTED else int(pictures)
+    files, pictures = connection.execute(sql, (*values, COUNTED)).fetchone()
+    return max(connection.estimate(where), pictures) if files == COUNTED else int(pictures)
 
 
 def folders_in(connection: Connection) -> dict[str, tuple[str, ...]]:

@@ -167,16 +167,18 @@ class Store(Filing, Browsing, Marking):
         with self._database.reading() as connection:
             return rows.count_searched(connection, where)
 
-    def search(self, modality: Modality, queries: Array, n: int, where: Where = EVERYWHERE) -> list[list[Match]]:
-        """Find for each query (m, embed_dim) the nearest; exact, unless there is an HNSW index."""
+    def search(
+        self, modality: Modality, queries: Array, n: int, where: Where = EVERYWHERE, *, skip: int = 0
+    ) -> list[list[Match]]:
+        """Find for each query (m, embed_dim) the nearest `n` after `skip`; exact, unless there is an HNSW index."""
         if modality not in MODALITIES:
             raise InputError(f"modality is {modality!r:.60}; expected 'pictures' or 'texts'.")
         if modality == "texts" and where != EVERYWHERE:
             raise InputError("texts have no folder and no date; search them without, or search pictures.")
         with self._database.reading() as connection:
             space = searched(connection, modality)
-            found = self._vectors.nearest(connection, space, queries, n, where)
-            matches = [list(rows.matches(connection, modality, nearest, where)) for nearest in found]
+            found = self._vectors.nearest(connection, space, queries, skip + n, where)
+            matches = [list(rows.matches(connection, modality, nearest[skip:], where)) for nearest in found]
             return [
                 with_moments(connection, self._vectors, space, query, near)
                 for query, near in zip(queries, matches, strict=True)

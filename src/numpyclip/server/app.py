@@ -13,14 +13,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.server import immich_api, knn_service, openai_api, search_api
+from numpyclip.server import immich_api, knn_service, library_api, openai_api, search_api
+from numpyclip.server.downloads import download
 from numpyclip.server.middleware import COOKIE, AccessMiddleware, is_token
-from numpyclip.server.page import page
+from numpyclip.server.originals import original
+from numpyclip.server.page import page, static
 from numpyclip.server.request_parsing import json_fields
 from numpyclip.server.responses import HANDLERS, JSONResponse, error_response
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
-from numpyclip.server.thumbnails import ThumbnailCache
+from numpyclip.server.thumbnails import ThumbnailCache, drawn, thumbnail
 
 
 def create_app(model: CLIP, name: str, store: str | None = None, settings: Settings | None = None) -> Starlette:
@@ -63,7 +65,7 @@ async def _page(request: Request) -> Response:
     """Return the page to browsers, and what Immich checks for to other clients."""
     if "text/html" not in request.headers.get("accept", ""):
         return JSONResponse({"message": "Immich ML"})
-    return page()
+    return page(request)
 
 
 async def _login(request: Request) -> Response:
@@ -73,9 +75,8 @@ async def _login(request: Request) -> Response:
     if settings.token is None or not is_token(sent, settings.token):
         return error_response(401, "wrong token.")
     response = Response(status_code=204)
-    response.set_cookie(
-        COOKIE, quote(sent, safe=""), httponly=True, samesite="strict", secure=request.scope["scheme"] == "https"
-    )
+    path, is_secure = f"{settings.url_prefix}/", request.scope["scheme"] == "https"
+    response.set_cookie(COOKIE, quote(sent, safe=""), path=path, httponly=True, samesite="strict", secure=is_secure)
     return response
 
 
@@ -92,13 +93,21 @@ async def _metrics(request: Request) -> Response:
 
 _ROUTES = [
     Route("/", _page),
+    Route("/static/{version}/{name}", static),
     Route("/login", _login, methods=["POST"]),
     Route("/healthz", _health),
     Route("/metrics", _metrics),
     Route("/index", search_api.describe),
     Route("/search", search_api.search, methods=["GET", "POST"]),
+    Route("/library", library_api.library),
+    Route("/timeline", library_api.timeline),
+    Route("/places", library_api.places),
+    Route("/marks", library_api.mark, methods=["POST"]),
     Route("/classify", search_api.classify, methods=["POST"]),
-    Route("/thumbnails/{id}", search_api.thumbnail),
+    Route("/thumbnails/{id}", thumbnail),
+    Route("/thumbnail", drawn, methods=["POST"]),
+    Route("/original/{id}", original),
+    Route("/download", download, methods=["POST"]),
     Route("/v1/embeddings", openai_api.embeddings, methods=["POST"]),
     Route("/embeddings", openai_api.embeddings, methods=["POST"]),
     Route("/v1/models", openai_api.models),

@@ -23,6 +23,7 @@ _PROBES = ("/healthz", "/ping")  # are answered however many requests there are
 _PUBLIC_PATHS = ("/", "/login", "/healthz", "/ping")  # need no token: their responses reveal nothing
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/?#@,\[\]]+)(:\d{1,5})?", re.IGNORECASE)
 _CLOSE = {"Connection": "close"}  # the rest of the request is not read
+_LEAST_RATE = 32 << 10  # bytes a second of a response that takes longer than the timeout: the client is slow, or idle
 _PATIENCE = 1.0  # seconds for which a body that arrives need not give way to others
 _CLIENT_CLOSED_REQUEST = 499  # in metrics, as nginx has it
 _SECURITY_HEADERS = {
@@ -56,6 +57,7 @@ class AccessMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = self._without_prefix(scope)
         start, status = time.perf_counter(), 0
 
         async def send_recorded(message: Message) -> None:
@@ -66,6 +68,7 @@ class AccessMiddleware:
                 for name, value in _SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
+            body.sent += len(message.get("body", b""))
 
         body = _Body(self, scope, receive)
         try:
@@ -100,6 +103,11 @@ class AccessMiddleware:
             raise ClientDisconnect
         return error_response(503, message, {"Retry-After": "5"})
 
+    def _without_prefix(self, scope: Scope) -> Scope:
+        """Take the prefix off the path, unless a proxy in front has."""
+        prefix, path = self.settings.url_prefix, scope["path"]
+        return {**scope, "path": path[len(prefix) :]} if prefix and path.startswith(f"{prefix}/") else scope
+
     def _rejection(self, scope: Scope) -> Response | None:
         headers, settings = Headers(scope=scope), self.settings
         host = _HOST.fullmatch(headers.get("host", ""))
@@ -108,9 +116,12 @@ class AccessMiddleware:
         if settings.allowed_hosts and host is not None and host[1].lower() not in settings.allowed_hosts:
             return error_response(421, "this Host is not allowed; the server's owner can allow it with --allow-host.")
         path, token = scope["path"], settings.token
+        if path and path == settings.url_prefix:  # from where the page's relative addresses would lead elsewhere
+            return Response(status_code=308, headers={"Location": f"{settings.url_prefix}/"})
         if _is_foreign(headers) and (scope["method"], path) != ("GET", "/"):
             return error_response(403, "requests of other sites are refused.")
-        if token is not None and path not in _PUBLIC_PATHS and not _is_authorized(headers, token):
+        is_public = path in _PUBLIC_PATHS or path.startswith("/static/")
+        if token is not None and not is_public and not _is_authorized(headers, token):
             message = "a token is needed: send it as `Authorization: Bearer TOKEN`."
             return error_response(401, message, {"WWW-Authenticate": "Bearer"})
         length = headers.get("content-length", "")
@@ -162,6 +173,7 @@ class _Body:
 
     def __init__(self, middleware: AccessMiddleware, scope: Scope, receive: Receive) -> None:
         self.size = 0
+        self.sent = 0  # bytes of the response
         self.is_admitted = False
         self.is_expected = _has_body(Headers(scope=scope))
         self._middleware = middleware
@@ -205,12 +217,20 @@ class _Body:
             self._arrival.cancel()
 
     async def end(self) -> bool:
-        """Wait until the client is gone (True), or the time for the answer, once the body is here, is over (False)."""
+        """Wait until the client is gone (True), or the time for the answer, once the body is here, is over (False).
+
+        A response that is large has more time, as long as the client takes so much of it a second.
+        """
         await self._is_complete.wait()
+        start = time.monotonic()
+        gone = asyncio.ensure_future(self._disconnect())
         try:
-            return await asyncio.wait_for(self._disconnect(), self._middleware.settings.timeout)
-        except asyncio.TimeoutError:  # its own class until Python 3.11
+            while (left := start + self._middleware.settings.timeout + self.sent / _LEAST_RATE - time.monotonic()) > 0:
+                if (await asyncio.wait((gone,), timeout=left))[0]:
+                    return gone.result()
             return False
+        finally:
+            gone.cancel()
 
     async def _disconnect(self) -> bool:
         while (await self._receive())["type"] != "http.disconnect":

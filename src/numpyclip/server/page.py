@@ -1,34 +1,53 @@
-"""The web page: one file, without a build step or external resources."""
+"""The web page: files as they are, without a build step or external resources."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import re
+import secrets
 from functools import cache
 from importlib.resources import files
 
-from starlette.responses import HTMLResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from numpyclip.server.responses import compressed
+
+_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_POLICY = (
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' blob: data:; "
+    "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
 
 
 @cache
-def _page() -> tuple[str, str]:
-    """Read the page, and make a Content-Security-Policy that allows only its own script and style, by hash."""
-    text = files("numpyclip.server").joinpath("page.html").read_text("utf-8")
-    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
-    (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
-    policy = (
-        f"default-src 'none'; script-src {_csp_source(script)}; style-src {_csp_source(style)}; "
-        "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    )
-    return text, policy
+def _page() -> tuple[str, str, dict[str, bytes]]:
+    """Read the page: its HTML, the version of its other files, of which their addresses consist, and these by name."""
+    found = {file.name: file.read_bytes() for file in files("numpyclip.server").joinpath("static").iterdir()}
+    html = found.pop("index.html").decode()
+    parts = (part for name, data in sorted(found.items()) for part in (name.encode(), data))
+    version = hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
+    (preload,) = (line for line in html.splitlines() if "@MODULE@" in line)
+    modules = sorted(name for name in found if name.endswith(".js"))
+    html = html.replace(preload, "\n".join(preload.replace("@MODULE@", name) for name in modules))
+    return html.replace("@VERSION@", version), version, found
 
 
-def _csp_source(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+def page(request: Request) -> Response:
+    """Make the response with the page: scripts and styles are allowed by a nonce, which modules pass on to modules."""
+    nonce = secrets.token_urlsafe(16)
+    headers = {"Content-Security-Policy": _POLICY.format(nonce=nonce), "Cache-Control": "no-cache"}
+    response = Response(_page()[0].replace("@NONCE@", nonce), media_type="text/html", headers=headers)
+    return compressed(request, response)
 
 
-def page() -> HTMLResponse:
-    """Make the response with the page."""
-    text, policy = _page()
-    return HTMLResponse(text, headers={"Content-Security-Policy": policy, "Cache-Control": "no-cache"})
+async def static(request: Request) -> Response:
+    """Return another file of the page; its address changes with it, so that browsers keep it."""
+    _, version, found = _page()
+    name = request.path_params["name"]
+    if request.path_params["version"] != version or name not in found:
+        raise HTTPException(404, "the page has no such file; load the page again.")
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Content-Security-Policy": "default-src 'none'"}
+    response = Response(found[name], media_type=_TYPES[name.rpartition(".")[2]], headers=headers)
+    return compressed(request, response)

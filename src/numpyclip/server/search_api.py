@@ -3,65 +3,129 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from starlette.exceptions import HTTPException
+import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
-from numpyclip.dispatch.fields import Fields, is_row_id
+from numpyclip.dispatch.fields import Fields
 from numpyclip.dispatch.json_values import contents, ranked
-from numpyclip.dispatch.queries import query_of, where_of
+from numpyclip.dispatch.queries import is_browsing, query_of, where_of
 from numpyclip.dual_encoder.validation import captions
+from numpyclip.index.index import Index
+from numpyclip.index.marks import Mark
 from numpyclip.index.model_options import remembered_options
-from numpyclip.index.records import MODALITIES, Match
+from numpyclip.index.records import MODALITIES, Match, Modality
+from numpyclip.index.rows import COUNTED
+from numpyclip.index.store import Store
+from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
+from numpyclip.server.cursors import MAX_DEPTH, Cursor
+from numpyclip.server.downloads import ids_of
+from numpyclip.server.library_api import marks_json
 from numpyclip.server.request_parsing import any_fields
-from numpyclip.server.responses import JSONResponse, bad_request
+from numpyclip.server.responses import JSONResponse, bad_request, compressed
 from numpyclip.server.service import Service
-from numpyclip.server.thumbnails import SIZES
+from numpyclip.server.settings import Settings
+from numpyclip.server.thumbnails import version
 from numpyclip.tasks.query import Query
 
 _MAX_RESULTS = 1000
+_ALIKE = 0.95  # cosine from which images count as near duplicates, such as those of a burst
+_DATE = "date."  # begins the cursors of browsing
 
 
 async def search(request: Request) -> Response:
-    """Search images or texts by a text, uploaded images, indexed images, or a sum of these."""
+    """Search images or texts by a text, uploaded images, indexed images, or a sum of these; else browse images."""
     service: Service = request.app.state.service
     fields = await any_fields(request)
     modality: Any = fields.choice("in", *MODALITIES)
-    where = where_of(fields)
-    n, shows_all = fields.integer("n", 60, _MAX_RESULTS), fields.flag("all")
-    query, embedding = await _embed_query(service, fields)
+    where, n = where_of(fields), fields.integer("n", 60, _MAX_RESULTS)
+    is_strict, has_tags, groups = fields.flag("strict"), fields.flag("tags"), fields.flag("group")
+    place, until = await _place(service, fields), fields.text("until") or None
+    if modality == "texts" and not isinstance(place, Cursor):
+        raise bad_request("the query is empty: texts are searched, by query, near or image, and not browsed.")
 
     def found() -> Response:
-        index = service.index()
-        result = index.search(embedding, n, where=where, modality=modality, is_text=query.is_text)
-        matches = [_to_json(match) for match in (result if shows_all else result.matches)]
-        return JSONResponse({"matches": matches, "cutoff": result.cutoff, "best": result.best})
+        store = service.index().store
+        if isinstance(place, Cursor):
+            matches, answer = _nearest(service.index(), place, n, where, modality)
+            if is_strict and not (place.skip or answer["is_match"]):
+                matches, answer["next"] = [], None
+        else:
+            matches, cursor = store.browse(where, n, after=place if place is not None else until)
+            answer = {"next": cursor and _DATE + cursor, "order": "date", "is_match": bool(matches)}
+            answer |= {"cutoff": None, "best": None}
+        if fields.text("cursor") is None:
+            answer |= _searched(store, modality, where)
+        tags = service.tags.of(matches) if has_tags and modality == "pictures" else {}
+        marks = store.marks_of([match.digest for match in matches if match.digest])
+        shown = [_to_json(match, tags.get(match.id), marks, service.settings) for match in matches]
+        if groups:
+            for values, first in zip(shown, _first_alike(matches), strict=True):
+                values["like"] = first
+        if answer["order"] == "date":
+            for values in shown:
+                del values["cosine"]  # to itself
+        return compressed(request, JSONResponse({"matches": shown, **answer}))
 
     return await service.run_in_thread(found)
 
 
+def _nearest(
+    index: Index, place: Cursor, n: int, where: Where, modality: Modality
+) -> tuple[list[Match], dict[str, Any]]:
+    """Return what is nearest from a place on, and where to go on."""
+    result = index.search(
+        place.embedding, n + 1, where=where, modality=modality, is_text=place.is_text, skip=place.skip
+    )
+    following = replace(place, skip=place.skip + n)
+    cursor = str(following) if len(result) > n and following.skip <= MAX_DEPTH else None
+    answer = {"next": cursor, "order": "cosine", "is_match": result.is_match}
+    return result[:n], {**answer, "cutoff": result.cutoff, "best": result.best}
+
+
+def _first_alike(matches: Sequence[Match]) -> list[int]:
+    """Return for each image the ID of the first one of these that it is nearly the same as: often itself."""
+    if not matches:
+        return []
+    embeddings = np.stack([match.embedding for match in matches])
+    alike = embeddings @ embeddings.T >= _ALIKE
+    return [matches[int(row.argmax())].id for row in alike | np.eye(len(matches), dtype=bool)]
+
+
+def _searched(store: Store, modality: Modality, where: Where) -> dict[str, object]:
+    """Tell of how many images, or texts, the results are the first."""
+    count = store.counts().texts if modality == "texts" else store.count_searched(where)
+    return {"searched": count, "is_estimate": modality == "pictures" and count >= COUNTED}
+
+
 async def classify(request: Request) -> Response:
-    """Classify images: the probabilities of labels, relative to each other."""
+    """Classify images, sent or by the IDs of indexed ones: the probabilities of labels, relative to each other."""
     service: Service = request.app.state.service
     fields = await any_fields(request)
-    images = fields.images("image")
+    images, ids = fields.images("image"), ids_of(fields) if "ids" in fields.values else []
+    if len(ids) > _MAX_RESULTS:
+        raise bad_request(f"{len(ids)} IDs; expected at most {_MAX_RESULTS}.")
     labels, template = fields.texts("labels"), fields.text("template") or "{}"
     service.check_input_count(len(labels))
     service.check_length(len(labels) * len(template) + template.count("{}") * sum(map(len, labels)))
     texts = captions(labels, template)
-    of_images, of_labels = await asyncio.gather(
-        service.embed_images(images), service.embed_texts(texts, truncate=False)
-    )
+    embed_images = service.run_in_thread(_indexed, service, ids) if ids else service.embed_images(images)
+    of_images, of_labels = await asyncio.gather(embed_images, service.embed_texts(texts, truncate=False))
 
     def predictions() -> Response:
         return JSONResponse({"predictions": ranked(service.model.probabilities(of_images, of_labels), labels)})
 
     return await service.run_in_thread(predictions)
+
+
+def _indexed(service: Service, ids: Sequence[int]) -> Array:
+    return np.stack([service.indexed_image(row_id).embedding for row_id in ids])
 
 
 async def describe(request: Request) -> Response:
@@ -76,34 +140,29 @@ async def describe(request: Request) -> Response:
             "query_text_model": service.settings.text_model,
             "dimensions": config.embed_dim,
         }
-        return JSONResponse({**models, **contents(store)})
+        answer = {**models, **contents(store)}
+        return compressed(request, JSONResponse(answer))
 
     return await service.run_in_thread(described)
 
 
-async def thumbnail(request: Request) -> Response:
-    """Return a thumbnail of an indexed image, without its metadata."""
-    service: Service = request.app.state.service
-    size = Fields(dict(request.query_params)).integer("side", SIZES[0], SIZES[-1])
-    if size not in SIZES:
-        raise bad_request(f"side is {size}; expected one of {', '.join(map(str, SIZES))}.")
-    row_id = request.path_params["id"]
-    if not is_row_id(row_id):
-        raise HTTPException(404, f"{row_id:.60} is not the ID of an image.")
-    match = await service.run_in_thread(service.indexed_image, int(row_id))
-    if match.file is None:
-        raise HTTPException(404, f"{match.path}: is no file on this server, which fetches no images: no thumbnail.")
-    version = _version(match)
-    headers = {"ETag": f'"{version}-{size}"', "Cache-Control": "private, max-age=3600"}
-    if request.headers.get("if-none-match") == headers["ETag"]:
-        return Response(status_code=304, headers=headers)
-    data = await service.decode(request.app.state.thumbnails.get, match.file, size, version)
-    return Response(data, media_type="image/jpeg", headers=headers)
+async def _place(service: Service, fields: Fields) -> Cursor | str | None:
+    """Return where a search begins; of browsing a cursor of its own, or None for its beginning."""
+    cursor = fields.text("cursor") or None
+    if cursor is not None:
+        if cursor.startswith(_DATE):
+            return cursor.removeprefix(_DATE)
+        return Cursor.read(cursor, service.model.config.embed_dim)
+    if (query := await _embed_query(service, fields)) is None:
+        return None
+    return Cursor(0, query[1], query[0].is_text)
 
 
-async def _embed_query(service: Service, fields: Fields) -> tuple[Query, Array]:
-    """Parse and embed the query: a text, IDs of indexed images, uploaded images, and texts to subtract."""
+async def _embed_query(service: Service, fields: Fields) -> tuple[Query, Array] | None:
+    """Parse and embed the query: a text, IDs of indexed images, uploaded images, texts to subtract; None if empty."""
     near, uploads = fields.row_ids("near"), fields.images("image")
+    if is_browsing(fields):
+        return None
     query = await service.parse(
         query_of, fields, [*(f"image {row_id}" for row_id in near), *["the image"] * len(uploads)]
     )
@@ -115,15 +174,18 @@ async def _embed_query(service: Service, fields: Fields) -> tuple[Query, Array]:
     return query, query.sum([next(of_images if term.is_picture else of_texts) for term in query.terms])
 
 
-def _to_json(match: Match) -> dict[str, object]:
+def _to_json(match: Match, tag: str | None, marks: Mapping[bytes, list[Mark]], settings: Settings) -> dict[str, object]:
     fields = match.to_dict()
+    if tag is not None:
+        fields["tag"] = tag
+    if said := match.digest and marks.get(match.digest):
+        fields["marks"] = marks_json(said)
     if match.path is not None:
         fields["name"] = os.path.basename(match.path)  # noqa: PTH119  the path may be of another operating system
     if match.file is not None:
-        fields["thumbnail"] = f"/thumbnails/{match.id}?v={_version(match)}"
+        fields["thumbnail"] = f"thumbnails/{match.id}?v={version(match)}" + (
+            f"&t={match.part}" if match.seconds is not None else ""
+        )
+        if settings.originals:
+            fields["original"] = f"original/{match.id}"
     return fields
-
-
-def _version(match: Match) -> str:
-    """Return a version of a thumbnail: a rebuilt index may give an ID to another file."""
-    return hashlib.sha256(f"{match.path}\0{match.date}".encode("utf-8", "surrogateescape")).hexdigest()[:12]

@@ -25,6 +25,7 @@ from numpyclip.model.ops import Array
 from numpyclip.runtime.finite import checked_finite
 from numpyclip.server.base64_images import decode_base64
 from numpyclip.server.batching import SHUTDOWN_TIMEOUT, Batcher
+from numpyclip.server.best_tags import Tags
 from numpyclip.server.image_urls import Fetcher, is_url
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.responses import bad_request
@@ -37,7 +38,7 @@ _MAX_SLOW_PIXELS = 1_000_000
 _INLINE_LENGTH = 4000  # characters that are tokenized faster than a thread is woken
 
 
-def _check_decoding_time(data: bytes, name: str) -> None:
+def check_decoding_time(data: bytes, name: str) -> None:
     """Raise PictureError if the image of a client would hold up all other requests."""
     try:
         with quietly(), identify(BytesIO(data)) as image:
@@ -71,10 +72,12 @@ class Service:
         self.metrics = Metrics()
         self.batcher = Batcher(model, settings, self.metrics)
         self.fetcher = Fetcher(settings.fetch_hosts, private=settings.fetch_private)
+        self.streams = 0  # responses that are being sent block by block
         self._store = store
         self._index: Index | None = None
         self._fitting: Fingerprint | None = None  # that of the index when it was last found to fit the model
         self._running: set[Future[Any]] = set()
+        self.tags = Tags(model, lambda begin: self._started(self._threads, begin))
 
     async def __aenter__(self) -> Service:
         """Start the threads and warm up the model."""
@@ -129,10 +132,13 @@ class Service:
         return await self._run(self._parsers, function, *arguments)
 
     async def _run(self, pool: ThreadPoolExecutor, function: Callable[..., _T], *arguments: object) -> _T:
+        return await asyncio.wrap_future(self._started(pool, function, *arguments))
+
+    def _started(self, pool: ThreadPoolExecutor, function: Callable[..., _T], *arguments: object) -> Future[_T]:
         future = pool.submit(function, *arguments)
         self._running.add(future)
         future.add_done_callback(self._running.discard)
-        return await asyncio.wrap_future(future)
+        return future
 
     def check_model_name(self, name: str | None) -> None:
         """Raise 404 if a request names another model: embeddings of different models are not comparable.
@@ -209,7 +215,7 @@ class Service:
 
     def _preprocess(self, image: bytes | str, name: str) -> NDArray[np.uint8]:
         data = decode_base64(image, name) if isinstance(image, str) else image
-        _check_decoding_time(data, name)
+        check_decoding_time(data, name)
         return self.model.preprocess.read(data, self.settings.decode_options, name=name)
 
     def index(self) -> Index:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from numpyclip.errors import InputError
 from numpyclip.images.decode_memory import MAX_MEMORY
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
+
+_PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,12 @@ class Settings:
         Bearer token that requests must send.
     allowed_hosts : tuple of str
         Accepted values of the ``Host`` header, without port; any if empty. On loopback they prevent DNS rebinding.
+    url_prefix : str
+        Path below which a reverse proxy shows the server, such as ``/photos``; requests may have it or not.
+    originals : bool
+        Send image files as they are, with all metadata in them.
+    marks : bool
+        Let clients set favourites, ratings, tags and albums.
     fetch_hosts : tuple of str
         Hosts from which images may be fetched, as ``name`` or ``name:port``.
     fetch_private : bool
@@ -52,6 +62,9 @@ class Settings:
     text_model: str | None = None
     token: str | None = None
     allowed_hosts: tuple[str, ...] = ()
+    url_prefix: str = ""
+    originals: bool = True
+    marks: bool = True
     fetch_hosts: tuple[str, ...] = ()
     fetch_private: bool = False
     max_body: int = 32 << 20
@@ -64,6 +77,11 @@ class Settings:
     max_waiting: int = 1024
     batch_size: int = 32
     timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Check the prefix, which becomes the path of a cookie and of a redirect."""
+        if self.url_prefix and not _PREFIX.fullmatch(self.url_prefix):
+            raise InputError(f"url_prefix is {self.url_prefix!r:.60}; expected a path such as '/photos'.")
 
     @property
     def decode_options(self) -> DecodeOptions:

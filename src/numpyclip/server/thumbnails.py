@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from numpyclip.dispatch.fields import Fields, shown
 from numpyclip.images.decode_options import DecodeOptions
+from numpyclip.index.records import Match, is_part, seconds_of
+from numpyclip.server.request_parsing import form_fields, path_id
+from numpyclip.server.responses import bad_request
+from numpyclip.server.service import Service, check_decoding_time
 from numpyclip.viz.thumbnail import thumbnail_bytes
 
 SIZES = (320, 1600)  # pixels of the longer side: in the grid, and enlarged
@@ -21,14 +31,14 @@ class ThumbnailCache:
         self._entries: OrderedDict[tuple[str, int, str], bytes] = OrderedDict()
         self._bytes = 0
 
-    def get(self, path: str, size: int, version: str) -> bytes:
-        """Return a thumbnail, from the cache if `version` of the file is there."""
+    def get(self, path: str, size: int, version: str, seconds: float | None = None) -> bytes:
+        """Return a thumbnail, from the cache if `version` of the file is there; of a video, the frame at a time."""
         key = (path, size, version)
         with self._lock:
             if key in self._entries:
                 self._entries.move_to_end(key)
                 return self._entries[key]
-        data = thumbnail_bytes(path, size, self._options)
+        data = thumbnail_bytes(path, size, self._options, seconds)
         with self._lock:
             if key not in self._entries:
                 self._entries[key] = data
@@ -37,3 +47,42 @@ class ThumbnailCache:
                 _, dropped = self._entries.popitem(last=False)
                 self._bytes -= len(dropped)
         return data
+
+
+async def thumbnail(request: Request) -> Response:
+    """Return a thumbnail of an indexed image, without its metadata."""
+    service: Service = request.app.state.service
+    fields = Fields(dict(request.query_params))
+    size, moment = fields.integer("side", SIZES[0], SIZES[-1]), fields.text("t") or ""
+    if not is_part(moment) or (moment and seconds_of(moment) is None):
+        raise bad_request(f"t is {shown(moment)}; expected seconds of a video.")
+    if size not in SIZES:
+        raise bad_request(f"side is {size}; expected one of {', '.join(map(str, SIZES))}.")
+    match = await service.run_in_thread(service.indexed_image, path_id(request))
+    if match.file is None:
+        raise HTTPException(404, f"{match.path}: is no file on this server, which fetches no images: no thumbnail.")
+    tag = version(match) + moment
+    headers = {"ETag": f'"{tag}-{size}"', "Cache-Control": "private, max-age=3600"}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    data = await service.decode(request.app.state.thumbnails.get, match.file, size, tag, seconds_of(moment))
+    return Response(data, media_type="image/jpeg", headers=headers)
+
+
+async def drawn(request: Request) -> Response:
+    """Return a thumbnail of an image that is sent: browsers do not show all that is searched with, such as HEIC."""
+    service: Service = request.app.state.service
+    (image, *others) = (await form_fields(request)).images("image") or [""]
+    if not isinstance(image, bytes) or others:
+        raise bad_request("expected one file, image.")
+
+    def draw() -> bytes:
+        check_decoding_time(image, "image")
+        return thumbnail_bytes(image, SIZES[0], service.settings.decode_options)
+
+    return Response(await service.decode(draw), media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+
+def version(match: Match) -> str:
+    """Return a version of a thumbnail: a rebuilt index may give an ID to another file."""
+    return hashlib.sha256(f"{match.path}\0{match.date}".encode("utf-8", "surrogateescape")).hexdigest()[:12]

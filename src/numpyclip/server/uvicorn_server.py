@@ -113,7 +113,14 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
             self._phase, self.since = phase, self.loop.time()
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = self.loop.call_later(seconds, self.abort)
+            self._timer = self.loop.call_later(seconds, self._end)
+
+    def _end(self) -> None:
+        """Abort, unless the application is still sending a large response, whose rate it watches itself."""
+        if self._phase[0] == "request" and self.cycle.response_started and not self.transport.is_closing():
+            self._timer = self.loop.call_later(_MARGIN, self._end)
+        else:
+            self.abort()
 
 
 class _Server(uvicorn.Server):

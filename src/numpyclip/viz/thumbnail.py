@@ -33,8 +33,8 @@ def read_thumbnail(picture: Picture, side: int, options: DecodeOptions = DEFAULT
     return small
 
 
-def thumbnail_bytes(path: str, size: int, options: DecodeOptions, seconds: float | None = None) -> bytes:
-    """Encode an image as JPEG without metadata, on white, its longer side at most `size` pixels.
+def thumbnail_bytes(path: str | bytes, size: int, options: DecodeOptions, seconds: float | None = None) -> bytes:
+    """Encode an image, or the content of its file, as JPEG without metadata, on white, `size` pixels wide or high at most.
 
     Of a video, the frame at some seconds; by default the first one.
 
@@ -44,7 +44,7 @@ def thumbnail_bytes(path: str, size: int, options: DecodeOptions, seconds: float
         If the file cannot be read as an image.
     """
     stream = BytesIO()
-    if is_video_name(path):
+    if isinstance(path, str) and is_video_name(path):
         frame = frame_at(path, seconds or 0.0, size, VideoOptions(max_pixels=options.max_pixels))
         small = thumbnail(frame, min(size, max(frame.size)))
     else:

@@ -1,0 +1,108 @@
+"""The API of a library: its timeline, places and cameras, and what a person says of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from numpyclip.dispatch.fields import Fields
+from numpyclip.dispatch.queries import where_of
+from numpyclip.index.marks import KINDS, Mark
+from numpyclip.index.store import Store
+from numpyclip.index.where import Where
+from numpyclip.server.downloads import ids_of
+from numpyclip.server.request_parsing import any_fields
+from numpyclip.server.responses import JSONResponse, bad_request, compressed
+from numpyclip.server.service import Service
+
+_MAX_LENGTH = 200  # characters of a name
+_MAX_NAMES = 1000  # of cameras, lenses, tags and albums each, and of places
+
+
+async def timeline(request: Request) -> Response:
+    """Return how many images there are of each month, the newest first."""
+    return await _answer(request, lambda store, where: {"months": list(store.timeline(where).items())})
+
+
+async def places(request: Request) -> Response:
+    """Return where images were taken, in cells of a degree, and how many in each."""
+    return await _answer(
+        request, lambda store, where: {"places": [place._asdict() for place in store.places(where)[:_MAX_NAMES]]}
+    )
+
+
+async def library(request: Request) -> Response:
+    """Return folders, cameras, lenses, tags and albums by which images can be filtered."""
+
+    def found(store: Store, where: Where) -> dict[str, object]:
+        marks = store.marks()
+        return {
+            "folders": _folders(store),
+            "cameras": list(store.cameras(where))[:_MAX_NAMES],
+            "lenses": list(store.lenses(where))[:_MAX_NAMES],
+            "tags": list(marks["tag"])[:_MAX_NAMES],
+            "albums": list(marks["album"])[:_MAX_NAMES],
+        }
+
+    return await _answer(request, found)
+
+
+def _folders(store: Store) -> list[str]:
+    """List the folders of the index and those within them; these not if they are many."""
+    folders = list(store.folders())
+    within = {directory for folder in folders for directory in store.directories(folder)}
+    return sorted({*folders, *within}) if len(within) <= _MAX_NAMES else folders
+
+
+async def mark(request: Request) -> Response:
+    """Say something of images by their IDs, or take it back; return what is said of each then."""
+    service: Service = request.app.state.service
+    if not service.settings.marks:
+        raise HTTPException(403, "this server changes nothing; its owner may have it do so.")
+    fields = await any_fields(request)
+    kind: Any = fields.choice("kind", *KINDS)
+    ids, name = ids_of(fields), fields.text("name")
+    if name is not None and len(name) > _MAX_LENGTH:
+        raise bad_request(f"name has {len(name)} characters; expected at most {_MAX_LENGTH}.")
+    takes_back = fields.flag("remove")
+
+    def marked() -> Response:
+        store = service.index().store
+        digests = {row_id: match.digest for row_id in ids if (match := store.picture(row_id)) and match.digest}
+        if missing := [row_id for row_id in ids if row_id not in digests]:
+            raise HTTPException(404, f"there is no image {missing[0]} in the index.")
+        if takes_back:
+            store.unmark(list(digests.values()), kind, name)
+        else:
+            store.mark(list(digests.values()), kind, name or "")
+        said = store.marks_of(list(digests.values()))
+        return compressed(
+            request, JSONResponse({"marks": {str(row_id): marks_json(said[d]) for row_id, d in digests.items()}})
+        )
+
+    return await service.run_in_thread(marked)
+
+
+def marks_json(marks: list[Mark]) -> dict[str, object]:
+    """Return what is said of an image."""
+    ratings = [int(mark.name) for mark in marks if mark.kind == "rating"]
+    return {
+        "favourite": any(mark.kind == "favourite" for mark in marks),
+        "rating": ratings[0] if ratings else 0,
+        "tags": [mark.name for mark in marks if mark.kind == "tag"],
+        "albums": [mark.name for mark in marks if mark.kind == "album"],
+    }
+
+
+async def _answer(request: Request, found: Callable[[Store, Where], dict[str, object]]) -> Response:
+    service: Service = request.app.state.service
+    where = where_of(Fields(dict((await any_fields(request)).values)))
+
+    def answered() -> Response:
+        return compressed(request, JSONResponse(found(service.index().store, where)))
+
+    return await service.run_in_thread(answered)

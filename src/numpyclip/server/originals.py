@@ -1,0 +1,130 @@
+"""Image files as they are, and parts of them: read through the index only, and only as they were indexed."""
+
+from __future__ import annotations
+
+import os
+import re
+import string
+from collections.abc import Iterator
+from typing import IO
+from urllib.parse import quote
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from numpyclip.dispatch.fields import Fields
+from numpyclip.images.find import FileState
+from numpyclip.index.picture_rows import storable
+from numpyclip.index.records import Match
+from numpyclip.regular_file import open_regular
+from numpyclip.server.request_parsing import path_id
+from numpyclip.server.service import Service
+from numpyclip.server.streams import BLOCK, Stream
+
+_SHOWN = {  # what browsers show, and nothing that may hold scripts
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), "image/jpeg"),
+    **dict.fromkeys((".png", ".apng"), "image/png"),
+    **dict.fromkeys((".mp4", ".m4v"), "video/mp4"),
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".avif": "image/avif",
+    ".bmp": "image/bmp",
+    ".mov": "video/quicktime",
+    ".webm": "video/webm",
+}
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+_PLAIN = frozenset(string.ascii_letters + string.digits + " .-_()")
+_POLICY = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox"
+
+
+def open_original(match: Match) -> tuple[str, IO[bytes], FileState]:
+    """Open the first file of an image that is as it was indexed; return its path and state, too.
+
+    Raises
+    ------
+    HTTPException
+        404 if there is none: another may have taken its place since.
+    """
+    for path, recorded in zip((match.path, *match.copies), match.states, strict=False):
+        if path is None or not recorded.is_here:
+            continue
+        try:
+            file = open_regular(path)
+        except (OSError, ValueError):
+            continue
+        status = os.fstat(file.fileno())
+        if storable(FileState(status.st_size, status.st_mtime_ns)) == recorded:
+            return path, file, recorded
+        file.close()
+    raise HTTPException(404, f"{match.path}: is no file here, or no longer the one that was indexed.")
+
+
+async def original(request: Request) -> Response:
+    """Return the file of an indexed image, whole or a range of its bytes."""
+    service: Service = request.app.state.service
+    row_id = path_id(request)
+    if not service.settings.originals:
+        raise HTTPException(404, "this server sends no image files; its owner may have it do so.")
+    match = await service.run_in_thread(service.indexed_image, row_id)
+    return await service.run_in_thread(_response, request, match)
+
+
+def _response(request: Request, match: Match) -> Response:
+    path, file, state = open_original(match)
+    headers = _headers(path, state, is_download=Fields(dict(request.query_params)).flag("download"))
+    part, size = _range(request.headers, headers["etag"], state.size), state.size
+    if request.headers.get("if-none-match") == headers["etag"]:
+        file.close()
+        return Response(status_code=304, headers=headers)
+    if part is not None and not part:
+        file.close()
+        return Response(status_code=416, headers=headers | {"content-range": f"bytes */{size}"})
+    blocks = _read(file, part or range(size))
+    next(blocks)
+    if part is None:
+        return Stream(request, blocks, headers | {"content-length": str(size)})
+    shown = {"content-range": f"bytes {part.start}-{part.stop - 1}/{size}", "content-length": str(len(part))}
+    return Stream(request, blocks, headers | shown, 206)
+
+
+def _read(file: IO[bytes], part: range) -> Iterator[bytes]:
+    """Read a part of a file, block by block, after an empty one; from there on it is closed, whatever happens."""
+    with file:
+        yield b""
+        file.seek(part.start)
+        left = len(part)
+        while left and (block := file.read(min(BLOCK, left))):
+            left -= len(block)
+            yield block
+
+
+def _headers(path: str, state: FileState, *, is_download: bool) -> dict[str, str]:
+    kind = _SHOWN.get(os.path.splitext(path)[1].lower())  # noqa: PTH122
+    way = "attachment" if is_download or kind is None else "inline"
+    return {
+        "content-type": kind or "application/octet-stream",
+        "content-disposition": disposition(way, os.path.basename(path)),  # noqa: PTH119
+        "content-security-policy": _POLICY,
+        "cache-control": "private, no-cache",
+        "accept-ranges": "bytes",
+        "etag": f'"{state.mtime_ns:x}-{state.size:x}"',
+    }
+
+
+def disposition(way: str, name: str) -> str:
+    """Make a Content-Disposition (RFC 6266) of any name of a file."""
+    plain = "".join(letter if letter in _PLAIN else "_" for letter in name)
+    return f"{way}; filename=\"{plain}\"; filename*=UTF-8''{quote(name.encode('utf-8', 'replace'), safe='')}"
+
+
+def _range(headers: Headers, tag: str, size: int) -> range | None:
+    """Return the bytes that are asked for; None for all, also where several ranges are, or those of another version."""
+    sent = _RANGE.fullmatch(headers.get("range", ""))
+    if sent is None or headers.get("if-range", tag) != tag or not any(sent.groups()):
+        return None
+    first, last = sent.groups()
+    if not first:  # the last bytes
+        return range(max(0, size - int(last)), size)
+    return range(int(first), min(size, int(last) + 1 if last else size))

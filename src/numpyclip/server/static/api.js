@@ -1,0 +1,50 @@
+// Requests to the server, with the token that it may ask for.
+import {$} from "./dom.js";
+
+export class RequestError extends Error {
+  constructor(status, message) { super(message); this.status = status; }
+}
+
+export async function send(path, options = {}) {
+  const response = await fetch(path, {credentials: "same-origin", ...options});
+  if (response.status === 401 && path !== "login") {
+    await logIn();
+    return send(path, options);
+  }
+  if (!response.ok) {
+    const body = isJSON(response) ? await response.json() : null;
+    throw new RequestError(response.status, body?.error?.message || response.statusText);
+  }
+  return response;
+}
+
+export async function request(path, options = {}) {
+  const response = await send(path, options);
+  return isJSON(response) ? response.json() : null;
+}
+
+const isJSON = response => (response.headers.get("content-type") || "").startsWith("application/json");
+
+let loggingIn = null;
+function logIn() {
+  loggingIn ??= new Promise(resolve => {
+    const focused = document.activeElement;
+    $("login").showModal();
+    $("login").onclose = () => { if (loggingIn) $("login").showModal(); };  // Escape, which may close it unasked
+    $("login").querySelector("form").onsubmit = async event => {
+      event.preventDefault();
+      try {
+        await request("login", {method: "POST", body: JSON.stringify({token: $("token").value})});
+      } catch {
+        $("refused").hidden = false;
+        $("token").select();
+        return;
+      }
+      loggingIn = null;
+      $("login").close();
+      focused?.focus({preventScroll: true});
+      resolve();
+    };
+  });
+  return loggingIn;
+}

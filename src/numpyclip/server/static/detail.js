@@ -1,0 +1,95 @@
+// One picture, enlarged, with what is known of it. It has its own entry in the browser's history: going back closes it.
+import {$, copyText, day, element, number, percent} from "./dom.js";
+import {query} from "./query.js";
+import {startSearch, view} from "./search.js";
+import {describe, focusTile} from "./grid.js";
+import {showMarks} from "./marks.js";
+import {searchAround} from "./places.js";
+
+const detail = $("detail");
+let shown = -1;
+
+export const isOpen = () => detail.open;
+const match = () => view.matches[shown];
+
+export function open(n) {
+  if (!view.matches[n]) return;
+  const wasOpen = detail.open;
+  fill(n);
+  history[wasOpen ? "replaceState" : "pushState"]({key: view.key, picture: match().id}, "", location.href);
+}
+
+export const step = by => open(shown + by);
+
+// Show the picture of an entry in the history, or none.
+export function showPicture(id) {
+  const n = id === null ? -1 : view.matches.findIndex(match => match.id === id);
+  if (n >= 0) fill(n);
+  else if (detail.open) {
+    detail.close();
+    focusTile(shown);
+  }
+}
+
+export function close() { if (detail.open) history.back(); }
+
+function fill(n) {
+  shown = n;
+  const {name, thumbnail, original} = match();
+  $("name").textContent = name;
+  $("large").hidden = !thumbnail;
+  $("large").src = thumbnail ? `${thumbnail}&side=1600` : "data:,";
+  $("large").alt = describe(match());
+  for (const [id, address] of [["original", original], ["download", `${original}?download=1`]]) {
+    $(id).hidden = !original;
+    $(id).href = address;
+  }
+  $("known").replaceChildren(...Object.entries(facts(match())).filter(([, value]) => value).flatMap(
+    ([key, value]) => [element("dt", {textContent: key}), element("dd", {textContent: value})]));
+  $("around").hidden = match().latitude === undefined;
+  showMarks(match());
+  $("previous").disabled = n === 0;
+  $("next").disabled = n === view.matches.length - 1;
+  if (!detail.open) detail.showModal();
+  else if (document.activeElement?.disabled || document.activeElement === document.body) $("shut").focus();
+}
+
+function facts(match) {
+  return {
+    Shows: match.tag,
+    Match: match.probability === undefined ? "" : `${percent(match.probability)} probable`,
+    Similarity: match.cosine === undefined ? "" : match.cosine.toFixed(3),
+    Date: day(match.date) && `${day(match.date)}, ${match.date.slice(11)}`,
+    Size: match.width ? `${number(match.width)} × ${number(match.height)} pixels` : "",
+    Place: match.latitude === undefined ? "" : `${match.latitude.toFixed(5)}, ${match.longitude.toFixed(5)}`,
+    Camera: match.camera,
+    Lens: match.lens,
+    File: match.path,
+    "Near duplicates": match.alike ? `${match.alike} left out` : "",
+    Copies: (match.copies || []).join("\n"),
+  };
+}
+
+function asTerm({id, thumbnail, name}) { return {id: String(id), source: thumbnail || "data:,", name}; }
+
+function searchWith(pictures, text) {
+  query.pictures = pictures;
+  $("text").value = text;
+  detail.close();
+  focusTile(shown, {preventScroll: true});  // where going back returns to
+  startSearch({focus: "results", replaces: true});
+}
+
+$("shut").onclick = close;
+detail.onclick = event => { if (event.target === detail) close(); };
+detail.oncancel = event => { event.preventDefault(); close(); };
+detail.onclose = () => { if (history.state?.picture) history.back(); };  // Escape, which may close it unasked
+$("previous").onclick = () => step(-1);
+$("next").onclick = () => step(1);
+$("copy").onclick = () => copyText(match().path, $("copy"));
+$("around").onclick = () => {
+  searchAround(match().latitude, match().longitude, 5);
+  searchWith([], "");
+};
+$("like").onclick = () => searchWith([asTerm(match())], "");
+$("add").onclick = () => searchWith([...query.pictures, asTerm(match())], $("text").value);

@@ -1,0 +1,36 @@
+// Elements of the page, and values as people read them.
+
+export const $ = id => document.getElementById(id);
+
+export function element(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+export function button(text, onclick, className = "plain") {
+  return element("button", {className, type: "button", textContent: text, onclick});
+}
+
+export const number = value => value.toLocaleString("en");
+export const percent = p => `${p >= .995 && p < 1 ? ">99" : Math.round(100 * p)} %`;
+
+export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
+
+// "2024-05-01T12:30:00" as "1 May 2024"; the year 1 stands for a date that is not known.
+export function day(date) {
+  if (!date || date.startsWith("0001-")) return "";
+  return new Date(`${date.slice(0, 10)}T12:00`).toLocaleDateString("en-GB", {day: "numeric", month: "long", year: "numeric"});
+}
+
+// "2024-05" as "May 2024".
+export const month = text => new Date(`${text}-15T12:00`).toLocaleDateString("en-GB", {month: "long", year: "numeric"});
+
+export function setStatus(text) { $("status").textContent = text; }
+
+export async function copyText(text, button) {
+  const label = button.textContent;
+  try { await navigator.clipboard.writeText(text); button.textContent = "Copied"; }
+  catch { button.textContent = "Cannot copy"; }
+  button.onblur = () => { button.textContent = label; };
+}

@@ -1,0 +1,56 @@
+// The thumbnails.
+import {$, day, element} from "./dom.js";
+import {open} from "./detail.js";
+import {isChosen, takeClick} from "./selection.js";
+
+const grid = $("grid");
+export const tiles = () => [...grid.querySelectorAll(".tile")];
+
+// Draw matches behind those that are there.
+export function draw(matches, start = 0) {
+  if (!start) grid.replaceChildren();
+  grid.querySelector(".end")?.remove();
+  grid.append(...matches.slice(start).map((match, n) => tile(match, start + n)));
+  if (matches.length) grid.append(element("li", {className: "end", ariaHidden: "true"}));
+}
+
+function tile(match, n) {
+  const image = match.thumbnail ? element("img", {src: match.thumbnail, loading: "lazy", decoding: "async", alt: describe(match)})
+    : element("span", {className: "place", textContent: match.path});
+  const button = element("button", {className: "tile", type: "button", tabIndex: n ? -1 : 0, title: match.name, onclick: event => { if (!takeClick(n, event)) open(n); }}, image);
+  image.onerror = () => button.classList.add("broken");
+  const item = element("li", {}, button, element("span", {className: "caption", textContent: match.name, ariaHidden: "true"}));
+  if (document.body.classList.contains("choosing")) button.ariaPressed = isChosen(match.id);
+  if (match.alike) button.append(element("span", {className: "alike", textContent: `+${match.alike}`, title: "near duplicates"}));
+  item.style.setProperty("--ratio", Math.min(3, Math.max(.45, match.width / match.height || 1)).toFixed(3));
+  return item;
+}
+
+// What a picture shows, and when; its name where that is not known.
+export const describe = match => [match.tag ?? match.name, day(match.date)].filter(Boolean).join(", ");
+
+export function focusTile(n, options) {
+  const all = tiles();
+  if (!all[n]) return false;
+  for (const tile of all) tile.tabIndex = -1;
+  all[n].tabIndex = 0;
+  all[n].focus(options);
+  return true;
+}
+
+// The tile above or below one, the nearest in the next row.
+export function below(all, place, step) {
+  const here = all[place].getBoundingClientRect(), middle = here.left + here.width / 2;
+  let best = -1, row = null, distance = Infinity;
+  for (let n = place + step; n >= 0 && n < all.length; n += step) {
+    const box = all[n].getBoundingClientRect();
+    if (Math.abs(box.top - here.top) < 2) continue;
+    if (row !== null && Math.abs(box.top - row) > 2) break;
+    row = box.top;
+    const gap = Math.abs(box.left + box.width / 2 - middle);
+    if (gap < distance) [best, distance] = [n, gap];
+  }
+  return best < 0 && step > 0 ? place : best;
+}
+
+addEventListener("beforeprint", () => { for (const image of grid.querySelectorAll("img")) image.loading = "eager"; });

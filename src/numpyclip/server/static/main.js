@@ -1,0 +1,31 @@
+// The page: see `search.js` for how a search runs, and the other modules for what it is made of.
+import {$} from "./dom.js";
+import {clear, filters} from "./query.js";
+import {loadLibrary} from "./marks.js";
+import {startHistory, startSearch} from "./search.js";
+import "./keys.js";
+import "./places.js";
+import "./selection.js";
+import "./uploads.js";
+
+const form = $("form");
+form.onsubmit = event => { event.preventDefault(); startSearch(); };
+form.addEventListener("change", event => { if (event.target.dataset.filter) startSearch(); });
+$("clear").onclick = () => { clear(); startSearch(); $("text").focus(); };
+$("skip").onclick = event => { event.preventDefault(); $("grid").focus(); };
+
+// On a phone the filters are folded.
+$("fold").onclick = () => {
+  const isUnfolded = $("header").classList.toggle("unfolded");
+  $("fold").setAttribute("aria-expanded", isUnfolded);
+};
+
+// What has the focus is not hidden by the header.
+new ResizeObserver(() => {
+  document.documentElement.style.scrollPaddingTop = `${$("header").offsetHeight + 8}px`;
+}).observe($("header"));
+
+startHistory();
+if (filters().length) $("fold").click();
+$("extra").open = filters().some(([name]) => $("extra").querySelector(`[data-filter=${name}]`));
+loadLibrary();

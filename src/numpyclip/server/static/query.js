@@ -1,0 +1,97 @@
+// What is looked for: words, pictures (of the index, or files), and filters.
+import {$, day, element} from "./dom.js";
+
+// Pictures are {id, source, name} or {file, source, name}; browsing begins with the month `from`, such as "2024-05".
+export const query = {pictures: [], from: ""};
+
+const controls = () => [...$("form").querySelectorAll("[data-filter]")];
+export const filters = () => controls().map(control => [control.dataset.filter, control.value]).filter(([, value]) => value);
+export const words = () => $("text").value.trim();
+export const isEmpty = () => !words() && !query.pictures.length;
+
+export function setFilter(name, value) {
+  const control = controls().find(control => control.dataset.filter === name);
+  if (value && control.options && ![...control.options].some(option => option.value === value)) {
+    control.append(element("option", {value, textContent: value}));
+  }
+  control.value = value;
+}
+
+export function setOptions(name, values) {
+  const control = controls().find(control => control.dataset.filter === name);
+  const chosen = control.value;
+  control.replaceChildren(control.options[0], ...values.map(value => element("option", {value, textContent: value})));
+  setFilter(name, chosen);
+}
+
+export function clear() {
+  $("text").value = "";
+  query.pictures = [];
+  query.from = "";
+  for (const control of controls()) control.value = "";
+}
+
+// The form of a request; `cursor` stands for the words and pictures of the first one.
+export function body(n, cursor) {
+  const form = new FormData();
+  if (cursor) form.append("cursor", cursor);
+  else {
+    if (words()) form.append("query", $("text").value);
+    for (const {id, file} of query.pictures) {
+      if (file) form.append("image", file); else form.append("near", id);
+    }
+  }
+  for (const [name, value] of filters()) form.append(name, value);
+  if (query.from && isEmpty()) form.append("until", following(query.from));
+  form.append("n", n);
+  form.append("tags", "1");
+  return form;
+}
+
+// The month after one: what is older than it begins with the month itself.
+function following(month) {
+  const [year, number] = month.split("-").map(Number);
+  return number === 12 ? `${String(year + 1).padStart(4, "0")}-01` : `${month.slice(0, 4)}-${String(number + 1).padStart(2, "0")}`;
+}
+
+// The address of this search; files that were dropped are not in it.
+export function address() {
+  const parameters = new URLSearchParams();
+  if (words()) parameters.set("q", $("text").value);
+  for (const {id} of query.pictures) if (id !== undefined) parameters.append("near", id);
+  for (const [name, value] of filters()) parameters.set(name, value);
+  if (query.from && isEmpty()) parameters.set("from", query.from);
+  return parameters.size ? `?${parameters}` : location.pathname;
+}
+
+export function readAddress() {
+  const parameters = new URLSearchParams(location.search);
+  restore({
+    text: parameters.get("q") || "",
+    from: /^\d{4}-(0[1-9]|1[0-2])$/.test(parameters.get("from") || "") ? parameters.get("from") : "",
+    pictures: parameters.getAll("near").filter(id => /^\d+$/.test(id)).map(id => ({id, source: `thumbnails/${id}`, name: `picture ${id}`})),
+    filters: controls().map(({dataset: {filter}}) => [filter, parameters.get(filter) || ""]),
+  });
+}
+
+export const snapshot = () => ({text: $("text").value, from: query.from, pictures: [...query.pictures], filters: filters()});
+
+export function restore({text, from, pictures, filters}) {
+  clear();
+  $("text").value = text;
+  query.pictures = [...pictures];
+  query.from = from;
+  for (const [name, value] of filters) setFilter(name, value);
+}
+
+// The filters without words, for what tells of all pictures that they select.
+export const filterParameters = () => new URLSearchParams(filters().filter(([name]) => name !== "group"));
+
+export function title() {
+  const found = [
+    words(),
+    query.pictures.length ? `like ${query.pictures.map(({name}) => name).join(", ")}` : "",
+    ...filters().map(([name, value]) => `${name} ${/^\d{4}-\d\d-\d\d/.test(value) ? day(value) : value}`),
+  ].filter(Boolean).join(", ");
+  return found ? `${found} – NumPyCLIP` : "NumPyCLIP";
+}

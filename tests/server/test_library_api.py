@@ -1,0 +1,164 @@
+"""The timeline, places and cameras of a library, and what a person says of images."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.images.exif import Exif
+from numpyclip.images.find import FileState
+from numpyclip.index.index import Index
+from numpyclip.index.records import WHOLE, Changes, Filed, NewPicture
+from tests.server.conftest import Client, Serve
+
+SPOTS = {"berlin": (52.52, 13.4), "potsdam": (52.39, 13.06), "quito": (-0.18, -78.47), "nowhere": (None, None)}
+
+
+@pytest.fixture
+def atlas(tmp_path: Path, tiny: CLIP) -> str:
+    """An index of a picture of each place, one month after the other; the first two are nearly the same."""
+    rows = np.eye(len(SPOTS), tiny.config.embed_dim, dtype=np.float32)
+    rows[1, :2] = 0.98, np.sqrt(1 - 0.98**2)
+    filed, pictures = [], {}
+    for number, ((name, (latitude, longitude)), row) in enumerate(zip(SPOTS.items(), rows, strict=True)):
+        digest = bytes([number]) * 32
+        taken = f"2024-{number + 1:02}-15T12:00:00"
+        exif = Exif(4, 3, taken, latitude, longitude, camera=f"Camera {number % 2}", lens="Lens")
+        filed.append(Filed(f"/photos/{name}.jpg", FileState(1, 0), digest))
+        pictures[digest] = NewPicture(exif, {WHOLE: row})
+    with Index(tmp_path / "atlas", tiny, create=True) as index, index.adding():
+        index.begin()
+        index.store.write(Changes(filed, pictures))
+    return str(tmp_path / "atlas")
+
+
+@pytest.fixture
+def client(serve: Serve, atlas: str) -> Iterator[Client]:
+    yield serve(store=atlas)
+
+
+def found(client: Client, query: str) -> list[str]:
+    answer = client.get(f"/search?{query}")
+    assert answer.status == 200, answer.body
+    return [match["name"].removesuffix(".jpg") for match in answer.json["matches"]]
+
+
+def ids(client: Client) -> dict[str, int]:
+    return {match["name"].removesuffix(".jpg"): match["id"] for match in client.get("/search").json["matches"]}
+
+
+def test_what_there_is(client: Client) -> None:
+    assert client.get("/timeline").json == {"months": [[f"2024-{month:02}", 1] for month in (4, 3, 2, 1)]}
+    assert client.get("/timeline?camera=Camera+1").json == {"months": [["2024-04", 1], ["2024-02", 1]]}
+    places = client.get("/places").json["places"]
+    assert [(place["pictures"], place["south"], place["west"]) for place in places] == [(2, 52, 13), (1, -1, -79)]
+    assert client.get("/library").json == {
+        "folders": [],
+        "cameras": ["Camera 0", "Camera 1"],
+        "lenses": ["Lens"],
+        "tags": [],
+        "albums": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", ["nowhere", "quito", "potsdam", "berlin"]),
+        ("until=2024-03", ["potsdam", "berlin"]),
+        ("camera=Camera+0", ["quito", "berlin"]),
+        ("around=52.5,13.4,50", ["potsdam", "berlin"]),
+        ("around=52.5,%2013.4,%201", []),
+        ("within=-10,-90,10,0", ["quito"]),
+        ("within=&around=&rating=&favourite=&until=", ["nowhere", "quito", "potsdam", "berlin"]),
+    ],
+)
+def test_filters(client: Client, query: str, names: list[str]) -> None:
+    assert found(client, query) == names
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("around=52", "around=a,b,c", "around=1,2,3,4", "around=91,0,1", "around=nan,0,1", "around=0,0,-1"),
+        *("within=1,2,3", "within=10,0,-10,0", "within=inf,0,0,0", "within=" + "1," * 5000, "rating=6", "rating=x"),
+        *("until=x", "until=2024-05-01T99", "tag=%00", "album=" + "a" * 300),
+    ],
+)
+def test_filters_that_there_are_not(client: Client, query: str) -> None:
+    for path in ("search", "timeline", "places", "library") if not query.startswith("until") else ("search",):
+        assert client.get(f"/{path}?{query}").status == 400, path
+
+
+def test_near_duplicates_are_named(client: Client) -> None:
+    number = ids(client)
+    like = {match["name"]: match["like"] for match in client.get("/search?group=1").json["matches"]}
+    assert like["berlin.jpg"] == like["potsdam.jpg"] == number["potsdam"]  # the first one
+    assert like["quito.jpg"] == number["quito"]
+
+
+def test_marks_are_set_and_taken_back(client: Client) -> None:
+    number = ids(client)
+    both = [number["berlin"], number["potsdam"]]
+
+    def mark(**fields: Any) -> Any:
+        answer = client.post("/marks", fields)
+        assert answer.status == 200, answer.body
+        return answer.json["marks"]
+
+    mark(ids=both, kind="tag", name=" city ")
+    mark(ids=both, kind="album", name="Trip")
+    mark(ids=both, kind="favourite")
+    mark(ids=both, kind="rating", name="3")
+    said = mark(ids=str(both[0]), kind="rating", name="5")
+    assert said == {str(both[0]): {"favourite": True, "rating": 5, "tags": ["city"], "albums": ["Trip"]}}
+    assert found(client, "tag=city") == found(client, "album=Trip") == ["potsdam", "berlin"]
+    assert found(client, "favourite=1&rating=4") == ["berlin"]
+    assert client.get("/library").json["tags"] == ["city"]
+    (match,) = client.get("/search?rating=4").json["matches"]
+    assert match["marks"]["rating"] == 5
+    mark(ids=both, kind="tag", name="city", remove=True)
+    mark(ids=both, kind="favourite", remove=True)
+    assert mark(ids=both, kind="rating", remove=True)[str(both[0])]["rating"] == 0
+    assert found(client, "tag=city") == found(client, "favourite=1") == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ids": [1], "kind": "colour"},
+        {"ids": [], "kind": "favourite"},
+        {"ids": [1], "kind": "tag"},
+        {"ids": [1], "kind": "tag", "name": "\n"},
+        {"ids": [1], "kind": "tag", "name": "\ud800"},
+        {"ids": [1], "kind": "tag", "name": "a" * 201},
+        {"ids": [1], "kind": "rating", "name": "6"},
+        {"ids": [1], "kind": "rating", "name": "9" * 5000},
+        {"ids": [1], "kind": "favourite", "name": "x"},
+        {"ids": [1], "kind": ["tag"], "name": "x"},
+    ],
+)
+def test_marks_that_there_are_not(client: Client, fields: object) -> None:
+    answer = client("POST", "/marks", json.dumps(fields).encode())
+    assert answer.status == 400, answer.body
+
+
+def test_only_indexed_images_are_marked_and_only_where_it_is_allowed(client: Client, serve: Serve, atlas: str) -> None:
+    assert client.post("/marks", {"ids": [1, 12345], "kind": "favourite"}).status == 404
+    assert found(client, "favourite=1") == []
+    assert client.post("/marks", {"ids": [1], "kind": "favourite"}, Sec_Fetch_Site="cross-site").status == 403
+    assert client.post("/marks", {"ids": [1], "kind": "favourite"}, Origin="null").status == 403
+    assert serve(store=atlas, marks=False).post("/marks", {"ids": [1], "kind": "favourite"}).status == 403
+    assert serve(store=atlas, token="x").post("/marks", {"ids": [1], "kind": "favourite"}).status == 401
+
+
+def test_indexed_images_are_classified(client: Client, tiny: CLIP) -> None:
+    number = ids(client)
+    answer = client.post("/classify", {"ids": [number["quito"], number["berlin"]], "labels": ["a dog", "a cat"]})
+    assert answer.status == 200
+    assert [len(predictions) for predictions in answer.json["predictions"]] == [2, 2]
+    assert client.post("/classify", {"ids": [12345], "labels": ["a dog"]}).status == 404

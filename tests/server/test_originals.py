@@ -1,0 +1,177 @@
+import io
+import os
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.index.index import Index
+from numpyclip.server.originals import disposition
+from tests.server.conftest import Client, Png, Serve
+
+
+def address_of(client: Client, name: str) -> str:
+    (match,) = [match for match in client.get("/search?n=99").json["matches"] if match["name"] == name]
+    return f"/{match['original']}"
+
+
+def test_an_original_is_the_file_itself(client: Client, drawings: Path) -> None:
+    data = (drawings / "bird.jpg").read_bytes()
+    answer = client.get(address_of(client, "bird.jpg"))
+    assert (answer.status, answer.body) == (200, data)
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert answer.headers["Content-Length"] == str(len(data))
+    assert answer.headers["Content-Disposition"] == "inline; filename=\"bird.jpg\"; filename*=UTF-8''bird.jpg"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Accept-Ranges"] == "bytes"
+    saved = client.get(address_of(client, "bird.jpg") + "?download=1")
+    assert saved.headers["Content-Disposition"].startswith("attachment;")
+    head = client("HEAD", address_of(client, "bird.jpg"))
+    assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", str(len(data)))
+    again = client.get(address_of(client, "bird.jpg"), If_None_Match=answer.headers["ETag"])
+    assert (again.status, again.body) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    ("asked", "start", "stop"),
+    [
+        ("bytes=0-", 0, None),
+        ("bytes=0-9", 0, 10),
+        ("bytes=100-", 100, None),
+        ("bytes=-7", -7, None),
+        ("bytes=5-999999999999999999", 5, None),
+        ("bytes=-999999999999999999", 0, None),
+    ],
+)
+def test_ranges_of_bytes(client: Client, drawings: Path, asked: str, start: int, stop: int | None) -> None:
+    data = (drawings / "bird.jpg").read_bytes()
+    answer = client.get(address_of(client, "bird.jpg"), Range=asked)
+    part = data[start:stop]
+    first = data.index(part) if start < 0 else start
+    assert (answer.status, answer.body) == (206, part)
+    assert answer.headers["Content-Range"] == f"bytes {first}-{first + len(part) - 1}/{len(data)}"
+
+
+@pytest.mark.parametrize("asked", ["bytes=999999-", "bytes=9-3", "bytes=-0"])
+def test_ranges_that_there_are_not(client: Client, drawings: Path, asked: str) -> None:
+    size = (drawings / "bird.jpg").stat().st_size
+    answer = client.get(address_of(client, "bird.jpg"), Range=asked)
+    assert (answer.status, answer.headers["Content-Range"], answer.body) == (416, f"bytes */{size}", b"")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["bytes=0-1,3-4", "bytes=" + "0-1," * 5000, "bytes=-", "bytes=a-b", "lines=0-1", f"bytes={'9' * 30}-", "0-1"],
+)
+def test_other_ranges_are_the_whole_file(client: Client, drawings: Path, asked: str) -> None:
+    answer = client.get(address_of(client, "bird.jpg"), Range=asked)
+    assert (answer.status, answer.body) == (200, (drawings / "bird.jpg").read_bytes())
+
+
+def test_a_range_of_another_version_is_the_whole_file(client: Client) -> None:
+    address = address_of(client, "bird.jpg")
+    tag = client.get(address).headers["ETag"]
+    assert client.get(address, Range="bytes=0-1", If_Range='"other"').status == 200
+    assert client.get(address, Range="bytes=0-1", If_Range=tag).status == 206
+
+
+def test_only_what_was_indexed_is_sent(serve: Serve, tiny: CLIP, tmp_path: Path, png: Png) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("changed", "gone", "link", "pipe"):
+        (tmp_path / "photos" / f"{name}.png").write_bytes(png("bird") + name.encode())
+    with Index(tmp_path / "store", tiny, create=True) as index:
+        index.update([tmp_path / "photos"])
+    (tmp_path / "secret").write_bytes(b"secret")
+    client = serve(store=str(tmp_path / "store"))
+    addresses = {name: address_of(client, f"{name}.png") for name in ("changed", "gone", "link", "pipe")}
+    (tmp_path / "photos/changed.png").write_bytes(b"secret")
+    for name in ("gone", "link", "pipe"):
+        (tmp_path / f"photos/{name}.png").unlink()
+    (tmp_path / "photos/link.png").symlink_to(tmp_path / "secret")
+    os.mkfifo(tmp_path / "photos/pipe.png")
+    for name, address in addresses.items():
+        answer = client.get(address)
+        assert (answer.status, "no longer the one that was indexed" in answer.message) == (404, True), name
+    for path in ("/original/../../etc/passwd", "/original/0", f"/original/{10**40}", "/original/x", "/original/-1"):
+        assert client.get(path).status == 404, path
+
+
+def test_originals_need_the_token_and_may_be_kept_back(serve: Serve) -> None:
+    client = serve(token="sesame")
+    assert client.get("/original/1").status == 401
+    assert client.get("/original/1", Authorization="Bearer sesame").status == 200
+    client = serve(originals=False)
+    assert "original" not in client.get("/search").json["matches"][0]
+    assert client.get("/original/1").status == 404
+    assert client.post("/download", {"ids": [1]}).status == 404
+
+
+def test_names_of_files_are_no_headers() -> None:
+    for name in ('a"b.jpg', "a\r\nSet-Cookie: x.jpg", "é中.jpg", "\udcff.jpg", "a;b.jpg"):
+        written = disposition("inline", name)
+        assert written.isascii() and "\r" not in written and "\n" not in written
+        assert written.count('"') == 2 and written.count(";") == 2
+
+
+def test_many_streams_leave_the_server_alive(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numpyclip.server.streams._MAX_STREAMS", 0)
+    answer = client.get("/original/1")
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+
+
+def test_a_zip_of_several_files(client: Client, drawings: Path) -> None:
+    matches = client.get("/search?n=99").json["matches"]
+    answer = client.form("/download", [("ids", ",".join(str(match["id"]) for match in matches))])
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/zip")
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="pictures.zip"')
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        assert archive.testzip() is None
+        assert len(archive.namelist()) == len(matches)
+        assert archive.read("bird.jpg") == (drawings / "bird.jpg").read_bytes()
+        assert archive.getinfo("bird.jpg").date_time[0] >= 2020
+
+
+def test_names_in_a_zip_are_unique_and_safe(serve: Serve, tiny: CLIP, tmp_path: Path, png: Png) -> None:
+    accents = ("c/e\N{COMBINING ACUTE ACCENT}.png", "d/\xe9.png")
+    names = ("a/x.png", "b/x.png", "c/X.png", "c/CON.png", *accents, "d/a\\b.png")
+    for number, name in enumerate(names):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png("bird") + bytes([number]))
+    with Index(tmp_path / "store", tiny, create=True) as index:
+        index.update([tmp_path / "photos"])
+    client = serve(store=str(tmp_path / "store"))
+    matches = sorted(client.get("/search").json["matches"], key=lambda match: match["path"])
+    (tmp_path / "photos/a/x.png").write_bytes(b"changed")
+    answer = client.post("/download", {"ids": [match["id"] for match in matches] + [12345]})
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        found = archive.namelist()
+        assert len({name.casefold() for name in found}) == len(found) == len(names)
+        assert {"x.png", "X (2).png", "_CON.png", "a_b.png", "not included.txt"} <= set(found)
+        missing = archive.read("not included.txt").decode()
+        assert "photos/a/x.png" in missing and "12345" in missing
+
+
+@pytest.mark.parametrize("ids", ["", "x", "1,,2", "-1", [], [None], {"a": 1}, ["1"] * 10_001, "1," * 60_000])
+def test_what_cannot_be_downloaded(client: Client, ids: object) -> None:
+    assert client.post("/download", {"ids": ids}).status == 400
+
+
+def test_a_download_that_is_broken_off_closes_its_file(client: Client, many: str, serve: Serve) -> None:
+    import socket
+
+    client = serve(store=many)
+    ids = ",".join(str(match["id"]) for match in client.get("/search?n=150").json["matches"])
+    body = f"ids={ids}".encode()
+    head = (
+        f"POST /download HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", client.port)) as connection:
+        connection.sendall(head.encode() + body)
+        assert connection.recv(12) == b"HTTP/1.1 200"
+    assert client.get("/healthz").status == 200
+    assert threading.active_count() < 100

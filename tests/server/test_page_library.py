@@ -1,0 +1,118 @@
+"""The page as a library in a real browser: dates, places, marks, and several pictures at once."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.server.browser import Open, expect_count, expect_first, first, wait_until
+from tests.server.conftest import Client, Serve
+from tests.server.test_library_api import atlas
+from tests.server.test_page_access import AXE, violations
+
+__all__ = ["atlas"]
+
+
+def test_one_jumps_to_a_month(open_page: Open, serve: Serve, many: str) -> None:
+    page = open_page(serve(store=many))
+    page.get_by_text("The newest").or_(page.get_by_text("the newest first")).first.wait_for()
+    page.get_by_text("2024", exact=True).click()
+    page.get_by_role("button", name="Mar 2024, 28 pictures").click()
+    page.get_by_text("from March 2024 back").wait_for()
+    assert first(page).get_attribute("title") == "083.jpg"
+    assert "from=2024-03" in page.url
+    page.go_back()
+    page.locator(".tile[title='149.jpg']").wait_for()
+
+
+def test_places_cameras_and_near_duplicates(open_page: Open, serve: Serve, atlas: str) -> None:
+    page = open_page(serve(store=atlas), expects="400")
+    expect_count(page, 4)
+    page.get_by_text("More filters").click()
+    page.get_by_label("Camera").select_option("Camera 1")
+    expect_count(page, 2)
+    page.get_by_role("button", name="Clear").click()
+    expect_count(page, 4)
+    page.get_by_label("Near duplicates").select_option("1")
+    expect_count(page, 3)
+    page.get_by_label("Near duplicates").select_option("")
+    page.get_by_role("button", name="Places").click()
+    page.get_by_role("button", name="2 pictures at 52.5, 13.2").click()
+    expect_count(page, 2)
+    page.go_back()
+    expect_count(page, 4)
+    page.locator(".tile[title='quito.jpg']").click()
+    page.get_by_role("button", name="Taken nearby").click()
+    expect_count(page, 1)
+    if AXE.is_file():
+        assert violations(page) == []
+
+
+def test_marks_are_set_on_the_page(open_page: Open, serve: Serve, atlas: str) -> None:
+    page = open_page(serve(store=atlas), expects="400")
+    page.locator(".tile[title='berlin.jpg']").click()
+    page.get_by_role("button", name="Favourite").click()
+    page.locator("#favourite[aria-pressed=true]").wait_for()
+    page.get_by_label("Tags").fill("city, river ")
+    page.keyboard.press("Tab")
+    page.locator("#rating").select_option("4")
+    wait_until(page, "document.querySelector('[data-filter=tag]').options.length === 3")
+    page.get_by_role("button", name="Close").click()
+    page.locator("#detail").wait_for(state="hidden")
+    page.get_by_text("More filters").click()
+    page.locator("[data-filter=tag]").select_option("river")
+    expect_count(page, 1)
+    expect_first(page, "berlin.jpg")
+    first(page).click()
+    page.locator("#rating").wait_for()
+    assert page.locator("#rating").input_value() == "4"
+    assert page.locator("#tags").input_value() == "city, river"
+
+
+def test_several_pictures_are_chosen(open_page: Open, client: Client, drawings: Path) -> None:
+    page = open_page(client, "/?q=a+house")
+    expect_first(page, "house.jpg")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Select", exact=True).click()
+    first(page).click()
+    page.locator(".tile").nth(2).click(modifiers=["Shift"])
+    page.get_by_text("3 pictures selected").wait_for()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("x")
+    page.get_by_text("4 pictures selected").wait_for()
+    if AXE.is_file():
+        assert violations(page) == []
+    with page.expect_download() as download:
+        page.get_by_role("toolbar").get_by_role("button", name="Download").click()
+    with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
+        assert archive.testzip() is None and len(archive.namelist()) == 4
+    page.get_by_role("button", name="Copy paths").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()").split("\n")
+    assert len(copied) == 4 and all(Path(path).is_relative_to(drawings) for path in copied)
+    page.get_by_role("button", name="Classify").click()
+    page.get_by_label("Words to tell").fill("house\nbird")
+    page.get_by_role("dialog").get_by_role("button", name="Classify").click()
+    page.locator("#sorted li").nth(1).wait_for()
+    counts = [int(row.inner_text().split(": ")[1].split(" ")[0]) for row in page.locator("#sorted li").all()]
+    assert sum(counts) == 4
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("toolbar").get_by_role("button", name="Clear").click()
+    assert page.locator("#bar").is_hidden()
+    assert page.evaluate("document.activeElement.id") == "choose"
+
+
+@pytest.mark.parametrize("strips", [True, False], ids=["a proxy that strips", "a proxy that does not"])
+def test_the_page_below_a_path(open_page: Open, serve: Serve, strips: bool) -> None:
+    client = serve(token="sesame", url_prefix="" if strips else "/photos", mounted="/photos" if strips else "")
+    page = open_page(client, "/photos/?q=a+house", expects="401")
+    page.get_by_role("textbox", name="This server asks for a token.").fill("sesame")
+    page.keyboard.press("Enter")
+    expect_first(page, "house.jpg")
+    wait_until(page, "document.querySelector('.tile img').naturalWidth === 64")
+    first(page).click()
+    assert (
+        page.get_by_role("link", name="Original").evaluate("link => new URL(link.href).pathname").startswith("/photos/")
+    )
+    assert "/photos/?q=a+house" in page.url
