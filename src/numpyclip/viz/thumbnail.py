@@ -34,7 +34,7 @@ def read_thumbnail(picture: Picture, side: int, options: DecodeOptions = DEFAULT
 
 
 def thumbnail_bytes(path: str | bytes, size: int, options: DecodeOptions, seconds: float | None = None) -> bytes:
-    """Encode an image, or the content of its file, as JPEG without metadata, on white, `size` pixels wide or high at most.
+    """Encode an image as JPEG without metadata, on white, its longer side at most `size` pixels.
 
     Of a video, the frame at some seconds; by default the first one.
 
