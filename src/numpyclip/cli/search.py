@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.options import add_file_options, decode_options, positive
+from numpyclip.cli.options import add_file_options, add_views_option, decode_options, positive
 from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json, print_path, say, write
 from numpyclip.cli.stores import add_store_options, load_remembered, open_made
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
+from numpyclip.images.views import CROP
 from numpyclip.viz.terminal import PROTOCOLS, drawn, terminal_protocol
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ EXAMPLES = """\
   numpyclip search "horse + stripes" -n 5 --folder photos/zoo --after 2024-01-01
   numpyclip search --near photo.jpg --not "at night"
   numpyclip search --near photo.jpg --in texts
+  numpyclip search --near panorama.jpg --views crop,tiles
   numpyclip search a receipt --paths -0 | xargs -0 -I{} cp {} receipts/
   numpyclip search a cat --sheet cats.png
   numpyclip search a cat --preview
@@ -39,6 +41,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     command.add_argument("items", metavar="WORD", nargs="*", help="what to look for, in quotes or not")
     command.add_argument("--near", action="append", default=[], metavar="PICTURE", help="like this image; several: sum")
+    add_views_option(command)
     command.add_argument("--not", action="append", default=[], dest="without", metavar="TEXT", help="unlike this text")
     command.add_argument("-n", "--top", type=positive, default=20, metavar="N", help="print the best N (default: 20)")
     command.add_argument(
@@ -105,7 +108,9 @@ def _query(arguments: argparse.Namespace) -> Query:
     if not terms:
         raise InputError("nothing to look for: say it in words, or name an image after --near.")
     terms += [Term(text, -1.0) for text in arguments.without]
-    return Query(tuple(terms), decode_options(arguments, draft=True))
+    if arguments.views is not None and len(arguments.near) != 1:
+        raise InputError(f"--views: is for one image after --near; {len(arguments.near)} are there.")
+    return Query(tuple(terms), decode_options(arguments, draft=True), arguments.views or CROP)
 
 
 def _protocol(arguments: argparse.Namespace) -> str | None:
