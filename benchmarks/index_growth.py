@@ -55,7 +55,7 @@ def fill(store: Store, start: int, end: int, width: int) -> float:
             digest = hashlib.sha256(str(number).encode()).digest()
             state = FileState(3_000_000 + number, 1_600_000_000 * 10**9 + number * 10**11)
             changes.filed.append(Filed(f"/home/someone/photos/{first // _BATCH:05}/IMG_{number:08}.jpg", state, digest))
-            changes.pictures[digest] = NewPicture(Exif(4000, 3000, "2024-05-01T12:30:00", 47.1, 8.5), vector)
+            changes.pictures[digest] = NewPicture(Exif(4000, 3000, "2024-05-01T12:30:00", 47.1, 8.5), {"": vector})
         begin = time.perf_counter()
         store.write(changes)
         taken += time.perf_counter() - begin

@@ -146,7 +146,7 @@ def test_only_what_is_damaged_in_a_database_is_lost(tmp_path: Path) -> None:
     file = tmp_path / "index" / "index.sqlite"
     with closing(open_store(file.parent, create=True)) as store, store.writing():
         store.begin(Fingerprint(*"12345"), 32)
-        pictures = (NewPicture(Exif(1, 1), embedding) for embedding in embeddings)
+        pictures = (NewPicture(Exif(1, 1), {"": embedding}) for embedding in embeddings)
         filed = [Filed(f"/photos/{digest.hex()}", FileState(1, 2), digest) for digest in digests]
         store.write(Changes(filed, dict(zip(digests, pictures, strict=True))))
     whole, pages = file.read_bytes(), file.stat().st_size >> 12

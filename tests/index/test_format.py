@@ -14,7 +14,7 @@ import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index import Index, SearchResult, Where
-from numpyclip.index.database import schema, sqlite
+from numpyclip.index.database import schema
 from numpyclip.index.database.sql import number
 from numpyclip.index.open_store import open_store
 from numpyclip.index.repair import check_index
@@ -148,7 +148,7 @@ def asked(index: Index) -> dict[str, Any]:
 def test_an_index_of_the_second_format_in_postgresql(first: str, tiny: CLIP, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         key = "CREATE UNIQUE INDEX files_key ON files (sha256(directory), name)"
-        to_version_2 = (*schema._TO_VERSION_2, key, "UPDATE meta SET value = '2' WHERE key = 'version'")
+        to_version_2 = (*schema._POSTGRES_TO_2, key, "UPDATE meta SET value = '2' WHERE key = 'version'")
         patch.setitem(schema.POSTGRES_UPGRADES, 1, to_version_2)
         with closing(open_store(first)) as store, store.writing():
             pass
@@ -160,7 +160,7 @@ def test_an_index_of_the_second_format_in_postgresql(first: str, tiny: CLIP, mon
             (options,) = connection.execute("SELECT reloptions FROM pg_class WHERE relname = 'vectors'").fetchone()
             assert options == ["toast_tuple_target=8160"]
             assert connection.execute("SELECT to_regclass('files_below')").fetchone()[0] == "files_below"
-            assert number(connection, "version") == 3
+            assert number(connection, "version") == 4
             (key,) = connection.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'files_key'").fetchone()
             assert "length(name) > 1024" in key
 
@@ -192,7 +192,7 @@ def test_an_upgrade_that_is_killed_has_not_been(
 ) -> None:
     with Index(first, tiny) as index:
         before = asked(index)
-    monkeypatch.setattr(sqlite, "SQLITE_UPGRADE", Deadly(schema.SQLITE_UPGRADE[:statements]))
+    monkeypatch.setitem(schema.SQLITE_UPGRADES, 1, Deadly(schema.SQLITE_UPGRADES[1][:statements]))
     monkeypatch.setitem(schema.POSTGRES_UPGRADES, 1, Deadly(schema.POSTGRES_UPGRADES[1][:statements]))
     child = os.fork()
     if not child:

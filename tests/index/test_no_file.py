@@ -71,7 +71,9 @@ def test_keys_longer_than_file_systems_have_them(index: Index, tiny: CLIP) -> No
     changes = Changes()
     for url in urls:
         changes.filed.append(Filed(url, NO_FILE, hashlib.sha256(url.encode()).digest()))
-        changes.pictures[hashlib.sha256(url.encode()).digest()] = NewPicture(Exif(1, 1), tiny.embed_texts("a bird")[0])
+        changes.pictures[hashlib.sha256(url.encode()).digest()] = NewPicture(
+            Exif(1, 1), {"": tiny.embed_texts("a bird")[0]}
+        )
     with index.adding():
         index.begin()
         assert index.store.write(changes) == 4
@@ -140,7 +142,7 @@ def test_they_take_no_files_place(index: Index, photos: Path, tiny: CLIP) -> Non
     index.update([photos])
     path = str(next(photos.glob("*.png")))
     (digest,) = (state.digest for name, state in index.store.files(str(photos)).items() if path.endswith(name))
-    other = NewPicture(Exif(1, 1), tiny.embed_texts("a bird")[0])
+    other = NewPicture(Exif(1, 1), {"": tiny.embed_texts("a bird")[0]})
     with index.store.writing():
         index.store.write(Changes([Filed(path, NO_FILE, bytes(32))], {bytes(32): other}))
     assert index.store.paths_of([bytes(32), digest or b""]) == {bytes(32): set(), digest: {path}}

@@ -45,7 +45,9 @@ def test_any_modification_time_is_stored(index: Index, seconds: int, date: str) 
     digest, embedding = b"\1" * 32, index.model.embed_texts(["a bird"])[0]
     with index.store.writing():
         index.begin()
-        index.store.write(Changes([Filed("/photos/a.png", state, digest)], {digest: NewPicture(Exif(1, 1), embedding)}))
+        index.store.write(
+            Changes([Filed("/photos/a.png", state, digest)], {digest: NewPicture(Exif(1, 1), {"": embedding})})
+        )
     ((found,),) = [index.store.files("/photos").values()]
     assert found == storable(state)
     (match,) = index.search(embedding, where=Where(before="9999-12-31T23:59:59" if seconds < 0 else None))
@@ -91,7 +93,7 @@ def test_paths_of_any_kind_are_stored(index: Index, folder: str) -> None:
         index.begin()
         for _ in range(2):  # the second time it is there
             index.store.set_folder(folder, ["raw"])
-        index.store.write(Changes([filed], {digest: NewPicture(Exif(1, 1), embedding)}))
+        index.store.write(Changes([filed], {digest: NewPicture(Exif(1, 1), {"": embedding})}))
         index.store.write(Changes([filed]))
     assert index.store.folders() == {folder: ("raw",)}
     assert list(index.store.files(folder)) == ["a.png"]
@@ -202,7 +204,9 @@ def test_a_store_takes_no_embedding_that_no_search_finds(index: Index) -> None:
             index.begin()
             with pytest.raises(InputError, match="not of unit length"):
                 index.store.write(
-                    Changes([Filed("/a.png", FileState(1, 1), digest)], {digest: NewPicture(Exif(1, 1), embedding)})
+                    Changes(
+                        [Filed("/a.png", FileState(1, 1), digest)], {digest: NewPicture(Exif(1, 1), {"": embedding})}
+                    )
                 )
             with pytest.raises(InputError, match="not of unit length"):
                 index.store.write_texts(["a"], embedding[np.newaxis])

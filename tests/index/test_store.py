@@ -61,7 +61,7 @@ def test_how_many_are_searched_is_known_without_reading_them(
         for number in range(4000):
             digest = number.to_bytes(32, "big")
             changes.filed.append(Filed(f"/{number % 10}/{number}.jpg", FileState(1, number * 10**15), digest))
-            changes.pictures[digest] = NewPicture(Exif(1, 1), np.array([1, 0], np.float32))
+            changes.pictures[digest] = NewPicture(Exif(1, 1), {"": np.array([1, 0], np.float32)})
         with store.writing():
             store.begin(Fingerprint("0" * 64, "", "", "", "float32"), 2)
             store.write(changes)

@@ -118,7 +118,7 @@ def test_what_many_add_at_once_is_there_once(stores: list[Store]) -> None:
                 changes = Changes()
                 for picture in order[start : start + 10]:
                     changes.filed.append(Filed(f"/photos/{picture}.jpg", FileState(1, number), digests[picture]))
-                    changes.pictures[digests[picture]] = NewPicture(Exif(1, 1), embedding)
+                    changes.pictures[digests[picture]] = NewPicture(Exif(1, 1), {"": embedding})
                 new += store.write(changes)
                 store.set_folder("/photos", [])
                 store.write_texts([f"text {picture}" for picture in order[:20]], np.tile(embedding, (20, 1)))
@@ -143,7 +143,9 @@ def test_many_embed_at_once_what_has_no_embedding(stores: list[Store]) -> None:
     def embed(number: int) -> int:
         with stores[number].writing(shared=True):
             for some in np.array_split(np.random.default_rng(number).permutation(numbers), 4):
-                stores[number].write_embeddings("texts", some.tolist(), embeddings[: len(some)], migrating=False)
+                stores[number].write_embeddings(
+                    "texts", [(item, "") for item in some.tolist()], embeddings[: len(some)], migrating=False
+                )
         return number
 
     at_once(embed)

@@ -125,7 +125,7 @@ def elsewhere(tmp_path: Path, tiny: CLIP) -> str:
     with Index(tmp_path / "elsewhere", tiny, create=True) as index, index.adding():
         index.begin()
         embeddings = zip(places.values(), tiny.embed_texts(["a bird", "a house"]), strict=True)
-        pictures = {digest: NewPicture(Exif(0, 0), embedding) for digest, embedding in embeddings}
+        pictures = {digest: NewPicture(Exif(0, 0), {"": embedding}) for digest, embedding in embeddings}
         index.store.write(Changes([Filed(place, NO_FILE, digest) for place, digest in places.items()], pictures))
     return str(tmp_path / "elsewhere")
 

@@ -46,6 +46,9 @@ class Exif:
         Local date and time, ``2024-05-01T12:30:00``.
     latitude, longitude : float or None
         In degrees, north and east positive.
+    camera, lens : str or None
+    duration : float or None
+        Of a video, in seconds.
     """
 
     width: int
@@ -53,6 +56,9 @@ class Exif:
     taken: str | None = None
     latitude: float | None = None
     longitude: float | None = None
+    camera: str | None = None
+    lens: str | None = None
+    duration: float | None = None
 
 
 def read_exif(data: bytes, name: str = "the picture") -> Exif:

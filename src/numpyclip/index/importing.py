@@ -29,7 +29,7 @@ from numpyclip.images.metadata import ImageMetadata
 from numpyclip.images.open import file_content
 from numpyclip.index.index import Index
 from numpyclip.index.picture_rows import storable
-from numpyclip.index.records import Changes, Filed, NewPicture
+from numpyclip.index.records import WHOLE, Changes, Filed, NewPicture
 from numpyclip.index.store import Store
 from numpyclip.index.where import absolute, is_path
 from numpyclip.model.ops import Array
@@ -199,7 +199,7 @@ def _add_pictures(store: Store, changes: Changes, images: list[_Image], embeddin
         for path, metadata in places:
             if path not in there.get(metadata.digest, ()):
                 changes.filed.append(Filed(path, _state_here(path, metadata.state), metadata.digest))
-                changes.pictures.setdefault(metadata.digest, NewPicture(metadata.exif, embedding))
+                changes.pictures.setdefault(metadata.digest, NewPicture(metadata.exif, {WHOLE: embedding}))
 
 
 def _state_here(path: str, recorded: FileState | None) -> FileState:

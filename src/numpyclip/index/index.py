@@ -24,7 +24,7 @@ from numpyclip.images.open import pictures as as_pictures
 from numpyclip.index.fit import check_comparable, check_fit, other_precision
 from numpyclip.index.known import KnownEmbeddings
 from numpyclip.index.open_store import open_store
-from numpyclip.index.records import Modality
+from numpyclip.index.records import WHOLE, Modality
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
 from numpyclip.index.update import FoundFile, Report, Updater, reaches
@@ -280,7 +280,8 @@ class Index:
         while pending := self.store.pending_texts(batch_size, migrating=False):
             numbers, texts = zip(*pending, strict=True)
             embeddings = self.model.embed_texts(list(texts), truncate=True)
-            self.store.write_embeddings("texts", numbers, embeddings, migrating=False)
+            keys = [(number, WHOLE) for number in numbers]
+            self.store.write_embeddings("texts", keys, embeddings, migrating=False)
 
     def begin(self, precision: str | None = None) -> None:
         """Record this model as that of an index which has none yet, and what older versions did not record of it.

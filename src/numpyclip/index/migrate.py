@@ -13,6 +13,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, PictureError, StoreError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.open import file_content
+from numpyclip.index.records import WHOLE, PendingPicture
 from numpyclip.index.store import Store
 from numpyclip.pipeline import Reading, iter_embeddings
 
@@ -51,7 +52,8 @@ def migrate(
     store.start_migration(model.fingerprint, model.config.embed_dim)
     while texts := store.pending_texts(batch_size):
         numbers, contents = zip(*texts, strict=True)
-        store.write_embeddings("texts", numbers, model.embed_texts(list(contents), truncate=True))
+        keys = [(number, WHOLE) for number in numbers]
+        store.write_embeddings("texts", keys, model.embed_texts(list(contents), truncate=True))
         yield len(texts)
     while pending := store.pending_pictures(batch_size):
         records = list(
@@ -61,24 +63,23 @@ def migrate(
         )
         lost = [record for record in records if record.error is not None]
         for record in lost:
-            if record.picture[2]:  # else its files were forgotten before
+            if record.picture.paths:  # else its files were forgotten before
                 report(str(record.error))
-        done = {record.picture[0]: record.embedding for record in records if record.error is None}
+        done = {(record.picture.number, WHOLE): record.embedding for record in records if record.error is None}
         if done:
             store.write_embeddings("pictures", list(done), np.stack(list(done.values())))
-        store.drop_pictures([record.picture[0] for record in lost])
+        store.drop_pictures([record.picture.number for record in lost])
         yield len(pending)
     store.finish_migration()
 
 
-def _read(model: CLIP, options: DecodeOptions, pending: tuple[int, bytes, list[str]]) -> Reading[Any]:
+def _read(model: CLIP, options: DecodeOptions, pending: PendingPicture) -> Reading[Any]:
     """Read a picture again, from the first of its files that still holds it."""
-    _, digest, paths = pending
     problem = PictureError("all files of a picture are gone.")
-    for path in paths:
+    for path in pending.paths:
         try:
             with file_content(path) as data:
-                if hashlib.sha256(data).digest() == digest:
+                if hashlib.sha256(data).digest() == pending.digest:
                     return Reading(model.preprocess.read(data, options, name=path), name=path)
             problem = PictureError(f"{path}: has changed; `numpyclip index` reads it anew.")
         except PictureError as error:

@@ -18,19 +18,16 @@ from numpyclip.index.where import EVERYWHERE, FIRST_MOMENT, Where
 from numpyclip.runtime.chunks import batched
 
 _TEXT, _FLOAT = (str, NoneType), (float, NoneType)  # or nothing
-_EXIF = (int, int, _TEXT, _FLOAT, _FLOAT)  # types of the columns
-_PICTURES = ("digest", "width", "height", "taken", "latitude", "longitude")
+_EXIF = (int, int, _TEXT, _FLOAT, _FLOAT, _TEXT, _TEXT, _FLOAT)  # types of the columns
+_OF_EXIF = ("width", "height", "taken", "latitude", "longitude", "camera", "lens", "duration")
 _FILES = ("directory", "name", "size", "mtime_ns", "date", "picture", "problem", "cause")
 _LAST_MOMENT = "9999-12-31T23:59:59"
 
 
 def put_pictures(connection: Connection, pictures: Mapping[bytes, NewPicture]) -> None:
     """Add pictures by their digests; those that are there stay as they are."""
-    rows = [
-        (digest, exif.width, exif.height, exif.taken, exif.latitude, exif.longitude)
-        for digest, exif in ((digest, picture.exif) for digest, picture in pictures.items())
-    ]
-    connection.insert("pictures", _PICTURES, rows, "DO NOTHING")
+    rows = [(digest, *(getattr(picture.exif, column) for column in _OF_EXIF)) for digest, picture in pictures.items()]
+    connection.insert("pictures", ("digest", *_OF_EXIF), rows, "DO NOTHING")
 
 
 def pictures_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, tuple[int, str | None]]:
@@ -147,7 +144,7 @@ def files_of(connection: Connection, pictures: Sequence[int], where: Where = EVE
     found: dict[int, list[Any]] = {picture: [] for picture in pictures}
     for some in batched(pictures, MOST_VALUES):
         sql = (
-            "SELECT picture, directory, name, size, mtime_ns, digest, date, width, height, taken, latitude, longitude "
+            f"SELECT picture, directory, name, size, mtime_ns, digest, date, {', '.join(_OF_EXIF)} "
             f"FROM files JOIN pictures ON id = picture WHERE picture {one_of(len(some))} AND {condition} "
             "ORDER BY directory, name"
         )

@@ -6,14 +6,14 @@ import glob
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from numpyclip.images.exif import Exif
 from numpyclip.index.database import Connection, Damage
 from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, one_of
 from numpyclip.index.picture_rows import files_of
-from numpyclip.index.records import Counts, Match, Modality
+from numpyclip.index.records import Counts, Key, Match, Modality
 from numpyclip.index.vectors import Found, Space
 from numpyclip.index.where import EVERYWHERE, Where
 from numpyclip.model.ops import Array
@@ -117,18 +117,26 @@ def has_embeddings(connection: Connection, space: Space) -> bool:
     return connection.execute(sql, space).fetchone() is not None
 
 
-def items_after(connection: Connection, space: Space, last: int, n: int) -> list[int]:
-    """List the next pictures or texts that have an embedding, in the order of their numbers."""
-    sql = "SELECT item FROM vectors WHERE generation = ? AND side = ? AND item > ? ORDER BY item LIMIT ?"
-    return [checked(row, int)[0] for row in connection.execute(sql, (*space, last, n))]
+def keys_after(connection: Connection, space: Space, last: Key, n: int) -> list[Key]:
+    """List the next embeddings, in the order of the numbers of pictures or texts."""
+    sql = (
+        "SELECT item, part FROM vectors WHERE generation = ? AND side = ? AND (item, part) > (?, ?) "
+        "ORDER BY item, part LIMIT ?"
+    )
+    return [
+        (item, part) for item, part in (checked(row, int, str) for row in connection.execute(sql, (*space, *last, n)))
+    ]
 
 
-def with_embedding(connection: Connection, space: Space, numbers: Iterable[int]) -> set[int]:
-    """Return those of some pictures or texts that have an embedding."""
-    found: set[int] = set()
+def keys_of(connection: Connection, space: Space, numbers: Iterable[int]) -> list[Key]:
+    """List the embeddings of some pictures or texts."""
+    found: list[Key] = []
     for some in batched(numbers, MOST_VALUES):
-        sql = f"SELECT item FROM vectors WHERE generation = ? AND side = ? AND item {one_of(len(some))}"
-        found.update(item for (item,) in connection.execute(sql, (*space, *some)))
+        items = one_of(len(some))
+        sql = f"SELECT item, part FROM vectors WHERE generation = ? AND side = ? AND item {items} ORDER BY item, part"
+        found += [
+            (item, part) for item, part in (checked(row, int, str) for row in connection.execute(sql, (*space, *some)))
+        ]
     return found
 
 
@@ -155,22 +163,21 @@ def matches(
     numbers = [number for number, *_ in found]
     if modality == "texts":
         texts = _texts_of(connection, numbers)
-        for number, cosine, embedding in found:
+        for number, cosine, embedding, _ in found:
             yield Match(number, cosine, embedding, text=texts[number])
         return
-    files = files_of(connection, numbers, where)
-    for number, cosine, embedding in found:
+    files = files_of(connection, list(dict.fromkeys(numbers)), where)
+    for number, cosine, embedding, part in found:
         if files[number]:
             (path, _, date, *exif), *copies = files[number]
             states = tuple(state for _, state, *_ in files[number])
-            yield Match(
-                number, cosine, embedding, path, tuple(copy for copy, *_ in copies), date, Exif(*exif), states=states
-            )
+            others = tuple(copy for copy, *_ in copies)
+            yield Match(number, cosine, embedding, path, others, date, Exif(*exif), states=states, part=part)
 
 
-def by_themselves(embeddings: dict[int, Array]) -> Iterator[Found]:
+def by_themselves(embeddings: Mapping[Key, Array]) -> Iterator[Found]:
     """Return pictures or texts as found by their own embeddings, in the order of their numbers."""
-    return (Found(item, 1.0, embedding) for item, embedding in sorted(embeddings.items()))
+    return (Found(item, 1.0, embedding, part) for (item, part), embedding in sorted(embeddings.items()))
 
 
 def _texts_of(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:

@@ -35,13 +35,13 @@ class _Table(NamedTuple):
     indexed: tuple[str, ...] = ()
 
 
-_VECTORS = ("generation", "side", "row", "item")
+_VECTORS = ("generation", "side", "row", "item", "part")
 _TABLES = {
     "meta": _Table(("key", "value"), (str, str), ("key",)),
     "folders": _Table(("path", "ignored"), (bytes, str), ("path",)),
     "pictures": _Table(
-        ("id", "digest", "width", "height", "taken", "latitude", "longitude"),
-        (int, bytes, int, int, _TEXT, _FLOAT, _FLOAT),
+        ("id", "digest", "width", "height", "taken", "latitude", "longitude", "camera", "lens", "duration"),
+        (int, bytes, int, int, _TEXT, _FLOAT, _FLOAT, _TEXT, _TEXT, _FLOAT),
         ("id",),
         "sqlite_autoindex_pictures_1",
         ("id", "digest"),
@@ -56,10 +56,18 @@ _TABLES = {
     "texts": _Table(
         ("id", "text", "digest"), (int, bytes, bytes), ("id",), "sqlite_autoindex_texts_1", ("id", "digest")
     ),
-    "vectors": _Table(_VECTORS, (int, str, int, int), _VECTORS[:3], "vectors_of_item", _VECTORS),
+    "vectors": _Table(_VECTORS, (int, str, int, int, str), _VECTORS[:3], "vectors_of_item", _VECTORS),
+    "marks": _Table(
+        ("digest", "kind", "name"),
+        (bytes, str, str),
+        ("digest", "kind", "name"),
+        "marks_by_name",
+        ("digest", "kind", "name"),
+    ),
 }
-_VERSION_1 = {"cause": "NULL", "text": "CAST(text AS BLOB)"}  # columns that it has not
-_VERSION_1_DIGEST = "sha256(CAST(text AS BLOB))"
+_NOT_IN_1 = {"cause": "NULL", "text": "CAST(text AS BLOB)"}  # columns that version 1 has not
+_NOT_IN_1_OF_TEXTS = {"digest": "sha256(CAST(text AS BLOB))"}
+_NOT_IN_2 = {"camera": "NULL", "lens": "NULL", "duration": "NULL", "part": "''"}
 
 
 def check_rows(connection: sqlite3.Connection) -> None:
@@ -129,17 +137,20 @@ def _readable(old: sqlite3.Connection, name: str, order: str, *, by_index: bool 
 def _select(connection: sqlite3.Connection, name: str, order: str = "ASC", *, by_index: bool = False) -> str:
     """Return the statement that reads a table, or only an index of it, in its order."""
     columns, _, key, other, indexed = _TABLES[name]
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if name == "marks" and version < 3:
+        return f"SELECT {', '.join(columns)} FROM marks"  # a view of nothing
     if by_index:
         columns, source = indexed, f"INDEXED BY {other}"
         key = tuple(column for _, _, column in connection.execute(f"PRAGMA index_info({other})"))
     else:
         source = "NOT INDEXED"
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == 1:
-        digest = {"digest": _VERSION_1_DIGEST} if name == "texts" else {}
-        columns = tuple((_VERSION_1 | digest).get(column, column) for column in columns)
+    missing = _NOT_IN_2 if version < 3 else {}
+    if version < 2:
+        missing = missing | _NOT_IN_1 | (_NOT_IN_1_OF_TEXTS if name == "texts" else {})
+    columns = tuple(missing.get(column, column) for column in columns)
     ordered = ", ".join(f"{column} {order}" for column in key)
-    return f"SELECT {', '.join(columns)} FROM {name} {source} ORDER BY {ordered}"
+    return f"SELECT {', '.join(columns)} FROM main.{name} {source} ORDER BY {ordered}"
 
 
 def _is_sound(name: str, row: tuple[Any, ...]) -> bool:

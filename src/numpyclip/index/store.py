@@ -12,10 +12,20 @@ from numpyclip.errors import InputError, StoreError
 from numpyclip.images.find import FileState
 from numpyclip.index import generations, picture_rows, rows
 from numpyclip.index.database import Connection, Database
-from numpyclip.index.database.sql import generation, meta, set_meta
+from numpyclip.index.database.sql import generation, have_parts, meta, set_meta
 from numpyclip.index.drop_damaged import drop_damaged
 from numpyclip.index.generations import following, searched
-from numpyclip.index.records import MODALITIES, Changes, Counts, Match, Modality
+from numpyclip.index.records import (
+    MODALITIES,
+    WHOLE,
+    Changes,
+    Counts,
+    Key,
+    Match,
+    Modality,
+    PendingPicture,
+    is_part,
+)
 from numpyclip.index.vectors import Progress, Recall, Space, Vectors
 from numpyclip.index.where import EVERYWHERE, Where, absolute, is_path
 from numpyclip.model.ops import Array
@@ -138,19 +148,41 @@ class Store:
             return picture_rows.no_file(connection)
 
     def embeddings_of(self, digests: Sequence[bytes]) -> dict[bytes, Array]:
-        """Look up embeddings (embed_dim,) of pictures by the SHA-256 of their files; those without one are left out."""
+        """Look up embeddings (embed_dim,) of pictures by the SHA-256 of their files; those without one are left out.
+
+        Each is of the picture as models see it, not of another part.
+        """
         with self._database.reading() as connection:
             known = picture_rows.pictures_of(connection, digests)
             numbers = {number: digest for digest, (number, _) in known.items()}
-            found = self._vectors.take(connection, searched(connection, "pictures"), list(numbers))
-        return {numbers[number]: embedding for number, embedding in found.items()}
+            keys = [(number, WHOLE) for number in numbers]
+            found = self._vectors.take(connection, searched(connection, "pictures"), keys)
+        return {numbers[number]: embedding for (number, _), embedding in found.items()}
+
+    def parts_of(self, digests: Sequence[bytes]) -> dict[bytes, set[str]]:
+        """Look up of which parts of pictures there are embeddings; pictures that are not there are left out."""
+        with self._database.reading() as connection:
+            known = picture_rows.pictures_of(connection, digests)
+            numbers = {number: digest for digest, (number, _) in known.items()}
+            found: dict[bytes, set[str]] = {digest: set() for digest in known}
+            for number, part in rows.keys_of(connection, searched(connection, "pictures"), numbers):
+                found[numbers[number]].add(part)
+        return found
 
     def write(self, changes: Changes) -> int:
-        """Apply changes, and return how many pictures are new; InputError if a file's digest is of no picture."""
+        """Apply changes, and return how many pictures are new; InputError if a file's digest is of no picture.
+
+        Of a picture that is there, embeddings of parts are added that it has not.
+        """
         with self._database.transaction() as connection:
             picture_rows.put_pictures(connection, changes.pictures)
             found = picture_rows.pictures_of(connection, changes.pictures)
-            embeddings = {number: changes.pictures[digest].embedding for digest, (number, _) in found.items()}
+            embeddings = {
+                (number, part): embedding
+                for digest, (number, _) in found.items()
+                for part, embedding in changes.pictures[digest].embeddings.items()
+            }
+            connection.lock("pictures", sorted({number for number, part in embeddings if part}))
             new = self._add(connection, searched(connection, "pictures"), embeddings)
             gone = sorted(map(picture_rows.key_of, changes.forgotten))
             connection.executemany("DELETE FROM files WHERE directory = ? AND name = ?", gone)
@@ -162,7 +194,7 @@ class Store:
         with self._database.transaction() as connection:
             numbers = rows.put_texts(connection, texts)
             of_text = dict(zip(texts, embeddings, strict=True))
-            found = {number: of_text[text] for text, number in numbers.items()}
+            found = {(number, WHOLE): of_text[text] for text, number in numbers.items()}
             self._add(connection, searched(connection, "texts"), found)
 
     def unknown_texts(self, texts: Iterable[str]) -> list[str]:
@@ -196,39 +228,54 @@ class Store:
             found = self._vectors.nearest(connection, searched(connection, modality), queries, n, where)
             return [list(rows.matches(connection, modality, nearest, where)) for nearest in found]
 
-    def picture(self, number: int) -> Match | None:
-        """Return a picture by its number, with a cosine of 1 to itself; None if there is none, or no file of it."""
+    def picture(self, number: int, part: str = WHOLE) -> Match | None:
+        """Return a picture by its number, with a cosine of 1 to itself; None if there is none, or no file of it.
+
+        Of what has no such part, as a video has not by default, its first one.
+        """
         if not 0 <= number < 1 << 63:
             return None
         with self._database.reading() as connection:
-            found = self._vectors.take(connection, searched(connection, "pictures"), [number])
+            space = searched(connection, "pictures")
+            keys = rows.keys_of(connection, space, [number])
+            found = self._vectors.take(connection, space, [(number, part)] if part else keys[:1])
             return next(rows.matches(connection, "pictures", rows.by_themselves(found)), None)
 
     def everything(self, modality: Modality) -> Iterator[Match]:
-        """Iterate over all pictures of which there is a file, or all texts, in the order of their numbers."""
-        last = -1
+        """Iterate over all pictures of which there is a file, or all texts, in the order of their numbers.
+
+        A picture comes once for each of its parts.
+        """
+        last = (-1, WHOLE)
         while True:
             with self._database.reading() as connection:
                 space = searched(connection, modality)
-                items = rows.items_after(connection, space, last, _PAGE)
-                found = self._vectors.take(connection, space, items)
+                keys = rows.keys_after(connection, space, last, _PAGE)
+                found = self._vectors.take(connection, space, keys)
                 matches = list(rows.matches(connection, modality, rows.by_themselves(found)))
-            if not items:
+            if not keys:
                 return
             yield from matches
-            last = items[-1]
+            last = keys[-1]
 
     def start_migration(self, fingerprint: Fingerprint, embed_dim: int) -> None:
         """Start or resume collecting embeddings of another model beside those that are searched."""
         with self._database.transaction() as connection:
             generations.start_migration(connection, fingerprint, embed_dim)
 
-    def pending_pictures(self, n: int) -> list[tuple[int, bytes, list[str]]]:
-        """Return some pictures without an embedding of the next model: number, digest and paths."""
+    def pending_pictures(self, n: int) -> list[PendingPicture]:
+        """Return some pictures without an embedding of the next model."""
         with self._database.reading() as connection:
             pending = rows.pending(connection, following(connection, "pictures"), "digest", n)
-            files = picture_rows.files_of(connection, [number for number, _ in pending])
-            return [(number, digest, [path for path, *_ in files[number]]) for number, digest in pending]
+            numbers = [number for number, _ in pending]
+            files = picture_rows.files_of(connection, numbers)
+            parts: dict[int, list[str]] = {number: [] for number in numbers}
+            for number, part in rows.keys_of(connection, searched(connection, "pictures"), numbers):
+                parts[number].append(part)
+            return [
+                PendingPicture(number, digest, [path for path, *_ in files[number]], parts[number])
+                for number, digest in pending
+            ]
 
     def pending_texts(self, n: int, *, migrating: bool = True) -> list[tuple[int, str]]:
         """Return some texts without an embedding, of the next model or of this one: number and text."""
@@ -238,13 +285,17 @@ class Store:
         return [(number, rows.text_of(data)) for number, data in found]
 
     def write_embeddings(
-        self, modality: Modality, numbers: Sequence[int], embeddings: Array, *, migrating: bool = True
+        self, modality: Modality, keys: Sequence[Key], embeddings: Array, *, migrating: bool = True
     ) -> None:
-        """Add embeddings of pictures or texts that are in the index, of the next model or of this one."""
+        """Add embeddings of pictures or texts that are in the index, of the next model or of this one.
+
+        What has one of the next model is not pending any more: all of a picture are to be added together.
+        """
         with self._database.transaction() as connection:
             space = following(connection, modality) if migrating else searched(connection, modality)
+            numbers = sorted({number for number, _ in keys})
             connection.lock(modality, numbers)  # other writers may have found the same without an embedding
-            self._add(connection, space, dict(zip(numbers, embeddings, strict=True)))
+            self._add(connection, space, dict(zip(keys, embeddings, strict=True)))
 
     def drop_pictures(self, numbers: Sequence[int]) -> None:
         """Remove pictures whose files cannot be read any more."""
@@ -298,22 +349,28 @@ class Store:
         """Close connections to a server, if it has any."""
         self._database.close()
 
-    def _add(self, connection: Connection, space: Space, embeddings: Mapping[int, Array]) -> int:
-        """Add embeddings by the numbers of their pictures or texts, but to those that have one; return how many.
+    def _add(self, connection: Connection, space: Space, embeddings: Mapping[Key, Array]) -> int:
+        """Add embeddings of pictures or texts, but those that are there; return how many of these had none.
 
         InputError for what would be in the index, and found by no search.
         """
-        new = sorted(embeddings.keys() - rows.with_embedding(connection, space, embeddings))
+        items = {item for item, _ in embeddings}
+        there = rows.keys_of(connection, space, items)
+        new = sorted(embeddings.keys() - set(there))
         if not new:
             return 0
+        if wrong := [part for _, part in new if not is_part(part)]:
+            raise InputError(f"{wrong[0]!r:.60} is no part of a picture; expected a word, or seconds such as '12.5'.")
         added = np.stack([embeddings[number] for number in new])
         squares = np.einsum("ij,ij->i", added, added, dtype=np.float64)
         if not (np.abs(squares - 1) < _LENGTHS).all():
             raise InputError(f"{self.place}: an embedding is not of unit length; expected finite ones, normalized.")
         if self._mix is not None:
             generations.replace_fingerprint(connection, self._mix)
+        if any(part for _, part in new) and not have_parts(connection):
+            set_meta(connection, parts="1")
         self._vectors.add(connection, space, new, added)
-        return len(new)
+        return len(items - {item for item, _ in there})
 
     def _remove_old_generations(self) -> None:
         with self._database.reading() as connection:

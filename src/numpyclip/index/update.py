@@ -18,7 +18,7 @@ from numpyclip.images.find import IGNORED, FileState, is_ignored, walk
 from numpyclip.images.open import file_content
 from numpyclip.index.decoders import decoders
 from numpyclip.index.picture_rows import storable
-from numpyclip.index.records import Changes, Filed, NewPicture
+from numpyclip.index.records import WHOLE, Changes, Filed, NewPicture
 from numpyclip.index.store import Store
 from numpyclip.pipeline import Embedded, Reading, iter_embeddings
 from numpyclip.runtime.finite import NotFinite
@@ -155,7 +155,7 @@ class Updater:
         if exif is None or digest in batch.pictures or self._store.knows(digest):
             self._report.recognised += 1
         else:
-            batch.pictures[digest] = NewPicture(exif, file.embedding)
+            batch.pictures[digest] = NewPicture(exif, {WHOLE: file.embedding})
 
     def _write(self, batch: Changes) -> None:
         if batch.filed or batch.forgotten:

@@ -42,7 +42,7 @@ def changes_of(vectors: Array, start: int = 0) -> Changes:
         digest = hashlib.sha256(str(number).encode()).digest()
         folder = "some" if number % 40 == 0 else "most"
         changes.filed.append(Filed(f"/photos/{folder}/{number:05}.jpg", FileState(1, number), digest))
-        changes.pictures[digest] = NewPicture(Exif(1, 1, f"{2000 + number % 20}-01-01T00:00:00"), vector)
+        changes.pictures[digest] = NewPicture(Exif(1, 1, f"{2000 + number % 20}-01-01T00:00:00"), {"": vector})
     return changes
 
 
@@ -79,7 +79,7 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     search = pgvector_hnsw.search
 
-    def counted(*arguments: Any) -> tuple[list[tuple[int, bytes]], bool]:
+    def counted(*arguments: Any) -> tuple[list[tuple[int, str, bytes]], bool]:
         rows, are_all = search(*arguments)
         found.append(len(rows) * are_all)
         return rows, are_all

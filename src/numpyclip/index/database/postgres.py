@@ -14,8 +14,10 @@ from numpyclip.index.database.schema import (
     APPLICATION_ID,
     POSTGRES,
     POSTGRES_COLUMNS,
+    POSTGRES_DROP_VIEWS,
     POSTGRES_KEY_OF_FILES,
     POSTGRES_UPGRADES,
+    POSTGRES_VIEWS,
 )
 from numpyclip.index.database.schema import POSTGRES_VERSION as VERSION
 from numpyclip.index.database.sql import conditions, number
@@ -142,6 +144,8 @@ class PostgresDatabase(Database):
         """Open a transaction that reads one snapshot, on this thread's connection."""
         with self._translated():
             connection = self._connection()
+            if self._local.has_views and self._version(connection) == VERSION:  # another process has upgraded it
+                self._drop_views(connection)
             with connection.transaction():
                 yield _Statements(connection)
 
@@ -173,8 +177,9 @@ class PostgresDatabase(Database):
                 if not connection.execute(_IS_THERE).rowcount:
                     connection.execute(_MAKE)
                 connection.execute(f"SELECT pg_advisory_unlock({APPLICATION_ID}, {_MAKING})")
-            if (version := number(_Statements(connection), "version") or VERSION) > VERSION:
+            if (version := self._version(connection)) > VERSION:
                 raise StoreError(f"{self.place}: is an index of version {version}, not {VERSION}: update NumPyCLIP.")
+            self._make_views(connection)
 
     @contextlib.contextmanager
     def _locked(self, connection: psycopg.Connection[Any], kind: str, *key: int) -> Iterator[bool]:
@@ -190,20 +195,39 @@ class PostgresDatabase(Database):
 
     def _prepare_to_share(self, connection: psycopg.Connection[Any]) -> None:
         """Upgrade an index of an earlier version, which needs it alone."""
-        if (number(_Statements(connection), "version") or VERSION) < VERSION:
+        if self._version(connection) < VERSION:
             with self.writing():
                 pass
 
     def _upgrade(self) -> None:
         """Bring an index of an earlier version up to date."""
-        with self.transaction() as connection:
-            for statement in POSTGRES_UPGRADES.get(number(connection, "version") or VERSION, ()):
-                connection.execute(statement)
+        connection = self._connection()
+        if (version := self._version(connection)) < VERSION:
+            with connection.transaction():
+                self._drop_views(connection)
+                for statement in POSTGRES_UPGRADES[version]:
+                    connection.execute(statement)
+
+    def _version(self, connection: psycopg.Connection[Any]) -> int:
+        return number(_Statements(connection), "version") or VERSION
+
+    def _make_views(self, connection: psycopg.Connection[Any]) -> None:
+        """Have this connection read an index of an earlier version as if it were one of this."""
+        if self._version(connection) < VERSION:
+            connection.execute(POSTGRES_VIEWS)
+            self._local.has_views = True
+
+    def _drop_views(self, connection: psycopg.Connection[Any]) -> None:
+        connection.execute(POSTGRES_DROP_VIEWS)
+        self._local.has_views = False
 
     def _connection(self) -> psycopg.Connection[Any]:
         """Return this thread's connection."""
         found: psycopg.Connection[Any] | None = getattr(self._local, "connection", None)
-        return self._connect() if found is None or found.closed else found
+        if found is None or found.closed:
+            found = self._connect()
+            self._make_views(found)
+        return found
 
     def _connect(self) -> psycopg.Connection[Any]:
         # No prepared statements: their plans would not outlive the upgrade of an index by another process.
@@ -211,7 +235,7 @@ class PostgresDatabase(Database):
         self._open.append(connection)
         connection.isolation_level = self._psycopg.IsolationLevel.REPEATABLE_READ
         connection.execute(_SETTINGS)
-        self._local.connection = connection
+        self._local.connection, self._local.has_views = connection, False
         return connection
 
     @contextlib.contextmanager

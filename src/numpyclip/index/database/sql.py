@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from numpyclip.file_systems import is_url
 from numpyclip.index.database import Connection, Damage
 from numpyclip.index.database.schema import FOLDER_BYTES
-from numpyclip.index.records import Modality
+from numpyclip.index.records import Key, Modality
 from numpyclip.index.where import Where
 
 _DIGITS = 6  # of a number in `meta`
 MOST_VALUES = 500  # in a statement: SQLite takes 999 before version 3.32
+MOST_KEYS = MOST_VALUES // 2
+PARTS = 4  # times as many embeddings are asked for at first, where pictures may have several of these
 
 
 def checked(row: Sequence[Any], *kinds: type | tuple[type, ...]) -> Any:
@@ -53,6 +55,17 @@ def generation(connection: Connection) -> int:
 def one_of(count: int) -> str:
     """Return the condition for one of so many values."""
     return f"IN ({', '.join('?' * count)})"
+
+
+def of_keys(keys: Collection[Key]) -> tuple[str, list[Any]]:
+    """Return a condition that is true of parts of items, and perhaps of others: of pairs SQLite asks no index."""
+    items, parts = ({*each} for each in zip(*keys, strict=True))
+    return f"item {one_of(len(items))} AND part {one_of(len(parts))}", [*items, *parts]
+
+
+def have_parts(connection: Connection) -> bool:
+    """Tell whether a picture may have several embeddings."""
+    return meta(connection, "parts") is not None
 
 
 def below(folder: str, column: str = "directory", *, about: bool = False) -> tuple[str, list[Any]]:

@@ -18,7 +18,7 @@ from numpyclip.atomic import temporary_path
 from numpyclip.errors import StoreError
 from numpyclip.index import file_checksum
 from numpyclip.index.database import RECOVERY, Connection, Damage, Database, NoIndexError
-from numpyclip.index.database.schema import APPLICATION_ID, SQLITE, SQLITE_UPGRADE, VERSION
+from numpyclip.index.database.schema import APPLICATION_ID, SQLITE, SQLITE_UPGRADES, SQLITE_VIEWS, VERSION
 from numpyclip.index.database.sql import conditions, set_meta
 from numpyclip.index.where import Where
 from numpyclip.lock import exclusive
@@ -116,7 +116,7 @@ class SQLiteDatabase(Database):
             raise StoreError(f"{self.file}: {damage}. {RECOVERY}")
         with self.reading() as connection:
             (application,) = connection.execute("PRAGMA application_id").fetchone()
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            version = _version(connection)
         if application != APPLICATION_ID:
             raise StoreError(f"{self.file}: is a database of another program; expected an index of NumPyCLIP.")
         if not 1 <= version <= VERSION:
@@ -209,6 +209,9 @@ class SQLiteDatabase(Database):
                 yield self._writer
                 return
             with contextlib.closing(self._connect("rw" if os.access(self.file, os.W_OK) else "ro")) as connection:
+                with contextlib.suppress(sqlite3.DatabaseError):  # a damaged file, as who reads it will notice
+                    if 1 <= _version(connection) < VERSION:
+                        connection.executescript(SQLITE_VIEWS)
                 yield connection
 
     @contextlib.contextmanager
@@ -251,10 +254,8 @@ class SQLiteDatabase(Database):
     def _upgrade(self) -> None:
         """Bring an index of an earlier version up to date."""
         with self.transaction() as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version < VERSION:
-                for statement in SQLITE_UPGRADE:
-                    connection.execute(statement)
+            for statement in SQLITE_UPGRADES.get(_version(connection), ()):
+                connection.execute(statement)
 
     def _connect(self, mode: str) -> SQLiteConnection:
         uri = f"{self.file.as_uri()}?mode={mode}"
@@ -269,6 +270,11 @@ def _connected(uri: str) -> SQLiteConnection:
     )
     connection.create_function("sha256", 1, lambda data: hashlib.sha256(data).digest(), deterministic=True)
     return connection
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def unsound_pages(connection: sqlite3.Connection, check: Literal["quick_check", "integrity_check"]) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 from numpyclip.index.database import Connection
-from numpyclip.index.records import Modality
+from numpyclip.index.records import WHOLE, Key, Modality
 from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
 
@@ -22,11 +22,12 @@ class Space(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A picture or a text, by its number."""
+    """A picture or a text, by its number, and the part of it that the embedding is of."""
 
     item: int
     cosine: float
     embedding: Array
+    part: str = WHOLE
 
 
 class Recall(NamedTuple):
@@ -52,14 +53,14 @@ class Recall(NamedTuple):
 class Vectors(Protocol):
     """Embeddings, of unit length, of the pictures and texts that the table `vectors` lists by their numbers."""
 
-    def add(self, connection: Connection, space: Space, items: Sequence[int], embeddings: Array) -> None:
+    def add(self, connection: Connection, space: Space, keys: Sequence[Key], embeddings: Array) -> None:
         """Add embeddings (n, embed_dim) in a transaction."""
 
-    def take(self, connection: Connection, space: Space, items: Sequence[int]) -> dict[int, Array]:
-        """Look up embeddings; items that have none are left out."""
+    def take(self, connection: Connection, space: Space, keys: Iterable[Key]) -> dict[Key, Array]:
+        """Look up embeddings; those that are not there are left out."""
 
     def nearest(self, connection: Connection, space: Space, queries: Array, n: int, where: Where) -> list[list[Found]]:
-        """Find for each query (m, embed_dim) the nearest that are searched."""
+        """Find for each query (m, embed_dim) the nearest that are searched: of each picture its nearest part."""
 
     def upgrade(self, connection: Connection) -> bool:
         """Bring what an earlier version has written up to date, in a transaction; False if nothing had to be done."""

@@ -17,17 +17,21 @@ from numpyclip.errors import PictureError
 from numpyclip.images.find import FileState
 from numpyclip.index.database import Connection, Damage
 from numpyclip.index.database.sql import (
+    MOST_KEYS,
     MOST_VALUES,
+    PARTS,
     checked,
     conditions,
     generation,
+    have_parts,
     is_searched,
     meta,
     number,
+    of_keys,
     one_of,
     set_meta,
 )
-from numpyclip.index.records import MODALITIES
+from numpyclip.index.records import MODALITIES, Key
 from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors, hnsw
 from numpyclip.index.vectors.hnsw import HNSW
 from numpyclip.index.vectors.scan import nearest
@@ -52,26 +56,31 @@ class MemoryMappedVectors(Vectors):
         self._verified: dict[Path, int] = {}
         self._opened: tuple[list[tuple[Path, FileState | None]], HNSW | None] | None = None
 
-    def add(self, connection: Connection, space: Space, items: Sequence[int], embeddings: Array) -> None:
+    def add(self, connection: Connection, space: Space, keys: Sequence[Key], embeddings: Array) -> None:
         """Write embeddings behind those that are there, and then name them."""
         start = _next_row(connection, space)
         self._shards(connection, space).write(start, embeddings)
-        rows = [(*space, row, item) for row, item in enumerate(items, start)]
-        connection.executemany("INSERT INTO vectors VALUES (?, ?, ?, ?)", rows)
+        rows = [(*space, row, *key) for row, key in enumerate(keys, start)]
+        connection.executemany("INSERT INTO vectors (generation, side, row, item, part) VALUES (?, ?, ?, ?, ?)", rows)
 
-    def take(self, connection: Connection, space: Space, items: Sequence[int]) -> dict[int, Array]:
-        """Look up embeddings; items that have none are left out."""
-        rows: dict[int, int] = {}
-        for some in batched(items, MOST_VALUES):
-            sql = f"SELECT item, row FROM vectors WHERE generation = ? AND side = ? AND item {one_of(len(some))}"
-            rows.update(checked(row, int, int) for row in connection.execute(sql, (*space, *some)))
+    def take(self, connection: Connection, space: Space, keys: Iterable[Key]) -> dict[Key, Array]:
+        """Look up embeddings; those that are not there are left out."""
+        rows: dict[Key, int] = {}
+        for some in map(frozenset, batched(keys, MOST_KEYS)):
+            condition, values = of_keys(some)
+            sql = f"SELECT item, part, row FROM vectors WHERE generation = ? AND side = ? AND {condition}"
+            found = (checked(row, int, str, int) for row in connection.execute(sql, (*space, *values)))
+            rows.update(((item, part), row) for item, part, row in found if (item, part) in some)
         if not rows:
             return {}
         wanted = np.fromiter(rows.values(), np.intp)
         return dict(zip(rows, self._shards(connection, space).take(wanted, _next_row(connection, space)), strict=True))
 
     def nearest(self, connection: Connection, space: Space, queries: Array, n: int, where: Where) -> list[list[Found]]:
-        """Find for each query the nearest that are searched, asking for more rows where too few of those found are."""
+        """Find for each query the nearest that are searched, asking for more rows where too few of those found are.
+
+        Of each picture its nearest part is found.
+        """
         if not (count := _next_row(connection, space)):
             return [[] for _ in queries]
         shards = self._shards(connection, space)
@@ -79,6 +88,7 @@ class MemoryMappedVectors(Vectors):
         graph = self._hnsw(space) if space.modality == "pictures" and where == EVERYWHERE else None
         found: dict[int, list[Found]] = {}
         wanted = n if where == EVERYWHERE or allowed is not None else _OF_ALL * n
+        wanted *= PARTS if have_parts(connection) else 1
         unfinished = list(range(len(queries)))
         while unfinished:
             if graph is None:
@@ -116,11 +126,10 @@ class MemoryMappedVectors(Vectors):
         """Copy the embeddings that `vectors` lists to the next generation, which is searched from now on."""
         for modality in MODALITIES:
             space, following = Space(generation, modality), Space(generation + 1, modality)
-            sql = "SELECT item FROM vectors WHERE generation = ? AND side = ? ORDER BY row"
-            items = [item for (item,) in connection.execute(sql, space).fetchall()]
-            for some in batched(items, _COPIED):
+            sql = "SELECT item, part FROM vectors WHERE generation = ? AND side = ? ORDER BY row"
+            for some in batched(connection.execute(sql, space).fetchall(), _COPIED):
                 found = self.take(connection, space, some)
-                self.add(connection, following, some, np.stack([found[item] for item in some]))
+                self.add(connection, following, some, np.stack([found[key] for key in some]))
         connection.execute("DELETE FROM vectors WHERE generation <= ?", (generation,))
         set_meta(connection, generation=str(generation + 1))
 
@@ -178,12 +187,19 @@ def _state(file: Path) -> FileState | None:
 def _searched(
     connection: Connection, space: Space, near: Iterable[tuple[int, float, Array]], where: Where
 ) -> Iterator[Found]:
-    """Leave out rows that are deleted or not searched."""
+    """Leave out rows that are deleted or not searched, and all but the first of a picture."""
     condition, values = is_searched(space.modality, where)
-    sql = f"SELECT item FROM vectors WHERE generation = ? AND side = ? AND row = ? AND {condition}"
-    for row, score, embedding in near:
-        if (item := connection.execute(sql, (*space, row, *values)).fetchone()) is not None:
-            yield Found(checked(item, int)[0], score, embedding)
+    there: set[int] = set()
+    for some in batched(near, MOST_VALUES):
+        rows = one_of(len(some))
+        sql = f"SELECT row, item, part FROM vectors WHERE generation = ? AND side = ? AND row {rows} AND {condition}"
+        found = connection.execute(sql, (*space, *(row for row, *_ in some), *values))
+        keys = {row: (item, part) for row, item, part in (checked(row, int, int, str) for row in found)}
+        for row, score, embedding in some:
+            if row in keys and keys[row][0] not in there:
+                item, part = keys[row]
+                there.add(item)
+                yield Found(item, score, embedding, part)
 
 
 def _allowed_rows(connection: Connection, space: Space, count: int, where: Where) -> Rows | None:
@@ -198,7 +214,7 @@ def _allowed_rows(connection: Connection, space: Space, count: int, where: Where
     most = max(_FEW, count // 20)
     found = (checked(row, int) for row in connection.execute(sql, (*space, *values, most + 1)))
     rows = np.fromiter((row for (row,) in found), np.intp)
-    return None if len(rows) > most else np.unique(rows)  # copies have one row
+    return None if len(rows) > most else np.unique(rows)  # copies have the same ones
 
 
 def _next_row(connection: Connection, space: Space) -> int:

@@ -83,8 +83,8 @@ def usable(connection: Connection, space: Space, n: int, where: Where) -> Graph 
 
 def search(
     connection: Connection, graph: Graph, space: Space, query: Array, n: int, where: Where | None
-) -> tuple[list[tuple[int, bytes]], bool]:
-    """Find the nearest, by their numbers and embeddings, and tell whether these are all that are wanted.
+) -> tuple[list[tuple[int, str, bytes]], bool]:
+    """Find the nearest, by their numbers, parts and embeddings, and tell whether these are all that are wanted.
 
     With None for `where` all are searched. Settings change until the end of the transaction, if they are all.
     """
@@ -94,18 +94,18 @@ def search(
     looked_at = candidates(n, graph.candidates) if graph.is_iterative else min(_MOST, candidates(n, graph.candidates))
     count = looked_at if where in (None, EVERYWHERE) else _passing(graph, n)
     inner = (
-        f"SELECT item, embedding FROM vectors WHERE {_predicate(space)} AND {inside} "
+        f"SELECT item, part, embedding FROM vectors WHERE {_predicate(space)} AND {inside} "
         f"ORDER BY (embedding::{graph.code}) <#> ?::real[]::{graph.code} LIMIT ?"
     )
     best = (
-        f"SELECT item, embedding, count(*) OVER () AS passing FROM ({inner}) AS candidates WHERE {outside} "
-        "ORDER BY embedding <#> ?::real[]::vector, item LIMIT ?"
+        f"SELECT item, part, embedding, count(*) OVER () AS passing FROM ({inner}) AS candidates WHERE {outside} "
+        "ORDER BY embedding <#> ?::real[]::vector, item, part LIMIT ?"
     )
     written = query.tolist()
     _prepare(connection, graph, looked_at)
     rows = connection.execute(sent(best, ", passing"), (*before, written, count, *after, written, n)).fetchall()
-    found = [(item, embedding) for item, embedding, _ in rows]
-    are_all = bool(rows) and rows[0][2] >= (count if graph.is_iterative else n)
+    found = [(item, part, embedding) for item, part, embedding, _ in rows]
+    are_all = bool(rows) and rows[0][3] >= (count if graph.is_iterative else n)
     if not are_all:  # before version 18, PostgreSQL does not divide an exhaustive search among cores without sorting
         connection.execute("SET LOCAL enable_sort TO DEFAULT")
     return found, are_all
@@ -177,7 +177,7 @@ def sent(rows: str, more: str = "") -> str:
 
     In one that sorts it would make them of all that it sorts.
     """
-    return f"SELECT item, vector_send(embedding){more} FROM ({rows}) AS chosen"
+    return f"SELECT item, part, vector_send(embedding){more} FROM ({rows}) AS chosen"
 
 
 def embeddings_in(values: list[bytes]) -> Array:
@@ -190,14 +190,14 @@ def embeddings_in(values: list[bytes]) -> Array:
 
 def _queries(connection: Connection, graph: Graph, space: Space) -> Array:
     """Return queries of no rows: some rows moved as far as they are from others, and then these moved as texts are."""
-    chosen = f"SELECT item, embedding FROM vectors WHERE {_predicate(space)} ORDER BY md5(item::text) LIMIT ?"
+    chosen = f"SELECT item, part, embedding FROM vectors WHERE {_predicate(space)} ORDER BY md5(item || part) LIMIT ?"
     read = connection.execute(sent(chosen), (QUERIES,)).fetchall()
-    rows = embeddings_in([value for _, value in read])
+    rows = embeddings_in([value for *_, value in read])
     cosines = []
     with _transaction(connection):
-        for (item, _), row in zip(read, rows, strict=True):
+        for (*key, _), row in zip(read, rows, strict=True):
             near, _ = search(connection, graph, space, row, 2, None)
-            others = embeddings_in([value for other, value in near if other != item])
+            others = embeddings_in([value for *other, value in near if other != key])
             cosines.append(min(1.0, *(others @ row).tolist()) if len(others) else 1.0)
     directions = np.random.default_rng(0).standard_normal(rows.shape, np.float32)
     images = moved(rows, directions, np.array(cosines, np.float32)[:, np.newaxis])
@@ -211,7 +211,7 @@ def _measure(
 
     def found(count: int) -> Iterator[list[int]]:
         wide = graph._replace(candidates=count)
-        return ([item for item, _ in search(connection, wide, space, query, NEAREST, None)[0]] for query in queries)
+        return ([item for item, *_ in search(connection, wide, space, query, NEAREST, None)[0]] for query in queries)
 
     with _transaction(connection):
         return measure(found, exact, None if graph.is_iterative else _MOST)
@@ -219,11 +219,14 @@ def _measure(
 
 def _blocks(connection: Connection, space: Space) -> Iterator[tuple[Rows, Array]]:
     """Read all rows, some at a time: numbers and embeddings."""
-    rows = f"SELECT item, embedding FROM vectors WHERE {_predicate(space)} AND item > ? ORDER BY item LIMIT ?"
-    last = -1
-    while read := connection.execute(sent(rows), (last, _AT_ONCE)).fetchall():
-        last = read[-1][0]
-        yield np.array([item for item, _ in read], np.intp), embeddings_in([value for _, value in read])
+    rows = (
+        f"SELECT item, part, embedding FROM vectors WHERE {_predicate(space)} AND (item, part) > (?, ?) "
+        "ORDER BY item, part LIMIT ?"
+    )
+    last: tuple[int, str] = (-1, "")
+    while read := connection.execute(sent(rows), (*last, _AT_ONCE)).fetchall():
+        last = read[-1][:2]
+        yield np.array([item for item, *_ in read], np.intp), embeddings_in([value for *_, value in read])
 
 
 def _passing(graph: Graph, n: int) -> int:

@@ -43,7 +43,7 @@ def recall_of(found: Iterable[Sequence[int] | Rows], exact: Sequence[tuple[Rows,
     """Compare what a graph finds with exhaustive search: for images, and for as many queries moved as texts are."""
     queries = len(exact) // 2
     hits = [len(np.intersect1d(rows, best)) for rows, (best, _) in zip(found, exact, strict=True)]
-    wanted = [len(best) for best, _ in exact]
+    wanted = [len(np.unique(best)) for best, _ in exact]  # of a picture there may be several embeddings
     images, texts = (
         sum(hits[part]) / sum(wanted[part]) if any(wanted[part]) else 1.0
         for part in (slice(queries), slice(queries, None))
