@@ -34,7 +34,8 @@ Prints a score and a path, the nearest first. For a single text the score is the
 higher further down, since images are scored independently; sums of terms (see `numpyclip filter --help`) and images
 have a cosine, whose scale depends on the model. Among many images one fits by chance: if the best probability is too
 low for their number, there is no match, nothing is printed, and the exit status is 1; --all prints the nearest all the
-same. Of identical files the first by name is printed, and all by --paths and --json."""
+same. Of identical files the first by name is printed, and all by --paths and --json. Where another view of an image
+than the crop is the best (`index --views`), its name is behind the path, for `explain --views` to show."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -144,7 +145,8 @@ def _print(arguments: argparse.Namespace, match: Match) -> None:
         for path in (match.path or match.text or "", *match.copies):
             print_path(path, end)
     else:
-        print_columns(f"{match.score:.4f}", match.path or match.text, end=end)
+        parts = [match.part] if match.part else []  # the best view, if that is not the crop
+        print_columns(f"{match.score:.4f}", match.path or match.text, *parts, end=end)
 
 
 def _show(path: str, protocol: str, options: DecodeOptions) -> None:

@@ -10,11 +10,13 @@ import numpy as np
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, StoreError
 from numpyclip.images.find import FileState
-from numpyclip.index import generations, picture_rows, rows
+from numpyclip.images.views import View
+from numpyclip.index import generations, picture_rows, picture_views, rows
 from numpyclip.index.database import Connection, Database
 from numpyclip.index.database.sql import generation, have_parts, meta, set_meta
 from numpyclip.index.drop_damaged import drop_damaged
 from numpyclip.index.generations import following, searched
+from numpyclip.index.picture_views import ExpectedParts, Lacking
 from numpyclip.index.records import (
     MODALITIES,
     WHOLE,
@@ -257,6 +259,27 @@ class Store:
                 return
             yield from matches
             last = keys[-1]
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """Of which views of pictures it holds embeddings."""
+        with self._database.reading() as connection:
+            return picture_views.recorded_views(connection)
+
+    def set_views(self, views: tuple[View, ...]) -> None:
+        """Record the views of pictures, and remove embeddings of others; an update adds those that are missing."""
+        with self._database.transaction() as connection:
+            if views != picture_views.recorded_views(connection):
+                picture_views.record_views(connection, views)
+
+    def lacking(self, expected: ExpectedParts) -> Iterator[Lacking]:
+        """Iterate over pictures without the embedding of an expected part."""
+        last: int | None = -1
+        while last is not None:
+            with self._database.reading() as connection:
+                space = searched(connection, "pictures")
+                last, found = picture_views.lacking_after(connection, space, last, expected)
+            yield from found
 
     def start_migration(self, fingerprint: Fingerprint, embed_dim: int) -> None:
         """Start or resume collecting embeddings of another model beside those that are searched."""

@@ -81,11 +81,8 @@ def explain(  # noqa: PLR0913  options of one kind each
     size = checked_batch_size(batch_size)
     targets = model.embed_texts(texts)
     opened = open_picture(image)
-    shown = next((each for each in _views(model, opened, VIEWS) if each.name == (view or "crop")), None)
-    if shown is None:
-        names = ", ".join(each.name for each in _views(model, opened, VIEWS))
-        raise InputError(f"{name_of(opened)}: has no view {view!r:.60}; expected one of {names}.")
-    crop = shown.crop(opened)
+    chosen = _chosen(_views(model, opened, VIEWS), view or "crop", name_of(opened))
+    crop = chosen.crop(opened)
     hidden, shown = _windows(count, _HIDDEN), _windows(count, _SHOWN)
     kept = np.concatenate([~hidden, shown])
     cosines = np.empty((len(kept), len(targets)), np.float32)
@@ -94,7 +91,7 @@ def explain(  # noqa: PLR0913  options of one kind each
         cosines[rows] = checked_finite(embeddings, lambda _: name_of(opened)) @ targets.T
     heat = _mean_by_cell(-cosines[: len(hidden)], hidden) + _mean_by_cell(cosines[len(hidden) :], shown)
     heat -= heat.mean(axis=(1, 2), keepdims=True)
-    maps = _in_image(heat, shown.seen(*opened.size), opened.size)
+    maps = _in_image(heat, chosen.seen(*opened.size), opened.size)
     return maps[0] if isinstance(texts, str) else maps
 
 
@@ -122,6 +119,14 @@ def best_views(model: CLIP, image: Picture, texts: str | Sequence[str], views: s
 
 def _views(model: CLIP, image: Image.Image, views: Sequence[View]) -> list[PictureView]:
     return views_of(model.preprocess, views, *image.size)
+
+
+def _chosen(views: Sequence[PictureView], name: str, image: str) -> PictureView:
+    for view in views:
+        if view.name == name:
+            return view
+    names = ", ".join(view.name for view in views)
+    raise InputError(f"{image}: has no view {name!r:.60}; expected one of {names}.")
 
 
 def _windows(grid: int, side: int) -> NDArray[np.bool_]:
