@@ -27,14 +27,14 @@ def test_size_date_and_place() -> None:
 ORIGINAL, DIGITIZED, CHANGED = 0x9003, 0x9004, 0x0132
 
 
-def taken(**values: object) -> str | None:
-    """Return the date of a picture with these EXIF values."""
+def taken(name: str = "a.jpg", **values: object) -> str | None:
+    """Return the date of a picture with this name and these EXIF values."""
     exif = Image.Exif()
     if "changed" in values:
         exif[CHANGED] = values["changed"]
     tags = {"original": ORIGINAL, "digitized": DIGITIZED}
     exif[0x8769] = {tags[name]: value for name, value in values.items() if name in tags}
-    return read_exif(jpeg(exif)).taken
+    return read_exif(jpeg(exif), name).taken
 
 
 @pytest.mark.parametrize(
@@ -69,11 +69,45 @@ def test_dates_as_they_are_written(date: str | bytes, found: str) -> None:
 
 
 def test_the_first_date_that_there_is_counts() -> None:
-    dates = {"original": "2021:01:01", "digitized": "2022:01:01", "changed": "2023:01:01"}
-    for year in ("2021", "2022", "2023"):
+    dates = {
+        "original": "2021:01:01",
+        "digitized": "2022:01:01",
+        "name": "/photos/IMG_20230101_000000.jpg",
+        "changed": "2024:01:01",
+    }
+    for year in ("2021", "2022", "2023", "2024"):
         assert str(taken(**dates)).startswith(year)
         del dates[next(iter(dates))]
     assert taken() is None
+
+
+def test_each_date_has_the_zone_that_is_told_beside_it() -> None:
+    exif = Image.Exif()
+    exif[CHANGED] = "2024:05:01 12:30:00"
+    exif[0x8769] = {0x9010: "+01:00", 0x9011: "+02:00", 0x9012: "+03:00"}
+    assert read_exif(jpeg(exif)).offset == "+01:00"
+    exif[0x8769][DIGITIZED] = "2024:05:01 12:30:00"
+    assert read_exif(jpeg(exif)).offset == "+03:00"
+    exif[0x8769][ORIGINAL] = "2024:05:01 12:30:00"
+    found = read_exif(jpeg(exif), "PXL_20200101_000000.jpg")
+    assert (found.taken, found.offset) == ("2024-05-01T12:30:00", "+02:00")
+    found = read_exif(jpeg(), "PXL_20200101_000000.jpg")
+    assert (found.taken, found.offset) == ("2020-01-01T00:00:00", "+00:00")
+
+
+def test_the_time_of_gps_is_that_of_utc() -> None:
+    exif = Image.Exif()
+    exif[0x8825] = {7: (IFDRational(12), IFDRational(30), IFDRational(5999, 100)), 29: "2024:05:01"}
+    found = read_exif(jpeg(exif))
+    assert (found.taken, found.offset) == ("2024-05-01T12:30:59", "+00:00")
+
+
+def test_camera_and_lens() -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110] = "NIKON CORPORATION", "NIKON D750"
+    exif[0x8769] = {0xA433: "SIGMA", 0xA434: "35mm F1.4 DG HSM | Art 012"}
+    found = read_exif(jpeg(exif))
+    assert (found.camera, found.lens) == ("Nikon D750", "Sigma 35mm F1.4 DG HSM | Art 012")
 
 
 def test_the_date_of_gps_and_of_xmp() -> None:
@@ -92,7 +126,10 @@ def test_the_date_of_gps_and_of_xmp() -> None:
     "value", [9, 1.5, (1, 2), [], {}, None, IFDRational(1, 0), b"\xff\xfe", "x" * 10_000, "2024:05:01\ud800"]
 )
 def test_tags_of_any_type_are_no_error(value: object) -> None:
-    tags = dict.fromkeys((ORIGINAL, DIGITIZED, CHANGED, 274, 1, 2, 3, 4, 29), value)
+    tags = dict.fromkeys(
+        (ORIGINAL, DIGITIZED, CHANGED, 271, 272, 274, 1, 2, 3, 4, 7, 29, *range(0x9010, 0x9013)), value
+    )
+    tags |= dict.fromkeys(range(0xA432, 0xA435), value)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Image.Exif, "get_ifd", lambda self, tag: tags)
         patch.setattr(Image.Image, "getexif", lambda self: type("E", (dict,), {"get_ifd": lambda self, t: tags})(tags))

@@ -1,17 +1,18 @@
-"""EXIF data: the size of a picture, and when and where it was taken."""
+"""EXIF data: the size of an image, when and where it was taken, and with what."""
 
 from __future__ import annotations
 
 import datetime
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import PictureError
+from numpyclip.images.camera import camera_name, lens_name
+from numpyclip.images.dates import Dated, date_in_name, utc_date, written_date, xmp_dates
 from numpyclip.images.formats import identify
 from numpyclip.images.open import reason_of
 from numpyclip.images.watch import quietly
@@ -20,17 +21,13 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # Tags of Exif 2.32, sections 4.6.4, 4.6.5 and 4.6.6.
-_ORIENTATION, _DATE_TIME, _EXIF, _GPS = 0x0112, 0x0132, 0x8769, 0x8825
+_MAKE, _MODEL, _ORIENTATION, _DATE_TIME, _EXIF, _GPS = 0x010F, 0x0110, 0x0112, 0x0132, 0x8769, 0x8825
 _DATE_TIME_ORIGINAL, _DATE_TIME_DIGITIZED = 0x9003, 0x9004
+_OFFSET, _OFFSET_ORIGINAL, _OFFSET_DIGITIZED = 0x9010, 0x9011, 0x9012
+_LENS_SPECIFICATION, _LENS_MAKE, _LENS_MODEL = 0xA432, 0xA433, 0xA434
 _LATITUDE_REF, _LATITUDE, _LONGITUDE_REF, _LONGITUDE = 1, 2, 3, 4
-_GPS_DATE = 29
+_GPS_TIME, _GPS_DATE = 7, 29
 
-_DATE = re.compile(r"(\d{4})[:/.-](\d{2})[:/.-](\d{2})", re.ASCII)
-_TIME = re.compile(r"[ T](\d{2}):(\d{2})(?::(\d{2}))?", re.ASCII)  # a fraction and a zone may follow
-_XMP_DATE = re.compile(
-    rb"""(?:exif:DateTimeOriginal|photoshop:DateCreated|xmp:CreateDate)(?:>|=["'])\s*([0-9T:. -]+)"""
-)
-_MOST_XMP = 1 << 20  # bytes in which a date is looked for
 MOST_LATITUDE, MOST_LONGITUDE = 90, 180  # degrees
 
 
@@ -41,12 +38,15 @@ class Exif:
     Attributes
     ----------
     width, height : int
-        In pixels, with the EXIF orientation applied.
+        In pixels, with the EXIF orientation applied; of a RAW file when it is developed.
     taken : str or None
-        Local date and time, ``2024-05-01T12:30:00``.
+        Local date and time, ``2024-05-01T12:30:00``; midnight if only the day is known.
     latitude, longitude : float or None
         In degrees, north and east positive.
     camera, lens : str or None
+        Their names, such as ``Nikon D750``.
+    offset : str or None
+        That of `taken` from UTC, ``+02:00``, if it is told.
     duration : float or None
         Of a video, in seconds.
     """
@@ -58,18 +58,22 @@ class Exif:
     longitude: float | None = None
     camera: str | None = None
     lens: str | None = None
+    offset: str | None = None
     duration: float | None = None
 
 
 def read_exif(data: bytes, name: str = "the picture") -> Exif:
-    """Read the size of a picture that is known to be sound, and its EXIF data as far as it is.
+    """Read the size of an image that is known to be sound, and its EXIF data as far as it is.
+
+    Its date is the first that there is of DateTimeOriginal, DateTimeDigitized, XMP data, the name of the file, DateTime
+    and GPS data.
 
     Parameters
     ----------
     data : bytes
         Of the file.
     name : str, optional
-        Of the picture in messages.
+        That of the file, which may have a date in it; also used in messages.
 
     Raises
     ------
@@ -90,11 +94,25 @@ def read_exif(data: bytes, name: str = "the picture") -> Exif:
     longitude = _degrees(place, _LONGITUDE, _LONGITUDE_REF, "EW", MOST_LONGITUDE)
     if latitude is None or longitude is None or latitude == longitude == 0:  # what cameras write that know no place
         latitude = longitude = None
-    dates = (
-        *(inner.get(_DATE_TIME_ORIGINAL), inner.get(_DATE_TIME_DIGITIZED), outer.get(_DATE_TIME), _xmp_date(xmp)),
-        place.get(_GPS_DATE),
+    dated = next(filter(None, _dates(outer, inner, place, xmp, name)), Dated(None))
+    return Exif(
+        *(width, height, dated.taken, latitude, longitude),
+        camera_name(outer.get(_MAKE), outer.get(_MODEL)),
+        lens_name(*map(inner.get, (_LENS_MAKE, _LENS_MODEL, _LENS_SPECIFICATION)), camera_make=outer.get(_MAKE)),
+        dated.offset,
     )
-    return Exif(width, height, next(filter(None, map(_date, dates)), None), latitude, longitude)
+
+
+def _dates(
+    outer: Mapping[int, Any], inner: Mapping[int, Any], place: Mapping[int, Any], xmp: Any, name: str
+) -> Iterator[Dated | None]:
+    """Read dates, best first."""
+    yield written_date(inner.get(_DATE_TIME_ORIGINAL), inner.get(_OFFSET_ORIGINAL))
+    yield written_date(inner.get(_DATE_TIME_DIGITIZED), inner.get(_OFFSET_DIGITIZED))
+    yield from xmp_dates(xmp)
+    yield date_in_name(name)
+    yield written_date(outer.get(_DATE_TIME), inner.get(_OFFSET))  # of the last change
+    yield utc_date(place.get(_GPS_DATE), place.get(_GPS_TIME))
 
 
 def is_date(value: object) -> bool:
@@ -116,28 +134,6 @@ def _tags(image: Image.Image) -> tuple[Mapping[int, Any], Mapping[int, Any], Map
             with suppress(Exception):
                 part.update(read())
     return parts[0], parts[1], parts[2]
-
-
-def _date(value: Any) -> str | None:
-    """Read ``2024:05:01 12:30:00``, or only the day; cameras that were never set write zeros or blanks."""
-    if isinstance(value, bytes):
-        value = value.decode("ascii", "replace")
-    day = _DATE.match(value.strip()) if isinstance(value, str) else None
-    if day is None:
-        return None
-    time = _TIME.match(value.strip(), day.end())
-    numbers = [int(number or 0) for number in (*day.groups(), *(time.groups() if time else ()))]
-    for used in (numbers, numbers[:3]):  # EXIF knows no zone
-        with suppress(ValueError):
-            return datetime.datetime(*used).isoformat()  # type: ignore[arg-type]
-    return None
-
-
-def _xmp_date(xmp: Any) -> bytes | None:
-    if isinstance(xmp, str):
-        xmp = xmp.encode("utf-8", "replace")
-    found = _XMP_DATE.search(xmp[:_MOST_XMP]) if isinstance(xmp, bytes) else None
-    return None if found is None else found[1]
 
 
 def _degrees(place: Mapping[int, Any], key: int, reference: int, signs: str, most: int) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
 from types import NoneType
 from typing import Any
 
@@ -12,22 +13,24 @@ from numpyclip.errors import InputError
 from numpyclip.file_systems import is_url
 from numpyclip.images.find import NO_FILE, FileState
 from numpyclip.index.database import Connection
-from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, one_of
+from numpyclip.index.database.conditions import below, conditions
+from numpyclip.index.database.sql import MOST_VALUES, checked, one_of
 from numpyclip.index.records import Filed, NewPicture
 from numpyclip.index.where import EVERYWHERE, FIRST_MOMENT, Where
 from numpyclip.runtime.chunks import batched
 
 _TEXT, _FLOAT = (str, NoneType), (float, NoneType)  # or nothing
-_EXIF = (int, int, _TEXT, _FLOAT, _FLOAT, _TEXT, _TEXT, _FLOAT)  # types of the columns
-_OF_EXIF = ("width", "height", "taken", "latitude", "longitude", "camera", "lens", "duration")
+# As in `Exif`, whose `offset` is a word of SQL.
+EXIF_COLUMNS = ("width", "height", "taken", "latitude", "longitude", "camera", "lens", "utc_offset", "duration")
+EXIF_TYPES = (int, int, _TEXT, _FLOAT, _FLOAT, _TEXT, _TEXT, _TEXT, _FLOAT)
 _FILES = ("directory", "name", "size", "mtime_ns", "date", "picture", "problem", "cause")
 _LAST_MOMENT = "9999-12-31T23:59:59"
 
 
 def put_pictures(connection: Connection, pictures: Mapping[bytes, NewPicture]) -> None:
     """Add pictures by their digests; those that are there stay as they are."""
-    rows = [(digest, *(getattr(picture.exif, column) for column in _OF_EXIF)) for digest, picture in pictures.items()]
-    connection.insert("pictures", ("digest", *_OF_EXIF), rows, "DO NOTHING")
+    rows = [(digest, *astuple(picture.exif)) for digest, picture in pictures.items()]
+    connection.insert("pictures", ("digest", *EXIF_COLUMNS), rows, "DO NOTHING")
 
 
 def pictures_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, tuple[int, str | None]]:
@@ -144,13 +147,13 @@ def files_of(connection: Connection, pictures: Sequence[int], where: Where = EVE
     found: dict[int, list[Any]] = {picture: [] for picture in pictures}
     for some in batched(pictures, MOST_VALUES):
         sql = (
-            f"SELECT picture, directory, name, size, mtime_ns, digest, date, {', '.join(_OF_EXIF)} "
+            f"SELECT picture, directory, name, size, mtime_ns, digest, date, {', '.join(EXIF_COLUMNS)} "
             f"FROM files JOIN pictures ON id = picture WHERE picture {one_of(len(some))} AND {condition} "
             "ORDER BY directory, name"
         )
         for row in connection.execute(sql, (*some, *values)):
             picture, directory, name, *state = checked(row[:6], int, bytes, bytes, int, int, bytes)
-            found[picture].append((path_of(directory, name), FileState(*state), *checked(row[6:], str, *_EXIF)))
+            found[picture].append((path_of(directory, name), FileState(*state), *checked(row[6:], str, *EXIF_TYPES)))
     return found
 
 

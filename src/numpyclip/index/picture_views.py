@@ -1,4 +1,4 @@
-"""Which views of its pictures an index has embeddings of: in every index the crop, and those that were asked for."""
+"""Which views of its pictures an index has: the crop, and those that were asked for; the part of `Store` for it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from numpyclip.errors import InputError
 from numpyclip.images.find import FileState
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.images.views import CROP, View, checked_views, view_of, views_of
-from numpyclip.index.database import Connection, Damage
+from numpyclip.index.database import Connection, Damage, Database
 from numpyclip.index.database.sql import checked, meta, set_meta
+from numpyclip.index.generations import searched
 from numpyclip.index.picture_rows import files_of
 from numpyclip.index.records import WHOLE, seconds_of
 from numpyclip.index.rows import keys_of
-from numpyclip.index.vectors import Space
 
 _PAGE = 4096  # pictures at once
 
@@ -32,43 +32,53 @@ def expected_parts(preprocess: Preprocess, views: tuple[View, ...]) -> ExpectedP
     return lambda width, height: {part_of(view.name) for view in views_of(preprocess, views, width, height)}
 
 
-def recorded_views(connection: Connection) -> tuple[View, ...]:
-    """Return the views of an index."""
+class Viewing:
+    """See `Store`."""
+
+    _database: Database
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """Of which views of pictures it holds embeddings."""
+        with self._database.reading() as connection:
+            return _recorded(connection)
+
+    def set_views(self, views: tuple[View, ...]) -> None:
+        """Record the views of pictures, and remove embeddings of others; an update adds those that are missing."""
+        with self._database.transaction() as connection:
+            if views == _recorded(connection):
+                return
+            set_meta(connection, views=",".join(views))
+            rows = connection.execute("SELECT DISTINCT part FROM vectors WHERE side = 'pictures'").fetchall()
+            for (part,) in (checked(row, str) for row in rows):
+                if part != WHOLE and seconds_of(part) is None and view_of(part) not in views:
+                    connection.execute("DELETE FROM vectors WHERE side = 'pictures' AND part = ?", (part,))
+
+    def lacking(self, expected: ExpectedParts) -> Iterator[Lacking]:
+        """Iterate over pictures without the embedding of an expected part, but for videos, which have no whole."""
+        last = -1
+        sql = "SELECT id, digest, width, height FROM pictures WHERE id > ? ORDER BY id LIMIT ?"
+        while True:
+            with self._database.reading() as connection:
+                some = [checked(row, int, bytes, int, int) for row in connection.execute(sql, (last, _PAGE))]
+                have: dict[int, set[str]] = {number: set() for number, *_ in some}
+                for number, part in keys_of(connection, searched(connection, "pictures"), have):
+                    have[number].add(part)
+                missing = {}
+                for number, digest, width, height in some:
+                    if WHOLE in have[number] and (parts := set(expected(width, height)) - have[number]):
+                        missing[number] = digest, parts
+                files = files_of(connection, list(missing))
+            for number, (digest, parts) in missing.items():
+                yield digest, [(path, state) for path, state, *_ in files[number] if state.is_here], parts
+            if not some:
+                return
+            last = some[-1][0]
+
+
+def _recorded(connection: Connection) -> tuple[View, ...]:
     written = meta(connection, "views") or ",".join(CROP)
     try:
         return checked_views(written.split(","))
     except InputError:
         raise Damage(f"holds {written!r:.60} for the views of pictures") from None
-
-
-def record_views(connection: Connection, views: tuple[View, ...]) -> None:
-    """Record the views of an index, and remove embeddings of others."""
-    set_meta(connection, views=",".join(views))
-    rows = connection.execute("SELECT DISTINCT part FROM vectors WHERE side = 'pictures'").fetchall()
-    for (part,) in (checked(row, str) for row in rows):
-        if part != WHOLE and seconds_of(part) is None and view_of(part) not in views:
-            connection.execute("DELETE FROM vectors WHERE side = 'pictures' AND part = ?", (part,))
-
-
-def lacking_after(
-    connection: Connection, space: Space, last: int, expected: ExpectedParts
-) -> tuple[int | None, Iterator[Lacking]]:
-    """Look for embeddings that are missing, of some pictures of which there is one, with their files on this machine.
-
-    `last` is the number of the last picture that was looked at; the one of this call is returned, None at the end.
-    """
-    sql = "SELECT id, digest, width, height FROM pictures WHERE id > ? ORDER BY id LIMIT ?"
-    some = [checked(row, int, bytes, int, int) for row in connection.execute(sql, (last, _PAGE))]
-    have: dict[int, set[str]] = {number: set() for number, *_ in some}
-    for number, part in keys_of(connection, space, have):
-        have[number].add(part)
-    missing = {}
-    for number, digest, width, height in some:
-        if WHOLE in have[number] and (parts := set(expected(width, height)) - have[number]):  # a video has no whole
-            missing[number] = digest, parts
-    files = files_of(connection, list(missing))
-    found = (
-        (digest, [(path, state) for path, state, *_ in files[number] if state.is_here], parts)
-        for number, (digest, parts) in missing.items()
-    )
-    return (some[-1][0] if some else None), found

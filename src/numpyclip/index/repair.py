@@ -11,7 +11,8 @@ from numpyclip.errors import MissingPackageError
 from numpyclip.index.database import Damage
 from numpyclip.index.database.schema import APPLICATION_ID, VERSION
 from numpyclip.index.database.sql import meta, set_meta
-from numpyclip.index.database.sqlite import SQLiteConnection, SQLiteDatabase, unsound_pages
+from numpyclip.index.database.sqlite import SQLiteDatabase
+from numpyclip.index.database.sqlite_connection import SQLiteConnection, unsound_pages
 from numpyclip.index.open_store import is_address, open_store
 from numpyclip.index.salvage import check_rows, copy_sound, is_damage
 from numpyclip.index.store import Store

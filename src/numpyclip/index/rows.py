@@ -11,7 +11,8 @@ from typing import Any
 
 from numpyclip.images.exif import Exif
 from numpyclip.index.database import Connection, Damage
-from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, one_of
+from numpyclip.index.database.conditions import below, conditions
+from numpyclip.index.database.sql import MOST_VALUES, checked, one_of
 from numpyclip.index.picture_rows import files_of
 from numpyclip.index.records import Counts, Key, Match, Modality
 from numpyclip.index.vectors import Found, Space

@@ -19,12 +19,13 @@ from numpyclip.errors import InputError
 from numpyclip.index import rows
 from numpyclip.index.database import Damage
 from numpyclip.index.database.sql import checked, set_meta
-from numpyclip.index.database.sqlite import SQLiteConnection
+from numpyclip.index.database.sqlite_connection import SQLiteConnection
+from numpyclip.index.picture_rows import EXIF_COLUMNS, EXIF_TYPES
 from numpyclip.index.records import MODALITIES
 from numpyclip.index.vectors.memory_mapped import MOST_ROWS
 from numpyclip.index.vectors.shards import VECTOR_DTYPES
 
-_TEXT, _FLOAT = (str, NoneType), (float, NoneType)  # or nothing
+_TEXT = (str, NoneType)  # or nothing
 
 
 class _Table(NamedTuple):
@@ -40,8 +41,8 @@ _TABLES = {
     "meta": _Table(("key", "value"), (str, str), ("key",)),
     "folders": _Table(("path", "ignored"), (bytes, str), ("path",)),
     "pictures": _Table(
-        ("id", "digest", "width", "height", "taken", "latitude", "longitude", "camera", "lens", "duration"),
-        (int, bytes, int, int, _TEXT, _FLOAT, _FLOAT, _TEXT, _TEXT, _FLOAT),
+        ("id", "digest", *EXIF_COLUMNS),
+        (int, bytes, *EXIF_TYPES),
         ("id",),
         "sqlite_autoindex_pictures_1",
         ("id", "digest"),
@@ -67,7 +68,7 @@ _TABLES = {
 }
 _NOT_IN_1 = {"cause": "NULL", "text": "CAST(text AS BLOB)"}  # columns that version 1 has not
 _NOT_IN_1_OF_TEXTS = {"digest": "sha256(CAST(text AS BLOB))"}
-_NOT_IN_2 = {"camera": "NULL", "lens": "NULL", "duration": "NULL", "part": "''"}
+_NOT_IN_2 = {"camera": "NULL", "lens": "NULL", "utc_offset": "NULL", "duration": "NULL", "part": "''"}
 
 
 def check_rows(connection: sqlite3.Connection) -> None:

@@ -9,14 +9,16 @@ import numpy as np
 
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, StoreError
-from numpyclip.images.find import FileState
-from numpyclip.images.views import View
-from numpyclip.index import generations, picture_rows, picture_views, rows
+from numpyclip.index import generations, picture_rows, rows
+from numpyclip.index.browsing import Browsing
 from numpyclip.index.database import Connection, Database
 from numpyclip.index.database.sql import generation, have_parts, meta, set_meta
 from numpyclip.index.drop_damaged import drop_damaged
+from numpyclip.index.filing import Filing
 from numpyclip.index.generations import following, searched
-from numpyclip.index.picture_views import ExpectedParts, Lacking
+from numpyclip.index.marks import Marking
+from numpyclip.index.moments import with_moments
+from numpyclip.index.picture_views import Viewing
 from numpyclip.index.records import (
     MODALITIES,
     WHOLE,
@@ -29,14 +31,14 @@ from numpyclip.index.records import (
     is_part,
 )
 from numpyclip.index.vectors import Progress, Recall, Space, Vectors
-from numpyclip.index.where import EVERYWHERE, Where, absolute, is_path
+from numpyclip.index.where import EVERYWHERE, Where
 from numpyclip.model.ops import Array
 
 _LENGTHS = 1e-3  # that squares of lengths are off 1, at most
 _PAGE = 4096  # pictures or texts at once
 
 
-class Store:
+class Store(Filing, Browsing, Marking, Viewing):
     """An index without its model.
 
     Reading is safe from many threads, also while another process writes. Changes are made within `writing`, and each
@@ -100,54 +102,6 @@ class Store:
             sql = "INSERT INTO meta VALUES ('fingerprint', ?) ON CONFLICT DO NOTHING"
             if connection.execute(sql, (fingerprint.to_json(),)).rowcount:
                 set_meta(connection, embed_dim=str(embed_dim), generation="1")
-
-    def folders(self) -> dict[str, tuple[str, ...]]:
-        """Return folders that are indexed, with the patterns of what is ignored in each."""
-        with self._database.reading() as connection:
-            return rows.folders_in(connection)
-
-    def set_folder(self, folder: str, ignore: Sequence[str]) -> None:
-        """Add a folder, or change what is ignored in it."""
-        with self._database.transaction() as connection:
-            rows.put_folder(connection, absolute(folder), [pattern for pattern in ignore if pattern])
-
-    def forget_folder(self, folder: str) -> int:
-        """Remove a folder and all files below it, return how many; folders above it ignore it until it is added."""
-        if not is_path(folder):
-            raise InputError(f"{folder!r:.60}: is a folder that no path can be.")
-        folder = absolute(folder)
-        with self._database.transaction() as connection:
-            return rows.forget_folder(connection, folder)
-
-    def directories(self, folder: str) -> list[str]:
-        """List the folder and those below it in which there are files of this machine."""
-        with self._database.reading() as connection:
-            return picture_rows.directories_in(connection, folder)
-
-    def files(self, directory: str) -> dict[str, FileState]:
-        """Return the files directly in a folder, by name."""
-        with self._database.reading() as connection:
-            return picture_rows.files_in(connection, directory)
-
-    def unreadable(self, directory: str) -> dict[str, str | None]:
-        """Return the files directly in a folder that could not be read, by name, and what each was tried with."""
-        with self._database.reading() as connection:
-            return picture_rows.unreadable_in(connection, directory)
-
-    def knows(self, digest: bytes) -> bool:
-        """Tell whether a picture with this content has an embedding."""
-        with self._database.reading() as connection:
-            return bool(picture_rows.pictures_of(connection, [digest]))
-
-    def paths_of(self, digests: Sequence[bytes]) -> dict[bytes, set[str]]:
-        """Look up where pictures are, by the SHA-256 of their files; those that are not there are left out."""
-        with self._database.reading() as connection:
-            return picture_rows.paths_of(connection, digests)
-
-    def no_file(self) -> str | None:
-        """Return the path of a picture that is no file on this machine, such as a URL, if there is one."""
-        with self._database.reading() as connection:
-            return picture_rows.no_file(connection)
 
     def embeddings_of(self, digests: Sequence[bytes]) -> dict[bytes, Array]:
         """Look up embeddings (embed_dim,) of pictures by the SHA-256 of their files; those without one are left out.
@@ -214,12 +168,6 @@ class Store:
         with self._database.reading() as connection:
             return rows.count_searched(connection, where)
 
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Iterate over files that cannot be read, each with the reason."""
-        with self._database.reading() as connection:
-            found = picture_rows.problems(connection)
-        yield from found
-
     def search(self, modality: Modality, queries: Array, n: int, where: Where = EVERYWHERE) -> list[list[Match]]:
         """Find for each query (m, embed_dim) the nearest; exact, unless there is an HNSW index."""
         if modality not in MODALITIES:
@@ -227,8 +175,13 @@ class Store:
         if modality == "texts" and where != EVERYWHERE:
             raise InputError("texts have no folder and no date; search them without, or search pictures.")
         with self._database.reading() as connection:
-            found = self._vectors.nearest(connection, searched(connection, modality), queries, n, where)
-            return [list(rows.matches(connection, modality, nearest, where)) for nearest in found]
+            space = searched(connection, modality)
+            found = self._vectors.nearest(connection, space, queries, n, where)
+            matches = [list(rows.matches(connection, modality, nearest, where)) for nearest in found]
+            return [
+                with_moments(connection, self._vectors, space, query, near)
+                for query, near in zip(queries, matches, strict=True)
+            ]
 
     def picture(self, number: int, part: str = WHOLE) -> Match | None:
         """Return a picture by its number, with a cosine of 1 to itself; None if there is none, or no file of it.
@@ -259,27 +212,6 @@ class Store:
                 return
             yield from matches
             last = keys[-1]
-
-    @property
-    def views(self) -> tuple[View, ...]:
-        """Of which views of pictures it holds embeddings."""
-        with self._database.reading() as connection:
-            return picture_views.recorded_views(connection)
-
-    def set_views(self, views: tuple[View, ...]) -> None:
-        """Record the views of pictures, and remove embeddings of others; an update adds those that are missing."""
-        with self._database.transaction() as connection:
-            if views != picture_views.recorded_views(connection):
-                picture_views.record_views(connection, views)
-
-    def lacking(self, expected: ExpectedParts) -> Iterator[Lacking]:
-        """Iterate over pictures without the embedding of an expected part."""
-        last: int | None = -1
-        while last is not None:
-            with self._database.reading() as connection:
-                space = searched(connection, "pictures")
-                last, found = picture_views.lacking_after(connection, space, last, expected)
-            yield from found
 
     def start_migration(self, fingerprint: Fingerprint, embed_dim: int) -> None:
         """Start or resume collecting embeddings of another model beside those that are searched."""

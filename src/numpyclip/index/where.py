@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import datetime
+import math
 import os
 import re
+import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
 from numpyclip.file_systems import is_url
+from numpyclip.images.exif import MOST_LATITUDE, MOST_LONGITUDE
 
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}(:\d{2}(:\d{2})?)?)?)?)?", re.ASCII)
+MOST_STARS = 5
+_LONGEST = 200  # characters of a name
+_NO_LETTERS = ("Cc", "Cs")  # control characters, and surrogates
 FIRST_MOMENT = "0001-01-01T00:00:00"  # completes the beginning of a date
 
 
@@ -27,16 +35,37 @@ class Where:
         Those with a date (EXIF's, else the file's modification time) not before `after`, and before `before`: ``2024``,
         ``2024-05`` or any longer beginning of ``2024-05-01T12:30:00``. A ``datetime.date`` or ``datetime`` becomes one,
         in local time and whole seconds.
+    camera, lens : str or None
+        Those of this camera or lens, as `Store.cameras` and `Store.lenses` name them.
+    favourite : bool
+        Favourites only.
+    rating : int or None
+        Those with at least so many stars, 1 to 5.
+    tag, album : str or None
+        Those with this tag, and those in this album.
+    within : tuple of float or None
+        Those taken in a rectangle: south, west, north and east in degrees. One whose west is greater than its east goes
+        over the date line.
+    near : tuple of float or None
+        Those taken near a place: latitude and longitude in degrees, and the greatest distance in kilometres.
 
     Raises
     ------
     InputError
-        If `folder` is empty or no path, or a date does not exist.
+        If `folder` is empty or no path, a date does not exist, or another value is none of those above.
     """
 
     folder: str | os.PathLike[str] | None = None
     after: str | datetime.date | None = None
     before: str | datetime.date | None = None
+    camera: str | None = None
+    lens: str | None = None
+    favourite: bool = False
+    rating: int | None = None
+    tag: str | None = None
+    album: str | None = None
+    within: tuple[float, float, float, float] | None = None
+    near: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
         """Check and normalise what was given."""
@@ -46,12 +75,11 @@ class Where:
             if not is_path(self.folder):
                 raise InputError(f"folder is {self.folder!r:.60}, which no path can be.")
             object.__setattr__(self, "folder", absolute(self.folder))
-        for name in ("after", "before"):
-            if (date := getattr(self, name)) is not None:
-                object.__setattr__(self, name, _checked_date(name, date))
-
-
-EVERYWHERE = Where()
+        if not isinstance(self.favourite, bool):
+            raise InputError(f"favourite is {self.favourite!r:.60}; expected True or False.")
+        for name, check in _CHECKS.items():
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, check(name, value))
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
@@ -84,6 +112,58 @@ def existing_folder(path: str | os.PathLike[str]) -> str:
     return absolute(path)
 
 
+def checked_name(kind: str, name: object) -> str:
+    """Return the name of a tag, say, without space around it and in normal form C; InputError if it can be none."""
+    written = unicodedata.normalize("NFC", name).strip() if isinstance(name, str) else ""
+    if not (
+        0 < len(written) <= _LONGEST and all(unicodedata.category(letter) not in _NO_LETTERS for letter in written)
+    ):
+        raise InputError(
+            f"{kind} is {name!r:.60}; expected a name of 1 to {_LONGEST} characters, without control characters."
+        )
+    return written
+
+
+def checked_rating(name: str, rating: object) -> int:
+    """Return a number of stars; InputError if it is none."""
+    if (stars := whole_number(rating)) is None or not 1 <= stars <= MOST_STARS:
+        raise InputError(f"{name} is {rating!r:.60}; expected an integer from 1 to {MOST_STARS}.")
+    return stars
+
+
+def _checked_rectangle(name: str, within: object) -> tuple[float, ...]:
+    edges = _numbers(within)
+    if not (
+        len(edges) == 4
+        and -MOST_LATITUDE <= edges[0] <= edges[2] <= MOST_LATITUDE
+        and all(abs(longitude) <= MOST_LONGITUDE for longitude in edges[1::2])
+    ):
+        raise InputError(
+            f"{name} is {within!r:.60}; expected south, west, north and east in degrees, such as "
+            "(47.3, 8.4, 47.5, 8.7)."
+        )
+    return edges
+
+
+def _checked_circle(name: str, near: object) -> tuple[float, ...]:
+    place = _numbers(near)
+    if not (len(place) == 3 and abs(place[0]) <= MOST_LATITUDE and abs(place[1]) <= MOST_LONGITUDE and place[2] > 0):
+        raise InputError(
+            f"{name} is {near!r:.60}; expected latitude and longitude in degrees and a distance in kilometres, such as "
+            "(47.38, 8.54, 10)."
+        )
+    return place
+
+
+def _numbers(values: object) -> tuple[float, ...]:
+    """Return finite numbers; none if there are others."""
+    try:
+        numbers = () if isinstance(values, str | bytes) else tuple(float(value) for value in values)  # type: ignore[attr-defined]
+    except (TypeError, ValueError, OverflowError):
+        return ()
+    return numbers if all(map(math.isfinite, numbers)) else ()
+
+
 def _checked_date(name: str, date: object) -> str:
     written = date
     try:
@@ -101,3 +181,13 @@ def _checked_date(name: str, date: object) -> str:
             "'2024', '2024-05' or '2024-05-01T12:30:00'."
         ) from None
     return written
+
+
+_CHECKS: dict[str, Callable[[str, object], object]] = {
+    **dict.fromkeys(("after", "before"), _checked_date),
+    **dict.fromkeys(("camera", "lens", "tag", "album"), checked_name),
+    "rating": checked_rating,
+    "within": _checked_rectangle,
+    "near": _checked_circle,
+}
+EVERYWHERE = Where()

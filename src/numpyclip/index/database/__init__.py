@@ -68,6 +68,9 @@ class Database(Protocol):
     def writing(self, *, shared: bool = False) -> AbstractContextManager[None]:
         """Hold the lock for writing, where the database can with others that share it; StoreError if that cannot be."""
 
+    def marking(self) -> AbstractContextManager[Connection]:
+        """Open a short transaction on the table `marks`, also while another process or thread is writing."""
+
     def building(self) -> AbstractContextManager[Connection]:
         """Hold the lock for building or removing HNSW indexes, and open a connection outside of a transaction."""
 

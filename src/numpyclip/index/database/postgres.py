@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import MissingPackageError, StoreError
 from numpyclip.index.database import RECOVERY, Connection, Damage, Database, NoIndexError
+from numpyclip.index.database.conditions import conditions
 from numpyclip.index.database.schema import (
     APPLICATION_ID,
     POSTGRES,
@@ -20,7 +21,7 @@ from numpyclip.index.database.schema import (
     POSTGRES_VIEWS,
 )
 from numpyclip.index.database.schema import POSTGRES_VERSION as VERSION
-from numpyclip.index.database.sql import conditions, number
+from numpyclip.index.database.sql import number
 from numpyclip.index.where import Where
 
 if TYPE_CHECKING:
@@ -105,6 +106,16 @@ class PostgresDatabase(Database):
                     yield
                 finally:
                     self._writer = None
+
+    @contextlib.contextmanager
+    def marking(self) -> Iterator[_Statements]:
+        """Open a transaction on this thread's connection."""
+        with self._translated():
+            connection = self._connection()
+            self._prepare_to_share(connection)
+            with connection.transaction():
+                connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")  # as of writers
+                yield _Statements(connection)
 
     @contextlib.contextmanager
     def building(self) -> Iterator[_Statements]:

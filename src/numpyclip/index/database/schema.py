@@ -23,7 +23,8 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL){with
 CREATE TABLE IF NOT EXISTS folders (path {bytes} NOT NULL, ignored TEXT NOT NULL{key_of_folders}){without_rowid};
 CREATE TABLE IF NOT EXISTS pictures (
     id {number}, digest {bytes} NOT NULL UNIQUE, width INTEGER NOT NULL, height INTEGER NOT NULL,
-    taken TEXT, latitude DOUBLE PRECISION, longitude DOUBLE PRECISION, camera TEXT, lens TEXT, duration DOUBLE PRECISION
+    taken TEXT, latitude DOUBLE PRECISION, longitude DOUBLE PRECISION, camera TEXT, lens TEXT,
+    utc_offset TEXT, duration DOUBLE PRECISION
 );
 CREATE TABLE IF NOT EXISTS files (
     directory {bytes} NOT NULL, name {bytes} NOT NULL, size BIGINT NOT NULL, mtime_ns BIGINT NOT NULL,
@@ -123,6 +124,7 @@ POSTGRES_COLUMNS = {  # types of those that `Connection.insert` fills
         "longitude": "double precision",
         "camera": "text",
         "lens": "text",
+        "utc_offset": "text",
         "duration": "double precision",
     },
     "files": {
@@ -142,7 +144,7 @@ POSTGRES_COLUMNS = {  # types of those that `Connection.insert` fills
 # What an index of an earlier version has not is read as empty, until the next writer brings it up to date.
 _VIEWS = """
 CREATE TEMPORARY VIEW pictures AS SELECT id, digest, width, height, taken, latitude, longitude,
-    NULL{text} AS camera, NULL{text} AS lens, NULL{float} AS duration FROM {schema}.pictures;
+    NULL{text} AS camera, NULL{text} AS lens, NULL{text} AS utc_offset, NULL{float} AS duration FROM {schema}.pictures;
 CREATE TEMPORARY VIEW vectors AS SELECT generation, side, {vector}, item, ''{text} AS part FROM {schema}.vectors;
 CREATE TEMPORARY VIEW marks AS SELECT NULL{bytes} AS digest, NULL{text} AS kind, NULL{text} AS name WHERE 1 = 0;
 """
@@ -156,6 +158,7 @@ POSTGRES_DROP_VIEWS = "DROP VIEW IF EXISTS pg_temp.pictures, pg_temp.vectors, pg
 _COLUMNS_OF_PICTURES = (
     "ALTER TABLE pictures ADD COLUMN camera TEXT",
     "ALTER TABLE pictures ADD COLUMN lens TEXT",
+    "ALTER TABLE pictures ADD COLUMN utc_offset TEXT",
     "ALTER TABLE pictures ADD COLUMN duration DOUBLE PRECISION",
     "DROP INDEX files_of_picture",
     "DROP INDEX files_by_date",

@@ -1,16 +1,12 @@
-"""Parts of SQL statements: conditions, and the table `meta`."""
+"""Parts of SQL statements, and the table `meta`."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from numpyclip.file_systems import is_url
 from numpyclip.index.database import Connection, Damage
-from numpyclip.index.database.schema import FOLDER_BYTES
-from numpyclip.index.records import Key, Modality
-from numpyclip.index.where import Where
+from numpyclip.index.records import Key
 
 _DIGITS = 6  # of a number in `meta`
 MOST_VALUES = 500  # in a statement: SQLite takes 999 before version 3.32
@@ -66,44 +62,3 @@ def of_keys(keys: Collection[Key]) -> tuple[str, list[Any]]:
 def have_parts(connection: Connection) -> bool:
     """Tell whether a picture may have several embeddings."""
     return meta(connection, "parts") is not None
-
-
-def below(folder: str, column: str = "directory", *, about: bool = False) -> tuple[str, list[Any]]:
-    """Return the condition for a folder and those below it, which are a range of bytes.
-
-    With `about`, only the beginnings of folders are compared, of which PostgreSQL has statistics.
-    """
-    path = os.fsencode(folder)
-    separator = b"/" if is_url(folder) else os.fsencode(os.sep)
-    start = path if path.endswith(separator) else path + separator
-    end = start[:-1] + bytes([start[-1] + 1])
-    beginning = f"substr({column}, 1, {FOLDER_BYTES})"  # of which PostgreSQL has an index
-    exact = "({0} = ? OR ({0} >= ? AND {0} < ?))"
-    ends = [part[:FOLDER_BYTES] for part in (path, start, end)]
-    if about:
-        return exact.format(beginning), ends
-    condition = f"({beginning} >= ? AND {beginning} <= ? AND {exact.format(column)})"
-    return condition, [ends[0], ends[2], path, start, end]
-
-
-def conditions(where: Where, *, about: bool = False) -> tuple[str, list[Any]]:
-    """Return the condition for rows of `files` that are searched; see `below`."""
-    written = ["picture IS NOT NULL"]
-    values: list[Any] = []
-    if where.folder is not None:
-        condition, ends = below(os.fspath(where.folder), about=about)
-        written.append(condition)
-        values.extend(ends)
-    for sign, date in ((">=", where.after), ("<", where.before)):
-        if date is not None:
-            written.append(f"date {sign} ?")
-            values.append(date)
-    return " AND ".join(written), values
-
-
-def is_searched(modality: Modality, where: Where) -> tuple[str, list[Any]]:
-    """Return the condition for rows of `vectors` that are searched: all texts, and pictures with a file that is."""
-    if modality == "texts":
-        return "1 = 1", []
-    condition, values = conditions(where)
-    return f"EXISTS (SELECT 1 FROM files WHERE picture = item AND {condition})", values

@@ -3,47 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import os
 import shutil
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
 
 from numpyclip.atomic import temporary_path
 from numpyclip.errors import StoreError
 from numpyclip.index import file_checksum
-from numpyclip.index.database import RECOVERY, Connection, Damage, Database, NoIndexError
+from numpyclip.index.database import RECOVERY, Damage, Database, NoIndexError
 from numpyclip.index.database.schema import APPLICATION_ID, SQLITE, SQLITE_UPGRADES, SQLITE_VIEWS, VERSION
-from numpyclip.index.database.sql import conditions, set_meta
-from numpyclip.index.where import Where
+from numpyclip.index.database.sql import set_meta
+from numpyclip.index.database.sqlite_connection import (
+    SQLiteConnection,
+    checkpoint,
+    connected,
+    unsound_pages,
+    version_of,
+)
 from numpyclip.lock import exclusive
 
-_BUSY = 30  # seconds that a transaction waits for another
-_BUSY_AT_THE_END = 1000  # milliseconds that a writer waits for readers, to move all into the file
 _NAME = "index.sqlite"
 _LOCK, _BUILDING = ".writing", ".building"
-
-
-class SQLiteConnection(sqlite3.Connection, Connection):
-    """One whose transactions are begun by statements."""
-
-    key_of_files = "directory, name"
-
-    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], conflict: str, /) -> None:
-        """Add rows."""
-        marks = ", ".join("?" * len(columns))
-        self.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT {conflict}", rows)
-
-    def estimate(self, where: Where, /) -> int:
-        """Count them, as a search does; of all, the numbers of pictures tell, which have few gaps."""
-        condition, values = conditions(where)
-        sql = f"SELECT count(*) FROM files WHERE {condition}" if values else "SELECT max(id) FROM pictures"
-        return int(self.execute(sql, values).fetchone()[0])
+_MARKING = ".marking"  # the lock of who writes marks beside a writer, who waits for it before the end
+_MOMENT = 0.01  # seconds
 
 
 class SQLiteDatabase(Database):
@@ -98,7 +86,7 @@ class SQLiteDatabase(Database):
     def _made(self, fill: Callable[[SQLiteConnection], object]) -> Iterator[Path]:
         """Make one under a temporary name."""
         with temporary_path(self.file) as part:
-            with contextlib.closing(_connected(part.as_uri())) as connection:
+            with contextlib.closing(connected(part.as_uri())) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.executescript(SQLITE)
                 connection.execute("BEGIN")
@@ -116,7 +104,7 @@ class SQLiteDatabase(Database):
             raise StoreError(f"{self.file}: {damage}. {RECOVERY}")
         with self.reading() as connection:
             (application,) = connection.execute("PRAGMA application_id").fetchone()
-            version = _version(connection)
+            version = version_of(connection)
         if application != APPLICATION_ID:
             raise StoreError(f"{self.file}: is a database of another program; expected an index of NumPyCLIP.")
         if not 1 <= version <= VERSION:
@@ -150,7 +138,15 @@ class SQLiteDatabase(Database):
 
     def special_file(self) -> str | None:
         """Find a file that would block who opens it."""
-        for name in (_NAME, f"{_NAME}-wal", f"{_NAME}-shm", f"{_NAME}{file_checksum.SUFFIX}", _LOCK, _BUILDING):
+        for name in (
+            _NAME,
+            f"{_NAME}-wal",
+            f"{_NAME}-shm",
+            f"{_NAME}{file_checksum.SUFFIX}",
+            _LOCK,
+            _BUILDING,
+            _MARKING,
+        ):
             with contextlib.suppress(FileNotFoundError):
                 if not stat.S_ISREG((self._folder / name).stat().st_mode):
                     return name
@@ -171,22 +167,57 @@ class SQLiteDatabase(Database):
         """Hold the lock for writing, which is never shared; StoreError if another process holds it."""
         if special := self.special_file():
             raise StoreError(f"{self.file}: {special} is no regular file. {RECOVERY}")
-        with self.translated(), self.alone():
-            if damage := self.damage():
-                raise StoreError(f"{self.file}: {damage}. {RECOVERY}")
-            self.forget_checksum()
-            connection = self._connect("rw")
+        with self.translated(), self.alone(), self._opened_to_write() as connection:
+            self._writer, self._writer_thread = connection, threading.get_ident()
             try:
-                connection.execute("PRAGMA synchronous = NORMAL")
-                self._writer, self._writer_thread = connection, threading.get_ident()
-                self._upgrade()
                 yield
             finally:
                 self._writer = None
-                is_whole = _checkpoint(connection)
+
+    @contextlib.contextmanager
+    def _opened_to_write(self) -> Iterator[SQLiteConnection]:
+        """Open a connection of who holds the lock for writing."""
+        if damage := self.damage():
+            raise StoreError(f"{self.file}: {damage}. {RECOVERY}")
+        self.forget_checksum()
+        connection = self._connect("rw")
+        try:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            with _transaction(connection):
+                for statement in SQLITE_UPGRADES.get(version_of(connection), ()):
+                    connection.execute(statement)
+            yield connection
+        finally:
+            with exclusive(self._folder / _MARKING):
+                is_whole = checkpoint(connection)
                 connection.close()
                 if is_whole:
                     file_checksum.record(self.file)
+
+    @contextlib.contextmanager
+    def marking(self) -> Iterator[SQLiteConnection]:
+        """Open a short transaction on the table `marks`, beside that of a writer if there is one.
+
+        A writer leaves the checksum of the file at its end, which has to be that of what is written beside it, too.
+        """
+        if special := self.special_file():
+            raise StoreError(f"{self.file}: {special} is no regular file. {RECOVERY}")
+        if self._writer is not None and self._writer_thread == threading.get_ident():
+            with self.transaction() as connection:
+                yield connection
+            return
+        with self.translated(), contextlib.ExitStack() as opened:
+            while True:
+                if opened.enter_context(exclusive(self._folder / _LOCK, wait=False)):
+                    connection = opened.enter_context(self._opened_to_write())
+                    break
+                opened.enter_context(exclusive(self._folder / _MARKING))
+                connection = opened.enter_context(contextlib.closing(self._connect("rw")))
+                if file_checksum.recorded(self.file) is None and version_of(connection) == VERSION:
+                    break
+                opened.close()  # the writer has just begun or ended
+                time.sleep(_MOMENT)
+            yield opened.enter_context(_transaction(connection))
 
     @contextlib.contextmanager
     def building(self) -> Iterator[SQLiteConnection]:
@@ -210,7 +241,7 @@ class SQLiteDatabase(Database):
                 return
             with contextlib.closing(self._connect("rw" if os.access(self.file, os.W_OK) else "ro")) as connection:
                 with contextlib.suppress(sqlite3.DatabaseError):  # a damaged file, as who reads it will notice
-                    if 1 <= _version(connection) < VERSION:
+                    if 1 <= version_of(connection) < VERSION:
                         connection.executescript(SQLITE_VIEWS)
                 yield connection
 
@@ -219,15 +250,8 @@ class SQLiteDatabase(Database):
         """Open a transaction on the writer's connection."""
         if self._writer is None:
             raise StoreError(f"{self.place}: is changed outside of `Store.writing`; expected `with store.writing():`.")
-        with self.translated():
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._writer
-                self._writer.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):  # of which the first is what matters
-                    self._writer.execute("ROLLBACK")
-                raise
+        with self.translated(), _transaction(self._writer) as connection:
+            yield connection
 
     def shrink(self) -> None:
         """Free the disk space of deleted rows."""
@@ -251,55 +275,27 @@ class SQLiteDatabase(Database):
             place = error.filename or self._folder
             raise StoreError(f"{place}: cannot be written ({error.strerror or error}).") from error
 
-    def _upgrade(self) -> None:
-        """Bring an index of an earlier version up to date."""
-        with self.transaction() as connection:
-            for statement in SQLITE_UPGRADES.get(_version(connection), ()):
-                connection.execute(statement)
-
     def _connect(self, mode: str) -> SQLiteConnection:
         uri = f"{self.file.as_uri()}?mode={mode}"
         if mode == "ro" and not self.file.with_name(f"{_NAME}-wal").exists():
             uri += "&immutable=1"  # in a folder that is not ours SQLite could not make the files that it shares
-        return _connected(uri)
+        return connected(uri)
 
 
-def _connected(uri: str) -> SQLiteConnection:
-    connection = sqlite3.connect(
-        uri, uri=True, timeout=_BUSY, isolation_level=None, check_same_thread=False, factory=SQLiteConnection
-    )
-    connection.create_function("sha256", 1, lambda data: hashlib.sha256(data).digest(), deterministic=True)
-    return connection
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return int(version)
-
-
-def unsound_pages(connection: sqlite3.Connection, check: Literal["quick_check", "integrity_check"]) -> str | None:
-    """Have SQLite look at the pages of a database, and say what is wrong with them."""
+@contextlib.contextmanager
+def _transaction(connection: SQLiteConnection) -> Iterator[SQLiteConnection]:
+    connection.execute("BEGIN IMMEDIATE")
     try:
-        (found,) = connection.execute(f"PRAGMA {check}(1)").fetchone()
-    except sqlite3.DatabaseError as error:
-        if type(error) is not sqlite3.DatabaseError:  # such as that it is locked
-            raise
-        return str(error)
-    return None if found == "ok" else f"is damaged ({' '.join(found.split())})"
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):  # of which the first is what matters
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _size(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
-
-
-def _checkpoint(connection: sqlite3.Connection) -> bool:
-    """Move all into the database file; False if a reader is in the way for too long."""
-    try:
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_AT_THE_END}")
-        (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    except sqlite3.Error:  # the disk is full, say: what is missing in the file is beside it
-        return False
-    return not is_busy
 
 
 def _duplicate(file: Path, name: Path) -> None:

@@ -16,15 +16,14 @@ import numpy as np
 from numpyclip.errors import PictureError
 from numpyclip.images.find import FileState
 from numpyclip.index.database import Connection, Damage
+from numpyclip.index.database.conditions import conditions, is_searched
 from numpyclip.index.database.sql import (
     MOST_KEYS,
     MOST_VALUES,
     PARTS,
     checked,
-    conditions,
     generation,
     have_parts,
-    is_searched,
     meta,
     number,
     of_keys,

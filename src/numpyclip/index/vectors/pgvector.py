@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from numpyclip.index.database import Connection
-from numpyclip.index.database.sql import MOST_KEYS, PARTS, have_parts, is_searched, of_keys
+from numpyclip.index.database.conditions import is_searched
+from numpyclip.index.database.sql import MOST_KEYS, PARTS, have_parts, of_keys
 from numpyclip.index.records import Key
 from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors
 from numpyclip.index.vectors.pgvector_hnsw import build, embeddings_in, is_of, is_sound, names, search, sent, usable

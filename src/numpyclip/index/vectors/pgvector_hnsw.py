@@ -19,7 +19,7 @@ import numpy as np
 
 from numpyclip.errors import InputError, StoreError
 from numpyclip.index.database import Connection
-from numpyclip.index.database.sql import conditions, is_searched
+from numpyclip.index.database.conditions import conditions, is_searched
 from numpyclip.index.records import MODALITIES
 from numpyclip.index.vectors import Progress, Recall, Space
 from numpyclip.index.vectors.recall import CANDIDATES, NEAREST, QUERIES, candidates, measure, moved, moved_as_texts

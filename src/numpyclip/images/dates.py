@@ -1,0 +1,139 @@
+"""DATES: when an image was taken, as EXIF data, XMP and names of files write it."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+_DATE = re.compile(r"(\d{4})[:/.-](\d{2})[:/.-](\d{2})", re.ASCII)
+_TIME = re.compile(r"[ T](\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?", re.ASCII)
+_ZONE = re.compile(r"\s*(?:([+-])(\d{2}):?(\d{2})|Z)\s*\0*\Z", re.ASCII)
+_MOST_HOURS = 14  # from UTC
+
+_XMP_NAMES = (b"exif:DateTimeOriginal", b"photoshop:DateCreated", b"exif:DateTimeDigitized", b"xmp:CreateDate")
+_XMP_VALUE = rb"""(?:>|=["'])\s*([0-9T:. Z+-]{4,40})"""
+_MOST_XMP = 1 << 20  # bytes in which a date is looked for
+
+# In names, dates are of years in which there were digital cameras, so that other numbers are mistaken for none.
+_YEAR, _TWO = r"(?P<y>19[89]\d|20[0-4]\d)", r"\d{2}"
+_CLOCK = rf"(?P<h>\d{{1,2}})[-_.:]?(?P<min>{_TWO})[-_.:]?(?P<s>{_TWO})"
+_NAMES = [
+    re.compile(pattern, re.IGNORECASE | re.ASCII)
+    for pattern in (
+        # IMG_20240501_123000.jpg, PXL_20240501_123000123.jpg (in UTC), WP_20140501_12_30_00_Pro.jpg, 20240501T123000Z
+        rf"(?P<utc>PXL_)?(?<![\d+]){_YEAR}(?P<m>{_TWO})(?P<d>{_TWO})[ _T-]?(?=\d\d){_CLOCK}"
+        r"(?:\d{3})?(?P<zulu>Z)?(?!\d)",
+        # 2024-05-01 12.30.00.jpg, Screenshot 2024-05-01 at 1.30.00 PM.png, signal-2024-05-01-123000.jpg, 2024_05_01.jpg
+        *(
+            rf"(?<!\d)(?<!\d{gap}){_YEAR}(?P<gap>{gap})(?P<m>{_TWO}){gap}(?P<d>{_TWO})(?!\d)"
+            rf"(?:(?:T|_|[^\w]{{1,3}})(?:[^\W\d_]{{1,5}}[^\w]{{1,3}})?{_CLOCK}(?!\d)(?:[^\w]?(?P<half>[AP])M\b)?)?"
+            for gap in ("-", "_", r"\.")
+        ),
+        # photo_7@01-05-2024_12-30-00.jpg
+        rf"@(?P<d>{_TWO})-(?P<m>{_TWO})-{_YEAR}_{_CLOCK}(?!\d)",
+        # IMG-20240501-WA0001.jpg: the day
+        rf"^(?P<gap>IMG|VID|PTT|AUD|STK|PANO|MVIMG|Screenshot)[-_ ]{_YEAR}(?P<m>{_TWO})(?P<d>{_TWO})(?!\d)",
+    )
+]
+
+
+class Dated(NamedTuple):
+    """A date and time.
+
+    Attributes
+    ----------
+    taken : str or None
+        As it is written, ``2024-05-01T12:30:00``; midnight of a day.
+    offset : str or None
+        From UTC, ``+02:00``, if it is told.
+    """
+
+    taken: str | None
+    offset: str | None = None
+
+
+def written_date(value: Any, offset: Any = None) -> Dated | None:
+    """Read ``2024:05:01 12:30:00``, or only the day; cameras that were never set write zeros or blanks.
+
+    `offset` is that of the tag beside it; an offset in the value itself comes first.
+    """
+    text = _text(value).strip()
+    day = _DATE.match(text)
+    if day is None:
+        return None
+    time = _TIME.match(text, day.end())
+    numbers = [int(number or 0) for number in (*day.groups(), *(time.groups() if time else ()))]
+    for used in (numbers, numbers[:3]):
+        with suppress(ValueError):
+            taken = datetime.datetime(*used).isoformat()  # type: ignore[arg-type]
+            has_time = time is not None and used is numbers
+            return Dated(taken, (_offset(text[time.end() :]) or _offset(_text(offset))) if time and has_time else None)
+    return None
+
+
+def utc_date(day: Any, clock: Any) -> Dated | None:
+    """Read the date of GPS data and its time, hours, minutes and seconds, which are in UTC."""
+    dated = written_date(day)
+    if dated is None or dated.taken is None or not isinstance(clock, tuple | list):
+        return dated
+    try:
+        hours, minutes, seconds = (int(float(number)) for number in clock)
+        time = datetime.time(hours, minutes, seconds)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return dated
+    return Dated(f"{dated.taken[:10]}T{time.isoformat()}", "+00:00")
+
+
+def xmp_dates(xmp: Any) -> Iterator[Dated | None]:
+    """Read the dates of XMP data when the image was taken or made, best first."""
+    data = xmp.encode("utf-8", "replace") if isinstance(xmp, str) else xmp
+    for name in _XMP_NAMES if isinstance(data, bytes) else ():
+        found = re.search(re.escape(name) + _XMP_VALUE, data[:_MOST_XMP])
+        yield None if found is None else written_date(found[1])
+
+
+def date_in_name(name: str) -> Dated | None:
+    """Read the date that a camera, a phone or a program has put into the name of a file.
+
+    Digits alone are a date only together with a time, or after a prefix of those programs.
+    """
+    last = re.split(r"[/\\]", name)[-1][:255]
+    for pattern in _NAMES:
+        for found in pattern.finditer(last):
+            if (dated := _named(found.groupdict())) is not None:
+                return dated
+    return None
+
+
+def _named(parts: dict[str, str | None]) -> Dated | None:
+    year, month, day = (int(parts[name] or 0) for name in "ymd")
+    numbers = [int(parts.get(name) or 0) for name in ("h", "min", "s")]
+    if (half := parts.get("half")) is not None and 1 <= numbers[0] <= 12:
+        numbers[0] = numbers[0] % 12 + 12 * (half.upper() == "P")
+    try:
+        date = datetime.datetime(year, month, day)
+    except ValueError:
+        return None
+    with suppress(ValueError):
+        timed = date.replace(hour=numbers[0], minute=numbers[1], second=numbers[2])
+        return Dated(timed.isoformat(), "+00:00" if parts.get("utc") or parts.get("zulu") else None)
+    return Dated(date.isoformat()) if parts.get("gap") else None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("ascii", "replace")
+    return value if isinstance(value, str) else ""
+
+
+def _offset(text: str) -> str | None:
+    found = _ZONE.match(text)
+    if found is None:
+        return None
+    sign, hours, minutes = found[1] or "+", int(found[2] or 0), int(found[3] or 0)
+    if hours > _MOST_HOURS or minutes > 59:
+        return None
+    return f"{sign if hours or minutes else '+'}{hours:02}:{minutes:02}"

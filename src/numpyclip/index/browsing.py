@@ -1,0 +1,168 @@
+"""Browsing an index: what there is without a search, by date, place, camera and lens; the part of `Store` for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from numpyclip.errors import InputError
+from numpyclip.index import rows
+from numpyclip.index.database import Connection, Database
+from numpyclip.index.database.conditions import HAS_PLACE, conditions
+from numpyclip.index.database.sql import checked
+from numpyclip.index.generations import searched
+from numpyclip.index.records import Match
+from numpyclip.index.vectors import Found, Vectors
+from numpyclip.index.where import EVERYWHERE, FIRST_MOMENT, Where
+
+_CURSOR = re.compile(r"(\d{4}(?:-\d\d){0,2}(?:T\d\d(?::\d\d){2})?)(?:/(\d{1,18}))?", re.ASCII)
+# Copies of a picture may have other dates: it is where the first of these is, but for files without one.
+_FIRST_COPY = (
+    "NOT EXISTS (SELECT 1 FROM files AS other WHERE other.picture = files.picture AND other.date <> files.date "
+    f"AND other.date > '{FIRST_MOMENT}' AND (files.date = '{FIRST_MOMENT}' OR other.date < files.date) AND {{}})"
+)
+
+
+class Browsed(NamedTuple):
+    """Some pictures, and after which the next ones come."""
+
+    matches: list[Match]  # each with a cosine of 1, to itself
+    cursor: str | None  # for `Store.browse(after=...)`; None if there are no more
+
+
+class Place(NamedTuple):
+    """A rectangle in which pictures were taken, as `Where.within` has it, and how many were."""
+
+    south: float
+    west: float
+    north: float
+    east: float
+    latitude: float  # on average, as the longitude
+    longitude: float
+    pictures: int
+    newest: int  # the number of a picture
+
+
+class Browsing:
+    """See `Store`."""
+
+    _database: Database
+    _vectors: Vectors
+
+    def browse(self, where: Where = EVERYWHERE, n: int = 60, *, after: str | None = None) -> Browsed:
+        """Return pictures by their dates, the newest first, and those without a date last.
+
+        A picture has the date of the first of its copies. What is added meanwhile changes nothing of what comes after.
+
+        Parameters
+        ----------
+        where : Where, optional
+        n : int, default=60
+        after : str, optional
+            The cursor of what was returned before; or a date or the beginning of one, such as ``2024-06``, to begin
+            with what is older than that.
+
+        Raises
+        ------
+        InputError
+            If `after` is neither.
+        """
+        condition, values = conditions(where)
+        before, cursor = ("", []) if after is None else (" AND (date, picture) < (?, ?)", _place_of(after))
+        sql = (
+            f"SELECT DISTINCT date, picture FROM files WHERE {condition}{before} "
+            f"AND {_FIRST_COPY.format(condition)} ORDER BY date DESC, picture DESC LIMIT ?"
+        )
+        with self._database.reading() as connection:
+            found = connection.execute(sql, (*values, *cursor, *values, n + 1)).fetchall()
+            dates = {number: date for date, number in (checked(row, str, int) for row in found[:n])}
+            matches = self._pictures(connection, list(dates), where)
+        last = "/".join(map(str, found[n - 1])) if len(found) > n else None
+        return Browsed([replace(match, date=dates[match.id]) for match in matches], last)
+
+    def timeline(self, where: Where = EVERYWHERE) -> dict[str, int]:
+        """Count pictures by month, such as ``2024-05``, the newest first; those without a date are under ``""``.
+
+        `browse(after=...)` with the next month begins with one of them.
+        """
+        condition, values = conditions(where)
+        dated = f"min(CASE WHEN date > '{FIRST_MOMENT}' THEN substr(date, 1, 7) END)"
+        sql = (
+            f"SELECT coalesce(month, '') AS month, count(*) FROM (SELECT picture, {dated} AS month FROM files "
+            f"WHERE {condition} GROUP BY picture) AS dated GROUP BY month ORDER BY month DESC"
+        )
+        return self._counted(sql, values)
+
+    def cameras(self, where: Where = EVERYWHERE) -> dict[str, int]:
+        """Count pictures by the camera they were taken with, the most frequent first."""
+        return self._by_column("camera", where)
+
+    def lenses(self, where: Where = EVERYWHERE) -> dict[str, int]:
+        """Count pictures by the lens they were taken with, the most frequent first."""
+        return self._by_column("lens", where)
+
+    def places(self, where: Where = EVERYWHERE, degrees: float = 1.0) -> list[Place]:
+        """Count pictures by where they were taken, in cells of so many degrees, the most frequent first.
+
+        Raises
+        ------
+        InputError
+            If there are no such cells.
+        """
+        if not 0 < degrees <= 180:
+            raise InputError(f"degrees is {degrees!r:.60}; expected a number above 0, up to 180.")
+        condition, values = _with_file(where)
+        sql = (
+            "SELECT floor((latitude + 90) / ?) AS y, floor((longitude + 180) / ?) AS x, avg(latitude), avg(longitude), "
+            f"count(*) AS pictures, max(id) FROM pictures WHERE {HAS_PLACE} AND {condition} "
+            "GROUP BY 1, 2 ORDER BY pictures DESC, 1, 2"
+        )
+        with self._database.reading() as connection:
+            found = connection.execute(sql, (degrees, degrees, *values)).fetchall()
+        return [
+            Place(
+                *(y * degrees - 90, x * degrees - 180),
+                *(min(90.0, (y + 1) * degrees - 90), min(180.0, (x + 1) * degrees - 180)),
+                *more,
+            )
+            for y, x, *more in found
+        ]
+
+    def _by_column(self, column: str, where: Where) -> dict[str, int]:
+        condition, values = _with_file(where)
+        sql = (
+            f"SELECT {column}, count(*) AS pictures FROM pictures WHERE {column} IS NOT NULL AND {condition} "
+            f"GROUP BY {column} ORDER BY pictures DESC, {column}"
+        )
+        return self._counted(sql, values)
+
+    def _counted(self, sql: str, values: Sequence[object]) -> dict[str, int]:
+        with self._database.reading() as connection:
+            return dict(checked(row, str, int) for row in connection.execute(sql, values))
+
+    def _pictures(self, connection: Connection, numbers: list[int], where: Where) -> list[Match]:
+        """Look up pictures in the order of their numbers, each with its first embedding."""
+        space = searched(connection, "pictures")
+        first = dict(reversed(rows.keys_of(connection, space, numbers)))
+        found = self._vectors.take(connection, space, first.items())
+        near = [
+            Found(number, 1.0, found[number, first[number]], first[number]) for number in numbers if number in first
+        ]
+        return list(rows.matches(connection, "pictures", near, where))
+
+
+def _with_file(where: Where) -> tuple[str, list[object]]:
+    """Return the condition for rows of `pictures` of which there are files that are searched."""
+    condition, values = conditions(where)
+    return f"id IN (SELECT picture FROM files WHERE {condition})", values
+
+
+def _place_of(cursor: str) -> tuple[str, int]:
+    """Read a cursor: a date, and the number of a picture."""
+    if (found := _CURSOR.fullmatch(cursor)) is None:
+        raise InputError(
+            f"after is {cursor!r:.60}; expected the cursor of what was browsed before, or a date such as '2024-06'."
+        )
+    return found[1], int(found[2] or 0)

@@ -1,0 +1,113 @@
+"""`Where` → conditions in SQL, of the rows of `files` that are searched.
+
+What is asked of pictures, and of what a person says of them, is a list of their numbers, by which `files` has an index.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+from numpyclip.file_systems import is_url
+from numpyclip.index.database.schema import FOLDER_BYTES
+from numpyclip.index.records import Modality
+from numpyclip.index.where import Where
+
+HAS_PLACE = "latitude IS NOT NULL AND (latitude <> 0 OR longitude <> 0)"  # 0, 0 is what cameras write without one
+_EARTH = 6371.0088  # its mean radius in kilometres
+_RADIANS = math.pi / 180
+
+
+def below(folder: str, column: str = "directory", *, about: bool = False) -> tuple[str, list[Any]]:
+    """Return the condition for a folder and those below it, which are a range of bytes.
+
+    With `about`, only the beginnings of folders are compared, of which PostgreSQL has statistics.
+    """
+    path = os.fsencode(folder)
+    separator = b"/" if is_url(folder) else os.fsencode(os.sep)
+    start = path if path.endswith(separator) else path + separator
+    end = start[:-1] + bytes([start[-1] + 1])
+    beginning = f"substr({column}, 1, {FOLDER_BYTES})"  # of which PostgreSQL has an index
+    exact = "({0} = ? OR ({0} >= ? AND {0} < ?))"
+    ends = [part[:FOLDER_BYTES] for part in (path, start, end)]
+    if about:
+        return exact.format(beginning), ends
+    condition = f"({beginning} >= ? AND {beginning} <= ? AND {exact.format(column)})"
+    return condition, [ends[0], ends[2], path, start, end]
+
+
+def conditions(where: Where, *, about: bool = False) -> tuple[str, list[Any]]:
+    """Return the condition for rows of `files` that are searched; see `below`."""
+    written = ["picture IS NOT NULL"]
+    values: list[Any] = []
+    if where.folder is not None:
+        condition, ends = below(os.fspath(where.folder), about=about)
+        written.append(condition)
+        values.extend(ends)
+    for sign, date in ((">=", where.after), ("<", where.before)):
+        if date is not None:
+            written.append(f"date {sign} ?")
+            values.append(date)
+    condition, more = _of_pictures(where)
+    if condition:
+        written.append(f"picture IN (SELECT id FROM pictures WHERE {condition})")
+        values.extend(more)
+    return " AND ".join(written), values
+
+
+def is_searched(modality: Modality, where: Where) -> tuple[str, list[Any]]:
+    """Return the condition for rows of `vectors` that are searched: all texts, and pictures with a file that is."""
+    if modality == "texts":
+        return "1 = 1", []
+    condition, values = conditions(where)
+    return f"EXISTS (SELECT 1 FROM files WHERE picture = item AND {condition})", values
+
+
+def _of_pictures(where: Where) -> tuple[str, list[Any]]:
+    """Return the condition for rows of `pictures`; an empty one for all."""
+    written: list[str] = []
+    values: list[Any] = []
+    for column in ("camera", "lens"):
+        if (name := getattr(where, column)) is not None:
+            written.append(f"{column} = ?")
+            values.append(name)
+    marks = [("favourite", "=", "")] if where.favourite else []
+    marks += [("tag", "=", where.tag)] if where.tag is not None else []
+    marks += [("album", "=", where.album)] if where.album is not None else []
+    marks += [("rating", ">=", str(where.rating))] if where.rating is not None else []
+    for kind, sign, name in marks:
+        written.append(f"digest IN (SELECT digest FROM marks WHERE kind = ? AND name {sign} ?)")
+        values.extend((kind, name))
+    places = [_within(*where.within)] if where.within is not None else []
+    places += [_near(*where.near)] if where.near is not None else []
+    for condition, degrees in places:
+        written.append(f"{HAS_PLACE} AND {condition}")
+        values.extend(degrees)
+    return " AND ".join(written), values
+
+
+def _within(south: float, west: float, north: float, east: float) -> tuple[str, list[float]]:
+    """Return the condition for a rectangle, which goes over the date line if its west is east of its east."""
+    both = "AND" if west <= east else "OR"
+    return f"latitude >= ? AND latitude <= ? AND (longitude >= ? {both} longitude <= ?)", [south, north, west, east]
+
+
+def _near(latitude: float, longitude: float, kilometres: float) -> tuple[str, list[float]]:
+    """Return the condition for a distance on a great circle, after one that an index finds, for a rectangle around."""
+    angle = min(kilometres / _EARTH, math.pi)
+    south, north = (latitude + sign * angle / _RADIANS for sign in (-1, 1))
+    west, east = -180.0, 180.0
+    if south > -90 and north < 90:  # else a pole is within it
+        half = math.asin(min(1.0, math.sin(angle) / math.cos(latitude * _RADIANS))) / _RADIANS
+        west, east = (_longitude(longitude + sign * half) for sign in (-1, 1))
+    box, values = _within(south, west, north, east)
+    # Twice the haversine of the angle between two places, in which 2 sin²(x / 2) is written as 1 - cos x.
+    twice = "1 - cos((latitude - ?) * ?) + ? * cos(latitude * ?) * (1 - cos((longitude - ?) * ?))"
+    here = [latitude, _RADIANS, math.cos(latitude * _RADIANS), _RADIANS, longitude, _RADIANS]
+    return f"{box} AND {twice} <= ?", [*values, *here, 1 - math.cos(angle)]
+
+
+def _longitude(degrees: float) -> float:
+    """Return a longitude from -180 to 180."""
+    return (degrees + 180) % 360 - 180

@@ -1,0 +1,71 @@
+"""Folders and files of an index: the part of `Store` that an update asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from numpyclip.errors import InputError
+from numpyclip.images.find import FileState
+from numpyclip.index import picture_rows, rows
+from numpyclip.index.database import Database
+from numpyclip.index.where import absolute, is_path
+
+
+class Filing:
+    """See `Store`."""
+
+    _database: Database
+
+    def folders(self) -> dict[str, tuple[str, ...]]:
+        """Return folders that are indexed, with the patterns of what is ignored in each."""
+        with self._database.reading() as connection:
+            return rows.folders_in(connection)
+
+    def set_folder(self, folder: str, ignore: Sequence[str]) -> None:
+        """Add a folder, or change what is ignored in it."""
+        with self._database.transaction() as connection:
+            rows.put_folder(connection, absolute(folder), [pattern for pattern in ignore if pattern])
+
+    def forget_folder(self, folder: str) -> int:
+        """Remove a folder and all files below it, return how many; folders above it ignore it until it is added."""
+        if not is_path(folder):
+            raise InputError(f"{folder!r:.60}: is a folder that no path can be.")
+        folder = absolute(folder)
+        with self._database.transaction() as connection:
+            return rows.forget_folder(connection, folder)
+
+    def directories(self, folder: str) -> list[str]:
+        """List the folder and those below it in which there are files of this machine."""
+        with self._database.reading() as connection:
+            return picture_rows.directories_in(connection, folder)
+
+    def files(self, directory: str) -> dict[str, FileState]:
+        """Return the files directly in a folder, by name."""
+        with self._database.reading() as connection:
+            return picture_rows.files_in(connection, directory)
+
+    def unreadable(self, directory: str) -> dict[str, str | None]:
+        """Return the files directly in a folder that could not be read, by name, and what each was tried with."""
+        with self._database.reading() as connection:
+            return picture_rows.unreadable_in(connection, directory)
+
+    def knows(self, digest: bytes) -> bool:
+        """Tell whether a picture with this content has an embedding."""
+        with self._database.reading() as connection:
+            return bool(picture_rows.pictures_of(connection, [digest]))
+
+    def paths_of(self, digests: Sequence[bytes]) -> dict[bytes, set[str]]:
+        """Look up where pictures are, by the SHA-256 of their files; those that are not there are left out."""
+        with self._database.reading() as connection:
+            return picture_rows.paths_of(connection, digests)
+
+    def no_file(self) -> str | None:
+        """Return the path of a picture that is no file on this machine, such as a URL, if there is one."""
+        with self._database.reading() as connection:
+            return picture_rows.no_file(connection)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Iterate over files that cannot be read, each with the reason."""
+        with self._database.reading() as connection:
+            found = picture_rows.problems(connection)
+        yield from found

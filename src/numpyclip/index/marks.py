@@ -1,0 +1,114 @@
+"""What a person says of pictures: favourites, stars, tags and albums; the part of `Store` for it.
+
+Marks are kept by the SHA-256 of a picture's content, so that they stay when its file is moved, or removed and brought
+back. Originals are never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple, TypeAlias, get_args
+
+from numpyclip.errors import InputError
+from numpyclip.index.database import Connection, Database
+from numpyclip.index.database.sql import MOST_VALUES, checked, one_of
+from numpyclip.index.where import checked_name, checked_rating
+from numpyclip.runtime.chunks import batched
+
+Kind: TypeAlias = Literal["favourite", "rating", "tag", "album"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+_SHA256 = 32  # bytes
+
+
+class Mark(NamedTuple):
+    """What is said of a picture."""
+
+    kind: Kind
+    name: str = ""  # of a tag or an album; of a rating "1" to "5"; of a favourite empty
+
+
+class Marking:
+    """See `Store`. Changes need no `writing`: each is a transaction of its own, also while an update is under way."""
+
+    _database: Database
+
+    def marks(self) -> dict[Kind, dict[str, int]]:
+        """Count pictures of the index by what is said of them: by kind and name, in the order of names."""
+        sql = (
+            "SELECT kind, name, count(*) FROM marks JOIN pictures ON pictures.digest = marks.digest "
+            "WHERE EXISTS (SELECT 1 FROM files WHERE picture = id) GROUP BY kind, name ORDER BY kind, name"
+        )
+        counts: dict[Kind, dict[str, int]] = {kind: {} for kind in KINDS}
+        with self._database.reading() as connection:
+            for kind, name, count in (checked(row, str, str, int) for row in connection.execute(sql)):
+                counts.setdefault(kind, {})[name] = count
+        return counts
+
+    def marks_of(self, digests: Sequence[bytes]) -> dict[bytes, list[Mark]]:
+        """Look up what is said of pictures, by the SHA-256 of their files; an empty list where nothing is."""
+        found: dict[bytes, list[Mark]] = {digest: [] for digest in digests}
+        with self._database.reading() as connection:
+            for some in batched(found, MOST_VALUES):
+                sql = f"SELECT digest, kind, name FROM marks WHERE digest {one_of(len(some))} ORDER BY kind, name"
+                for digest, kind, name in (checked(row, bytes, str, str) for row in connection.execute(sql, some)):
+                    found[digest].append(Mark(kind, name))
+        return found
+
+    def all_marks(self) -> Iterator[tuple[bytes, Mark]]:
+        """Iterate over all that is said, also of pictures that are not in the index now."""
+        with self._database.reading() as connection:
+            sql = "SELECT digest, kind, name FROM marks ORDER BY digest, kind, name"
+            found = [checked(row, bytes, str, str) for row in connection.execute(sql)]
+        return ((digest, Mark(kind, name)) for digest, kind, name in found)
+
+    def mark(self, digests: Sequence[bytes], kind: Kind, name: str = "") -> None:
+        """Say something of pictures, by the SHA-256 of their files, whether the index has these or not.
+
+        A rating takes the place of the one before.
+
+        Raises
+        ------
+        InputError
+            If there is no such kind, or the name is none of its names.
+        """
+        mark = checked_mark(kind, name)
+        with self._database.marking() as connection:
+            if mark.kind == "rating":
+                self._remove(connection, digests, "kind = ? AND name <> ?", mark)
+            rows = [(digest, *mark) for digest in dict.fromkeys(map(_checked_digest, digests))]
+            connection.insert("marks", ("digest", "kind", "name"), rows, "DO NOTHING")
+
+    def unmark(self, digests: Sequence[bytes], kind: Kind, name: str | None = None) -> None:
+        """Take back what is said of pictures; without a name, all of that kind. InputError as of `mark`."""
+        mark = (_checked_kind(kind),) if name is None or kind == "favourite" else checked_mark(kind, name)
+        with self._database.marking() as connection:
+            self._remove(connection, digests, " AND ".join(("kind = ?", "name = ?")[: len(mark)]), mark)
+
+    def _remove(self, connection: Connection, digests: Sequence[bytes], condition: str, values: Sequence[str]) -> None:
+        for some in batched(sorted(map(_checked_digest, digests)), MOST_VALUES):
+            sql = f"DELETE FROM marks WHERE digest {one_of(len(some))} AND {condition}"
+            connection.execute(sql, (*some, *values))
+
+
+def checked_mark(kind: str, name: str = "") -> Mark:
+    """Return a mark with its name as it is kept; InputError if there is no such one."""
+    known = _checked_kind(kind)
+    if known == "favourite":
+        if name:
+            raise InputError(f"a favourite has no name; found {name!r:.60}.")
+        return Mark(known)
+    if known == "rating":
+        return Mark(known, str(checked_rating("rating", int(name) if name.isascii() and name.isdecimal() else name)))
+    return Mark(known, checked_name(known, name))
+
+
+def _checked_kind(kind: str) -> Kind:
+    if kind not in KINDS:
+        raise InputError(f"{kind!r:.60}: is no kind of mark; expected one of {', '.join(KINDS)}.")
+    return kind
+
+
+def _checked_digest(digest: object) -> bytes:
+    if not (isinstance(digest, bytes) and len(digest) == _SHA256):
+        raise InputError(f"{digest!r:.80}: is no SHA-256; expected {_SHA256} bytes.")
+    return digest
