@@ -11,6 +11,8 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
 from numpyclip.images.decode_options import DRAFT
 from numpyclip.index import Index
+from numpyclip.index.exporting import export_embeddings
+from numpyclip.index.importing import import_embeddings
 from numpyclip.index.migrate import migrate
 from numpyclip.loader import TruncationWarning
 from numpyclip.tasks.query import Query, Term
@@ -138,3 +140,15 @@ def test_a_query_has_views_of_its_image(index: Index, photos: Path, tiny: CLIP) 
         index.search(Query((term, term), views=("tiles",)))
     one = Query((term,)).embed_views(tiny)
     np.testing.assert_array_equal(one[0], Query((term,)).embed(tiny))
+
+
+def test_views_are_exported_and_imported(index: Index, photos: Path, tiny: CLIP, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    index.update([photos], views="tiles")
+    export_embeddings(index.store, tmp_path / "out")
+    with Index(tmp_path / "other", tiny, create=True) as other:
+        assert import_embeddings(other, tmp_path / "out") == 3
+        assert parts(other) == parts(index)
+        assert import_embeddings(other, tmp_path / "out") == 0
+        (best,) = other.search("a bird", n=1)
+        assert (Path(best.path or "").stem, best.part) == ("bird", "left")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from typing import TypeAlias
 
@@ -13,10 +14,11 @@ from numpyclip.index.database import Connection, Damage, Database
 from numpyclip.index.database.sql import checked, meta, set_meta
 from numpyclip.index.generations import searched
 from numpyclip.index.picture_rows import files_of
-from numpyclip.index.records import WHOLE, seconds_of
+from numpyclip.index.records import WHOLE
 from numpyclip.index.rows import keys_of
 
 _PAGE = 4096  # pictures at once
+_VIEW = re.compile(r"pad|squash|middle|(?:left|right|top|bottom)(?:-[2-9])?")
 
 Lacking: TypeAlias = tuple[bytes, list[tuple[str, FileState]], set[str]]  # a digest, files, and parts
 ExpectedParts: TypeAlias = Callable[[int, int], Collection[str]]  # given width and height
@@ -25,6 +27,11 @@ ExpectedParts: TypeAlias = Callable[[int, int], Collection[str]]  # given width 
 def part_of(name: str) -> str:
     """Return the part of a picture that a view is of."""
     return WHOLE if name == "crop" else name
+
+
+def is_view(part: str) -> bool:
+    """Tell whether a part is a view besides the crop."""
+    return _VIEW.fullmatch(part) is not None
 
 
 def expected_parts(preprocess: Preprocess, views: tuple[View, ...]) -> ExpectedParts:
@@ -51,7 +58,7 @@ class Viewing:
             set_meta(connection, views=",".join(views))
             rows = connection.execute("SELECT DISTINCT part FROM vectors WHERE side = 'pictures'").fetchall()
             for (part,) in (checked(row, str) for row in rows):
-                if part != WHOLE and seconds_of(part) is None and view_of(part) not in views:
+                if is_view(part) and view_of(part) not in views:
                     connection.execute("DELETE FROM vectors WHERE side = 'pictures' AND part = ?", (part,))
 
     def lacking(self, expected: ExpectedParts) -> Iterator[Lacking]:
