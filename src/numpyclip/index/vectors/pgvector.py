@@ -60,11 +60,13 @@ class PgVectors(Vectors):
         """Find the nearest by at first so many rows, of which several may be of one picture."""
         while True:
             rows = _nearest_rows(connection, space, query, wanted, where)
-            best = {row[0]: row for row in reversed(rows)}  # the last of equal keys counts
+            best: dict[int, tuple[int, str, Array]] = {}
+            for row in rows:
+                best.setdefault(row[0], row)
             if len(best) >= n or len(rows) < wanted:
                 break
             wanted *= 4
-        chosen = list(reversed(best.values()))[:n]
+        chosen = list(best.values())[:n]
         return [Found(item, float(embedding @ query), embedding, part) for item, part, embedding in chosen]
 
     def remove_before(self, connection: Connection, generation: int) -> None:

@@ -1,0 +1,190 @@
+"""Favourites, stars, tags and albums."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from numpyclip.errors import InputError, StoreError
+from numpyclip.index import Index, Where, check_index
+from numpyclip.index.marks import KINDS, Mark
+from numpyclip.index.open_store import open_store
+from numpyclip.index.store import Store
+from tests.index.filled import HERE, digest_of, picture
+
+A, B, C = map(digest_of, "abc")
+
+
+@pytest.fixture
+def store(place: str) -> Iterator[Store]:
+    with closing(open_store(place, create=True)) as store:
+        for name in "abc":
+            picture(store, name)
+        yield store
+
+
+def found(store: Store, **where: object) -> list[str]:
+    (matches,) = store.search("pictures", HERE[None], 10, Where(**where))  # type: ignore[arg-type]
+    return sorted(Path(str(match.path)).name for match in matches)
+
+
+def test_marks_are_looked_up_counted_and_searched(store: Store) -> None:
+    store.mark([A, B], "favourite")
+    store.mark([A], "rating", "3")
+    store.mark([B], "rating", "5")
+    store.mark([B, C], "tag", "  Zu\u0308rich ")
+    store.mark([C], "album", "Summer")
+    assert store.marks_of([A, C, b"?" * 32]) == {
+        A: [Mark("favourite"), Mark("rating", "3")],
+        C: [Mark("album", "Summer"), Mark("tag", "Zürich")],
+        b"?" * 32: [],
+    }
+    assert store.marks() == {
+        "favourite": {"": 2},
+        "rating": {"3": 1, "5": 1},
+        "tag": {"Zürich": 2},
+        "album": {"Summer": 1},
+    }
+    assert found(store, favourite=True) == ["a", "b"]
+    assert found(store, rating=3) == ["a", "b"]
+    assert found(store, rating=4) == ["b"]
+    assert found(store, tag="Zürich") == ["b", "c"]
+    assert found(store, tag="Zürich", favourite=True) == ["b"]
+    assert found(store, album="Summer") == ["c"]
+    assert found(store, album="Winter") == []
+    assert store.counts(Where(tag="Zürich")).pictures == 2
+
+
+def test_marks_are_taken_back(store: Store) -> None:
+    for name in ("one", "two"):
+        store.mark([A, B], "tag", name)
+    store.mark([A], "favourite")
+    store.unmark([A], "tag", "one")
+    store.unmark([B], "tag")
+    store.unmark([A, B], "favourite")
+    store.unmark([C], "album", "none")
+    assert store.marks_of([A, B]) == {A: [Mark("tag", "two")], B: []}
+
+
+def test_a_picture_has_one_rating(store: Store) -> None:
+    for rating in "2553":
+        store.mark([A], "rating", rating)
+    assert store.marks_of([A]) == {A: [Mark("rating", "3")]}
+    store.mark([A], "tag", "x")
+    store.mark([A], "tag", "x")
+    assert store.marks()["tag"] == {"x": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "message"),
+    [
+        ("tag", "", "expected a name of 1 to 200 characters"),
+        ("tag", " ", "expected a name"),
+        ("album", "a\0b", "without control characters"),
+        ("tag", "\ud800", "expected a name"),
+        ("tag", "x" * 201, "expected a name"),
+        ("rating", "6", "expected an integer from 1 to 5"),
+        ("rating", "0", "expected an integer from 1 to 5"),
+        ("rating", "good", "expected an integer from 1 to 5"),
+        ("favourite", "yes", "a favourite has no name"),
+        ("colour", "red", "expected one of favourite, rating, tag, album"),
+    ],
+)
+def test_what_cannot_be_said_is_refused(store: Store, kind: str, name: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        store.mark([A], kind, name)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="is no SHA-256"):
+        store.mark([b"short"], "favourite")
+    assert store.marks() == {kind: {} for kind in KINDS}
+
+
+def test_marks_survive_a_move_and_a_removal(index: Index, photos: Path) -> None:
+    index.update([photos])
+    first = index.search("a bird", 1)[0]
+    assert first.digest is not None
+    index.store.mark([first.digest], "tag", "bird")
+    moved = photos / "moved.png"
+    path = Path(str(first.path)).rename(moved)
+    index.update()
+    assert [match.path for match in index.search("a bird", where=Where(tag="bird"))] == [str(moved)]
+    content = path.read_bytes()
+    path.unlink()
+    index.update()
+    with index.store.writing():
+        assert index.store.compact() == 1
+    assert index.store.marks()["tag"] == {}
+    assert list(index.store.all_marks()) == [(first.digest, Mark("tag", "bird"))]
+    path.write_bytes(content)
+    index.update()
+    assert index.store.marks()["tag"] == {"bird": 1}
+    assert [match.path for match in index.search("a bird", where=Where(tag="bird"))] == [str(moved)]
+
+
+def test_marks_are_written_while_an_update_is_under_way(index: Index, photos: Path, place: str) -> None:
+    index.update([photos])
+    digest = index.search("a bird", 1)[0].digest
+    assert digest is not None
+    Image.new("RGB", (8, 8)).save(photos / "new.png")
+    told: list[object] = []
+
+    def marked(files: list[object]) -> list[object]:
+        def mark() -> None:
+            with closing(open_store(place)) as other:
+                other.mark([digest], "favourite")
+                told.append(other.marks()["favourite"])
+
+        threads = [
+            threading.Thread(target=mark),
+            threading.Thread(target=lambda: index.store.mark([digest], "tag", "x")),
+        ]
+        for thread in threads:
+            thread.start()
+            thread.join()
+        return files
+
+    assert index.update(progress=marked).embedded == 1  # type: ignore[arg-type]
+    assert told == [{"": 1}]
+    assert index.store.marks_of([digest]) == {digest: [Mark("favourite"), Mark("tag", "x")]}
+    assert len(index.search("a bird", 10)) == 7
+    assert check_index(place) == []
+
+
+def test_marks_are_written_by_many_at_once(store: Store, place: str) -> None:
+    problems: list[Exception] = []
+
+    def mark(number: int) -> None:
+        try:
+            with closing(open_store(place)) as own:
+                for round_ in range(4):
+                    own.mark([A, B, C][:: 1 if number % 2 else -1], "tag", f"tag {round_}")
+                    own.mark([A], "rating", str(number + 1))
+        except StoreError as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=mark, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert store.marks()["tag"] == {f"tag {round_}": 3 for round_ in range(4)}
+    assert sum(store.marks()["rating"].values()) == 1
+    assert check_index(place) == []
+
+
+def test_a_writer_marks_in_its_own_thread(store: Store) -> None:
+    with store.writing():
+        store.mark([A], "favourite")
+    assert store.marks()["favourite"] == {"": 1}
+
+
+def test_marks_are_found_by_an_index(store: Store) -> None:
+    if "://" in store.place:
+        pytest.skip("PostgreSQL plans by statistics")
+    with store._database.reading() as connection:
+        for where in ("kind = 'tag' AND name = 'x'", "kind = 'rating' AND name >= '3'", "digest = x'00'"):
+            plan = connection.execute(f"EXPLAIN QUERY PLAN SELECT digest FROM marks WHERE {where}").fetchall()
+            assert all("SEARCH marks" in row[-1] for row in plan)
