@@ -4,15 +4,15 @@ import io
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from numpyclip.errors import InputError, PictureError
-from numpyclip.images import open as opening
 from numpyclip.images.decode_options import DRAFT
+from numpyclip.images.formats import identify
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.images.views import VIEWS, PictureView, checked_views, read_views, views_of
 
@@ -134,8 +134,12 @@ def test_an_image_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.BytesIO()
     noise(90, 30).save(file, "PNG")
     opened: list[object] = []
-    identify = opening.identify
-    monkeypatch.setattr(opening, "identify", lambda each: opened.append(each) or identify(each))
+
+    def counted(file: IO[bytes]) -> Image.Image:
+        opened.append(file)
+        return identify(file)
+
+    monkeypatch.setattr("numpyclip.images.open.identify", counted)
     assert len(read_views(CLIP, VIEWS, file.getvalue())) == 5
     assert len(opened) == 1
 

@@ -188,7 +188,8 @@ def embed_images(
         if error is not None:
             handle(error)
         problem = None if error is None else str(error)
-        for view, embedding in (record.views or {None: record.embedding}).items():
+        views: Mapping[Any, Any] = record.views or {None: record.embedding}
+        for view, embedding in views.items():
             columns = row.columns if read_picture.views is None else _with_view(row.columns, view)
             yield OutputRow(row.key, embedding, columns, problem, record.extra)
 

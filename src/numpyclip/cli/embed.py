@@ -189,9 +189,14 @@ def _write_arrays(file: IO[bytes], suffix: str, embedded: Iterable[_Named], mode
         np.save(file, embeddings)
     else:
         names = np.array([name for name, _, _ in rows], dtype=np.str_)
-        views = {} if rows[0][2] is None else {"views": np.array([view for _, _, view in rows], dtype=np.str_)}
-        about = {"model": np.array(model_name), "fingerprint": np.array(model.fingerprint.to_json())}
-        np.savez(file, embeddings=embeddings, names=names, **views, **about)
+        about: dict[str, Any] = {
+            "names": names,
+            "model": np.array(model_name),
+            "fingerprint": np.array(model.fingerprint.to_json()),
+        }
+        if rows[0][2] is not None:
+            about["views"] = np.array([view for _, _, view in rows], dtype=np.str_)
+        np.savez(file, embeddings=embeddings, **about)
 
 
 def _record(key: str, name: str, vector: Array, view: str | None) -> dict[str, Any]:

@@ -203,9 +203,12 @@ class EmbeddedPictures(Embedder):
     def with_views(self) -> Iterator[tuple[str, dict[str, Array]]]:
         """Iterate over pairs of a path and the embeddings of its views, by name; "crop" if none were asked for."""
         for _, group in groupby(self._rows(), lambda row: row.columns[_NUMBER]):
-            rows = [row for row in group if row.embedding is not None]
-            if rows:
-                yield rows[0].key, {row.columns.get(VIEW, "crop"): row.embedding for row in rows}
+            key, embeddings = "", {}
+            for row in group:
+                if row.embedding is not None:
+                    key, embeddings[row.columns.get(VIEW, "crop")] = row.key, row.embedding
+            if embeddings:
+                yield key, embeddings
 
     def _rows(self) -> Iterator[OutputRow]:
         numbered = enumerate(self._paths)
