@@ -23,6 +23,7 @@ FOUND = [
     ImageMetadata(DIGEST, Exif(3, 4), None),
     ImageMetadata(DIGEST, Exif(3, 4, "2024-05-01T12:30:00", 47.5, -8.25), FileState(7, 1_700_000_000_123_456_789)),
     ImageMetadata(DIGEST, Exif(0, 0), FileState(0, -(1 << 63))),
+    ImageMetadata(DIGEST, Exif(1, 1, camera="Nikon D750", lens="50 mm", offset="+02:00", duration=9.5), None),
 ]
 VALUES: dict[str, Any] = {
     "sha256": DIGEST.hex(),
@@ -43,9 +44,9 @@ def test_what_is_written_is_read_again(tmp_path: Path, layout: Any) -> None:
     open_destination(str(tmp_path / "out"), layout, "float32", 4, "images").write(0, some)
     name = "part-00000.parquet" if layout == "parquet" else "metadata/metadata_0000.parquet"
     table = read_table(tmp_path / "out" / name)
-    assert image_metadata(table.to_pydict(), 4) == [*FOUND, None]
+    assert image_metadata(table.to_pydict(), 5) == [*FOUND, None]
     assert table["sha256"][0].as_py() == DIGEST.hex()
-    assert table["source_sha256"].to_pylist() == ["x"] * 4
+    assert table["source_sha256"].to_pylist() == ["x"] * 5
     assert table.schema.field("latitude").type == pyarrow.float64()
     assert table.schema.field("mtime_ns").type == pyarrow.int64()
 
@@ -55,6 +56,13 @@ def test_texts_have_none(tmp_path: Path) -> None:
     destination = open_destination(str(tmp_path), "parquet", "float32", 4, "texts")
     destination.write(0, [OutputRow("a.txt/0", vector, {"caption": "a dog"}, None)])
     assert not {*NAMES} & {*read_table(tmp_path / "part-00000.parquet").column_names}
+
+
+def test_columns_of_earlier_versions_and_of_others_are_read() -> None:
+    old = {name: [value] for name, value in VALUES.items()}
+    others = {"camera": [5], "lens": ["x" * 201], "utc_offset": ["Zurich"], "duration": [float("nan")]}
+    expected = [ImageMetadata(DIGEST, Exif(3, 4), FileState(7, 8))]
+    assert image_metadata(old, 1) == image_metadata(old | others, 1) == expected
 
 
 @pytest.mark.parametrize(

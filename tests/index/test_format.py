@@ -5,6 +5,7 @@ import os
 import runpy
 import shutil
 import signal
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -112,6 +113,44 @@ def test_an_index_of_the_first_format_becomes_one_of_the_second(golden: Index) -
     assert check_index(place) == []
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_index_of_an_earlier_format_becomes_one_of_this(version: int, request: pytest.FixtureRequest) -> None:
+    index = request.getfixturevalue("golden" if version == 1 else "golden_2")
+    place = Path(index.store.place)
+    before = asked(index), browsed(index), sorted(match.path for match in index.store.everything("pictures"))
+    index.add_texts([])
+    with closing(sqlite3.connect(place / "index.sqlite")) as upgraded, closing(sqlite3.connect(":memory:")) as new:
+        new.executescript(schema.SQLITE)
+        assert upgraded.execute("PRAGMA user_version").fetchone() == (3,)
+        of_table = "SELECT name, type FROM pragma_table_info(?)"
+        for table in ("files", "marks", "meta", "pictures", "texts", "vectors"):
+            assert upgraded.execute(of_table, (table,)).fetchall() == new.execute(of_table, (table,)).fetchall()
+        sql = "SELECT name, sql FROM sqlite_master WHERE type = 'index' ORDER BY name"
+        assert upgraded.execute(sql).fetchall() == new.execute(sql).fetchall()
+    assert (asked(index), browsed(index), sorted(match.path for match in index.store.everything("pictures"))) == before
+    assert check_index(place) == []
+
+
+def test_what_an_earlier_index_has_not_is_empty_until_it_is_written(first: str, tiny: CLIP) -> None:
+    with Index(first, tiny) as index:
+        before = asked(index), browsed(index)
+        for where in (Where(camera="x"), Where(tag="x"), Where(favourite=True), Where(rating=1), Where(album="x")):
+            assert index.search("a bird", where=where) == []
+        assert index.store.cameras() == index.store.lenses() == index.store.marks()["tag"] == {}
+        digest = index.search("a bird", 1)[0].digest
+        assert digest is not None
+        index.store.mark([digest], "tag", "bird")
+        assert [match.digest for match in index.search("a bird", where=Where(tag="bird"))] == [digest]
+        assert (asked(index), browsed(index)) == before
+    assert check_index(first) == []
+
+
+def browsed(index: Index) -> Any:
+    """Return what there is without a search."""
+    store = index.store
+    return [match.to_dict() for match in store.browse().matches], store.timeline(), store.places()
+
+
 POSTGRES = GOLDEN.with_name("index-postgres")  # a dump of the schema, written by the last commit of version 1
 
 
@@ -145,17 +184,21 @@ def asked(index: Index) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("first", ["postgres"], indirect=True)
-def test_an_index_of_the_second_format_in_postgresql(first: str, tiny: CLIP, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("version", [2, 3])
+def test_an_index_of_the_second_or_third_format_in_postgresql(
+    first: str, version: int, tiny: CLIP, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         key = "CREATE UNIQUE INDEX files_key ON files (sha256(directory), name)"
-        to_version_2 = (*schema._POSTGRES_TO_2, key, "UPDATE meta SET value = '2' WHERE key = 'version'")
-        patch.setitem(schema.POSTGRES_UPGRADES, 1, to_version_2)
+        steps = {2: (*schema._POSTGRES_TO_2, key), 3: (*schema._POSTGRES_TO_2, *schema._POSTGRES_TO_3)}[version]
+        upgrade = (*steps, f"UPDATE meta SET value = '{version}' WHERE key = 'version'")
+        patch.setitem(schema.POSTGRES_UPGRADES, 1, upgrade)
         with closing(open_store(first)) as store, store.writing():
             pass
     with Index(first, tiny) as index:
-        before = asked(index)
+        before = asked(index), browsed(index)
         index.store.remove_hnsw()
-        assert asked(index) == before
+        assert (asked(index), browsed(index)) == before
         with index.store._database.reading() as connection:
             (options,) = connection.execute("SELECT reloptions FROM pg_class WHERE relname = 'vectors'").fetchone()
             assert options == ["toast_tuple_target=8160"]

@@ -11,6 +11,7 @@ from numpyclip.atomic import atomic_file
 from numpyclip.cli.options import add_file_options, add_views_option, decode_options, positive
 from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json, print_path, say, write
 from numpyclip.cli.stores import add_store_options, load_remembered, open_made
+from numpyclip.cli.where import add_where_options, where_of
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.images.views import CROP
 from numpyclip.viz.terminal import PROTOCOLS, drawn, terminal_protocol
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   numpyclip search a dog on a beach
   numpyclip search "horse + stripes" -n 5 --folder photos/zoo --after 2024-01-01
+  numpyclip search a boat --near-place 47.38,8.54,20 --rating 4
   numpyclip search --near photo.jpg --not "at night"
   numpyclip search --near photo.jpg --in texts
   numpyclip search --near panorama.jpg --views crop,tiles
@@ -48,9 +50,6 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--in", choices=["pictures", "texts"], default="pictures", dest="modality", help="what to search"
     )
-    command.add_argument("--folder", metavar="FOLDER", help="images in this folder and those within it")
-    command.add_argument("--after", metavar="DATE", help="taken on this date or later: 2024, 2024-05, 2024-05-01")
-    command.add_argument("--before", metavar="DATE", help="taken before this date")
     minimum = command.add_mutually_exclusive_group()
     minimum.add_argument("--threshold", type=float, metavar="P", help="minimum probability")
     minimum.add_argument("--all", action="store_true", help="print the nearest, whether they match or not")
@@ -63,6 +62,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--preview", nargs="?", const="auto", choices=["auto", *PROTOCOLS], help="show images in the terminal"
     )
+    add_where_options(command)
     add_file_options(command)
     add_store_options(command)
 
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--threshold: probabilities of pictures are known for a single text only; leave it out.")
     protocol = _protocol(arguments)
     check_output(arguments.sheet)
-    where = Where(arguments.folder, arguments.after, arguments.before)
+    where = where_of(arguments)
     with closing(open_made(arguments)) as store:
         index = Index(store, load_remembered(arguments, store))
         result = index.search(query, arguments.top, where=where, modality=arguments.modality)

@@ -6,6 +6,7 @@ and ``mtime_ns`` are of files on the machine that embedded them, and null for al
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,12 @@ from numpyclip.sources.part import Kind
 if TYPE_CHECKING:
     from pyarrow import Array, DataType
 
-NAMES = ("sha256", "width", "height", "taken", "latitude", "longitude", "size", "mtime_ns")
+_NEEDED = ("sha256", "width", "height", "taken", "latitude", "longitude", "size", "mtime_ns")
+_MORE = ("camera", "lens", "utc_offset", "duration")  # which earlier versions did not write
+NAMES = (*_NEEDED, *_MORE)
 
+_OFFSET = re.compile(r"[+-]\d\d:\d\d", re.ASCII)
+_LONGEST = 200  # characters of a name
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SIDES, _SIZES, _TIMES = range(1 << 31), range(1 << 63), range(-(1 << 63), 1 << 63)
 
@@ -30,7 +35,7 @@ def image_types(kind: Kind) -> dict[str, DataType]:
     import pyarrow
 
     text, side, number, place = pyarrow.string(), pyarrow.int32(), pyarrow.int64(), pyarrow.float64()
-    types = (text, side, side, text, place, place, number, number)
+    types = (text, side, side, text, place, place, number, number, text, text, text, place)
     return dict(zip(NAMES, types, strict=True)) if kind == "images" else {}
 
 
@@ -50,9 +55,10 @@ def image_metadata(columns: Mapping[str, Sequence[Any]], count: int) -> list[Ima
 
     Columns of img2dataset, whose ``sha256`` is that of the image before it was resized, are no such metadata.
     """
-    if not columns.keys() >= set(NAMES):
+    if not columns.keys() >= set(_NEEDED):
         return [None] * count
-    return [_metadata(*values) for values in zip(*(columns[name] for name in NAMES), strict=True)]
+    nothing = [None] * count
+    return [_metadata(*values) for values in zip(*(columns.get(name, nothing) for name in NAMES), strict=True)]
 
 
 def is_state(size: Any, mtime_ns: Any) -> bool:
@@ -65,11 +71,14 @@ def _values(metadata: ImageMetadata | None) -> tuple[Any, ...]:
         return (None,) * len(NAMES)
     exif, state = metadata.exif, metadata.state
     size, mtime_ns = (None, None) if state is None else (state.size, state.mtime_ns)
-    return metadata.digest.hex(), exif.width, exif.height, exif.taken, exif.latitude, exif.longitude, size, mtime_ns
+    return (
+        *(metadata.digest.hex(), exif.width, exif.height, exif.taken, exif.latitude, exif.longitude, size, mtime_ns),
+        *(exif.camera, exif.lens, exif.offset, exif.duration),
+    )
 
 
 def _metadata(*values: Any) -> ImageMetadata | None:
-    sha256, width, height, taken, latitude, longitude, size, mtime_ns = values
+    sha256, width, height, taken, latitude, longitude, size, mtime_ns, *more = values
     sound = (
         (type(sha256) is str and _DIGEST.fullmatch(sha256))
         and (type(width) is type(height) is int and width in _SIDES and height in _SIDES)
@@ -81,4 +90,17 @@ def _metadata(*values: Any) -> ImageMetadata | None:
     if not sound:
         return None
     state = None if size is None else FileState(size, mtime_ns)
-    return ImageMetadata(bytes.fromhex(sha256), Exif(width, height, taken, latitude, longitude), state)
+    exif = Exif(width, height, taken, latitude, longitude, *_more(*more))
+    return ImageMetadata(bytes.fromhex(sha256), exif, state)
+
+
+def _more(
+    camera: Any, lens: Any, offset: Any, duration: Any
+) -> tuple[str | None, str | None, str | None, float | None]:
+    """Return what is as it is written here, for other programs have columns of these names."""
+    camera, lens = (
+        name if isinstance(name, str) and 0 < len(name) <= _LONGEST and name.isprintable() else None
+        for name in (camera, lens)
+    )
+    offset = offset if isinstance(offset, str) and _OFFSET.fullmatch(offset) else None
+    return camera, lens, offset, duration if isinstance(duration, float) and 0 <= duration < math.inf else None
