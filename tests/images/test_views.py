@@ -15,6 +15,7 @@ from numpyclip.images.decode_options import DRAFT
 from numpyclip.images.formats import identify
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.images.views import VIEWS, PictureView, checked_views, read_views, views_of
+from tests.picture_files import oriented
 
 CLIP = Preprocess(32)
 SIGLIP = Preprocess(32, "transformers", resize_mode="squash")
@@ -77,6 +78,16 @@ def test_what_is_the_same_for_a_model_is_one_view(
     preprocess: Preprocess, size: tuple[int, int], expected: list[str]
 ) -> None:
     assert names(preprocess, *size) == expected
+
+
+@pytest.mark.parametrize("size", [(0, 0), (0, 9), (9, 0)])
+def test_what_has_no_known_size_has_no_tiles(size: tuple[int, int]) -> None:
+    assert "left" not in names(CLIP, *size) and "top" not in names(CLIP, *size)
+
+
+def test_tiles_are_those_of_the_image_as_it_is_shown() -> None:
+    assert list(read_views(CLIP, ("tiles",), oriented("JPEG", 1))) == ["crop", "left", "right"]
+    assert list(read_views(CLIP, ("tiles",), oriented("JPEG", 6))) == ["crop", "top", "bottom"]
 
 
 def test_a_view_that_the_model_has_anyway_is_its_crop() -> None:

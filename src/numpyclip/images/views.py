@@ -135,7 +135,7 @@ def _tiles(preprocess: Preprocess, width: int, height: int) -> list[PictureView]
         down, across, tile = 1, 1, preprocess  # which sees a tile as it sees any image
     is_wide = width * down >= height * across
     long, short = (width * down, height * across) if is_wide else (height * across, width * down)
-    if long * _LONG[1] <= short * _LONG[0]:
+    if not short or long * _LONG[1] <= short * _LONG[0]:
         return []
     count = min(-(-long // short) | 1, _MOST_TILES)  # odd, so that one is in the middle
     end, side = (width, height * across / down) if is_wide else (height, width * down / across)
