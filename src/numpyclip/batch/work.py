@@ -188,8 +188,9 @@ def embed_images(
         if error is not None:
             handle(error)
         problem = None if error is None else str(error)
-        views: Mapping[Any, Any] = record.views or {None: record.embedding}
-        for view, embedding in views.items():
+        names: list[str | None] = [*record.views] or [None]
+        for view in names:
+            embedding = record.embedding if view is None else record.views[view]
             columns = row.columns if read_picture.views is None else _with_view(row.columns, view)
             yield OutputRow(row.key, embedding, columns, problem, record.extra)
 
