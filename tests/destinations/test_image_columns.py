@@ -59,8 +59,8 @@ def test_texts_have_none(tmp_path: Path) -> None:
 
 
 def test_columns_of_earlier_versions_and_of_others_are_read() -> None:
-    old = {name: [value] for name, value in VALUES.items()}
-    others = {"camera": [5], "lens": ["x" * 201], "utc_offset": ["Zurich"], "duration": [float("nan")]}
+    old: dict[str, Any] = {name: [value] for name, value in VALUES.items()}
+    others: dict[str, Any] = {"camera": [5], "lens": ["x" * 201], "utc_offset": ["Zurich"], "duration": [float("nan")]}
     expected = [ImageMetadata(DIGEST, Exif(3, 4), FileState(7, 8))]
     assert image_metadata(old, 1) == image_metadata(old | others, 1) == expected
 

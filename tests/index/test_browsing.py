@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
+from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError
 from numpyclip.images.exif import Exif
-from numpyclip.images.find import NO_FILE
+from numpyclip.images.find import NO_FILE, FileState
 from numpyclip.index import Where
 from numpyclip.index.browsing import Browsed
 from numpyclip.index.database.conditions import conditions
 from numpyclip.index.open_store import open_store
-from numpyclip.index.records import Changes, Filed
+from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.store import Store
-from tests.index.filled import at, digest_of, picture
+from tests.index.filled import HERE, at, digest_of, picture
 
 
 @pytest.fixture
@@ -111,6 +112,12 @@ def test_a_video_is_browsed_once(store: Store) -> None:
 def test_what_is_no_cursor_is_refused(store: Store, cursor: str) -> None:
     with pytest.raises(InputError, match="expected the cursor"):
         store.browse(after=cursor)
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5, True])
+def test_what_is_no_count_is_refused(store: Store, n: Any) -> None:
+    with pytest.raises(InputError, match="expected an integer above 0"):
+        store.browse(n=n)
 
 
 def test_cameras_and_lenses_are_counted(store: Store) -> None:
@@ -257,3 +264,37 @@ def test_browsing_reads_files_in_their_order(store: Store, monkeypatch: pytest.M
     store.browse(n=1, after="2024")
     assert sum("files_by_date" in step for step in seen) == 2
     assert not any("ORDER BY" in step for step in seen)
+
+
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+def test_postgresql_finds_by_its_indexes(store: Store) -> None:
+    changes = Changes()
+    for number in range(3000):
+        digest = number.to_bytes(32, "big")
+        exif = Exif(
+            1, 1, f"20{number % 20:02}-01-01T00:00:00", number % 80, number % 170, f"camera {number}", f"lens {number}"
+        )
+        changes.filed.append(Filed(f"/{number}.jpg", FileState(1, 1), digest))
+        changes.pictures[digest] = NewPicture(exif, {"": HERE})
+    with store.writing():
+        store.begin(Fingerprint("0" * 64, "", "", "", "float32"), 3)
+        store.write(changes)
+    for tag in ("x", "y"):
+        store.mark([(ord(tag)).to_bytes(32, "big")], "tag", tag)
+        store.mark([number.to_bytes(32, "big") for number in range(3000)], "tag", f"not {tag}")
+    with store._database.building() as connection:
+        for table in ("files", "pictures", "marks"):
+            connection.execute(f"ANALYZE {table}")
+        for where, index in (
+            (Where(camera="camera 7"), "pictures_by_camera"),
+            (Where(lens="lens 7"), "pictures_by_lens"),
+            (Where(near=(47, 47, 10)), "pictures_by_place"),
+            (Where(tag="x"), "marks_by_name"),
+        ):
+            condition, values = conditions(where)
+            rows = connection.execute(f"EXPLAIN SELECT picture FROM files WHERE {condition}", values)
+            steps = "\n".join(line for (line,) in rows)
+            assert index in steps
+            assert "files_of_picture" in steps
+    assert [match.path for match in store.browse(Where(camera="camera 7")).matches] == ["/7.jpg"]
+    assert [match.path for match in store.browse(Where(tag="x")).matches] == [f"/{ord('x')}.jpg"]

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -13,6 +14,7 @@ from numpyclip.index import Index, Where, check_index
 from numpyclip.index.marks import KINDS, Mark
 from numpyclip.index.open_store import open_store
 from numpyclip.index.store import Store
+from numpyclip.lock import exclusive
 from tests.index.filled import HERE, digest_of, picture
 
 A, B, C = map(digest_of, "abc")
@@ -188,3 +190,22 @@ def test_marks_are_found_by_an_index(store: Store) -> None:
         for where in ("kind = 'tag' AND name = 'x'", "kind = 'rating' AND name >= '3'", "digest = x'00'"):
             plan = connection.execute(f"EXPLAIN QUERY PLAN SELECT digest FROM marks WHERE {where}").fetchall()
             assert all("SEARCH marks" in row[-1] for row in plan)
+
+
+def test_who_cannot_write_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(open_store(tmp_path / "index", create=True)) as store, exclusive(tmp_path / "index" / ".writing"):
+        monkeypatch.setattr("os.access", lambda *_: False)
+        with pytest.raises(StoreError, match="cannot be written; expected a folder of yours"):
+            store.mark([A], "favourite")
+
+
+def test_marks_wait_for_a_repair(store: Store) -> None:
+    if "://" in store.place:
+        pytest.skip("what PostgreSQL holds is not replaced")
+    thread = threading.Thread(target=lambda: store.mark([A], "favourite"))
+    database: Any = store._database
+    with database.alone(), database.unmarked():
+        thread.start()
+        assert store.marks()["favourite"] == {}
+    thread.join()
+    assert store.marks()["favourite"] == {"": 1}

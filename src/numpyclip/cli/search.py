@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.options import add_file_options, decode_options, positive
+from numpyclip.cli.options import add_file_options, add_views_option, decode_options, positive
 from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json, print_path, say, write
 from numpyclip.cli.stores import add_store_options, load_remembered, open_made
 from numpyclip.cli.where import add_where_options, where_of
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
+from numpyclip.images.views import CROP
 from numpyclip.viz.terminal import PROTOCOLS, drawn, terminal_protocol
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ EXAMPLES = """\
   numpyclip search --near photo.jpg --not "at night"
   numpyclip search --near photo.jpg --in texts
   numpyclip search --near clip.mp4@12.5
+  numpyclip search --near panorama.jpg --views crop,tiles
   numpyclip search a receipt --paths -0 | xargs -0 -I{} cp {} receipts/
   numpyclip search a cat --sheet cats.png
   numpyclip search a cat --preview
@@ -36,7 +38,8 @@ is the probability of a match, which may be higher further down, since images ar
 (see `numpyclip filter --help`) and images have a cosine, whose scale depends on the model. Among many images one fits
 by chance: if the best probability is too low for their number, there is no match, nothing is printed, and the exit
 status is 1; --all prints the nearest all the same. Of identical files the first by name is printed, and all by --paths
-and --json."""
+and --json. Where another view of an image than the crop is the best (`index --views`), its name is behind the path, for
+`explain --views` to show."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -49,6 +52,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         metavar="PICTURE",
         help="like this image, or frame of a video (FILE@SECONDS); several: sum",
     )
+    add_views_option(command)
     command.add_argument("--not", action="append", default=[], dest="without", metavar="TEXT", help="unlike this text")
     command.add_argument("-n", "--top", type=positive, default=20, metavar="N", help="print the best N (default: 20)")
     command.add_argument(
@@ -115,7 +119,9 @@ def _query(arguments: argparse.Namespace) -> Query:
     if not terms:
         raise InputError("nothing to look for: say it in words, or name an image after --near.")
     terms += [Term(text, -1.0) for text in arguments.without]
-    return Query(tuple(terms), decode_options(arguments, draft=True))
+    if arguments.views is not None and len(arguments.near) != 1:
+        raise InputError(f"--views: is for one image after --near; {len(arguments.near)} are there.")
+    return Query(tuple(terms), decode_options(arguments, draft=True), arguments.views or CROP)
 
 
 def _protocol(arguments: argparse.Namespace) -> str | None:
@@ -149,8 +155,8 @@ def _print(arguments: argparse.Namespace, match: Match) -> None:
         for path in (match.path or match.text or "", *match.copies):
             print_path(path, end)
     else:
-        seconds = [] if match.seconds is None else [match.part]
-        print_columns(f"{match.score:.4f}", match.path or match.text, *seconds, end=end)
+        parts = [match.part] if match.part else []  # seconds of a video, or the best view if that is not the crop
+        print_columns(f"{match.score:.4f}", match.path or match.text, *parts, end=end)
 
 
 def _show(path: str, protocol: str, options: DecodeOptions) -> None:

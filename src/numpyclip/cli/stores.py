@@ -65,13 +65,15 @@ def known_embeddings(arguments: argparse.Namespace, model: CLIP) -> Iterator[Kno
     """Open the index that may have embeddings already, if there is one; report in the end how many were taken from it.
 
     An index applies the EXIF orientation, and by default decodes large JPEG files at a reduced size: with other options
-    nothing is taken from it, nor with --strict-files, since it may have embeddings of files whose end is missing.
+    nothing is taken from it, nor with --strict-files, since it may have embeddings of files whose end is missing, nor
+    with --views.
     """
     place, named = place_of(arguments), arguments.store is not None
     if (
         arguments.no_index
         or not (arguments.orient and arguments.draft)
         or arguments.strict_files
+        or getattr(arguments, "views", None) is not None
         or not (named or _is_there(place))
     ):
         yield None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
 from numpyclip.index import rows
 from numpyclip.index.database import Connection, Database
@@ -67,8 +68,10 @@ class Browsing:
         Raises
         ------
         InputError
-            If `after` is neither.
+            If `after` is neither, or `n` no count.
         """
+        if (count := whole_number(n)) is None or count < 1:
+            raise InputError(f"n is {n!r:.60}; expected an integer above 0.")
         condition, values = conditions(where)
         before, cursor = ("", []) if after is None else (" AND (date, picture) < (?, ?)", _place_of(after))
         sql = (
@@ -76,10 +79,10 @@ class Browsing:
             f"AND {_FIRST_COPY.format(condition)} ORDER BY date DESC, picture DESC LIMIT ?"
         )
         with self._database.reading() as connection:
-            found = connection.execute(sql, (*values, *cursor, *values, n + 1)).fetchall()
-            dates = {number: date for date, number in (checked(row, str, int) for row in found[:n])}
+            found = connection.execute(sql, (*values, *cursor, *values, count + 1)).fetchall()
+            dates = {number: date for date, number in (checked(row, str, int) for row in found[:count])}
             matches = self._pictures(connection, list(dates), where)
-        last = "/".join(map(str, found[n - 1])) if len(found) > n else None
+        last = "/".join(map(str, found[count - 1])) if len(found) > count else None
         return Browsed([replace(match, date=dates[match.id]) for match in matches], last)
 
     def timeline(self, where: Where = EVERYWHERE) -> dict[str, int]:

@@ -78,7 +78,7 @@ def _repair_database(folder: Path) -> list[str]:
         while (special := database.special_file()) not in (None, database.file.name):
             remove(folder / str(special))
             found.append(f"{special} was no regular file: removed")
-        with database.alone():
+        with database.alone(), database.unmarked():
             if (damage := _damage(database)) is not None:
                 found.append(_salvage(database, damage))
             elif database.fits_checksum() is False:

@@ -18,6 +18,8 @@ from numpyclip.index.filing import Filing
 from numpyclip.index.generations import following, searched
 from numpyclip.index.marks import Marking
 from numpyclip.index.moments import with_moments
+from numpyclip.index.pending import Pending
+from numpyclip.index.picture_views import Viewing
 from numpyclip.index.records import (
     MODALITIES,
     WHOLE,
@@ -26,7 +28,6 @@ from numpyclip.index.records import (
     Key,
     Match,
     Modality,
-    PendingPicture,
     is_part,
 )
 from numpyclip.index.vectors import Progress, Recall, Space, Vectors
@@ -37,7 +38,7 @@ _LENGTHS = 1e-3  # that squares of lengths are off 1, at most
 _PAGE = 4096  # pictures or texts at once
 
 
-class Store(Filing, Browsing, Marking):
+class Store(Filing, Pending, Browsing, Marking, Viewing):
     """An index without its model.
 
     Reading is safe from many threads, also while another process writes. Changes are made within `writing`, and each
@@ -137,7 +138,8 @@ class Store(Filing, Browsing, Marking):
                 for digest, (number, _) in found.items()
                 for part, embedding in changes.pictures[digest].embeddings.items()
             }
-            connection.lock("pictures", sorted({number for number, part in embeddings if part}))
+            if parted := sorted({number for number, part in embeddings if part}):
+                connection.lock("pictures", parted)  # other writers may add the same to a picture that is there
             new = self._add(connection, searched(connection, "pictures"), embeddings)
             gone = sorted(map(picture_rows.key_of, changes.forgotten))
             connection.executemany("DELETE FROM files WHERE directory = ? AND name = ?", gone)
@@ -187,7 +189,7 @@ class Store(Filing, Browsing, Marking):
     def picture(self, number: int, part: str = WHOLE) -> Match | None:
         """Return a picture by its number, with a cosine of 1 to itself; None if there is none, or no file of it.
 
-        Of what has no such part, as a video has not by default, its first one.
+        By default it is the first part: of a picture the whole, of a video one of its moments.
         """
         if not 0 <= number < 1 << 63:
             return None
@@ -219,32 +221,6 @@ class Store(Filing, Browsing, Marking):
             yield from matches
             last = keys[-1]
 
-    def start_migration(self, fingerprint: Fingerprint, embed_dim: int) -> None:
-        """Start or resume collecting embeddings of another model beside those that are searched."""
-        with self._database.transaction() as connection:
-            generations.start_migration(connection, fingerprint, embed_dim)
-
-    def pending_pictures(self, n: int) -> list[PendingPicture]:
-        """Return some pictures without an embedding of the next model."""
-        with self._database.reading() as connection:
-            pending = rows.pending(connection, following(connection, "pictures"), "digest", n)
-            numbers = [number for number, _ in pending]
-            files = picture_rows.files_of(connection, numbers)
-            parts: dict[int, list[str]] = {number: [] for number in numbers}
-            for number, part in rows.keys_of(connection, searched(connection, "pictures"), numbers):
-                parts[number].append(part)
-            return [
-                PendingPicture(number, digest, [path for path, *_ in files[number]], parts[number])
-                for number, digest in pending
-            ]
-
-    def pending_texts(self, n: int, *, migrating: bool = True) -> list[tuple[int, str]]:
-        """Return some texts without an embedding, of the next model or of this one: number and text."""
-        with self._database.reading() as connection:
-            space = following(connection, "texts") if migrating else searched(connection, "texts")
-            found = rows.pending(connection, space, "text", n)
-        return [(number, rows.text_of(data)) for number, data in found]
-
     def write_embeddings(
         self, modality: Modality, keys: Sequence[Key], embeddings: Array, *, migrating: bool = True
     ) -> None:
@@ -257,11 +233,6 @@ class Store(Filing, Browsing, Marking):
             numbers = sorted({number for number, _ in keys})
             connection.lock(modality, numbers)  # other writers may have found the same without an embedding
             self._add(connection, space, dict(zip(keys, embeddings, strict=True)))
-
-    def drop_pictures(self, numbers: Sequence[int]) -> None:
-        """Remove pictures whose files cannot be read any more."""
-        with self._database.transaction() as connection:
-            picture_rows.drop_pictures(connection, numbers)
 
     def finish_migration(self) -> None:
         """Replace the embeddings that are searched by those of the next model."""

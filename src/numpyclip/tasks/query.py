@@ -16,6 +16,7 @@ from numpyclip.errors import InputError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.find import is_picture_name
 from numpyclip.images.preprocess import Preprocess
+from numpyclip.images.views import CROP, View, read_views
 from numpyclip.model.ops import Array, normalize
 from numpyclip.runtime.finite import checked_finite
 from numpyclip.videos.container import is_video_name
@@ -55,10 +56,13 @@ class Query:
     terms : tuple of Term
     options : DecodeOptions
         How images are decoded.
+    views : tuple of {"crop", "pad", "squash", "tiles"}
+        Of an image: see `embed_views`.
     """
 
     terms: tuple[Term, ...]
     options: DecodeOptions = DRAFT
+    views: tuple[View, ...] = CROP
 
     @classmethod
     def parse(cls, text: str, *, pictures: bool = True) -> Query:
@@ -97,6 +101,22 @@ class Query:
             return model.embed_texts(term.content)
 
         return self.sum([embed(term)[0] for term in self.terms])
+
+    def embed_views(self, model: CLIP) -> Array:
+        """Embed the query once for each view of its image, (n_views, e); InputError if there are several images."""
+        places = [place for place, term in enumerate(self.terms) if term.is_picture]
+        if self.views == CROP or not places:
+            return self.embed(model)[np.newaxis]
+        if len(places) > 1:
+            raise InputError(f"query {self}: has {len(places)} images; views are those of one. Leave out views.")
+        (place,) = places
+        path = self.terms[place].content
+        if moment_of(path) is not None:
+            raise InputError(f"query {self}: is a moment of a video; views are those of an image. Leave out views.")
+        pixels = read_views(model.preprocess, self.views, path, self.options)
+        embeddings = checked_finite(model.embed_pixels([*pixels.values()]), lambda _: path)
+        texts = [None if term.is_picture else model.embed_texts(term.content)[0] for term in self.terms]
+        return np.stack([self.sum([row if text is None else text for text in texts]) for row in embeddings])
 
     def sum(self, embeddings: Sequence[Array]) -> Array:
         """Sum the embeddings of the terms by their weights, and normalize; InputError if they cancel each other."""

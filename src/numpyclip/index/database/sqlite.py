@@ -157,10 +157,17 @@ class SQLiteDatabase(Database):
         """Hold a lock; StoreError if another process holds it."""
         with exclusive(self._folder / lock, wait=False) as alone:
             if not alone:
-                if not os.access(self._folder, os.W_OK):
-                    raise StoreError(f"{self._folder}: cannot be written; expected a folder of yours.")
+                self._check_writable()
                 raise StoreError(f"{self._folder}: another process is {doing}; wait until it is done.")
             yield
+
+    def _check_writable(self) -> None:
+        if not os.access(self._folder, os.W_OK):
+            raise StoreError(f"{self._folder}: cannot be written; expected a folder of yours.")
+
+    def unmarked(self) -> contextlib.AbstractContextManager[bool]:
+        """Wait for who writes marks, and have others wait."""
+        return exclusive(self._folder / _MARKING)
 
     @contextlib.contextmanager
     def writing(self, *, shared: bool = False) -> Iterator[None]:
@@ -188,7 +195,7 @@ class SQLiteDatabase(Database):
                     connection.execute(statement)
             yield connection
         finally:
-            with exclusive(self._folder / _MARKING):
+            with self.unmarked():
                 is_whole = checkpoint(connection)
                 connection.close()
                 if is_whole:
@@ -211,7 +218,8 @@ class SQLiteDatabase(Database):
                 if opened.enter_context(exclusive(self._folder / _LOCK, wait=False)):
                     connection = opened.enter_context(self._opened_to_write())
                     break
-                opened.enter_context(exclusive(self._folder / _MARKING))
+                self._check_writable()
+                opened.enter_context(self.unmarked())
                 connection = opened.enter_context(contextlib.closing(self._connect("rw")))
                 if file_checksum.recorded(self.file) is None and version_of(connection) == VERSION:
                     break
