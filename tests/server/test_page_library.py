@@ -4,8 +4,14 @@ import io
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.images.exif import Exif
+from numpyclip.images.find import FileState
+from numpyclip.index.index import Index
+from numpyclip.index.records import Changes, Filed, NewPicture
 from tests.server.browser import Open, expect_count, expect_first, first, wait_until
 from tests.server.conftest import Client, Serve
 from tests.server.test_library_api import atlas
@@ -92,7 +98,7 @@ def test_several_pictures_are_chosen(open_page: Open, client: Client, drawings: 
     copied = page.evaluate("navigator.clipboard.readText()").split("\n")
     assert len(copied) == 4 and all(Path(path).is_relative_to(drawings) for path in copied)
     page.get_by_role("button", name="Classify").click()
-    page.get_by_label("Words to tell").fill("house\nbird")
+    page.locator("#words").fill("house\nbird")
     page.get_by_role("dialog").get_by_role("button", name="Classify").click()
     page.locator("#sorted li").nth(1).wait_for()
     counts = [int(row.inner_text().split(": ")[1].split(" ")[0]) for row in page.locator("#sorted li").all()]
@@ -101,6 +107,33 @@ def test_several_pictures_are_chosen(open_page: Open, client: Client, drawings: 
     page.get_by_role("toolbar").get_by_role("button", name="Clear").click()
     assert page.locator("#bar").is_hidden()
     assert page.evaluate("document.activeElement.id") == "choose"
+
+
+def test_a_video_plays_from_the_moment_that_was_found(
+    open_page: Open, serve: Serve, tiny: CLIP, tmp_path: Path
+) -> None:
+    av = pytest.importorskip("av", reason="writes videos")
+    with av.open(str(tmp_path / "clip.webm"), "w") as video:
+        track = video.add_stream("libvpx", rate=10)
+        track.width = track.height = 64
+        for number in range(40):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 6 * number, np.uint8))
+            video.mux(track.encode(frame))
+        video.mux(track.encode(None))
+    path = str(tmp_path / "clip.webm")
+    with Index(tmp_path / "store", tiny, create=True) as index, index.adding():
+        index.begin()
+        one, other = tiny.embed_texts(["a house", "a bird"])
+        picture = NewPicture(Exif(64, 64), {"0.5": other, "2.5": one})
+        index.store.write(Changes([Filed(path, FileState.of(path), b"v" * 32)], {b"v" * 32: picture}))
+    page = open_page(serve(store=str(tmp_path / "store")), "/?q=a+house", expects="400")  # of its thumbnail
+    first(page).click()
+    wait_until(page, "document.querySelector('#film').currentTime >= 2.4")
+    page.get_by_role("button", name="0:00").click()
+    wait_until(page, "document.querySelector('#film').currentTime < 2")
+    page.go_back()
+    page.locator("#detail").wait_for(state="hidden")
+    assert page.locator("#film").get_attribute("src") is None
 
 
 @pytest.mark.parametrize("strips", [True, False], ids=["a proxy that strips", "a proxy that does not"])

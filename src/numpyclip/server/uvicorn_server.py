@@ -47,7 +47,7 @@ class _Connection(h11.Connection):
 class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
     """Closes connections that wait for their client too long; uvicorn waits without limit once a byte has arrived."""
 
-    request_timeout: float  # seconds from the end of the headers to the end of the response
+    request_timeout: float  # seconds from the end of the headers to the end of the response, or to more of it
     max_connections: int
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -58,6 +58,7 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
         super().connection_made(transport)
         self._phase: tuple[str, object] = ("", None)
         self._timer: asyncio.TimerHandle | None = None
+        self._has_received = False  # some of a response for which it was waited, since this was last looked at
         self._update()
         if len(self.connections) > self.max_connections:
             waiting = [other for other in cast("set[_DeadlineProtocol]", self.connections) if other.waits_for_client()]
@@ -115,10 +116,16 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
                 self._timer.cancel()
             self._timer = self.loop.call_later(seconds, self._end)
 
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._has_received = True
+
     def _end(self) -> None:
-        """Abort, unless the application is still sending a large response, whose rate it watches itself."""
-        if self._phase[0] == "request" and self.cycle.response_started and not self.transport.is_closing():
-            self._timer = self.loop.call_later(_MARGIN, self._end)
+        """Abort, unless a response is being sent, of which the client receives more; the application ends slow ones."""
+        is_sending = self._phase[0] == "request" and self.cycle.response_started and not self.cycle.response_complete
+        if is_sending and not self.transport.is_closing() and (self._has_received or not self.flow.write_paused):
+            self._has_received = False
+            self._timer = self.loop.call_later(self.request_timeout, self._end)
         else:
             self.abort()
 

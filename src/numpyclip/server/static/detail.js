@@ -1,8 +1,9 @@
 // One picture, enlarged, with what is known of it. It has its own entry in the browser's history: going back closes it.
-import {$, copyText, day, element, number, percent} from "./dom.js";
+import {$, copyText, day, element, number, percent, time} from "./dom.js";
 import {query} from "./query.js";
 import {startSearch, view} from "./search.js";
 import {describe, focusTile} from "./grid.js";
+import {showFilm} from "./film.js";
 import {showMarks} from "./marks.js";
 import {searchAround} from "./places.js";
 
@@ -27,6 +28,7 @@ export function showPicture(id) {
   if (n >= 0) fill(n);
   else if (detail.open) {
     detail.close();
+    showFilm(null);
     focusTile(shown);
   }
 }
@@ -37,7 +39,7 @@ function fill(n) {
   shown = n;
   const {name, thumbnail, original} = match();
   $("name").textContent = name;
-  $("large").hidden = !thumbnail;
+  $("large").hidden = showFilm(match()) || !thumbnail;
   $("large").src = thumbnail ? `${thumbnail}&side=1600` : "data:,";
   $("large").alt = describe(match());
   for (const [id, address] of [["original", original], ["download", `${original}?download=1`]]) {
@@ -56,6 +58,7 @@ function fill(n) {
 
 function facts(match) {
   return {
+    Moment: match.seconds === undefined ? "" : time(match.seconds),
     Shows: match.tag,
     Match: match.probability === undefined ? "" : `${percent(match.probability)} probable`,
     Similarity: match.cosine === undefined ? "" : match.cosine.toFixed(3),
@@ -76,6 +79,7 @@ function searchWith(pictures, text) {
   query.pictures = pictures;
   $("text").value = text;
   detail.close();
+  showFilm(null);
   focusTile(shown, {preventScroll: true});  // where going back returns to
   startSearch({focus: "results", replaces: true});
 }

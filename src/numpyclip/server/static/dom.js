@@ -26,6 +26,12 @@ export function day(date) {
 // "2024-05" as "May 2024".
 export const month = text => new Date(`${text}-15T12:00`).toLocaleDateString("en-GB", {month: "long", year: "numeric"});
 
+// Seconds as "1:02:03" or "2:03".
+export function time(seconds) {
+  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, Math.floor(seconds % 60)];
+  return `${hours ? `${hours}:${String(minutes).padStart(2, "0")}` : minutes}:${String(rest).padStart(2, "0")}`;
+}
+
 export function setStatus(text) { $("status").textContent = text; }
 
 export async function copyText(text, button) {

@@ -90,8 +90,9 @@ function focusResults() {
 
 // Leave out near duplicates where they are named, but tell of them.
 function firstAlike(matches) {
-  const alike = Map.groupBy(matches, ({id, like}) => like ?? id);
-  return matches.filter(({id, like}) => like === undefined || like === id).map(match => ({...match, alike: alike.get(match.id).length - 1}));
+  const counts = new Map();
+  for (const {id, like = id} of matches) counts.set(like, (counts.get(like) ?? -1) + 1);
+  return matches.filter(({id, like = id}) => like === id).map(match => ({...match, alike: counts.get(match.id)}));
 }
 
 async function loadMore() {
@@ -129,22 +130,18 @@ function goTo({key, picture} = {}) {
     running?.abort();
     document.body.classList.remove("busy");
     const known = views.get(key);
-    if (known?.answer) {
-      view = known;
-      restore(view.query);
+    if (known) restore(known.query); else readAddress();
+    view = known ?? makeView(key);
+    showPicture(null);
+    if (view.answer) {
       document.title = title();
       drawChips();
-      showPicture(null);
       show(view);
       scrollTo(0, view.scroll);
       if (!focusTile(view.focus, {preventScroll: true})) $("text").focus({preventScroll: true});
       running = new AbortController();
       watchEnd();
-    } else {
-      readAddress();
-      view = makeView(key);
-      run();
-    }
+    } else run();
   }
   showPicture(picture ?? null);
 }

@@ -1,0 +1,25 @@
+// A video, from the moment that a search has found.
+import {$, button, time} from "./dom.js";
+
+const film = $("film");
+
+// Show the video of a match, or none; true if there is one.
+export function showFilm(match) {
+  const isFilm = match !== null && match.seconds !== undefined && match.original !== undefined;
+  film.hidden = $("moments").hidden = !isFilm;
+  const address = isFilm ? `${match.original}#t=${match.seconds}` : null;
+  if (film.getAttribute("src") === address) return isFilm;
+  if (!isFilm) {
+    film.pause();
+    film.removeAttribute("src");
+    film.load();  // which ends what is being received
+    return false;
+  }
+  film.src = address;
+  const moments = [match, ...match.moments ?? []].map(({seconds}) => seconds).sort((one, other) => one - other);
+  $("moments").replaceChildren(...moments.map(seconds => button(time(seconds), () => {
+    film.currentTime = seconds;
+    film.play();
+  })));
+  return true;
+}
