@@ -130,5 +130,5 @@ def _id_of(values: dict[str, Any]) -> str | int | None:
     request_id = values.get("id")
     is_text = isinstance(request_id, str) and not any("\ud800" <= letter <= "\udfff" for letter in request_id)
     if request_id is None or is_text or (isinstance(request_id, int) and not isinstance(request_id, bool)):
-        return request_id  # type: ignore[no-any-return]
+        return request_id
     raise InputError(f"id is {shown(request_id)}; expected a string in UTF-8, an integer, or none.")

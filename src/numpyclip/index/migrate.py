@@ -64,9 +64,8 @@ def migrate(
         videos = [picture for picture in pending if any(part[:1].isdecimal() for part in picture.parts)]
         for picture in videos:
             _migrate_video(store, model, picture, batch_size, report)
-        pending = [picture for picture in pending if picture not in videos]
-        yield len(videos)
-        records = list(iter_embeddings(model.embed_pixels, pending, read, batch_size=batch_size, on_error="skip"))
+        pictures = [picture for picture in pending if picture not in videos]
+        records = list(iter_embeddings(model.embed_pixels, pictures, read, batch_size=batch_size, on_error="skip"))
         lost = [record for record in records if record.error is not None]
         for record in lost:
             if record.picture.paths:  # else its files were forgotten before
