@@ -75,7 +75,7 @@ def test_what_is_searched_for(ask: Ask, drawings: Path) -> None:
     assert odd["matches"][0]["path"].endswith(r"na\xffme.png")
     assert "path_bytes" in odd["matches"][0]
     assert strict["matches"] == []
-    assert strict["best"] < strict["cutoff"]
+    assert (strict["is_match"], strict["best"] < strict["cutoff"]) == (False, True)
 
 
 def test_embeddings_and_labels(ask: Ask, drawings: Path, tiny: CLIP) -> None:

@@ -66,7 +66,7 @@ class JSONLines:
         strict = fields.flag("strict")
         result = self._session.search(fields)
         matches = [] if strict and not result.is_match else listed(result, browsing=is_browsing(fields))
-        return {"matches": matches, "cutoff": result.cutoff, "best": result.best}
+        return {"matches": matches, "is_match": result.is_match, "cutoff": result.cutoff, "best": result.best}
 
     def _embed(self, fields: Fields) -> dict[str, object]:
         texts, files = fields.texts("text"), fields.texts("image")
