@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import numpyclip
-from numpyclip import batch, open_clip, reference, tasks
+from numpyclip import batch, open_clip, reference, tasks, videos
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "api.md").read_text("utf-8")
@@ -20,11 +20,12 @@ PACKAGES = {
     "numpyclip": numpyclip,
     "numpyclip.tasks": tasks,
     "numpyclip.batch": batch,
+    "numpyclip.videos": videos,
     "numpyclip.open_clip": open_clip,
 }
 MODULES = {**PACKAGES, "numpyclip.reference": reference}
 NAMES = [(package, name) for package, module in MODULES.items() for name in module.__all__]
-LAZY = ["numpyclip", "numpyclip.tasks", "numpyclip.batch"]
+LAZY = ["numpyclip", "numpyclip.tasks", "numpyclip.batch", "numpyclip.videos"]
 
 
 def modules_after(code: str) -> set[str]:

@@ -44,20 +44,23 @@ ROOMS = {
     "loader": "errors weights images model engines dual_encoder families",
     "saving": "errors atomic regular_file weights images tokenizer model dual_encoder families loader",
     "layouts": "errors arguments atomic weights images tokenizer model graph dual_encoder families loader saving",
-    "viz": "escaping errors arguments images model runtime",
+    "videos": "errors arguments lazy_exports regular_file images model runtime dual_encoder",
+    "viz": "escaping errors arguments images model runtime videos",
     "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
-    " dual_encoder file_systems remote sources",
+    " dual_encoder file_systems remote sources videos",
     "index": "errors arguments lock atomic regular_file images file_systems remote sources destinations model runtime"
-    " pipeline dual_encoder tasks xmp",
+    " pipeline dual_encoder videos tasks xmp",
     "batch": "escaping errors arguments lazy_exports lock images file_systems remote sources destinations model runtime"
     " engines pipeline dual_encoder loader",
-    "server": "escaping errors regular_file images model runtime dual_encoder viz tasks index",
+    "dispatch": "escaping errors images model dual_encoder viz tasks index",
+    "server": "escaping errors regular_file images model runtime dual_encoder viz tasks index dispatch",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"
     " index open_clip",
     "cli": "escaping errors arguments atomic weights images model runtime engines pipeline dual_encoder families loader"
-    " saving layouts viz tasks index batch file_systems remote sources destinations server numpyclip towns xmp",
+    " saving layouts videos viz tasks index batch file_systems remote sources destinations dispatch server numpyclip"
+    " towns xmp",
     "__main__": "cli",
 }
 
@@ -94,6 +97,8 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "index.database.postgres": {"psycopg"},
     "index.vectors.hnsw": {"usearch"},
     "server.*": {"starlette", "uvicorn", "h11", "python_multipart", "prometheus_client"},
+    "dispatch.mcp_server": {"mcp", "mcp_types", "anyio"},
+    "videos.*": {"av"},
     "graph.*": {"onnx"},
     "layouts.*": {"onnx"},
     "weights.hub_client": {"huggingface_hub"},

@@ -10,7 +10,8 @@ import pytest
 import numpyclip
 
 FILLED_STEP_BY_STEP = {
-    *("Evaluation", "_Point", "Ended", "Watch", "Changes", "Report", "_Job", "ScriptObject", "Opaque", "Sample")
+    *("Evaluation", "_Point", "Ended", "Watch", "Changes", "Report", "_Job", "ScriptObject", "Opaque", "Sample"),
+    "VideoDecoding",
 }
 # how the names of their modules in `numpyclip.model` end, and those that stand elsewhere there
 SIZES = ("config", "_configs")
@@ -43,6 +44,7 @@ def options(record: Any) -> Any:
 def all_records() -> list[Any]:
     pytest.importorskip("starlette", reason="the extra numpyclip[server] is not installed")
     pytest.importorskip("onnx", reason="the extra numpyclip[onnx] is not installed")
+    pytest.importorskip("mcp_types", reason="the extra numpyclip[mcp] is not installed")
     return records()
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import operator
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -24,8 +25,9 @@ from numpyclip.images.find import FileState
 from numpyclip.images.metadata import ImageMetadata
 from numpyclip.images.open import Picture, file_content, has_state
 from numpyclip.images.preprocess import Preprocess
+from numpyclip.images.views import View, read_views
 from numpyclip.model.ops import Array
-from numpyclip.runtime.chunks import checked_batch_size
+from numpyclip.runtime.chunks import batched, checked_batch_size
 from numpyclip.runtime.finite import NOT_FINITE, NotFinite, any_finite, finite_rows
 from numpyclip.runtime.prefetch import prefetch
 
@@ -40,7 +42,7 @@ _MOST_WAITING = 10  # batches of pictures that need no embedding, behind some th
 class Reading(Generic[_X]):
     """What was read of a picture."""
 
-    pixels: _Pixels | None = None  # of `Preprocess.crop`, (y, x, 3), to be embedded
+    pixels: _Pixels | Mapping[str, _Pixels] | None = None  # of `Preprocess.crop`, or of views by name, to be embedded
     embedding: Array | None = None  # (embed_dim,), if it is known already
     extra: _X | None = None  # what else the caller wants of it
     name: str | None = None  # in messages; by default its path or position
@@ -57,7 +59,9 @@ class Embedded(Generic[_T, _X]):
     position : int
         Among those that were given, from 0.
     embedding : ndarray of shape (embed_dim,), dtype=float32, or None
-        Of unit length.
+        Of unit length; of several views, that of the first.
+    views : mapping of str to ndarray
+        If views were asked for, the embedding of each by its name, such as "crop" or "left".
     error : PictureError, InputError or None
         Why there is none.
     extra : object or None
@@ -69,6 +73,14 @@ class Embedded(Generic[_T, _X]):
     embedding: Any = field(default=None, repr=False)
     error: PictureError | InputError | None = None
     extra: _X | None = None
+    views: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def _with(self, pixels: _Pixels | Mapping[str, _Pixels], embeddings: Iterator[Any]) -> Embedded[_T, _X]:
+        """Take the embeddings of its pixels."""
+        if not isinstance(pixels, Mapping):
+            return replace(self, embedding=next(embeddings))
+        views = {name: next(embeddings) for name in pixels}
+        return replace(self, embedding=next(iter(views.values())), views=views)
 
 
 class Known(Protocol):
@@ -89,11 +101,12 @@ class PictureReader:
     options: DecodeOptions = DEFAULTS
     known: Known | None = None  # where files and their contents are looked up before they are decoded
     with_metadata: bool = False  # whether `extra` is the `ImageMetadata` of a file, or of its content
+    views: Sequence[View] | None = None  # to be made of it, of which none is known; None for the crop alone
 
     def __call__(self, picture: Picture, name: str | None = None) -> Reading[Any]:
         """Read a picture, unless its embedding is known."""
         if not isinstance(picture, bytes | str | os.PathLike) or not (self.known or self.with_metadata):
-            return Reading(self.preprocess.read(picture, self.options, name=name), name=name)
+            return Reading(self._pixels(picture, name), name=name)
         if isinstance(picture, bytes):
             return self._of_content(picture, name or f"a picture of {len(picture)} bytes")
         embedding = None if self.known is None else self.known.of_file(picture)
@@ -109,14 +122,25 @@ class PictureReader:
         digest = hashlib.sha256(data).digest()
         if embedding is None and self.known is not None:
             embedding = self.known.of_digest(digest)
-        pixels = None if embedding is not None else self.preprocess.read(data, self.options, name=name)
+        pixels = None if embedding is not None else self._pixels(data, name)
         metadata = ImageMetadata(digest, read_exif(data, name), state) if self.with_metadata else None
         return Reading(pixels, embedding, metadata, name)
+
+    def _pixels(self, picture: Picture, name: str | None) -> _Pixels | Mapping[str, _Pixels]:
+        if self.views is None:
+            return self.preprocess.read(picture, self.options, name=name)
+        return read_views(self.preprocess, self.views, picture, self.options, name=name)
+
+
+def _as_list(pixels: _Pixels | Mapping[str, _Pixels] | None) -> list[_Pixels]:
+    if isinstance(pixels, Mapping):
+        return list(pixels.values())
+    return [] if pixels is None else [pixels]
 
 
 def _checked(record: Embedded[_T, _X], name: str | None) -> Embedded[_T, _X]:
     """Put an error into a record in the place of an embedding that is not finite."""
-    if record.embedding is None or finite_rows(record.embedding):
+    if record.embedding is None or all(map(finite_rows, record.views.values() or [record.embedding])):
         return record
     if name is None:
         picture: object = record.picture
@@ -144,7 +168,7 @@ def iter_embeddings(
     read : callable
         Given a picture, returns a `Reading`. It is called on threads.
     batch_size : int, default=32
-        How many pictures are embedded together, and read ahead.
+        How many pictures, or views of pictures, are embedded together, and how many pictures read ahead.
     on_error : {"raise", "skip"} or callable, default="raise"
         What happens to a picture that cannot be read: raise the error, which names the picture and its position; or
         yield a record with the error in it; a callable is given the error before that.
@@ -175,10 +199,10 @@ def iter_embeddings(
     def finished(waiting: list[tuple[Embedded[_T, _X], Reading[_X]]]) -> Iterator[Embedded[_T, _X]]:
         """Embed the pixels of a batch; errors are raised or told in their turn."""
         nonlocal is_sound
-        to_embed = [reading.pixels for _, reading in waiting if reading.pixels is not None]
-        embeddings = iter(compute(to_embed) if to_embed else ())
+        to_embed = chain.from_iterable(_as_list(reading.pixels) for _, reading in waiting)
+        embeddings = chain.from_iterable(map(compute, batched(to_embed, size)))
         batch = [
-            _checked(record if reading.pixels is None else replace(record, embedding=next(embeddings)), reading.name)
+            _checked(record if reading.pixels is None else record._with(reading.pixels, embeddings), reading.name)
             for record, reading in waiting
         ]
         is_sound = is_sound or any_finite(

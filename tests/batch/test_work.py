@@ -28,6 +28,7 @@ from numpyclip.errors import (
 from numpyclip.file_systems import CredentialsError
 from numpyclip.images.find import FileState
 from numpyclip.model.ops import Array
+from numpyclip.pipeline import PictureReader
 from numpyclip.runtime import prepared
 from numpyclip.sources.part import Kind, Part, ReadOptions, Row
 
@@ -301,3 +302,12 @@ def test_one_process_prepares_weights_and_later_ones_do_not_wait(
 
 def test_a_job_is_small(job: Job) -> None:
     assert len(pickle.dumps(job)) < 1000
+
+
+def test_each_view_is_a_row_beside_which_the_columns_of_the_source_stay(tiny: CLIP, bird: Path) -> None:
+    rows = [Row(str(bird), str(bird), {"view": "front", "n": 1}), Row("none.png", "none.png", {})]
+    read = PictureReader(tiny.preprocess, views=("crop", "tiles"))
+    found = list(work.embed_images(tiny, rows, read, 2))
+    assert [dict(row.columns) for row in found] == [{"view": "crop", "source_view": "front", "n": 1}, {"view": None}]
+    (plain, _) = work.embed_images(tiny, rows, PictureReader(tiny.preprocess), 2)
+    assert plain.columns == {"view": "front", "n": 1}

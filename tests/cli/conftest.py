@@ -68,3 +68,15 @@ def store(run: Run, album: Path, tmp_path: Path) -> Path:
     place = tmp_path / "album.index"
     assert run("index", album, "--store", place, "-m", "tiny").status == 3  # for broken.jpg
     return place
+
+
+@pytest.fixture
+def wide(tmp_path: Path, emoji: dict[str, Image.Image]) -> Path:
+    """A bird at the left of a wide picture, whose middle is empty, and a house at its right."""
+    canvas = Image.new("RGB", (192, 64), "white")
+    canvas.paste(emoji["bird"], (0, 0))
+    canvas.paste(emoji["house"], (128, 0))
+    path = tmp_path / "wide" / "wide.png"
+    path.parent.mkdir()
+    canvas.save(path)
+    return path

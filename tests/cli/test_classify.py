@@ -195,3 +195,17 @@ def test_a_plot_is_of_one_picture(run: Run, bird: Path, album: Path, tmp_path: P
     assert (result.status, result.out) == (2, "")
     assert "numpyclip sheet" in result.err
     assert not output.exists()
+
+
+def test_the_best_view_counts_and_is_named(run: Run, wide: Path, bird: Path, tiny: CLIP) -> None:
+    _, out, _ = run("classify", wide, "a bird", "a camera", "-m", "tiny", "-n", 1, "--views", "crop,tiles")
+    view, probability, label = out.strip().split("\t")
+    assert (view, label) == ("left", "a bird")
+    expected = tiny.classify(str(wide), ["a bird", "a camera"], views=("crop", "tiles"))[0]
+    assert float(probability) == pytest.approx(expected[0], abs=1e-4)
+    labels = wide.parent / "labels.txt"
+    labels.write_text("a house\na camera")
+    out = run("classify", wide, bird, "--labels", labels, "-m", "tiny", "--views", "tiles", "--json").out
+    records = [json.loads(line) for line in out.splitlines()]
+    assert [record["view"] for record in records] == ["right", "crop"]
+    assert [record["path"] for record in records] == [str(wide), str(bird)]

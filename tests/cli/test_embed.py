@@ -167,3 +167,43 @@ def test_pictures_of_different_shapes_go_to_a_model_that_keeps_them(run: Run, al
     status, out, err = run("embed", "images", album / "bird.png", tmp_path / "wide.png", "-m", naflex)
     assert (status, err) == (0, "")
     assert len(out.splitlines()) == 2
+
+
+def test_every_view_is_a_row_where_views_are_asked_for(run: Run, wide: Path, bird: Path, tiny: CLIP) -> None:
+    status, out, err = run("embed", "images", wide, bird, "-m", "tiny", "--views", "tiles,crop")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert (status, err) == (0, "")
+    assert [(row["path"], row["view"]) for row in rows] == [
+        *((str(wide), view) for view in ("crop", "left", "right")),
+        (str(bird), "crop"),
+    ]
+    expected = tiny.embed_images([str(wide), str(bird)], views=("crop", "tiles"))
+    np.testing.assert_allclose([row["embedding"] for row in rows], expected, atol=1e-6)
+    (row,) = map(json.loads, run("embed", "images", bird, "-m", "tiny").out.splitlines())
+    assert list(row) == ["path", "embedding"]
+
+
+def test_views_are_in_every_file(run: Run, wide: Path, tmp_path: Path) -> None:
+    words = ("embed", "images", wide, tmp_path / "none.png", "-m", "tiny", "--views", "pad,squash", "-o")
+    result = run(*words, tmp_path / "out.npz")
+    assert result.status == 3
+    assert result.err.splitlines()[-1].endswith("out.npz: 2 views")
+    with np.load(tmp_path / "out.npz") as data:
+        assert data["views"].tolist() == ["pad", "squash"]
+        assert data["names"].tolist() == [str(wide)] * 2
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+    assert run(*words, tmp_path / "out.parquet").status == 3
+    table = parquet.read_table(tmp_path / "out.parquet")
+    assert table["view"].to_pylist() == ["pad", "squash", None]
+    assert table["error"].is_valid().to_pylist() == [False, False, True]
+    assert run(*words, f"{tmp_path / 'parts'}/", "--workers", 1).status == 3
+    (part,) = (tmp_path / "parts").glob("*.parquet")
+    assert parquet.read_table(part).sort_by("key")["view"].to_pylist() == [None, "pad", "squash"]
+    refused = run(*words[:-3], "-o", f"{tmp_path / 'parts'}/", "--workers", 1)
+    assert refused.status == 2 and "was started with something else" in refused.err
+
+
+@pytest.mark.parametrize("views", ["", "tile", "crop,,pad"])
+def test_views_that_are_none_are_refused(run: Run, wide: Path, views: str) -> None:
+    status, _, err = run("embed", "images", wide, "-m", "tiny", "--views", views)
+    assert status == 2 and "expected some of crop,pad,squash,tiles" in err

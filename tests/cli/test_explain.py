@@ -41,3 +41,14 @@ def test_wrong_words_are_named(run: Run, bird: Path, words: list[str], status: i
     result = run(*(word.format(bird=bird) for word in words))
     assert (result.status, result.out) == (status, "")
     assert message in result.err
+
+
+def test_each_text_is_explained_in_its_best_view(run: Run, wide: Path, tmp_path: Path) -> None:
+    output = tmp_path / "heat.npy"
+    words = ("explain", wide, "a bird", "a house", "-m", "tiny", "--views", "crop,tiles", "--grid", 4)
+    _, out, _ = run(*words, "-o", output)
+    assert [line.split("\t")[2:] for line in out.splitlines()] == [["left", "a bird"], ["right", "a house"]]
+    left, right = np.isfinite(np.load(output))
+    assert left[:, :64].all() and not left[:, 64:].any()
+    assert right[:, 128:].all() and not right[:, :128].any()
+    assert [json.loads(line)["view"] for line in run(*words, "--json").out.splitlines()] == ["left", "right"]

@@ -292,3 +292,19 @@ def test_the_command_that_makes_an_index_has_the_options_that_were_given(run: Ru
     status, _, err = run("search", "a bird", *words)
     given = f"--model ViT-B-16-SigLIP2 --pretrained webli --store '{tmp_path / 'an index'}'"
     assert (status, f"make one with `numpyclip index FOLDER {given}`." in err) == (1, True)
+
+
+def test_a_search_says_which_view_is_the_best(run: Run, wide: Path, tmp_path: Path) -> None:
+    store = tmp_path / "views"
+    assert run("index", wide.parent, "-m", "tiny", "--store", store).status == 0
+    status, _, err = run("index", "--views", "crop,tiles", "--store", store)
+    assert (status, err) == (0, "numpyclip: 1 unchanged, 1 completed\n")
+    assert json.loads(run("index", "--list", "--json", "--store", store).out)["views"] == ["crop", "tiles"]
+    assert "views crop,tiles" in run("index", "--list", "--store", store).out
+    out = run("search", "a bird", "--all", "--store", store).out
+    assert out.split("\t")[1:] == [str(wide), "left\n"]
+    assert json.loads(run("search", "a house", "--all", "--json", "--store", store).out)["part"] == "right"
+    out = run("search", "--near", wide, "--views", "tiles", "--store", store).out
+    assert out.startswith(f"1.0000\t{wide}")
+    assert run("index", "--compact", "--views", "crop", "--store", store).status == 2
+    assert run("search", "a bird", "--views", "crop", "--store", store).status == 2

@@ -56,5 +56,5 @@ def test_a_search_goes_on_after_earlier_results(index: Index, photos: Path) -> N
     whole = [match.id for match in index.search("a bird", 6)]
     assert [match.id for skip in (0, 2, 4, 6) for match in index.search("a bird", 2, skip=skip)] == whole
     for skip in (-1, 1.5, "1", None):
-        with pytest.raises(InputError, match="skip is .*; expected an integer, 0 or above"):
+        with pytest.raises(InputError, match=r"skip is .*; expected an integer, 0 or above"):
             index.search("a bird", skip=skip)  # type: ignore[arg-type]

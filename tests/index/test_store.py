@@ -110,3 +110,18 @@ def test_a_store_is_changed_within_its_writing(index: Index) -> None:
         index.store.set_folder("/photos", [])
     with index.store.writing(), pytest.raises(StoreError, match="no migration is under way"):
         index.store.finish_migration()
+
+
+def test_a_picture_is_found_by_its_paths(index: Index, photos: Path) -> None:
+    index.update([photos])
+    path = str(next(photos.glob("*.png")))
+    shutil.copy(path, photos / "copy.png")
+    index.update()
+    found = index.store.picture_at(path)
+    assert found is not None
+    assert path in (found.path, *found.copies)
+    copy = index.store.picture_at(f"{photos}/./copy.png")
+    assert copy is not None
+    assert copy.id == found.id
+    for odd in ("", "\0", "/", str(photos), str(photos / "none.png"), "https://x.org/a.jpg", "\ud800.png"):
+        assert index.store.picture_at(odd) is None

@@ -1,14 +1,19 @@
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import PictureError
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
+from numpyclip.index.index import Index
 from numpyclip.server import thumbnails
-from numpyclip.server.thumbnails import ThumbnailCache, thumbnail_bytes
+from numpyclip.server.thumbnails import ThumbnailCache
+from numpyclip.viz.thumbnail import thumbnail_bytes
 from tests.server.conftest import Serve
+from tests.videos.made_videos import GREEN, RED, scenes, write_video
 
 
 def opened(data: bytes) -> Image.Image:
@@ -42,7 +47,7 @@ def test_what_was_drawn_is_kept_until_there_is_too_much(tmp_path: Path, monkeypa
         kept.get(str(tmp_path / f"{name}.png"), 320, "1")
     drawn: list[str] = []
 
-    def draw(path: str, side: int, options: DecodeOptions) -> bytes:
+    def draw(path: str, side: int, options: DecodeOptions, seconds: float | None) -> bytes:
         drawn.append(Path(path).stem)
         return b""
 
@@ -64,3 +69,21 @@ def test_what_has_too_many_pixels_is_not_drawn(tmp_path: Path) -> None:
 def test_the_limits_of_a_server_hold_for_what_it_shows(serve: Serve) -> None:
     answer = serve(max_pixels=10).get("/thumbnails/1")
     assert (answer.status, "expected at most 10." in answer.message) == (400, True)
+
+
+def test_a_video_is_shown_at_its_moment(serve: Serve, tmp_path: Path, tiny: CLIP) -> None:
+    pytest.importorskip("av", reason="the extra numpyclip[video] is not installed")
+    (tmp_path / "videos").mkdir()
+    write_video(tmp_path / "videos" / "a.mp4", scenes((4, RED), (4, GREEN)), gop=5)
+    with Index(tmp_path / "index", tiny, create=True) as index:
+        index.update([tmp_path / "videos"])
+    client = serve(store=str(tmp_path / "index"))
+    (match,) = client.get("/search?q=green").json["matches"]
+    assert match["thumbnail"].endswith(f"&t={match['part']}")
+    row = f"/thumbnails/{match['id']}"
+    for moment, colour in (("?t=1", RED), ("?t=7.5", GREEN), ("", RED)):
+        answer = client.get(row + moment)
+        assert np.abs(np.array(opened(answer.body).getpixel((40, 30))) - colour).max() < 20, moment
+    assert client.get(f"{row}?t=1").headers["ETag"] != client.get(f"{row}?t=7.5").headers["ETag"]
+    for wrong in ("-1", "x", "pad", "1e400"):
+        assert "expected seconds of a video" in client.get(f"{row}?t={wrong}").message

@@ -12,7 +12,7 @@ import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
 from numpyclip.images.preprocess import Preprocess
-from numpyclip.tasks.explanations import explain
+from numpyclip.tasks.explanations import best_views, explain
 from tests.picture_files import ORIENTATION
 
 FAMILIES = Path(__file__).parents[1] / "golden" / "families"
@@ -188,3 +188,16 @@ def test_the_embedded_model_finds_a_drawing_beside_nothing(tiny: CLIP, emoji: di
     heat = explain(tiny, image, "bird")
     assert heat[:, 32:].mean() > heat[:, :32].mean()
     np.testing.assert_array_equal(heat, explain(tiny, image, "bird"))
+
+
+def test_a_view_is_explained_within_its_tile_and_others_are_refused(tiny: CLIP, emoji: dict[str, Image.Image]) -> None:
+    wide = Image.new("RGB", (200, 64), "white")
+    wide.paste(emoji["bird"], (136, 0))
+    assert best_views(tiny, wide, ["a bird"], ("crop", "tiles")) == ["right"]
+    assert best_views(tiny, wide, "a bird", "crop") == ["crop"]
+    heat = explain(tiny, wide, "a bird", grid=4, view="right")
+    np.testing.assert_array_equal(heat[:, 136:], explain(tiny, wide.crop((136, 0, 200, 64)), "a bird", grid=4))
+    assert np.isnan(heat[:, :136]).all()
+    np.testing.assert_array_equal(explain(tiny, wide, "a bird", grid=4, view=""), explain(tiny, wide, "a bird", grid=4))
+    with pytest.raises(InputError, match=r"has no view 'top'; expected one of crop, pad, squash, left"):
+        explain(tiny, wide, "a bird", view="top")

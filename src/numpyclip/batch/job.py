@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 from numpyclip.destinations.write import Dtype, Layout
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
+from numpyclip.images.views import View
 from numpyclip.sources.part import Kind, Part, ReadOptions
 
 BATCH_SIZE: dict[Kind, int] = {"images": 32, "texts": 1024}  # by default
@@ -38,6 +39,8 @@ class Job:
         Of images.
     truncate : bool
         Truncate texts that are too long; otherwise they are errors.
+    views : tuple of str or None
+        Of images, with a row for each.
     """
 
     model: str
@@ -50,6 +53,7 @@ class Job:
     dtype: Dtype = "float32"
     decoding: DecodeOptions = DRAFT
     truncate: bool = False
+    views: tuple[View, ...] | None = None
 
 
 @dataclass(frozen=True)

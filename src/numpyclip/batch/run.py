@@ -23,6 +23,7 @@ from numpyclip.dual_encoder.encoder import present
 from numpyclip.errors import InputError
 from numpyclip.file_systems import is_url
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
+from numpyclip.images.views import View, checked_views
 from numpyclip.runtime.chunks import checked_batch_size
 from numpyclip.sources.part import Kind, Part, ReadOptions
 from numpyclip.sources.places import PARQUET
@@ -58,6 +59,8 @@ class Options:
         How images are decoded; large JPEG files at a reduced size by default.
     truncate : bool, default=False
         Truncate texts that are too long; otherwise they are rows with an error.
+    views : tuple of {"crop", "pad", "squash", "tiles"}, optional
+        Of images, as in `CLIP.embed_images`: a row for each, with its name in the column ``view``.
     progress : callable, optional
         Called with a `Progress`, each time that there is any.
     """
@@ -74,6 +77,7 @@ class Options:
     batch_size: int | None = None
     decoding: DecodeOptions = DRAFT
     truncate: bool = False
+    views: tuple[View, ...] | None = None
     progress: Callable[[Progress], object] = lambda progress: None
 
 
@@ -192,6 +196,7 @@ def _begun(
         dtype=options.dtype,
         decoding=options.decoding,
         truncate=options.truncate,
+        views=None if options.views is None else checked_views(options.views),
     )
     embed_dim, recorded = model.config.embed_dim, _recorded(job, model)
     made = open_destination(destination, job.layout, job.dtype, embed_dim, kind)
@@ -203,7 +208,9 @@ def _begun(
 def _recorded(job: Job, model: CLIP) -> dict[str, Any]:
     """Return the options that embeddings and rows depend on, to the last bit."""
     low_memory = bool(dict(job.load_options).get("low_memory"))  # which cuts batches into larger chunks
-    ours = {"batch_size": job.batch_size, "truncate": job.truncate, "low_memory": low_memory}
+    ours: dict[str, Any] = {"batch_size": job.batch_size, "truncate": job.truncate, "low_memory": low_memory}
+    if job.views is not None:
+        ours["views"] = job.views
     engine = {"engine": model.engine.name if model.engine else "numpy", "device": model.device}
     reading = {name: value for name, value in asdict(job.reading).items() if name != "kind"}
     return {**ours, **engine, **reading, **asdict(job.decoding)}

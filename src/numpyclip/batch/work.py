@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError, error_handler
 from numpyclip.batch.job import FailedPart, Job, OnRows, Outcome, PartSummary, UnwrittenPart
-from numpyclip.destinations.row import OutputRow
+from numpyclip.destinations.row import VIEW, OutputRow
 from numpyclip.destinations.write import open_destination
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import (
@@ -120,7 +120,7 @@ def _embed(model: CLIP, part: Part, job: Job) -> Iterator[OutputRow]:
     rows = read_part(part, job.reading)
     if job.reading.kind == "texts":
         return embed_texts(model, rows, job.batch_size, truncate=job.truncate)
-    read = PictureReader(model.preprocess, job.decoding, with_metadata=True)
+    read = PictureReader(model.preprocess, job.decoding, with_metadata=True, views=job.views)
     if part.reader == "files":
         return _embed_files(model, rows, read, job.batch_size, part.source)
     return embed_images(model, rows, read, job.batch_size)
@@ -163,7 +163,10 @@ class _Image:
 def embed_images(
     model: CLIP, rows: Iterable[Row], read_picture: PictureReader, batch_size: int, on_error: OnError = "skip"
 ) -> Iterator[OutputRow]:
-    """Embed rows of images; yield one row for each, in order. Contents are dropped as soon as they are decoded."""
+    """Embed rows of images; yield one row for each, or for each of its views, in order.
+
+    Contents are dropped as soon as they are decoded.
+    """
 
     def read(image: _Image) -> Reading[Any]:
         try:
@@ -184,7 +187,17 @@ def embed_images(
         row, error = record.picture.row, record.error
         if error is not None:
             handle(error)
-        yield OutputRow(row.key, record.embedding, row.columns, None if error is None else str(error), record.extra)
+        problem = None if error is None else str(error)
+        names: list[str | None] = [*record.views] or [None]
+        for view in names:
+            embedding = record.embedding if view is None else record.views[view]
+            columns = row.columns if read_picture.views is None else _with_view(row.columns, view)
+            yield OutputRow(row.key, embedding, columns, problem, record.extra)
+
+
+def _with_view(columns: Mapping[str, Any], view: str | None) -> dict[str, Any]:
+    """Add the column of views; one of this name in the source gets a prefix, as where others are in its way."""
+    return {VIEW: view} | {f"source_{name}" if name == VIEW else name: value for name, value in columns.items()}
 
 
 def embed_texts(

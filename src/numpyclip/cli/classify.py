@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in, read_named_labels
-from numpyclip.cli.options import add_embedding_options, add_pictures, load_model, positive
+from numpyclip.cli.options import add_embedding_options, add_pictures, add_views_option, load_model, positive
 from numpyclip.cli.outputs import are_several, check_output, output_path
 from numpyclip.cli.predictions import Printer, Report
 from numpyclip.errors import InputError
@@ -32,7 +32,8 @@ EXAMPLES = """\
 
 One line per label, best first: probability and label, with the path before them where there is more than one
 image. Probabilities are relative to the given labels: even the best one may not fit. (SigLIP models
-score each label independently: their probabilities do not sum to 1.)
+score each label independently: their probabilities do not sum to 1.) Of several --views the one whose best label has
+the highest probability counts, and is named before the label.
 
 A file of labels has one a line, or if it ends in .csv one a row, with synonyms in the other columns. Where folders are
 named after labels, -o and --confusion compare predictions with them."""
@@ -68,11 +69,14 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--save", metavar="FILE", type=output_path(".npz"), help="keep the embedded labels")
     command.add_argument("--json", action="store_true", help="print one JSON object per image")
+    add_views_option(command)
     add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the labels of every image, batch by batch."""
+    from numpyclip.dual_encoder.clip import best_view
+
     read = [*arguments.items, arguments.labels, arguments.template, arguments.probe, arguments.classifier]
     for output in (arguments.plot, arguments.output, arguments.confusion, arguments.save):
         check_output(output, read)
@@ -86,11 +90,14 @@ def run(arguments: argparse.Namespace) -> int:
     printer = Printer(names, arguments, with_path=several)
     report = Report(names, arguments) if arguments.output or arguments.confusion else None
     pictures = EmbeddedPictures(model, arguments, with_stdin(sources, paths_in))
-    for path, embedding in progress(pictures, "image", printing=True) if several else pictures:
-        probabilities = classifier.probabilities([embedding])
-        printer(path, probabilities[0], parents(probabilities))
+    embedded = pictures.with_views()
+    for path, views in progress(embedded, "image", printing=True) if several else embedded:
+        probabilities = classifier.probabilities([*views.values()])
+        best = best_view(probabilities)
+        view = None if arguments.views is None else list(views)[best]
+        printer(path, probabilities[best], parents(probabilities[best : best + 1]), view)
         if report is not None:
-            report.add(path, probabilities[0])
+            report.add(path, probabilities[best])
     if report is not None:
         report.write()
     return pictures.status

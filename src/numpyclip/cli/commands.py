@@ -17,6 +17,8 @@ COMMANDS = {  # each is a module of this folder, with EXAMPLES, add_options and 
     "search": "Search images by text or by image.",
     "serve": "Serve embeddings, search and a web page over HTTP.",
     "mark": "Set favourites, ratings, tags and albums of images.",
+    "mcp": "Let an assistant search the index (Model Context Protocol).",
+    "stdio": "Answer requests of another program, as lines of JSON.",
     "classify": "Classify images by labels in words.",
     "tag": "Tag images with words.",
     "caption": "Caption images.",

@@ -13,12 +13,20 @@ import numpy as np
 from numpyclip.atomic import atomic_file
 from numpyclip.batch.job import BATCH_SIZE
 from numpyclip.cli.commands import add_command
-from numpyclip.cli.inputs import NamedEmbedding, progress
-from numpyclip.cli.options import add_embedding_options, add_model_options, load_model, model_name, positive
+from numpyclip.cli.inputs import progress
+from numpyclip.cli.options import (
+    add_embedding_options,
+    add_model_options,
+    add_views_option,
+    load_model,
+    model_name,
+    positive,
+)
 from numpyclip.cli.outputs import check_output, counted, output_path, print_json, say
 from numpyclip.cli.parts import add_parts_options, embed_parts, refuse_options
 from numpyclip.cli.rows import EmbeddedRows
 from numpyclip.destinations.parquet_parts import write_parquet
+from numpyclip.destinations.row import VIEW
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.escaping import json_text
 from numpyclip.file_systems import is_url
@@ -26,9 +34,13 @@ from numpyclip.sources.columns import CAPTION
 from numpyclip.sources.places import PARQUET
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from numpyclip.destinations.row import OutputRow
     from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.model.ops import Array
+
+    _Named: TypeAlias = tuple[str, Array, str | None]  # a path or text, its embedding, and which view that is of
 
 EXAMPLES = """\
   numpyclip embed images photos/ -o photos.npz
@@ -51,6 +63,8 @@ every input, with columns "key", "embedding", "error", and those of the source.
 To a folder (which ends in /, or is there) or another URL: parts with these columns, each of a part of the input,
 computed by all cores or a cluster. It is resumable: the same command continues, and a part is there as a whole or not
 at all. --json prints a summary.
+
+With --views each view of an image is a row, named in "view" (.npz: "views"), such as crop, pad, left or top.
 
 The exit status is 3 if this run could not embed some inputs, 1 if it could embed none. What an earlier run could not
 is in the column "error"."""
@@ -86,6 +100,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         )
         kind.add_argument("--json", action="store_true", help="print JSON lines (the default without -o), or a summary")
         add_parts_options(kind)
+    add_views_option(images)
     add_embedding_options(images)
     add_model_options(texts, BATCH_SIZE["texts"])
 
@@ -116,7 +131,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _save(arguments, model, rows)
     if output is not None:
-        say(f"{output}: {counted(embedded.embedded, arguments.kind.removesuffix('s'))}")
+        noun = "view" if _has_views(arguments) else arguments.kind.removesuffix("s")
+        say(f"{output}: {counted(embedded.embedded, noun)}")
     return embedded.status
 
 
@@ -124,15 +140,15 @@ def _save(arguments: argparse.Namespace, model: CLIP, rows: Iterable[OutputRow])
     """Print JSON lines as they come, or write one file atomically."""
     output: Path | None = arguments.output
     key = "path" if arguments.kind == "images" else "text"
-    embedded = _named(rows, arguments.kind)
+    embedded = _named(rows, arguments.kind, has_views=_has_views(arguments))
     if output is None:
-        for name, vector in embedded:
-            print_json(_record(key, name, vector))
+        for row in embedded:
+            print_json(_record(key, *row))
         return
     with atomic_file(output) as file:
         if output.suffix == ".jsonl":
-            for name, vector in embedded:
-                file.write((json_text(_record(key, name, vector)) + "\n").encode("ascii"))
+            for row in embedded:
+                file.write((json_text(_record(key, *row)) + "\n").encode("ascii"))
         else:
             _write_arrays(file, output.suffix, embedded, model_name(arguments), model)
         if not file.tell():
@@ -152,30 +168,40 @@ def _nothing(output: Path | str) -> NumPyCLIPError:
     return NumPyCLIPError(f"{output}: not written, there is nothing to put into it.")
 
 
-def _named(rows: Iterable[OutputRow], kind: str) -> Iterator[NamedEmbedding]:
-    """Iterate over pairs of a path or text and its embedding, where there is one."""
+def _has_views(arguments: argparse.Namespace) -> bool:
+    return getattr(arguments, "views", None) is not None
+
+
+def _named(rows: Iterable[OutputRow], kind: str, *, has_views: bool) -> Iterator[_Named]:
+    """Iterate over paths or texts, embeddings, where there are any, and views of images, if they were asked for."""
     for row in rows:
         if row.embedding is not None:
-            yield row.key if kind == "images" else row.columns[CAPTION], row.embedding
+            name = row.key if kind == "images" else row.columns[CAPTION]
+            yield name, row.embedding, row.columns[VIEW] if has_views else None
 
 
-def _write_arrays(
-    file: IO[bytes], suffix: str, embedded: Iterable[NamedEmbedding], model_name: str, model: CLIP
-) -> None:
+def _write_arrays(file: IO[bytes], suffix: str, embedded: Iterable[_Named], model_name: str, model: CLIP) -> None:
     rows = list(embedded)
     if not rows:
         return
-    embeddings = np.stack([vector for _, vector in rows])
+    embeddings = np.stack([vector for _, vector, _ in rows])
     if suffix == ".npy":
         np.save(file, embeddings)
     else:
-        names = np.array([name for name, _ in rows], dtype=np.str_)
-        fingerprint = np.array(model.fingerprint.to_json())
-        np.savez(file, embeddings=embeddings, names=names, model=np.array(model_name), fingerprint=fingerprint)
+        names = np.array([name for name, _, _ in rows], dtype=np.str_)
+        about: dict[str, Any] = {
+            "names": names,
+            "model": np.array(model_name),
+            "fingerprint": np.array(model.fingerprint.to_json()),
+        }
+        if rows[0][2] is not None:
+            about["views"] = np.array([view for _, _, view in rows], dtype=np.str_)
+        np.savez(file, embeddings=embeddings, **about)
 
 
-def _record(key: str, name: str, vector: Array) -> dict[str, Any]:
-    return {key: name, "embedding": [float(str(number)) for number in vector]}  # the fewest digits of a float32
+def _record(key: str, name: str, vector: Array, view: str | None) -> dict[str, Any]:
+    numbers = [float(str(number)) for number in vector]  # the fewest digits of a float32
+    return {key: name, **({} if view is None else {VIEW: view}), "embedding": numbers}
 
 
 def _output(text: str) -> Path | str:

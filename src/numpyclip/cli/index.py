@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.cli.inputs import Reporter, progress, say_left_out, texts_in
-from numpyclip.cli.options import add_decoding_option, add_file_options, decode_options
+from numpyclip.cli.options import add_decoding_option, add_file_options, add_views_option, decode_options
 from numpyclip.cli.outputs import counted, print_columns, print_json, say
 from numpyclip.cli.parts import shard
 from numpyclip.cli.stores import (
@@ -21,6 +21,7 @@ from numpyclip.cli.stores import (
     remember_model,
 )
 from numpyclip.errors import InputError
+from numpyclip.images.views import CROP
 from numpyclip.index.model_options import MODEL_OPTIONS, remembered_options
 from numpyclip.index.vectors.shards import VECTOR_DTYPES
 
@@ -34,6 +35,7 @@ EXAMPLES = """\
   numpyclip index                                     # what is new in the folders that are known
   numpyclip index docs/pictures -m tiny --store pictures.index
   numpyclip index photos/ --ignore "*.tif" --ignore raw
+  numpyclip index --views crop,tiles                  # of long images also what the crop cuts off; --list shows it
   numpyclip index --texts captions.txt                # to be found by images: search --near photo.jpg --in texts
   numpyclip index --migrate -m ViT-L/14               # the same images, with another model
   numpyclip index --export embeddings/                # img_emb/*.npy and metadata/*.parquet, for autofaiss and others
@@ -46,7 +48,8 @@ EXAMPLES = """\
 Files of unchanged size and modification time are skipped; moved, renamed and copied ones are identified by their
 content. Deleted files are removed from the index, but not if a whole folder is missing or empty, which may be an
 unmounted disk; the embeddings stay, should they come back, until --compact. Symbolic links to directories are not
-followed, hidden files and folders and archives are left alone. --store postgresql://... keeps the index in PostgreSQL.
+followed, hidden files and folders and archives are left alone. Videos need: pip install "numpyclip[video]". --store
+postgresql://... keeps the index in PostgreSQL.
 
 Stop it at any moment: what was done is kept, and the next call goes on. Searches may run at the same time."""
 
@@ -59,6 +62,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     add_decoding_option(command)
     add_file_options(command)
+    add_views_option(command, "those of the index, else crop")
     command.add_argument(
         "--vectors",
         choices=VECTOR_DTYPES,
@@ -105,8 +109,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--shard: is only for --import.")
     adds_otherwise = arguments.texts is not None or arguments.source is not None
     has_other_action = arguments.check or arguments.migrate or arguments.calibrate is not None
-    if arguments.items and (needs_no_model or has_other_action or adds_otherwise):
-        raise InputError(f"{arguments.items[0]}: FOLDER cannot be combined with this option.")
+    if needs_no_model or has_other_action or adds_otherwise:
+        _refuse_folders(arguments)
     if arguments.check:
         return _check(arguments)
     if arguments.ignore and not arguments.items:
@@ -139,6 +143,14 @@ def _with_model(arguments: argparse.Namespace, index: Index) -> int:
     return 0
 
 
+def _refuse_folders(arguments: argparse.Namespace) -> None:
+    """Raise InputError for what is only for folders of images."""
+    if arguments.items:
+        raise InputError(f"{arguments.items[0]}: FOLDER cannot be combined with this option.")
+    if arguments.views is not None:
+        raise InputError("--views: is for images in folders, and cannot be combined with this option.")
+
+
 def _without_model(arguments: argparse.Namespace) -> Callable[[argparse.Namespace, Store], int] | None:
     """Return what does one of the actions that need no model, if it was asked for."""
     actions = {
@@ -164,6 +176,7 @@ def _update(arguments: argparse.Namespace, index: Index) -> int:
             max_pixels=arguments.max_pixels,
             strict_files=arguments.strict_files,
             develop_raw=arguments.develop_raw,
+            views=arguments.views,
             progress=lambda files: progress(files, "image", printing=False),
             report=Reporter(),
         )
@@ -298,10 +311,13 @@ def _list(arguments: argparse.Namespace, store: Store) -> int:
         about: dict[str, Any] = {**dict.fromkeys(MODEL_OPTIONS), **options, "precision": precision}
         about["truncate_dim"] = dimensions(options)
         about["calibrated"] = is_calibrated(store)
+        about["views"] = store.views
         print_json({"store": store.place, **about, **counts, "folders": folders})
         return 0
     if precision not in (None, "float32"):
         options["precision"] = precision
+    if store.views != CROP:
+        options["views"] = ",".join(store.views)
     model = ", ".join(f"{key.replace('_', '-')} {value}" for key, value in options.items()) or "model None"
     model += ", calibrated" if is_calibrated(store) else ""
     print_columns(f"{store.place}: {model}, " + ", ".join(f"{count} {what}" for what, count in counts.items()))

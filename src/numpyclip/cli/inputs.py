@@ -8,12 +8,14 @@ import glob
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
 
 from numpyclip.cli.options import decode_options
 from numpyclip.cli.outputs import say
 from numpyclip.cli.stores import known_embeddings
+from numpyclip.destinations.row import VIEW
 from numpyclip.errors import InputError, PictureError
 from numpyclip.file_systems import is_url
 from numpyclip.images.find import find_pictures, summary
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from numpyclip.sources.part import Kind
 
 _T = TypeVar("_T")
+_NUMBER = "number"  # column by which the views of one image are told from those of the next
 NamedEmbedding: TypeAlias = "tuple[str, Array]"  # a path or text, and its embedding (e,)
 
 
@@ -167,7 +170,9 @@ class Embedder:
         from numpyclip.pipeline import PictureReader
 
         with known_embeddings(self._arguments, self._model) as known:
-            read = PictureReader(self._model.preprocess, decode_options(self._arguments), known, with_metadata)
+            preprocess, options = self._model.preprocess, decode_options(self._arguments)
+            views = getattr(self._arguments, "views", None)
+            read = PictureReader(preprocess, options, known, with_metadata, views)
             yield from self.counted(embed_images(self._model, rows, read, self._arguments.batch_size, self.report))
 
     def counted(self, rows: Iterable[OutputRow]) -> Iterator[OutputRow]:
@@ -191,9 +196,23 @@ class EmbeddedPictures(Embedder):
 
     def __iter__(self) -> Iterator[NamedEmbedding]:
         """Iterate over pairs of a path and its embedding (e,)."""
-        for row in self.embed_images(Row(path, path, {}) for path in self._paths):
+        for row in self._rows():
             if row.embedding is not None:
                 yield row.key, row.embedding
+
+    def with_views(self) -> Iterator[tuple[str, dict[str, Array]]]:
+        """Iterate over pairs of a path and the embeddings of its views, by name; "crop" if none were asked for."""
+        for _, group in groupby(self._rows(), lambda row: row.columns[_NUMBER]):
+            key, embeddings = "", {}
+            for row in group:
+                if row.embedding is not None:
+                    key, embeddings[row.columns.get(VIEW, "crop")] = row.key, row.embedding
+            if embeddings:
+                yield key, embeddings
+
+    def _rows(self) -> Iterator[OutputRow]:
+        numbered = enumerate(self._paths)
+        yield from self.embed_images(Row(path, path, {_NUMBER: number}) for number, path in numbered)
         say_left_out(self._paths.left_out, self._paths.failed)
 
 

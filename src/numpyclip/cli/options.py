@@ -7,7 +7,9 @@ import os
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpyclip.arguments import ENGINE_NAMES, ENGINE_OPTIONS, PRECISIONS
+from numpyclip.errors import InputError
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
+from numpyclip.images.views import VIEWS, View, checked_views
 from numpyclip.weights.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
@@ -23,6 +25,25 @@ def add_pictures(command: argparse.ArgumentParser, verb: str, metavar: str = "PI
     what = "an image, a folder, or - for paths on stdin"
     command.add_argument("items", metavar=metavar, nargs="*", help=f"{what}; then {more}" if more else what)
     command.set_defaults(nothing=f"nothing to {verb}: name an image or a folder, or - for paths on standard input.")
+
+
+def add_views_option(options: Options, default: str = "crop") -> None:
+    """Add which views of an image are embedded."""
+    options.add_argument(
+        "--views",
+        type=views,
+        metavar="A,B",
+        help="what is embedded of an image: some of crop (what the model was trained to see), pad, squash (all of it), "
+        f"and tiles (that cover an image longer than 1.3 times its width or height; default: {default})",
+    )
+
+
+def views(text: str) -> tuple[View, ...]:
+    """Parse names of views."""
+    try:
+        return checked_views(text.split(","))
+    except InputError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} names no views; expected some of {','.join(VIEWS)}") from error
 
 
 def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32, usual: str = USUAL_MODEL) -> None:

@@ -99,7 +99,7 @@ def _options(arguments: argparse.Namespace, **of_run: Any) -> Options:
 
 def _of_kind(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.kind == "images":
-        return {"decoding": decode_options(arguments)}
+        return {"decoding": decode_options(arguments), "views": arguments.views}
     return {"truncate": arguments.truncate}
 
 
@@ -109,7 +109,7 @@ def _say_summary(arguments: argparse.Namespace, summary: Summary) -> None:
     if arguments.json:
         print_json(summary.to_dict())
         return
-    noun = arguments.kind.removesuffix("s")
+    noun = "view" if getattr(arguments, "views", None) is not None else arguments.kind.removesuffix("s")
     before = f" ({summary.parts_skipped:,} were complete before)" if summary.parts_skipped else ""
     say(
         f"{summary.destination}: {counted(summary.rows, noun)} in {counted(summary.parts, 'part')}{before}, "

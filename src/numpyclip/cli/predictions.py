@@ -33,19 +33,20 @@ class Printer:
         self._arguments = arguments
         self._with_path = with_path
 
-    def __call__(self, path: str, probabilities: Array, parents: Mapping[str, Array]) -> None:
-        """Print the labels of one image, best first."""
+    def __call__(self, path: str, probabilities: Array, parents: Mapping[str, Array], view: str | None = None) -> None:
+        """Print the labels of one image, best first, and which of its views they are of, if there are several."""
         ranked = sorted(zip(self._names, probabilities.tolist(), strict=True), key=lambda pair: -pair[1])
         ranked = [(label, p) for label, p in ranked[: self._arguments.top] if p >= self._arguments.threshold]
         if self._arguments.json:
-            record = {"path": path, "labels": [{"label": label, "probability": round(p, 6)} for label, p in ranked]}
+            found = [{"label": label, "probability": round(p, 6)} for label, p in ranked]
+            record = {"path": path, **({} if view is None else {"view": view}), "labels": found}
             if parents:
-                sums = {label: round(float(found[0]), 6) for label, found in parents.items()}
+                sums = {label: round(float(p[0]), 6) for label, p in parents.items()}
                 record["parents"] = [{"label": label, "probability": p} for label, p in sums.items()]
             print_json(record)
         else:
             for label, p in ranked:
-                print_columns(*([path] if self._with_path else []), f"{p:.4f}", label)
+                print_columns(*([path] if self._with_path else []), *([view] if view else []), f"{p:.4f}", label)
         if self._arguments.plot is not None:
             from numpyclip.viz.chart import bar_chart
 

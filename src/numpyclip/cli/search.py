@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.options import add_file_options, decode_options, positive
+from numpyclip.cli.options import add_file_options, add_views_option, decode_options, positive
 from numpyclip.cli.outputs import check_output, counted, output_path, print_columns, print_json, print_path, say, write
 from numpyclip.cli.stores import add_store_options, load_remembered, open_made
 from numpyclip.cli.where import add_where_options, at_place, where_of
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
+from numpyclip.images.views import CROP
 from numpyclip.viz.terminal import PROTOCOLS, drawn, terminal_protocol
 
 if TYPE_CHECKING:
@@ -28,22 +29,33 @@ EXAMPLES = """\
   numpyclip search --near photo.jpg --in texts
   numpyclip search a boat --tag holidays --place Zurich
   numpyclip search --favourite --after 2024           # without words: the newest first
+  numpyclip search --near clip.mp4@12.5
+  numpyclip search --near panorama.jpg --views crop,tiles
   numpyclip search a receipt --paths -0 | xargs -0 -I{} cp {} receipts/
   numpyclip search a cat --sheet cats.png
   numpyclip search a cat --preview
 
-Prints a score and a path, the nearest first. For a single text the score is the probability of a match, which may be
-higher further down, since images are scored independently; sums of terms (see `numpyclip filter --help`) and images
-have a cosine, whose scale depends on the model. Among many images some fit by chance: if the best probability is too
-low for their number, a note on stderr says so, and with --strict nothing is printed. The exit status is grep's: 0 if
-anything is printed, with the note or without; 1 if nothing is, by --strict or --threshold; 2 or more after an error. Of
-identical files the first by name is printed, and all by --paths and --json."""
+Prints a score and a path, and of a video the seconds of its best moment, the nearest first. For a single text the score
+is the probability of a match, which may be higher further down, since images are scored independently; sums of terms
+(see `numpyclip filter --help`) and images have a cosine, whose scale depends on the model. Among many images some fit
+by chance: if the best probability is too low for their number, a note on stderr says so, and with --strict nothing is
+printed. The exit status is grep's: 0 if anything is printed, with the note or without; 1 if nothing is, by --strict or
+--threshold; 2 or more after an error. Of identical files the first by name is printed, and all by --paths and --json.
+Where another view of an image than the crop is the best (`index --views`), its name is behind the path, for `explain
+--views` to show."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     command.add_argument("items", metavar="WORD", nargs="*", help="what to look for, in quotes or not")
-    command.add_argument("--near", action="append", default=[], metavar="PICTURE", help="like this image; several: sum")
+    command.add_argument(
+        "--near",
+        action="append",
+        default=[],
+        metavar="PICTURE",
+        help="like this image, or frame of a video (FILE@SECONDS); several: sum",
+    )
+    add_views_option(command)
     command.add_argument("--not", action="append", default=[], dest="without", metavar="TEXT", help="unlike this text")
     command.add_argument("-n", "--top", type=positive, default=20, metavar="N", help="print the best N (default: 20)")
     command.add_argument(
@@ -124,16 +136,20 @@ def _browse(arguments: argparse.Namespace) -> int:
 def _query(arguments: argparse.Namespace) -> Query:
     """Build the query from words, pictures and what is not wanted."""
     from numpyclip.tasks.query import Query, Term
+    from numpyclip.videos.named_moment import moment_of
 
     terms = list(Query.parse(" ".join(arguments.items)).terms) if arguments.items else []
     for path in arguments.near:
-        if not Path(path).exists():  # before the model is loaded
+        moment = moment_of(path)
+        if not Path(moment.path if moment else path).exists():  # before the model is loaded
             raise InputError(f"{path}: is not there; expected an image after --near.")
         terms.append(Term(path, is_picture=True))
     if not terms:
         raise InputError("nothing to look for: say it in words, or name an image after --near.")
     terms += [Term(text, -1.0) for text in arguments.without]
-    return Query(tuple(terms), decode_options(arguments, draft=True))
+    if arguments.views is not None and len(arguments.near) != 1:
+        raise InputError(f"--views: is for one image after --near; {len(arguments.near)} are there.")
+    return Query(tuple(terms), decode_options(arguments, draft=True), arguments.views or CROP)
 
 
 def _protocol(arguments: argparse.Namespace) -> str | None:
@@ -169,7 +185,8 @@ def _print(arguments: argparse.Namespace, match: Match) -> None:
         for path in (match.path or match.text or "", *match.copies):
             print_path(path, end)
     else:
-        print_columns(f"{match.score:.4f}", match.path or match.text, end=end)
+        parts = [match.part] if match.part else []  # seconds of a video, or the best view if that is not the crop
+        print_columns(f"{match.score:.4f}", match.path or match.text, *parts, end=end)
 
 
 def _show(path: str, protocol: str, options: DecodeOptions) -> None:

@@ -66,7 +66,7 @@ def known_embeddings(arguments: argparse.Namespace, model: CLIP) -> Iterator[Kno
 
     An index applies the EXIF orientation, and by default decodes large JPEG files at a reduced size: with other options
     nothing is taken from it, nor with --strict-files or --develop-raw, since it may have embeddings of files whose end
-    is missing, or of previews.
+    is missing, or of previews, nor with --views.
     """
     place, named = place_of(arguments), arguments.store is not None
     if (
@@ -74,6 +74,7 @@ def known_embeddings(arguments: argparse.Namespace, model: CLIP) -> Iterator[Kno
         or not (arguments.orient and arguments.draft)
         or arguments.strict_files
         or arguments.develop_raw
+        or getattr(arguments, "views", None) is not None
         or not (named or _is_there(place))
     ):
         yield None

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from numpyclip.images.metadata import ImageMetadata
 
 
+VIEW = "view"  # the column that names views of images, where these were asked for
+
+
 @dataclass(frozen=True, eq=False)
 class OutputRow:
     """An embedding, or why there is none."""

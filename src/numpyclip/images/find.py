@@ -185,11 +185,16 @@ class FoundPictures:
 
 
 def walk(
-    folder: str, ignore: Sequence[str], report: Callable[[OSError], object], left_out: Counter[str]
+    folder: str,
+    ignore: Sequence[str],
+    report: Callable[[OSError], object],
+    left_out: Counter[str],
+    is_wanted: Callable[[str], bool] = is_picture_name,
 ) -> Iterator[tuple[str, dict[str, FileState]]]:
     """Walk through a folder and those in it, in the order of their names: each with the pictures in it, by name.
 
-    `report` is called with the error of each folder and file that cannot be looked at; `left_out` counts other files.
+    `report` is called with the error of each folder and file that cannot be looked at; `left_out` counts files whose
+    name is not wanted.
     """
     start = len(os.path.join(folder, ""))  # where paths below the folder begin
     waiting = [folder]
@@ -208,7 +213,7 @@ def walk(
             try:
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
-                elif (state := _state(entry, left_out)) is not None:
+                elif (state := _state(entry, left_out, is_wanted)) is not None:
                     files[entry.name] = state
             except FileNotFoundError:  # it has gone since it was listed, or is a link to what has gone
                 left_out[_NOT_REGULAR] += 1
@@ -232,9 +237,9 @@ def _stem(name: str) -> str:
     return _PIXEL_NAMES.sub("", os.path.splitext(name)[0].lower())
 
 
-def _state(entry: os.DirEntry[str], left_out: Counter[str]) -> FileState | None:
-    """Look at a file; None if it is no picture, or a link to a folder."""
-    if not is_picture_name(entry.name):
+def _state(entry: os.DirEntry[str], left_out: Counter[str], is_wanted: Callable[[str], bool]) -> FileState | None:
+    """Look at a file; None if it is not wanted, or a link to a folder."""
+    if not is_wanted(entry.name):
         if entry.is_file() and not entry.name.lower().endswith(SIDECAR_SUFFIX):
             left_out[os.path.splitext(entry.name)[1].lower() or "without suffix"] += 1
         return None

@@ -169,12 +169,15 @@ class Preprocess:
         self, picture: Picture, options: DecodeOptions = DEFAULTS, *, name: str | None = None
     ) -> NDArray[np.uint8]:
         """Open and crop an image; a draft is decoded at no less than twice the size (see `open_picture`)."""
-        is_resized = self.resize_mode not in ("crop", "none")
-        draft_size = 2 * max(sides_of(self._before_crop)) if options.draft and is_resized else None
-        with decoded(picture, options, draft_size=draft_size, name=name) as image:
+        with decoded(picture, options, draft_size=self.draft_size(options), name=name) as image:
             pixels = self.crop(image)
             del image
         return pixels
+
+    def draft_size(self, options: DecodeOptions) -> int | None:
+        """Return to what sides a draft may be decoded; None if it is not to be a draft."""
+        is_resized = self.resize_mode not in ("crop", "none")
+        return 2 * max(sides_of(self._before_crop)) if options.draft and is_resized else None
 
     @property
     def _before_crop(self) -> Size:
@@ -213,7 +216,7 @@ class Preprocess:
         if self.resize_mode == "longest" or isinstance(target, tuple):
             down, across = self.sides
             ratio = (max if self.resize_mode == "longest" else min)(height / down, width / across)
-            return round(width / ratio), round(height / ratio)
+            return max(round(width / ratio), 1), max(round(height / ratio), 1)
         long = int(target * max(width, height) / min(width, height))
         return (target, long) if width <= height else (long, target)
 

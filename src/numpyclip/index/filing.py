@@ -54,6 +54,13 @@ class Filing:
         with self._database.reading() as connection:
             return bool(picture_rows.pictures_of(connection, [digest]))
 
+    def number_at(self, path: str) -> int | None:
+        """Look up the number of a picture by a path that the index has of it; no file is looked at."""
+        if not (path and is_path(path)):
+            return None
+        with self._database.reading() as connection:
+            return picture_rows.number_at(connection, absolute(path))
+
     def paths_of(self, digests: Sequence[bytes]) -> dict[bytes, set[str]]:
         """Look up where pictures are, by the SHA-256 of their files; those that are not there are left out."""
         with self._database.reading() as connection:

@@ -20,6 +20,7 @@ from numpyclip.destinations.read import (
     read_embeddings,
     read_file,
 )
+from numpyclip.destinations.row import VIEW
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, PictureError
 from numpyclip.file_systems import is_url
@@ -29,6 +30,7 @@ from numpyclip.images.metadata import ImageMetadata
 from numpyclip.images.open import file_content
 from numpyclip.index.index import Index
 from numpyclip.index.picture_rows import storable
+from numpyclip.index.picture_views import is_view
 from numpyclip.index.records import WHOLE, Changes, Filed, NewPicture
 from numpyclip.index.store import Store
 from numpyclip.index.where import absolute, is_path
@@ -40,7 +42,7 @@ _Report: TypeAlias = Callable[[str], object]
 
 _ASKED = 3  # pictures that are embedded again, where nothing says which model embeddings are of
 _LOOKED_FOR = 1000  # pictures whose files may be there for that
-_WRITTEN = 1000  # files at least, in one transaction
+_WRITTEN = 1000  # files and pictures at least, in one transaction
 _SAME = 0.99  # cosine of a picture's embeddings: rounded to float16 and decoded at another size it is more
 _COPIES = ("copies", "copies_size", "copies_mtime_ns")  # columns of `index --export`
 
@@ -106,13 +108,13 @@ def _import(index: Index, files: Iterable[EmbeddingFile], report: _Report) -> It
             yield _add_texts(store, found.texts, embeddings)
             continue
         _add_pictures(store, changes, found, embeddings)
-        if len(changes.filed) >= _WRITTEN:
+        if len(changes.filed) + len(changes.pictures) >= 2 * _WRITTEN:
             yield store.write(changes)
             changes = Changes()
     yield store.write(changes)
 
 
-_Image: TypeAlias = "list[tuple[str, ImageMetadata]]"  # all its paths
+_Image: TypeAlias = "tuple[list[tuple[str, ImageMetadata]], str]"  # all its paths, and which view of it is embedded
 
 
 class _Texts(NamedTuple):
@@ -122,7 +124,7 @@ class _Texts(NamedTuple):
 def _read_files(
     files: Iterable[EmbeddingFile], embed_dim: int, report: _Report
 ) -> Iterator[tuple[_Texts | list[_Image], Array]]:
-    wanted = (*image_columns.NAMES, *_COPIES)
+    wanted = (*image_columns.NAMES, *_COPIES, VIEW)
     for file in files:
         if file.kind == "texts":
             for texts, embeddings, _ in read_file(file, embed_dim, (), report):
@@ -136,10 +138,11 @@ def _images(paths: Sequence[str], columns: Mapping[str, Sequence[Any]], report: 
     """Iterate over images, each with all paths that are recorded, or can be read."""
     found = image_columns.image_metadata(columns, len(paths))
     copies = zip(*(columns.get(name, [None] * len(paths)) for name in _COPIES), strict=True)
-    for path, metadata, others in zip(paths, found, copies, strict=True):
+    views = columns.get(VIEW, [None] * len(paths))
+    for path, metadata, others, view in zip(paths, found, copies, views, strict=True):
         places = [(path, metadata), *_copies(metadata, *others)]
         known = ((place, each or _read(place, report)) for place, each in _checked(places, report))
-        yield [(place, each) for place, each in known if each is not None]
+        yield [(place, each) for place, each in known if each is not None], str(view)
 
 
 def _checked(
@@ -193,10 +196,15 @@ def _read(path: str, report: _Report) -> ImageMetadata | None:
 
 
 def _add_pictures(store: Store, changes: Changes, images: list[_Image], embeddings: Array) -> None:
-    """Add images that are not there by the same paths."""
-    there = store.paths_of([metadata.digest for places in images for _, metadata in places])
-    for places, embedding in zip(images, embeddings, strict=True):
+    """Add images that are not there by the same paths, and views of those of which the crop is there."""
+    there = store.paths_of([metadata.digest for places, _ in images for _, metadata in places])
+    for (places, view), embedding in zip(images, embeddings, strict=True):
         for path, metadata in places:
+            if is_view(view) and (metadata.digest in changes.pictures or metadata.digest in there):
+                before = changes.pictures.get(metadata.digest, NewPicture(metadata.exif, {}))
+                embeddings_of_views = {view: embedding, **before.embeddings}
+                changes.pictures[metadata.digest] = replace(before, embeddings=embeddings_of_views)
+                continue
             if path not in there.get(metadata.digest, ()):
                 changes.filed.append(Filed(path, _state_here(path, metadata.state), metadata.digest))
                 changes.pictures.setdefault(metadata.digest, NewPicture(metadata.exif, {WHOLE: embedding}))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from numpyclip.images.decode_options import DRAFT, MAX_PIXELS, DecodeOptions
 from numpyclip.images.find import IGNORED, checked_patterns
 from numpyclip.images.open import Picture
 from numpyclip.images.open import pictures as as_pictures
+from numpyclip.images.views import CROP, View, checked_views
 from numpyclip.index.fit import check_comparable, check_fit, other_precision
 from numpyclip.index.known import KnownEmbeddings
 from numpyclip.index.open_store import open_store
-from numpyclip.index.records import WHOLE, Modality
+from numpyclip.index.records import WHOLE, Match, Modality
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
 from numpyclip.index.stored_calibration import stored_calibration
@@ -130,6 +132,7 @@ class Index:
         max_pixels: int = MAX_PIXELS,
         strict_files: bool = False,
         develop_raw: bool = False,
+        views: View | Iterable[View] | None = None,
         progress: Callable[[list[FoundFile]], Iterable[FoundFile]] = iter,
         report: Callable[[str], object] = lambda problem: None,
     ) -> Report:
@@ -151,6 +154,10 @@ class Index:
             Decode large JPEG files at a reduced size (see `open_picture`).
         max_pixels, strict_files, develop_raw
             As in `CLIP.embed_images`.
+        views : {"crop", "pad", "squash", "tiles"} or iterable of them, optional
+            What is embedded of an image besides the crop, as in `CLIP.embed_images`; by default as before. The index
+            records them: later updates go on with them. Where others are given, embeddings that are missing are added,
+            and those of other views removed.
         progress : callable, optional
             Given the files to be read, a list, returns what iterates over them, such as ``tqdm.tqdm``.
         report : callable, optional
@@ -184,6 +191,8 @@ class Index:
             if not chosen:
                 raise InputError(f"{self.store.place}: knows no folders yet; name one: numpyclip index FOLDER.")
             self._embed_pending_texts(batch_size)
+            if views is not None:
+                self.store.set_views(checked_views({*CROP, *checked_views(views)}))
             options = DecodeOptions(
                 draft=draft, max_pixels=max_pixels, strict_files=strict_files, develop_raw=develop_raw
             )
@@ -272,9 +281,15 @@ class Index:
         if isinstance(query, str):
             query = Query.parse(query)
         if isinstance(query, Query):
-            is_text, query = query.is_text, query.embed(self.model)
-        queries = checked_embeddings(np.asarray(query)[np.newaxis], self.model.config.embed_dim, "queries")
-        (nearest,) = self.store.search(modality, queries, count, where, skip=skipped)
+            is_text, queries = query.is_text, query.embed_views(self.model)
+        else:
+            queries = np.asarray(query)[np.newaxis]
+        queries = checked_embeddings(queries, self.model.config.embed_dim, "queries")
+        if len(queries) == 1:
+            (nearest,) = self.store.search(modality, queries, count, where, skip=skipped)
+        else:  # of each view of an image
+            found = self.store.search(modality, queries, count + skipped, where)
+            nearest = _nearest(found, count + skipped)[skipped:]
         if not is_text or modality == "texts":
             return SearchResult(nearest)
         background, searched = self.background, self.store.count_searched(where)
@@ -317,6 +332,16 @@ class Index:
             self.store.mix(both)
         elif found == mine and mine.weights_float16 and not found.weights_float16:
             self.store.replace_fingerprint(mine)
+
+
+def _nearest(found: Sequence[list[Match]], n: int) -> list[Match]:
+    """Return the nearest of what several queries have found, each once."""
+    if len(found) == 1:
+        return found[0]
+    best: dict[int, Match] = {}
+    for match in sorted(chain.from_iterable(found), key=lambda match: -match.cosine):
+        best.setdefault(match.id, match)
+    return list(best.values())[:n]
 
 
 def _roots(folders: Sequence[str], ignored: Mapping[str, Sequence[str]]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,9 +13,13 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, PictureError, StoreError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.open import file_content
+from numpyclip.images.views import View, read_views
+from numpyclip.index.picture_views import part_of
 from numpyclip.index.records import WHOLE, PendingPicture
 from numpyclip.index.store import Store
+from numpyclip.index.video_files import new_video, video_digest
 from numpyclip.pipeline import Reading, iter_embeddings
+from numpyclip.videos.video_options import VideoOptions
 
 
 def migrate(
@@ -50,22 +54,28 @@ def migrate(
             "other model by `numpyclip embed images`, and import that into a new index."
         )
     store.start_migration(model.fingerprint, model.config.embed_dim)
+    read = partial(_read, model, options, store.views)
     while texts := store.pending_texts(batch_size):
         numbers, contents = zip(*texts, strict=True)
         keys = [(number, WHOLE) for number in numbers]
         store.write_embeddings("texts", keys, model.embed_texts(list(contents), truncate=True))
         yield len(texts)
     while pending := store.pending_pictures(batch_size):
-        records = list(
-            iter_embeddings(
-                model.embed_pixels, pending, partial(_read, model, options), batch_size=batch_size, on_error="skip"
-            )
-        )
+        videos = [picture for picture in pending if any(part[:1].isdecimal() for part in picture.parts)]
+        for picture in videos:
+            _migrate_video(store, model, picture, batch_size, report)
+        pictures = [picture for picture in pending if picture not in videos]
+        records = list(iter_embeddings(model.embed_pixels, pictures, read, batch_size=batch_size, on_error="skip"))
         lost = [record for record in records if record.error is not None]
         for record in lost:
             if record.picture.paths:  # else its files were forgotten before
                 report(str(record.error))
-        done = {(record.picture.number, WHOLE): record.embedding for record in records if record.error is None}
+        done = {
+            (record.picture.number, part_of(name)): embedding
+            for record in records
+            if record.error is None
+            for name, embedding in record.views.items()
+        }
         if done:
             store.write_embeddings("pictures", list(done), np.stack(list(done.values())))
         store.drop_pictures([record.picture.number for record in lost])
@@ -73,14 +83,34 @@ def migrate(
     store.finish_migration()
 
 
-def _read(model: CLIP, options: DecodeOptions, pending: PendingPicture) -> Reading[Any]:
+def _migrate_video(
+    store: Store, model: CLIP, pending: PendingPicture, batch_size: int, report: Callable[[str], object]
+) -> None:
+    """Re-embed the moments of a video, which is removed if no file holds it any more."""
+    problem = PictureError("all files of a video are gone.")
+    for path in pending.paths:
+        try:
+            if video_digest(path) == pending.digest:
+                found = new_video(model, path, VideoOptions(), batch_size).embeddings
+                keys = [(pending.number, part) for part in found]
+                return store.write_embeddings("pictures", keys, np.stack(list(found.values())))
+            problem = PictureError(f"{path}: has changed; `numpyclip index` reads it anew.")
+        except PictureError as error:
+            problem = error
+    if pending.paths:
+        report(str(problem))
+    store.drop_pictures([pending.number])
+    return None
+
+
+def _read(model: CLIP, options: DecodeOptions, views: Sequence[View], pending: PendingPicture) -> Reading[Any]:
     """Read a picture again, from the first of its files that still holds it."""
     problem = PictureError("all files of a picture are gone.")
     for path in pending.paths:
         try:
             with file_content(path) as data:
                 if hashlib.sha256(data).digest() == pending.digest:
-                    return Reading(model.preprocess.read(data, options, name=path), name=path)
+                    return Reading(read_views(model.preprocess, views, data, options, name=path), name=path)
             problem = PictureError(f"{path}: has changed; `numpyclip index` reads it anew.")
         except PictureError as error:
             problem = error

@@ -44,6 +44,12 @@ def pictures_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes,
     return found
 
 
+def number_at(connection: Connection, path: str) -> int | None:
+    """Look up which picture a file is, by its path; None for a file that is not there, or is no picture."""
+    row = connection.execute("SELECT picture FROM files WHERE directory = ? AND name = ?", key_of(path)).fetchone()
+    return None if row is None else checked(row, (int, NoneType))[0]
+
+
 def drop_pictures(connection: Connection, numbers: Iterable[int]) -> None:
     """Remove pictures, with their files and embeddings."""
     for number in numbers:

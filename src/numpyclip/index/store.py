@@ -19,6 +19,7 @@ from numpyclip.index.generations import following, searched
 from numpyclip.index.marks import Marking
 from numpyclip.index.moments import with_moments
 from numpyclip.index.pending import Pending
+from numpyclip.index.picture_views import Viewing
 from numpyclip.index.records import (
     MODALITIES,
     WHOLE,
@@ -37,7 +38,7 @@ _LENGTHS = 1e-3  # that squares of lengths are off 1, at most
 _PAGE = 4096  # pictures or texts at once
 
 
-class Store(Filing, Pending, Browsing, Marking):
+class Store(Filing, Pending, Browsing, Marking, Viewing):
     """An index without its model.
 
     Reading is safe from many threads, also while another process writes. Changes are made within `writing`, and each
@@ -207,6 +208,11 @@ class Store(Filing, Pending, Browsing, Marking):
             keys = rows.keys_of(connection, space, [number])
             found = self._vectors.take(connection, space, [(number, part)] if part else keys[:1])
             return next(rows.matches(connection, "pictures", rows.by_themselves(found)), None)
+
+    def picture_at(self, path: str) -> Match | None:
+        """Return a picture by a path that the index has of it, as `picture` does; no file is looked at."""
+        number = self.number_at(path)
+        return None if number is None else self.picture(number)
 
     def everything(self, modality: Modality) -> Iterator[Match]:
         """Iterate over all pictures of which there is a file, or all texts, in the order of their numbers.

@@ -5,23 +5,30 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import NumPyCLIPError
+from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.exif import Exif, read_exif
 from numpyclip.images.find import IGNORED, FileState, is_ignored, walk
 from numpyclip.images.open import file_content
+from numpyclip.images.views import CROP, read_views
 from numpyclip.index.decoders import decoders
 from numpyclip.index.picture_rows import storable
-from numpyclip.index.records import WHOLE, Changes, Filed, NewPicture
+from numpyclip.index.picture_views import expected_parts, part_of
+from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.store import Store
+from numpyclip.index.video_files import is_indexed_name, new_video, video_decoders, video_digest
 from numpyclip.pipeline import Embedded, Reading, iter_embeddings
 from numpyclip.runtime.finite import NotFinite
+from numpyclip.videos.container import can_read_videos, is_video_name
+from numpyclip.videos.video_options import VideoOptions
 
 FoundFile: TypeAlias = tuple[str, FileState]  # an absolute path, and what is there
 
@@ -32,6 +39,7 @@ class Report:
 
     unchanged: int = 0  # files of unchanged size and modification time
     embedded: int = 0  # pictures that are new
+    completed: int = 0  # pictures that were there, without all views
     recognised: int = 0  # files that were moved, renamed or copied: their pictures were known
     forgotten: int = 0  # files that are gone
     unreadable: int = 0  # files that were read, or read again, and are no pictures that can be decoded
@@ -61,6 +69,11 @@ class Updater:
         self._report = Report()
         self._left_out: Counter[str] = Counter()
         self._tried_with = f"{decoders()} {options.max_pixels} {options.strict_files} {options.develop_raw}"
+        self._views = store.views
+        self._lacking: dict[bytes, set[str]] = {}  # parts without an embedding, by the digest of a picture
+        self._incomplete_files: set[str] = set()  # of these pictures
+        self._video_options = VideoOptions(max_pixels=options.max_pixels)
+        self._has_videos = can_read_videos()
 
     def update(self, folders: Sequence[str]) -> Report:
         """Look at all files in folders of the store: embed new and changed ones, and forget those that are gone."""
@@ -72,9 +85,13 @@ class Updater:
             changed += new
             batch.forgotten += gone
         self._report.left_out = dict(self._left_out)
+        changed += self._incomplete({path for path, _ in changed})
+        pictures = [file for file in changed if not is_video_name(file[0])]
+        videos = [file for file in changed if is_video_name(file[0])]
+        files = iter(self._progress([*pictures, *videos]))
         for file in iter_embeddings(
             self._model.embed_pixels,
-            self._progress(changed),
+            islice(files, len(pictures)),
             self._read,
             batch_size=self._batch_size,
             on_error="skip",
@@ -84,6 +101,8 @@ class Updater:
                 self._write(batch)
                 batch = Changes()
         self._write(batch)
+        for path, state in files:
+            self._add_video(path, state)
         self._report.remaining = self._store.counts().unreadable
         return self._report
 
@@ -102,17 +121,17 @@ class Updater:
             self._problem(f"{error.filename}: cannot be looked at ({error.strerror or error}).")
 
         changed, gone, visited, found = [], [], set(), 0
-        for directory, files in walk(folder, ignore, unreadable, self._left_out):
+        for directory, files in walk(folder, ignore, unreadable, self._left_out, is_indexed_name):
             visited.add(directory)
             found += len(files)
             known, failed = self._store.files(directory), self._store.unreadable(directory)
             new = [
                 (os.path.join(directory, name), state)
                 for name, state in files.items()
-                if known.get(name) != storable(state) or failed.get(name, self._tried_with) != self._tried_with
+                if known.get(name) != storable(state) or failed.get(name, self._tried(name)) != self._tried(name)
             ]
             self._report.unchanged += len(files) - len(new)
-            changed += new
+            changed += self._readable(new)
             gone += [
                 os.path.join(directory, name) for name, state in known.items() if name not in files and state.is_here
             ]
@@ -129,38 +148,95 @@ class Updater:
             return [], []
         return changed, [path for path in gone if not any(_is_within(path, place) for place in unlisted)]
 
+    def _incomplete(self, others: Container[str]) -> list[FoundFile]:
+        """Find files of pictures that lack views, each with one that has not changed and is not among others."""
+        found = []
+        expected = expected_parts(self._model.preprocess, self._views)
+        for digest, files, parts in self._store.lacking(expected) if self._views != CROP else ():
+            for path, known in files:
+                with suppress(PictureError):  # it is gone, or on a disk that is
+                    state = FileState.of(path)
+                    if path not in others and storable(state) == replace(known, digest=None):
+                        found.append((path, state))
+                        self._lacking[digest] = parts
+                        self._incomplete_files.add(path)
+                        break
+        return found
+
     def _read(self, file: FoundFile) -> Reading[tuple[bytes, Exif | None]]:
         """Read a file: its digest, and unless its picture is known, EXIF data and pixels."""
         path, _ = file
         with file_content(path) as data:
             digest = hashlib.sha256(data).digest()
-            if self._store.knows(digest):
+            parts = self._lacking.get(digest)
+            if parts is None and self._store.knows(digest):
                 return Reading(extra=(digest, None))
-            pixels = self._model.preprocess.read(data, self._options, name=path)
-            return Reading(pixels, extra=(digest, read_exif(data, path)), name=path)
+            pixels = read_views(self._model.preprocess, self._views, data, self._options, name=path)
+            if parts is not None:
+                pixels = {name: view for name, view in pixels.items() if part_of(name) in parts}
+            exif = read_exif(data, path) if pixels else None
+            return Reading(pixels or None, extra=(digest, exif), name=path)
+
+    def _readable(self, files: list[FoundFile]) -> list[FoundFile]:
+        """Leave out videos where the package is missing that reads them; those of the index stay in it."""
+        if self._has_videos:
+            return files
+        self._left_out.update(os.path.splitext(path)[1].lower() for path, _ in files if is_video_name(path))
+        return [(path, state) for path, state in files if not is_video_name(path)]
+
+    def _tried(self, name: str) -> str:
+        """Return what a file is tried with."""
+        if not is_video_name(name):
+            return self._tried_with
+        return video_decoders(self._video_options) if self._has_videos else ""
+
+    def _add_video(self, path: str, state: FileState) -> None:
+        """Add a video, or why it has no moments, in a transaction of its own."""
+        batch = Changes()
+        try:
+            digest = video_digest(path)
+            if self._store.knows(digest):
+                self._report.recognised += 1
+            else:
+                batch.pictures[digest] = new_video(self._model, path, self._video_options, self._batch_size)
+            batch.filed.append(Filed(path, state, digest))
+        except PictureError as error:
+            self._refuse(path, state, error, batch)
+        self._write(batch)
+
+    def _refuse(self, path: str, state: FileState, error: PictureError | InputError | None, batch: Changes) -> None:
+        """Record why a file cannot be read, and tell."""
+        problem = str(error).removeprefix(f"{NumPyCLIPError(path)}: ")
+        batch.filed.append(Filed(path, state, None, problem, None if _may_pass(error) else self._tried(path)))
+        self._report.unreadable += 1
+        self._tell(f"{path}: {problem}")
 
     def _take(self, file: Embedded[FoundFile, tuple[bytes, Exif | None]], batch: Changes) -> None:
         """Put a file into a batch; of pictures that are there twice the first embedding is kept."""
         path, state = file.picture
         error = file.error
         if error is not None or file.extra is None:
-            problem = str(error).removeprefix(f"{NumPyCLIPError(path)}: ")
-            batch.filed.append(Filed(path, state, None, problem, None if _may_pass(error) else self._tried_with))
-            self._report.unreadable += 1
-            self._tell(f"{path}: {problem}")
+            if path in self._incomplete_files:  # its picture stays as it is
+                problem = str(error).removeprefix(f"{NumPyCLIPError(path)}: ")
+                self._problem(f"{path}: {problem}")
+            else:
+                self._refuse(path, state, error, batch)
             return
         digest, exif = file.extra
         batch.filed.append(Filed(path, state, digest))
         # A copy that was read while an earlier batch was written is known by now.
-        if exif is None or digest in batch.pictures or self._store.knows(digest):
+        is_there = digest not in self._lacking and self._store.knows(digest)
+        if exif is None or digest in batch.pictures or is_there:
             self._report.recognised += 1
         else:
-            batch.pictures[digest] = NewPicture(exif, {WHOLE: file.embedding})
+            batch.pictures[digest] = NewPicture(exif, {part_of(name): view for name, view in file.views.items()})
 
     def _write(self, batch: Changes) -> None:
         if batch.filed or batch.forgotten:
             self._store.write(batch)
-        self._report.embedded += len(batch.pictures)
+        completed = len(batch.pictures.keys() & self._lacking.keys())
+        self._report.embedded += len(batch.pictures) - completed
+        self._report.completed += completed
         self._report.forgotten += len(batch.forgotten)
 
     def _problem(self, problem: str) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from numpyclip.dispatch.fields import is_row_id, shown
 from numpyclip.model.ops import Array
-from numpyclip.server.request_parsing import is_row_id, shown
 from numpyclip.server.responses import bad_request
 
 MAX_DEPTH = 20_000  # results that can be come to: a request finds those before again

@@ -13,8 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from numpyclip.dispatch.fields import Fields, is_row_id, shown
 from numpyclip.server.originals import disposition, open_original
-from numpyclip.server.request_parsing import Fields, any_fields, is_row_id, shown
+from numpyclip.server.request_parsing import any_fields
 from numpyclip.server.responses import bad_request
 from numpyclip.server.service import Service
 from numpyclip.server.streams import BLOCK, Stream

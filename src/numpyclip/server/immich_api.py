@@ -13,9 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from numpyclip.dispatch.fields import shown
 from numpyclip.images.exif import read_exif
 from numpyclip.server.body_parsing import parse_json_body
-from numpyclip.server.request_parsing import form_fields, shown
+from numpyclip.server.request_parsing import form_fields
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 

@@ -15,15 +15,16 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
+from numpyclip.dispatch.fields import Fields
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import PictureError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.index.records import Match, Modality
 from numpyclip.model.ops import Array, normalize
-from numpyclip.server.request_parsing import Fields, json_fields
+from numpyclip.server.request_parsing import json_fields
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
-from numpyclip.server.thumbnails import thumbnail_bytes
+from numpyclip.viz.thumbnail import thumbnail_bytes
 
 _MAX_RESULTS = 1000
 _DUPLICATE_COSINE = 0.94  # clip-retrieval's threshold

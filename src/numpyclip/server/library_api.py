@@ -9,12 +9,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from numpyclip.dispatch.fields import Fields
+from numpyclip.dispatch.queries import where_of
 from numpyclip.index.marks import KINDS, Mark
 from numpyclip.index.store import Store
 from numpyclip.index.where import Where
 from numpyclip.server.downloads import ids_of
-from numpyclip.server.filters import where_of
-from numpyclip.server.request_parsing import Fields, any_fields
+from numpyclip.server.request_parsing import any_fields
 from numpyclip.server.responses import JSONResponse, bad_request, compressed
 from numpyclip.server.service import Service
 

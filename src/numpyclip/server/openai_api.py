@@ -14,9 +14,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from numpyclip.dispatch.fields import Fields, shown
 from numpyclip.errors import TextTooLongError
 from numpyclip.model.ops import Array, normalize
-from numpyclip.server.request_parsing import Fields, json_fields, shown
+from numpyclip.server.request_parsing import json_fields
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 

@@ -14,11 +14,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from numpyclip.dispatch.fields import Fields
 from numpyclip.images.find import FileState
 from numpyclip.index.picture_rows import storable
 from numpyclip.index.records import Match
 from numpyclip.regular_file import open_regular
-from numpyclip.server.request_parsing import Fields, path_id
+from numpyclip.server.request_parsing import path_id
 from numpyclip.server.service import Service
 from numpyclip.server.streams import BLOCK, Stream
 

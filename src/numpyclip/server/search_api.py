@@ -6,13 +6,15 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
+from numpyclip.dispatch.fields import Fields
+from numpyclip.dispatch.json_values import contents, ranked
+from numpyclip.dispatch.queries import is_browsing, query_of, where_of
 from numpyclip.dual_encoder.validation import captions
 from numpyclip.index.index import Index
 from numpyclip.index.marks import Mark
@@ -24,17 +26,15 @@ from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
 from numpyclip.server.cursors import MAX_DEPTH, Cursor
 from numpyclip.server.downloads import ids_of
-from numpyclip.server.filters import where_of
 from numpyclip.server.library_api import marks_json
-from numpyclip.server.request_parsing import Fields, any_fields
+from numpyclip.server.request_parsing import any_fields
 from numpyclip.server.responses import JSONResponse, bad_request, compressed
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
 from numpyclip.server.thumbnails import version
-from numpyclip.tasks.query import Query, Term
+from numpyclip.tasks.query import Query
 
 _MAX_RESULTS = 1000
-_MAX_TERMS = 32
 _ALIKE = 0.95  # cosine from which images count as near duplicates, such as those of a burst
 _DATE = "date."  # begins the cursors of browsing
 
@@ -119,12 +119,7 @@ async def classify(request: Request) -> Response:
     of_images, of_labels = await asyncio.gather(embed_images, service.embed_texts(texts, truncate=False))
 
     def predictions() -> Response:
-        rows = service.model.probabilities(of_images, of_labels)
-        ranked = [
-            [{"label": labels[column], "probability": float(row[column])} for column in np.argsort(-row, kind="stable")]
-            for row in rows
-        ]
-        return JSONResponse({"predictions": ranked})
+        return JSONResponse({"predictions": ranked(service.model.probabilities(of_images, of_labels), labels)})
 
     return await service.run_in_thread(predictions)
 
@@ -145,7 +140,7 @@ async def describe(request: Request) -> Response:
             "query_text_model": service.settings.text_model,
             "dimensions": config.embed_dim,
         }
-        answer = {**models, **vars(store.counts()), "folders": list(store.folders())}
+        answer = {**models, **contents(store)}
         return compressed(request, JSONResponse(answer))
 
     return await service.run_in_thread(described)
@@ -166,26 +161,17 @@ async def _place(service: Service, fields: Fields) -> Cursor | str | None:
 async def _embed_query(service: Service, fields: Fields) -> tuple[Query, Array] | None:
     """Parse and embed the query: a text, IDs of indexed images, uploaded images, texts to subtract; None if empty."""
     near, uploads = fields.row_ids("near"), fields.images("image")
-    text = fields.text("query") or fields.text("q") or ""
-    terms: list[Term] = []
-    if text.strip():
-        terms += (await service.parse(partial(Query.parse, text, pictures=False))).terms
-    terms += [Term(f"image {row_id}", is_picture=True) for row_id in near]
-    terms += [Term("the image", is_picture=True)] * len(uploads)
-    if not terms:
-        if fields.texts("not"):
-            raise bad_request("the query is empty: expected query, near or image beside not.")
+    if is_browsing(fields):
         return None
-    terms += [Term(text, -1.0) for text in fields.texts("not")]
-    if len(terms) > _MAX_TERMS:
-        raise bad_request(f"{len(terms)} terms; expected {_MAX_TERMS} at most.")
-    query = Query(tuple(terms))
-    texts = [term.content for term in terms if not term.is_picture]
+    query = await service.parse(
+        query_of, fields, [*(f"image {row_id}" for row_id in near), *["the image"] * len(uploads)]
+    )
+    texts = [term.content for term in query.terms if not term.is_picture]
     indexed = [await service.run_in_thread(service.indexed_image, row_id) for row_id in near]
     of_texts = iter(await service.embed_texts(texts) if texts else ())
     of_uploads = await service.embed_images(uploads) if uploads else ()
     of_images = iter([*(match.embedding for match in indexed), *of_uploads])
-    return query, query.sum([next(of_images if term.is_picture else of_texts) for term in terms])
+    return query, query.sum([next(of_images if term.is_picture else of_texts) for term in query.terms])
 
 
 def _to_json(match: Match, tag: str | None, marks: Mapping[bytes, list[Mark]], settings: Settings) -> dict[str, object]:
@@ -197,7 +183,9 @@ def _to_json(match: Match, tag: str | None, marks: Mapping[bytes, list[Mark]], s
     if match.path is not None:
         fields["name"] = os.path.basename(match.path)  # noqa: PTH119  the path may be of another operating system
     if match.file is not None:
-        fields["thumbnail"] = f"thumbnails/{match.id}?v={version(match)}"
+        fields["thumbnail"] = f"thumbnails/{match.id}?v={version(match)}" + (
+            f"&t={match.part}" if match.seconds is not None else ""
+        )
         if settings.originals:
             fields["original"] = f"original/{match.id}"
     return fields

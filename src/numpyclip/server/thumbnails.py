@@ -5,38 +5,21 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from io import BytesIO
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from numpyclip.dispatch.fields import Fields, shown
 from numpyclip.images.decode_options import DecodeOptions
-from numpyclip.images.open import decoded
-from numpyclip.index.records import Match
-from numpyclip.server.request_parsing import Fields, form_fields, path_id
+from numpyclip.index.records import Match, is_part, seconds_of
+from numpyclip.server.request_parsing import form_fields, path_id
 from numpyclip.server.responses import bad_request
 from numpyclip.server.service import Service, check_decoding_time
-from numpyclip.viz.thumbnail import thumbnail as scaled
+from numpyclip.viz.thumbnail import thumbnail_bytes
 
 SIZES = (320, 1600)  # pixels of the longer side: in the grid, and enlarged
 _MAX_BYTES = 64 << 20  # of the cache
-
-
-def thumbnail_bytes(path: str | bytes, size: int, options: DecodeOptions) -> bytes:
-    """Encode an image as JPEG without metadata, on white, its longer side at most `size` pixels.
-
-    Raises
-    ------
-    PictureError
-        If the file cannot be read as an image.
-    """
-    stream = BytesIO()
-    with decoded(path, options, draft_size=size) as picture:
-        small = scaled(picture, min(size, max(picture.size)))
-    small.info = {}  # Pillow would write the EXIF data, profiles and comments from there
-    small.save(stream, "JPEG", quality=82, optimize=True)
-    return stream.getvalue()
 
 
 class ThumbnailCache:
@@ -48,14 +31,14 @@ class ThumbnailCache:
         self._entries: OrderedDict[tuple[str, int, str], bytes] = OrderedDict()
         self._bytes = 0
 
-    def get(self, path: str, size: int, version: str) -> bytes:
-        """Return a thumbnail, from the cache if `version` of the file is there."""
+    def get(self, path: str, size: int, version: str, seconds: float | None = None) -> bytes:
+        """Return a thumbnail, from the cache if `version` of the file is there; of a video, the frame at a time."""
         key = (path, size, version)
         with self._lock:
             if key in self._entries:
                 self._entries.move_to_end(key)
                 return self._entries[key]
-        data = thumbnail_bytes(path, size, self._options)
+        data = thumbnail_bytes(path, size, self._options, seconds)
         with self._lock:
             if key not in self._entries:
                 self._entries[key] = data
@@ -69,17 +52,20 @@ class ThumbnailCache:
 async def thumbnail(request: Request) -> Response:
     """Return a thumbnail of an indexed image, without its metadata."""
     service: Service = request.app.state.service
-    size = Fields(dict(request.query_params)).integer("side", SIZES[0], SIZES[-1])
+    fields = Fields(dict(request.query_params))
+    size, moment = fields.integer("side", SIZES[0], SIZES[-1]), fields.text("t") or ""
+    if not is_part(moment) or (moment and seconds_of(moment) is None):
+        raise bad_request(f"t is {shown(moment)}; expected seconds of a video.")
     if size not in SIZES:
         raise bad_request(f"side is {size}; expected one of {', '.join(map(str, SIZES))}.")
     match = await service.run_in_thread(service.indexed_image, path_id(request))
     if match.file is None:
         raise HTTPException(404, f"{match.path}: is no file on this server, which fetches no images: no thumbnail.")
-    tag = version(match)
+    tag = version(match) + moment
     headers = {"ETag": f'"{tag}-{size}"', "Cache-Control": "private, max-age=3600"}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    data = await service.decode(request.app.state.thumbnails.get, match.file, size, tag)
+    data = await service.decode(request.app.state.thumbnails.get, match.file, size, tag, seconds_of(moment))
     return Response(data, media_type="image/jpeg", headers=headers)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpyclip.tasks.duplicates import find_duplicates as find_duplicates
     from numpyclip.tasks.evaluation.datasets.open_dataset import open_dataset as open_dataset
     from numpyclip.tasks.evaluation.evaluate import evaluate as evaluate
+    from numpyclip.tasks.explanations import best_views as best_views
     from numpyclip.tasks.explanations import explain as explain
     from numpyclip.tasks.filter import Filter as Filter
     from numpyclip.tasks.filter import filter_pictures as filter_pictures
@@ -46,6 +47,7 @@ _MODULES = {
     "caption": "captions",
     "cross_validate": "learning.learn",
     "evaluate": "evaluation.evaluate",
+    "best_views": "explanations",
     "explain": "explanations",
     "filter_pictures": "filter",
     "find_duplicates": "duplicates",

@@ -9,6 +9,7 @@ embeddings; windows need no seed. tools/compare_explanations.py repeats the comp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +18,26 @@ from numpyclip.arguments import whole_number
 from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.errors import InputError
 from numpyclip.images.open import Picture, name_of, open_picture
+from numpyclip.images.views import VIEWS, PictureView, View, checked_views, views_of
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched, checked_batch_size
 from numpyclip.runtime.finite import checked_finite
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _HIDDEN, _SHOWN = 2, 4  # sides of the windows, in cells
 _MOST_CELLS = 64  # a side, which takes 12,000 embeddings
 
 
-def explain(
+def explain(  # noqa: PLR0913  options of one kind each
     model: CLIP,
     image: Picture,
     texts: str | Sequence[str],
     *,
     grid: int = 8,
     batch_size: int = 32,
+    view: str = "crop",
     progress: Callable[[Sequence[int]], Iterable[int]] = iter,
 ) -> Array:
     """Compute how much each pixel of an image matters for a text.
@@ -48,6 +54,8 @@ def explain(
         find smaller things, and take longer: about 3 * grid**2 embeddings.
     batch_size : int, default=32
         Masked images in memory at once.
+    view : str, default="crop"
+        What is explained: "crop", "pad", "squash" or a tile such as "left", as `best_views` and `Match.part` name them.
     progress : callable, optional
         Wraps the sequence of windows, as `tqdm.tqdm` does.
 
@@ -55,7 +63,7 @@ def explain(
     -------
     ndarray of shape (y, x), dtype=float32, or (n_texts, y, x) for several texts
         For each pixel of the image, its contribution to the cosine, minus the mean over the cells; NaN outside the
-        model's crop. Deterministic.
+        view. Deterministic.
 
     Raises
     ------
@@ -73,7 +81,8 @@ def explain(
     size = checked_batch_size(batch_size)
     targets = model.embed_texts(texts)
     opened = open_picture(image)
-    crop = model.preprocess.crop(opened)
+    chosen = _chosen(_views(model, opened, VIEWS), view or "crop", name_of(opened))
+    crop = chosen.crop(opened)
     hidden, shown = _windows(count, _HIDDEN), _windows(count, _SHOWN)
     kept = np.concatenate([~hidden, shown])
     cosines = np.empty((len(kept), len(targets)), np.float32)
@@ -82,8 +91,42 @@ def explain(
         cosines[rows] = checked_finite(embeddings, lambda _: name_of(opened)) @ targets.T
     heat = _mean_by_cell(-cosines[: len(hidden)], hidden) + _mean_by_cell(cosines[len(hidden) :], shown)
     heat -= heat.mean(axis=(1, 2), keepdims=True)
-    maps = _in_image(heat, model.preprocess.view(*opened.size), opened.size)
+    maps = _in_image(heat, chosen.seen(*opened.size), opened.size)
     return maps[0] if isinstance(texts, str) else maps
+
+
+def best_views(model: CLIP, image: Picture, texts: str | Sequence[str], views: str | Iterable[str]) -> list[str]:
+    """Choose for each text the view of an image whose cosine is highest, as a search does.
+
+    Parameters
+    ----------
+    model, image, texts
+        As in `explain`.
+    views : {"crop", "pad", "squash", "tiles"} or iterable of them
+
+    Returns
+    -------
+    list of str
+        Their names: "crop", or a tile such as "left".
+    """
+    check_model(model)
+    targets, opened = model.embed_texts(texts), open_picture(image)
+    found = _views(model, opened, checked_views(views))
+    embeddings = model.embed_pixels([view.crop(opened) for view in found])
+    best = (checked_finite(embeddings, lambda _: name_of(opened)) @ targets.T).argmax(axis=0)
+    return [found[row].name for row in best]
+
+
+def _views(model: CLIP, image: Image.Image, views: Sequence[View]) -> list[PictureView]:
+    return views_of(model.preprocess, views, *image.size)
+
+
+def _chosen(views: Sequence[PictureView], name: str, image: str) -> PictureView:
+    for view in views:
+        if view.name == name:
+            return view
+    names = ", ".join(view.name for view in views)
+    raise InputError(f"{image}: has no view {name!r:.60}; expected one of {names}.")
 
 
 def _windows(grid: int, side: int) -> NDArray[np.bool_]:

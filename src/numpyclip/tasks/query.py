@@ -9,13 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.find import is_picture_name
+from numpyclip.images.preprocess import Preprocess
+from numpyclip.images.views import CROP, View, read_views
 from numpyclip.model.ops import Array, normalize
 from numpyclip.runtime.finite import checked_finite
+from numpyclip.videos.container import is_video_name
+from numpyclip.videos.named_moment import moment_of
+from numpyclip.videos.video_embeddings import read_moment
+from numpyclip.videos.video_options import VideoOptions
 
 # A sign has spaces around it, so that "black-and-white" and "-5" are words.
 _SIGN_OR_QUOTED = re.compile(r'"[^"]*"|(?:^|(?<=\s))([+-])\s+')
@@ -30,7 +37,7 @@ class Term:
     Attributes
     ----------
     content : str
-        The text, or the path of the image.
+        The text, or the path of the image, or a moment of a video, as ``clip.mp4@12.5``.
     weight : float
     is_picture : bool
     """
@@ -49,10 +56,13 @@ class Query:
     terms : tuple of Term
     options : DecodeOptions
         How images are decoded.
+    views : tuple of {"crop", "pad", "squash", "tiles"}
+        Of an image: see `embed_views`.
     """
 
     terms: tuple[Term, ...]
     options: DecodeOptions = DRAFT
+    views: tuple[View, ...] = CROP
 
     @classmethod
     def parse(cls, text: str, *, pictures: bool = True) -> Query:
@@ -86,11 +96,27 @@ class Query:
 
         def embed(term: Term) -> Array:
             if term.is_picture:
-                pixels = model.preprocess.read(term.content, self.options)
+                pixels = _read(model.preprocess, term.content, self.options)
                 return checked_finite(model.embed_pixels([pixels]), lambda _: term.content)
             return model.embed_texts(term.content)
 
         return self.sum([embed(term)[0] for term in self.terms])
+
+    def embed_views(self, model: CLIP) -> Array:
+        """Embed the query once for each view of its image, (n_views, e); InputError if there are several images."""
+        places = [place for place, term in enumerate(self.terms) if term.is_picture]
+        if self.views == CROP or not places:
+            return self.embed(model)[np.newaxis]
+        if len(places) > 1:
+            raise InputError(f"query {self}: has {len(places)} images; views are those of one. Leave out views.")
+        (place,) = places
+        path = self.terms[place].content
+        if moment_of(path) is not None:
+            raise InputError(f"query {self}: is a moment of a video; views are those of an image. Leave out views.")
+        pixels = read_views(model.preprocess, self.views, path, self.options)
+        embeddings = checked_finite(model.embed_pixels([*pixels.values()]), lambda _: path)
+        texts = [None if term.is_picture else model.embed_texts(term.content)[0] for term in self.terms]
+        return np.stack([self.sum([row if text is None else text for text in texts]) for row in embeddings])
 
     def sum(self, embeddings: Sequence[Array]) -> Array:
         """Sum the embeddings of the terms by their weights, and normalize; InputError if they cancel each other."""
@@ -111,6 +137,15 @@ class Query:
             weight = "" if abs(term.weight) == 1 else f"{abs(term.weight):g}*"
             written.append(f"{'-' if math.copysign(1, term.weight) < 0 else '+'} {weight}{term.content}")
         return " ".join(written).removeprefix("+ ")
+
+
+def _read(preprocess: Preprocess, name: str, options: DecodeOptions) -> NDArray[np.uint8]:
+    """Read an image, or the frame of a video that is named with its time."""
+    if (moment := moment_of(name)) is not None:
+        return read_moment(preprocess, *moment, VideoOptions(max_pixels=options.max_pixels))
+    if is_video_name(name):
+        raise InputError(f"{name}: is a video; expected a moment of it, in seconds, such as {name}@12.5.")
+    return preprocess.read(name, options)
 
 
 def _term(sign: str, content: str, query: str, pictures: bool) -> Term:

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpyclip.arguments import whole_number
-from numpyclip.dual_encoder.clip import CLIP, check_model
+from numpyclip.dual_encoder.clip import CLIP, check_model, of_best_views
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError
 from numpyclip.images.open import Picture
+from numpyclip.images.views import View
 from numpyclip.model.ops import Array, normalize
 from numpyclip.notebook import counted, html_table
 from numpyclip.runtime.chunks import batched
@@ -108,13 +109,14 @@ class ZeroShotClassifier:
         threshold: ArrayLike = 0,
         batch_size: int = 32,
         orient: bool = True,
+        views: View | Iterable[View] | None = None,
     ) -> list[list[Prediction]]:
         """Find the most probable labels of each image.
 
         Parameters
         ----------
-        images, batch_size, orient
-            As in `CLIP.embed_images`.
+        images, batch_size, orient, views
+            As in `CLIP.classify`.
         top_k, threshold
             As in `top_k`.
 
@@ -123,8 +125,12 @@ class ZeroShotClassifier:
         list of lists of Prediction
             Of each image, the most probable first; empty if none reaches the threshold.
         """
-        embeddings = self.model.embed_images(images, batch_size, orient=orient)
-        return self.top_k(self.probabilities(embeddings), top_k, threshold)
+        if views is None:
+            found = self.probabilities(self.model.embed_images(images, batch_size, orient=orient))
+        else:
+            records = self.model.iter_embeddings(images, batch_size, orient=orient, views=views)
+            found = of_best_views(records, self.model.config.embed_dim, self.probabilities)
+        return self.top_k(found, top_k, threshold)
 
     def top_k(
         self, probabilities: ArrayLike, top_k: int | None = None, threshold: ArrayLike = 0

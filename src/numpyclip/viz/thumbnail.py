@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.open import Picture, decoded
 from numpyclip.images.rgb import on_white
+from numpyclip.videos.container import is_video_name
+from numpyclip.videos.frames import frame_at
+from numpyclip.videos.video_options import VideoOptions
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,3 +31,25 @@ def read_thumbnail(picture: Picture, side: int, options: DecodeOptions = DEFAULT
         small = thumbnail(image, side)
         del image
     return small
+
+
+def thumbnail_bytes(path: str | bytes, size: int, options: DecodeOptions, seconds: float | None = None) -> bytes:
+    """Encode an image as JPEG without metadata, on white, its longer side at most `size` pixels.
+
+    Of a video, the frame at some seconds; by default the first one.
+
+    Raises
+    ------
+    PictureError
+        If the file cannot be read as an image.
+    """
+    stream = BytesIO()
+    if isinstance(path, str) and is_video_name(path):
+        frame = frame_at(path, seconds or 0.0, size, VideoOptions(max_pixels=options.max_pixels))
+        small = thumbnail(frame, min(size, max(frame.size)))
+    else:
+        with decoded(path, options, draft_size=size) as picture:
+            small = thumbnail(picture, min(size, max(picture.size)))
+    small.info = {}  # Pillow would write the EXIF data, profiles and comments from there
+    small.save(stream, "JPEG", quality=82, optimize=True)
+    return stream.getvalue()

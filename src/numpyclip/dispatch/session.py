@@ -1,0 +1,170 @@
+"""REQUESTS → ANSWERS for one program: a model and an index, kept in memory between requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from numpyclip.dispatch.fields import Fields
+from numpyclip.dispatch.json_values import contents, ranked
+from numpyclip.dispatch.queries import is_browsing, query_of, where_of
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.fingerprint import Fingerprint
+from numpyclip.dual_encoder.validation import captions
+from numpyclip.errors import InputError, NumPyCLIPError, StoreError
+from numpyclip.images.decode_options import DRAFT, DecodeOptions
+from numpyclip.index.index import Index
+from numpyclip.index.model_options import remembered_options
+from numpyclip.index.records import MODALITIES, Match
+from numpyclip.index.search_result import SearchResult
+from numpyclip.tasks.query import Query, Term
+
+MAX_RESULTS = 1000
+MAX_INPUTS = 1000  # of a request: its answer is one line
+
+
+class Session:
+    """Answers requests one after another; each method takes the fields of one.
+
+    Parameters
+    ----------
+    open_index : callable
+        Opens the index, with its model; StoreError if there is none. It is called when the index is first needed, and
+        again after another process has rebuilt it.
+    model : CLIP, optional
+        By default that of the index.
+    options : DecodeOptions, optional
+        How images are decoded.
+    batch_size : int, default=32
+    """
+
+    def __init__(
+        self,
+        open_index: Callable[[], Index],
+        model: CLIP | None = None,
+        options: DecodeOptions = DRAFT,
+        batch_size: int = 32,
+    ) -> None:
+        self._open_index = open_index
+        self._model = model
+        self.options = options
+        self._batch_size = batch_size
+        self._index: Index | None = None
+        self._fitting: Fingerprint | None = None  # of the index when it was opened
+
+    @property
+    def model(self) -> CLIP:
+        """The model, loaded with the index where it was not given."""
+        return self.index().model if self._model is None else self._model
+
+    def index(self) -> Index:
+        """Return the index, which is opened again if it was removed, or its embeddings are of another model now."""
+        if not self._is_current():
+            self.close()
+        if self._index is None:
+            self._index = self._open_index()
+            self._fitting = self._index.store.fingerprint
+        return self._index
+
+    def _is_current(self) -> bool:
+        try:
+            return self._index is not None and self._index.store.fingerprint == self._fitting
+        except StoreError:  # of which opening it again will tell
+            return False
+
+    def close(self) -> None:
+        """Close the index."""
+        if self._index is not None:
+            self._index.close()
+            self._index = None
+
+    def search(self, fields: Fields, n: int = 20) -> SearchResult:
+        """Search by a text, images of the index, image files, and texts to subtract; by default for `n` results.
+
+        Without any of these, the newest images are returned.
+        """
+        modality: Any = fields.choice("in", *MODALITIES)
+        where, n = where_of(fields), fields.integer("n", n, MAX_RESULTS)
+        if modality == "pictures" and is_browsing(fields):
+            return SearchResult(self.index().store.browse(where, n).matches)
+        near, files = fields.row_ids("near"), self._files(fields)
+        query = query_of(fields, [*(f"image {row_id}" for row_id in near), *files])
+        index = self.index()
+        images = [self.picture(row_id).embedding for row_id in near]
+        if files:
+            images += [*index.model.embed_images(files, draft=self.options.draft)]
+        return index.search(self._sum(query, images), n, where=where, modality=modality, is_text=query.is_text)
+
+    def similar(self, match: Match, fields: Fields, n: int = 20) -> SearchResult:
+        """Search the images nearest to one of the index, which is left out."""
+        n = fields.integer("n", n, MAX_RESULTS)
+        found = self.index().search(match.embedding, n + 1, where=where_of(fields))
+        return SearchResult([other for other in found if other.id != match.id][:n])
+
+    def picture(self, row_id: int) -> Match:
+        """Return an image of the index by its ID; InputError if there is none."""
+        match = self.index().store.picture(row_id)
+        if match is None:
+            raise InputError(f"there is no image {row_id} in the index; expected an ID that a search has returned.")
+        return match
+
+    def picture_at(self, path: str) -> Match:
+        """Return an image of the index by its path, where no file is looked at; InputError if there is none."""
+        match = self.index().store.picture_at(path)
+        if match is None:
+            raise InputError(f"{path:.300}: is not in the index; expected a path or an ID that a search has returned.")
+        return match
+
+    def classify(self, fields: Fields) -> list[list[dict[str, object]] | NumPyCLIPError]:
+        """Return the probabilities of labels for image files, relative to each other, or why an image has none."""
+        labels = fields.texts("labels")
+        texts = self.model.embed_texts(captions(labels, fields.text("template") or "{}"))
+        embeddings = self.embed_images(self._files(fields))
+        rows = [row for row in embeddings if not isinstance(row, NumPyCLIPError)]
+        predictions = iter(ranked(self.model.probabilities(np.stack(rows), texts), labels) if rows else ())
+        return [row if isinstance(row, NumPyCLIPError) else next(predictions) for row in embeddings]
+
+    def embed_texts(self, texts: Sequence[str]) -> Any:
+        """Embed texts, truncated to the model's context length: (n, embed_dim)."""
+        _check_count(len(texts))
+        return self.model.embed_texts(texts, truncate=True)
+
+    def embed_images(self, files: Sequence[str]) -> list[Any]:
+        """Embed image files: an embedding (embed_dim,) of each, or the error that keeps it from having one."""
+        _check_count(len(files))
+        records = self.model.iter_embeddings(
+            files,
+            self._batch_size,
+            on_error="skip",
+            draft=self.options.draft,
+            max_pixels=self.options.max_pixels,
+            strict_files=self.options.strict_files,
+        )
+        return [record.embedding if record.error is None else record.error for record in records]
+
+    def describe(self) -> dict[str, object]:
+        """Return the model of the index, how much there is in it, and its folders."""
+        store = self.index().store
+        return {**remembered_options(store), "dimensions": self.model.config.embed_dim, **contents(store)}
+
+    def _files(self, fields: Fields) -> list[str]:
+        """Return paths of image files; InputError for anything else."""
+        files = fields.texts("image")
+        _check_count(len(files), 0)
+        return files
+
+    def _sum(self, query: Query, images: Sequence[Any]) -> Any:
+        """Embed the terms of a query, of which the images are given, and sum them."""
+        of_images = iter(images)
+
+        def embedding(term: Term) -> Any:
+            return next(of_images) if term.is_picture else self.model.embed_texts(term.content, truncate=True)[0]
+
+        return query.sum([embedding(term) for term in query.terms])
+
+
+def _check_count(count: int, least: int = 1) -> None:
+    if not least <= count <= MAX_INPUTS:
+        raise InputError(f"{count} inputs; expected {least} to {MAX_INPUTS} in a request.")

@@ -1,0 +1,50 @@
+"""Which frames of a video are taken, and how much of it is decoded."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from numpyclip.arguments import whole_number
+from numpyclip.errors import InputError
+from numpyclip.images.decode_options import MAX_PIXELS
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """Options of videos.
+
+    Attributes
+    ----------
+    every : float
+        Seconds between frames, at most; longer in videos that would have more than `max_frames`.
+    max_frames : int
+        Maximum number of frames of a video.
+    max_seconds : float
+        Maximum time to decode a video, in seconds of this thread and its decoders; the rest of it is left out.
+    max_pixels : int
+        Videos with more pixels a frame are refused.
+
+    Raises
+    ------
+    InputError
+        If one of them is not above 0.
+    """
+
+    every: float = 5.0
+    max_frames: int = 3000
+    max_seconds: float = 1800.0
+    max_pixels: int = MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in ("every", "max_seconds"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+                raise InputError(f"{name} is {value!r:.60}; expected seconds above 0.")
+        for name in ("max_frames", "max_pixels"):
+            if (count := whole_number(getattr(self, name))) is None or count < 1:
+                raise InputError(f"{name} is {getattr(self, name)!r:.60}; expected an integer above 0.")
+
+
+DEFAULTS = VideoOptions()

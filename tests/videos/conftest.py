@@ -1,0 +1,3 @@
+import pytest
+
+pytest.importorskip("av", reason="the extra numpyclip[video] is not installed")
