@@ -11,6 +11,7 @@ from numpyclip.atomic import atomic_file
 from numpyclip.cli.options import add_file_options, decode_options, positive
 from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json, print_path, say, write
 from numpyclip.cli.stores import add_store_options, load_remembered, open_made
+from numpyclip.cli.updates import update_in_time
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.viz.terminal import PROTOCOLS, drawn, terminal_protocol
 
@@ -59,6 +60,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--preview", nargs="?", const="auto", choices=["auto", *PROTOCOLS], help="show images in the terminal"
     )
+    command.add_argument("--update", action="store_true", help="update the index first, for two seconds at most")
     add_file_options(command)
     add_store_options(command)
 
@@ -79,6 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
     where = Where(arguments.folder, arguments.after, arguments.before)
     with closing(open_made(arguments)) as store:
         index = Index(store, load_remembered(arguments, store))
+        if arguments.update:
+            update_in_time(arguments, index)
         result = index.search(query, arguments.top, where=where, modality=arguments.modality)
         if not result:
             there = "" if where == Where() else " there"

@@ -175,16 +175,23 @@ class FoundPictures:
 
 
 def walk(
-    folder: str, ignore: Sequence[str], report: Callable[[OSError], object], left_out: Counter[str]
+    folder: str,
+    ignore: Sequence[str],
+    report: Callable[[OSError], object],
+    left_out: Counter[str],
+    enters: Callable[[str], bool] = lambda _: True,
 ) -> Iterator[tuple[str, dict[str, FileState]]]:
     """Walk through a folder and those in it, in the order of their names: each with the pictures in it, by name.
 
     `report` is called with the error of each folder and file that cannot be looked at; `left_out` counts other files.
+    `enters` tells in its turn whether a folder is looked at.
     """
     start = len(os.path.join(folder, ""))  # where paths below the folder begin
     waiting = [folder]
     while waiting:
         directory = waiting.pop()
+        if not enters(directory):
+            continue
         try:
             with os.scandir(directory) as entries:
                 found = sorted(

@@ -25,6 +25,7 @@ from numpyclip.index.fit import check_comparable, check_fit, other_precision
 from numpyclip.index.known import KnownEmbeddings
 from numpyclip.index.open_store import open_store
 from numpyclip.index.records import Modality
+from numpyclip.index.scope import EVERYTHING, Scope
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
 from numpyclip.index.update import FoundFile, Report, Updater, reaches
@@ -124,6 +125,7 @@ class Index:
         draft: bool = True,
         max_pixels: int = MAX_PIXELS,
         strict_files: bool = False,
+        scope: Scope = EVERYTHING,
         progress: Callable[[list[FoundFile]], Iterable[FoundFile]] = iter,
         report: Callable[[str], object] = lambda problem: None,
     ) -> Report:
@@ -145,6 +147,8 @@ class Index:
             Decode large JPEG files at a reduced size (see `open_picture`).
         max_pixels, strict_files
             As in `CLIP.embed_images`.
+        scope : Scope, optional
+            Which files are looked at, and for how long; by default all of these folders.
         progress : callable, optional
             Given the files to be read, a list, returns what iterates over them, such as ``tqdm.tqdm``.
         report : callable, optional
@@ -179,7 +183,7 @@ class Index:
                 raise InputError(f"{self.store.place}: knows no folders yet; name one: numpyclip index FOLDER.")
             self._embed_pending_texts(batch_size)
             options = DecodeOptions(draft=draft, max_pixels=max_pixels, strict_files=strict_files)
-            return Updater(self.store, self.model, batch_size, options, progress, report).update(chosen)
+            return Updater(self.store, self.model, batch_size, options, scope, progress, report).update(chosen)
 
     def iter_embeddings(
         self, pictures: Picture | Iterable[Picture], batch_size: int = 32, *, on_error: OnError = "raise"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -19,6 +19,7 @@ from numpyclip.images.open import file_content
 from numpyclip.index.decoders import decoders
 from numpyclip.index.picture_rows import storable
 from numpyclip.index.records import Changes, Filed, NewPicture
+from numpyclip.index.scope import Scope
 from numpyclip.index.store import Store
 from numpyclip.pipeline import Embedded, Reading, iter_embeddings
 from numpyclip.runtime.finite import NotFinite
@@ -38,17 +39,20 @@ class Report:
     problems: list[str] = field(default_factory=list)  # others, such as folders that cannot be listed
     remaining: int = field(default=0, compare=False)  # files of the index that cannot be read, tried this time or not
     left_out: dict[str, int] = field(default_factory=dict, compare=False)  # files that are no pictures, by suffix
+    waiting: list[str] = field(default_factory=list)  # new and changed files that are left to another update
+    unvisited: int = 0  # folders that are, besides those in them
 
 
 class Updater:
     """Brings an index up to date, within `Store.writing`; see `Index.update` for the parameters."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  those of `Index.update`
         self,
         store: Store,
         model: CLIP,
         batch_size: int,
         options: DecodeOptions,
+        scope: Scope,
         progress: Callable[[list[FoundFile]], Iterable[FoundFile]],
         report: Callable[[str], object],
     ) -> None:
@@ -56,6 +60,7 @@ class Updater:
         self._model = model
         self._batch_size = batch_size
         self._options = options
+        self._scope = scope
         self._progress = progress
         self._tell = report
         self._report = Report()
@@ -63,18 +68,24 @@ class Updater:
         self._tried_with = f"{decoders()} {options.max_pixels} {options.strict_files}"
 
     def update(self, folders: Sequence[str]) -> Report:
-        """Look at all files in folders of the store: embed new and changed ones, and forget those that are gone."""
+        """Look at files in folders of the store: embed new and changed ones, and forget those that are gone."""
         changed: list[FoundFile] = []
         batch = Changes()
         ignored = self._store.folders()
         for folder in folders:
+            if not self._enters(folder):
+                continue
             new, gone = self._compare(folder, (*IGNORED, *ignored[folder]), apart=ignored)
-            changed += new
+            for found in new:
+                if self._scope.is_settled(*found):
+                    changed.append(found)
+                else:
+                    self._report.waiting.append(found[0])
             batch.forgotten += gone
         self._report.left_out = dict(self._left_out)
         for file in iter_embeddings(
             self._model.embed_pixels,
-            self._progress(changed),
+            self._in_time(changed),
             self._read,
             batch_size=self._batch_size,
             on_error="skip",
@@ -102,10 +113,11 @@ class Updater:
             self._problem(f"{error.filename}: cannot be looked at ({error.strerror or error}).")
 
         changed, gone, visited, found = [], [], set(), 0
-        for directory, files in walk(folder, ignore, unreadable, self._left_out):
+        for directory, files in walk(folder, ignore, unreadable, self._left_out, self._enters):
             visited.add(directory)
             found += len(files)
             known, failed = self._store.files(directory), self._store.unreadable(directory)
+            files, known = self._scope.files(directory, files), self._scope.files(directory, known)
             new = [
                 (os.path.join(directory, name), state)
                 for name, state in files.items()
@@ -117,17 +129,44 @@ class Updater:
                 os.path.join(directory, name) for name, state in known.items() if name not in files and state.is_here
             ]
         kept = [other for other in apart if _is_within(other, folder) and not reaches(folder, ignore, other)]
-        for directory in self._store.directories(folder):
+        for directory in self._directories(folder):
             if directory not in visited and not any(_is_within(directory, other) for other in kept):
                 known = self._store.files(directory)
                 gone += [os.path.join(directory, name) for name, state in known.items() if state.is_here]
-        if gone and not found:
+        if gone and not found and not self._has_more(folder, ignore):
             self._problem(
                 f"{folder}: holds no pictures now, and {len(gone)} of it are in the index, which stay there (is a disk "
                 f"not mounted?). `numpyclip index --forget {folder}` forgets them."
             )
             return [], []
         return changed, [path for path in gone if not any(_is_within(path, place) for place in unlisted)]
+
+    def _enters(self, folder: str) -> bool:
+        """Tell whether a folder is looked at."""
+        if not self._scope.reaches(folder):
+            return False
+        self._report.unvisited += (is_over := self._scope.is_over())
+        return not is_over
+
+    def _directories(self, folder: str) -> list[str]:
+        """List folders of the index that are gone if the walk through a folder has not come to them."""
+        if self._report.unvisited:
+            return []
+        places = [folder] if self._scope.holds(folder) else self._scope.within(folder)
+        return [directory for place in places for directory in self._store.directories(place)]
+
+    def _has_more(self, folder: str, ignore: Sequence[str]) -> bool:
+        """Tell whether there are pictures in a folder of which a part was looked at, without any."""
+        is_part = bool(self._report.unvisited) or not self._scope.holds(folder)
+        return is_part and any(files for _, files in walk(folder, ignore, lambda error: None, Counter()))
+
+    def _in_time(self, files: list[FoundFile]) -> Iterator[FoundFile]:
+        """Iterate over files until the time is over; the others are left to another update."""
+        for done, file in enumerate(self._progress(files)):
+            if self._scope.is_over():
+                self._report.waiting += [path for path, _ in files[done:]]
+                return
+            yield file
 
     def _read(self, file: FoundFile) -> Reading[tuple[bytes, Exif | None]]:
         """Read a file: its digest, and unless its picture is known, EXIF data and pixels."""

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from numpyclip.atomic import temporary_path
 from numpyclip.errors import StoreError
 from numpyclip.index import file_checksum
-from numpyclip.index.database import RECOVERY, Connection, Damage, Database, NoIndexError
+from numpyclip.index.database import RECOVERY, Connection, Damage, Database, InUseError, NoIndexError
 from numpyclip.index.database.schema import APPLICATION_ID, SQLITE, SQLITE_UPGRADE, VERSION
 from numpyclip.index.database.sql import conditions, set_meta
 from numpyclip.index.where import Where
@@ -163,7 +163,7 @@ class SQLiteDatabase(Database):
             if not alone:
                 if not os.access(self._folder, os.W_OK):
                     raise StoreError(f"{self._folder}: cannot be written; expected a folder of yours.")
-                raise StoreError(f"{self._folder}: another process is {doing}; wait until it is done.")
+                raise InUseError(f"{self._folder}: another process is {doing}; wait until it is done.")
             yield
 
     @contextlib.contextmanager
