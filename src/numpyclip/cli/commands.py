@@ -33,6 +33,7 @@ COMMANDS = {  # each is a module of this folder, with EXAMPLES, add_options and 
     "export": "Write a model as ONNX graphs, for an engine or another program.",
     "models": "List models, download them, verify them.",
     "engines": "Compare what can compute embeddings here.",
+    "completion": "Have a shell complete commands, options and their values.",
 }
 RENAMED = {  # options of commands until version 0.1, which are accepted for one version more
     "index": {"--exact": "--full-decode"},
