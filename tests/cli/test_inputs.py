@@ -105,7 +105,7 @@ def test_an_index_may_be_named(run: Run, photos: Path, tmp_path: Path, monkeypat
     monkeypatch.setenv("NUMPYCLIP_INDEX", str(place))
     assert f"6 embeddings are those of the index {place}" in run(*words).err
     status, _, err = run(*words, "--store", tmp_path / "nowhere")
-    assert status == 1
+    assert status == 2
     assert "holds no index" in err
 
 
@@ -143,7 +143,7 @@ def test_a_pipe_that_is_named_is_refused(run: Run, photos: Path, tmp_path: Path)
     run("index", photos, "-m", "tiny")
     for words in (["tag", tmp_path / "pipe.jpg", "-m", "tiny"], ["search", "--near", tmp_path / "pipe.jpg"]):
         status, _, err = run(*words)
-        assert status == 1
+        assert status == 2
         assert err.endswith("pipe.jpg: cannot be read as a picture (it is a named pipe; expected a regular file).\n")
 
 
@@ -175,7 +175,7 @@ def test_what_is_named_is_judged_by_its_content(run: Run, photos: Path, tmp_path
     assert (status, out) == (0, f"{photos / 'a.png'}\n")
     (tmp_path / "words.jpg").write_text("no picture")
     status, _, err = run("search", "--near", tmp_path / "words.jpg")
-    assert status == 1
+    assert status == 2
     assert "words.jpg: cannot be read as a picture" in err
 
 

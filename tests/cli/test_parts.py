@@ -60,7 +60,7 @@ def test_errors_and_failed_parts_are_told_and_the_exit_status_is_3_or_1(
     assert f"numpyclip: part 1: {missing}: cannot be read" in err
     assert "1 of them with an error in the place of an embedding" in err
     assert "1 part failed, named above; the same command tries again" in err
-    assert run(*words, f"{tmp_path}/none/", missing).status == 1
+    assert run(*words, f"{tmp_path}/none/", missing).status == 2
     assert [run(*words, f"{tmp_path}/broken/", album / "broken.jpg").status for _ in range(2)] == [1, 0]  # as help says
     assert run(*words, f"{tmp_path}/out/", album, missing).status == 3
 

@@ -19,7 +19,7 @@ def test_without_the_packages_it_says_which(run: Run, monkeypatch: pytest.Monkey
     for name in [name for name in sys.modules if name.startswith("starlette.")]:
         monkeypatch.setitem(sys.modules, name, None)
     result = run("serve", "-m", "tiny")
-    assert result.status == 1
+    assert result.status == 2
     assert 'pip install "numpyclip[server]"' in result.err
 
 
@@ -28,14 +28,14 @@ def test_wrong_arguments(run: Run, tmp_path: Path) -> None:
     assert run("serve", "--port", "x").status == 2
     assert run("serve", "--timeout", "0").status == 2
     result = run("serve", "--store", tmp_path / "none", "-m", "tiny", "--port", "0")
-    assert (result.status, "holds no index" in result.err) == (1, True)
+    assert (result.status, "holds no index" in result.err) == (2, True)
     result = run("serve", "--token-file", tmp_path / "none", "-m", "tiny", "--port", "0")
     assert (result.status, "cannot be read" in result.err) == (2, True)
     (tmp_path / "empty").write_text("\n")
     result = run("serve", "--token-file", tmp_path / "empty", "-m", "tiny", "--port", "0")
     assert (result.status, "is empty; expected a token" in result.err) == (2, True)
     result = run("serve", "--host", "192.0.2.1", "-m", "tiny", "--port", "0")
-    assert (result.status, "192.0.2.1:0: cannot listen there" in result.err) == (1, True)
+    assert (result.status, "192.0.2.1:0: cannot listen there" in result.err) == (2, True)
 
 
 def test_damaged_weights_are_an_error_before_the_address_is_announced(run: Run, tmp_path: Path) -> None:

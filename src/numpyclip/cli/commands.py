@@ -64,7 +64,7 @@ output:
   Lists of paths (search --paths, filter) are raw in a pipe or file: -0 ends each with a null byte, for xargs -0.
 
 exit status:
-  0 done   1 failed, or nothing found   2 wrong arguments   3 done, except for unreadable images
+  0 done, or found   1 nothing found, or a check says no   2 an error   3 done, except for what could not be read
   130 interrupted   141 output pipe closed (SIGPIPE)
 
 environment:

@@ -52,7 +52,7 @@ To a folder (which ends in /, or is there) or another URL: parts with these colu
 computed by all cores or a cluster. It is resumable: the same command continues, and a part is there as a whole or not
 at all. --json prints a summary.
 
-The exit status is 3 if this run could not embed some inputs, 1 if it could embed none. What an earlier run could not
+The exit status is 3 if this run could not embed some inputs, 2 if it could embed none. What an earlier run could not
 is in the column "error"."""
 
 _SUFFIXES = (".npy", ".npz", ".jsonl", PARQUET)

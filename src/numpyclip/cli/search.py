@@ -12,7 +12,7 @@ from numpyclip.cli.options import add_file_options, decode_options, positive
 from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json, print_path, say, write
 from numpyclip.cli.stores import add_store_options, load_remembered, open_made
 from numpyclip.cli.updates import update_in_time
-from numpyclip.errors import InputError, NumPyCLIPError, PictureError
+from numpyclip.errors import InputError, PictureError
 from numpyclip.viz.terminal import PROTOCOLS, drawn, terminal_protocol
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
         result = index.search(query, arguments.top, where=where, modality=arguments.modality)
         if not result:
             there = "" if where == Where() else " there"
-            raise NumPyCLIPError(f"{store.place}: there are no {arguments.modality} to search{there}.")
+            say(f"{store.place}: there are no {arguments.modality} to search{there}.")
+            return 1
         matches = _chosen(arguments, result)
     for match in matches:
         _print(arguments, match)
