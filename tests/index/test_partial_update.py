@@ -10,7 +10,7 @@ import pytest
 
 from numpyclip.index import Index
 from numpyclip.index.scope import Scope
-from numpyclip.index.update import Report
+from numpyclip.index.update import FoundFile, Report
 
 
 def only(*paths: Path, quiet: float = 0.0) -> Scope:
@@ -117,6 +117,22 @@ def test_files_that_are_being_written_wait(index: Index, photos: Path) -> None:
     new.write_bytes(whole)
     os.utime(new, (1, 1))
     assert index.update(scope=only(new, quiet=60)) == Report(recognised=1)
+
+
+def test_a_file_that_is_gone_before_it_is_read_is_no_problem(index: Index, photos: Path) -> None:
+    index.update([photos])
+    new = photos / "new.png"
+    shutil.copy(next(photos.glob("*.png")), new)
+    os.utime(new, (1, 1))
+
+    def remove(files: list[FoundFile]) -> list[FoundFile]:
+        new.unlink()
+        return files
+
+    told: list[str] = []
+    report = index.update(scope=only(new, quiet=60), progress=remove, report=told.append)
+    assert (report, told) == (Report(waiting=[str(new)]), [])
+    assert index.update() == Report(unchanged=6)
 
 
 @pytest.mark.parametrize("most", [0, 2, 4, 6])

@@ -133,8 +133,8 @@ def test_where_watching_fails_everything_is_looked_at_again(
     found = told(Watcher(set(), {"a"}, error, set(), {"b"}, error, error), tmp_path, report=said.append)
     everything = {str(tmp_path)}
     assert [paths for paths in found if paths] == [everything, {"a"}, everything, {"b"}, everything]
-    assert naps == [60, 60, 60]
-    assert said[0] == f"changes are not told now ({error}); everything is looked at again in 60 seconds."
+    assert naps == [2, 4, 8]
+    assert said == [f"changes are not told ({error}); everything is looked at again instead."]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege")

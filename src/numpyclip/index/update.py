@@ -182,6 +182,9 @@ class Updater:
         """Put a file into a batch; of pictures that are there twice the first embedding is kept."""
         path, state = file.picture
         error = file.error
+        if error is not None and self._scope.quiet and not os.path.lexists(path):  # it has gone since it was found
+            self._report.waiting.append(path)
+            return
         if error is not None or file.extra is None:
             problem = str(error).removeprefix(f"{NumPyCLIPError(path)}: ")
             batch.filed.append(Filed(path, state, None, problem, None if _may_pass(error) else self._tried_with))

@@ -20,7 +20,7 @@ _TICK = 1000  # milliseconds without a change after which those that wait are lo
 _STEP = 250  # milliseconds between two questions for changes
 _MOST = 4096  # changes at once: the queue of the kernel has 16,384, and when it overflows watchfiles does not say so
 _EVERYTHING = 3600.0  # seconds after which all is looked at, also where the system tells nothing, as of other machines
-_AGAIN = 60.0  # seconds until changes are watched again, where that has failed
+_AGAIN = 60.0  # seconds at most until changes are watched again, where that has failed several times
 _RETRY = 10.0  # seconds until an update is tried again
 
 
@@ -42,10 +42,12 @@ def changes(folders: Collection[str], report: Callable[[str], object]) -> Iterat
     """
     watch = watcher()
     known: dict[str, object] = {}
+    pause, told = 1.0, ""
     while True:
         there = _identities(folders)
         anew = {folder for folder in folders if there.get(folder, "") != known.get(folder, "")}
-        known, again = there, time.monotonic() + _EVERYTHING
+        known, begun = there, time.monotonic()
+        again = begun + _EVERYTHING
         real = {path: folder for folder in there if (path := os.path.realpath(folder)) != folder}
         options = {"rust_timeout": _TICK, "step": _STEP, "ignore_permission_denied": True}
         try:
@@ -63,10 +65,12 @@ def changes(folders: Collection[str], report: Callable[[str], object]) -> Iterat
                 if gone or _identities(folders) != there:
                     break
         except (OSError, RuntimeError) as error:  # such as that there are too many folders, or a name is no UTF-8
-            report(f"changes are not told now ({error}); everything is looked at again in {_AGAIN:.0f} seconds.")
-            known = {}
+            if str(error) != told:
+                report(f"changes are not told ({error}); everything is looked at again instead.")
+            pause = 1.0 if time.monotonic() - begun > _AGAIN else min(2 * pause, _AGAIN)
+            known, told = {}, str(error)
             yield anew
-            time.sleep(_AGAIN)
+            time.sleep(pause)
 
 
 def updates(
