@@ -134,7 +134,7 @@ def test_a_named_pipe_holds_nothing_up(photos: Path, tmp_path: Path, name: str) 
     done = subprocess.run(
         [sys.executable, "-m", "numpyclip", *map(str, words)], env=environment, capture_output=True, timeout=60
     )
-    assert done.returncode == 0
+    assert done.returncode == (1 if name == "duplicates" else 0)  # there are none
     assert b"1 file left out: 1 not regular" in done.stderr
 
 
@@ -152,7 +152,7 @@ def test_the_best_copy_is_not_in_the_recycle_bin(run: Run, photos: Path) -> None
     with Image.open(next((photos / "a").iterdir())) as picture:
         picture.save(photos / "#recycle" / "a.png")
     status, out, _ = run("duplicates", photos, "--exact")
-    assert (status, out) == (0, "")
+    assert (status, out) == (1, "")
 
 
 def test_what_is_left_out_is_counted(run: Run, photos: Path) -> None:

@@ -44,7 +44,7 @@ def test_damaged_weights_are_an_error_before_the_address_is_announced(run: Run, 
     arrays["ln_final.weight"] = np.full_like(arrays["ln_final.weight"], np.nan)
     np.savez(tmp_path / "bad.npz", **arrays)
     result = run("serve", "-m", tmp_path / "bad.npz", "--port", "0", "--no-index", "--activation", "quick_gelu")
-    assert (result.status, result.err.count("\n")) == (1, 1)
+    assert (result.status, result.err.count("\n")) == (2, 1)
     assert "tensor 'ln_final.weight' holds NaN or infinity" in result.err
 
 
