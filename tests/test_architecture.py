@@ -58,9 +58,9 @@ ROOMS = {
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"
     " index open_clip",
-    "cli": "escaping errors arguments atomic weights images model runtime engines pipeline dual_encoder families loader"
-    " saving layouts videos viz tasks index batch file_systems remote sources destinations dispatch server numpyclip"
-    " towns xmp",
+    "cli": "escaping interrupts errors arguments atomic weights images model runtime engines pipeline dual_encoder"
+    " families loader saving layouts videos viz tasks index batch file_systems remote sources destinations dispatch"
+    " server numpyclip towns xmp",
     "__main__": "cli",
 }
 
@@ -96,6 +96,7 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "tokenizer.subword_models": {"tokenizers", "sentencepiece"},
     "index.database.postgres": {"psycopg"},
     "index.vectors.hnsw": {"usearch"},
+    "index.watching": {"watchfiles"},
     "server.*": {"starlette", "uvicorn", "h11", "python_multipart", "prometheus_client"},
     "dispatch.mcp_server": {"mcp", "mcp_types", "anyio"},
     "videos.*": {"av"},

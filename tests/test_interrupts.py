@@ -1,9 +1,10 @@
+import os
 import signal
 import threading
 
 import pytest
 
-from numpyclip.interrupts import deferred_interrupts
+from numpyclip.interrupts import deferred_interrupts, terminations_as_interrupts
 
 
 def ctrl_c() -> None:
@@ -56,3 +57,11 @@ def test_other_threads_set_no_handler() -> None:
     thread.start()
     thread.join()
     assert done == [signal.getsignal(signal.SIGINT)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGTERM is Windows' own there")
+def test_a_termination_is_an_interrupt() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), terminations_as_interrupts():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before

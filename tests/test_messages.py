@@ -131,7 +131,7 @@ def test_long_texts_are_told_what_the_command_can_do(
     assert numpyclip.cli.main(["index", str(tmp_path), "-m", "tiny"]) == 0
     capfd.readouterr()
     words = [word.format(long="dog " * 100, bird=bird) for word in words]
-    assert numpyclip.cli.main([*words, *(["-m", "tiny"] if words[0] != "search" else [])]) == 1
+    assert numpyclip.cli.main([*words, *(["-m", "tiny"] if words[0] != "search" else [])]) == 2
     message = capfd.readouterr().err
     assert "expected at most 77" in message
     assert OPTION.findall(message) == options

@@ -23,3 +23,16 @@ def deferred_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
         for number in received[:1]:
             signal.raise_signal(number)
+
+
+@contextmanager
+def terminations_as_interrupts() -> Iterator[None]:
+    """Handle SIGTERM as Ctrl-C, so that what a service manager stops ends as if a person had stopped it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

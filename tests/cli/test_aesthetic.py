@@ -49,8 +49,8 @@ def test_a_predictor_for_another_size_is_refused_before_any_picture_is_read(run:
     [
         (["--predictor", "head.npz"], 2, "nothing to score"),
         (["bird.png"], 2, "--predictor"),
-        (["bird.png", "--predictor", "no.pth"], 1, "no.pth: cannot be read"),
-        (["bird.png", "--predictor", "bird.png"], 1, "bird.png: an image; expected"),
+        (["bird.png", "--predictor", "no.pth"], 2, "no.pth: cannot be read"),
+        (["bird.png", "--predictor", "bird.png"], 2, "bird.png: an image; expected"),
     ],
 )
 def test_wrong_arguments_are_named(

@@ -94,7 +94,7 @@ def test_a_file_of_answers_that_is_empty_is_no_wish_for_others(run: Run, bird: P
 
 def test_a_picture_that_is_missing_is_reported(run: Run, tmp_path: Path) -> None:
     result = run("ask", tmp_path / "no.png", "is there a dog?", "-m", "tiny")
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     assert "no.png: cannot be read" in result.err
 
 

@@ -93,13 +93,13 @@ def test_names_that_are_no_text_go_through(run: Run, album: Path) -> None:
 
 def test_a_picture_that_is_missing_is_reported(run: Run, tmp_path: Path) -> None:
     result = run("classify", tmp_path / "no.png", "bird", "-m", "tiny")
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     assert "no.png: cannot be read" in result.err
 
 
 def test_a_folder_without_pictures_is_an_error(run: Run, tmp_path: Path) -> None:
     result = run("classify", tmp_path, "bird", "-m", "tiny")
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     assert "found no images" in result.err
 
 

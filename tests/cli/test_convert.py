@@ -92,7 +92,7 @@ def test_what_is_there_is_replaced_by_force_alone(run: Run, tmp_path: Path) -> N
 
 def test_what_a_format_cannot_express_is_one_clear_line(run: Run, tmp_path: Path) -> None:
     result = run("convert", "tiny", tmp_path / "new", "--format", "transformers")
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     assert result.err.count("\n") == 1
     assert "the layout of transformers, which has no ResNet" in result.err
     assert list(tmp_path.iterdir()) == []
@@ -102,7 +102,7 @@ def test_what_a_format_cannot_express_is_one_clear_line(run: Run, tmp_path: Path
 def test_a_pipe_as_a_model_is_refused_and_not_waited_for(run: Run, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     result = run("convert", tmp_path / "pipe", tmp_path / "new")
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     assert "it is a named pipe" in result.err
     result = run("convert", "tiny", tmp_path / "pipe", "--force")
     assert result.status == 2

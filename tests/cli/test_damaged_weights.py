@@ -56,7 +56,7 @@ def test_a_number_that_is_none_is_an_error_that_names_its_tensor(
     if command[:2] == ("embed", "images" if tensor == TEXT else "texts"):  # which need the other tower only
         assert result.out and "NaN" not in result.out + result.err
         return
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     assert f"model.npz: tensor '{tensor}' holds NaN or infinity" in result.err
     assert not (tmp_path / "out").exists()
 
@@ -77,7 +77,7 @@ def test_weights_that_overflow_or_are_zero_are_blamed_and_not_the_images(
         np.savez(tmp_path / "model.npz", **{**arrays, **parts})
     model = ("-m", tmp_path / "model.npz", "--activation", "quick_gelu", "--low-memory")
     result = run(*(album if word == "PICTURES" else word for word in command), *model)
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     assert "the weights are damaged, or computing with them overflows" in result.err
     assert "encountered in" not in result.err
 
@@ -86,7 +86,7 @@ def test_weights_that_overflow_have_no_loss(run: Run, tmp_path: Path) -> None:
     with np.load(EMBEDDED["tiny"]) as arrays:
         np.savez(tmp_path / "model.npz", **{**arrays, IMAGE: np.full(arrays[IMAGE].shape, 1e38, np.float32)})
     result = run("convert", tmp_path / "model.npz", tmp_path / "out", "--activation", "quick_gelu")
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     assert "the weights are damaged" in result.err
 
 
@@ -98,5 +98,5 @@ def test_damage_in_a_record_is_an_error_that_names_it(run: Run, album: Path, tmp
     content[content.index(part) + len(part) // 2] ^= 1
     (tmp_path / "model.npz").write_bytes(content)
     result = run("embed", "images", album, "-m", tmp_path / "model.npz", "--activation", "quick_gelu")
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     assert f"record '{IMAGE}.npy' does not match its checksum. Download or copy the file again." in result.err

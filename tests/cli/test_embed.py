@@ -60,7 +60,7 @@ def test_a_failure_leaves_the_old_file_and_no_other(run: Run, tmp_path: Path) ->
     output = tmp_path / "out.npz"
     output.write_bytes(b"old")
     result = run("embed", "texts", "a dog", "dog " * 100, "-o", output, "-m", "tiny")
-    assert result.status == 1
+    assert result.status == 2
     assert "dog dog" in result.err
     assert output.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["out.npz"]
@@ -91,7 +91,7 @@ def test_nothing_to_write_leaves_the_old_file(run: Run, tmp_path: Path, suffix: 
     output = tmp_path / f"out.{suffix}"
     output.write_bytes(b"old")
     result = run("embed", "images", tmp_path / "no", "-o", output, "-m", "tiny")
-    assert result.status == 1
+    assert result.status == 2
     assert f"out.{suffix}: not written" in result.err
     assert output.read_bytes() == b"old"
 
@@ -99,7 +99,7 @@ def test_nothing_to_write_leaves_the_old_file(run: Run, tmp_path: Path, suffix: 
 def test_closed_streams_show_no_progress_and_do_no_harm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
-    assert main(["embed", "texts", "a", "-m", "tiny"]) == 1
+    assert main(["embed", "texts", "a", "-m", "tiny"]) == 2
     assert main(["embed", "texts", "a", "-m", "tiny", "-o", str(tmp_path / "a.npy")]) == 0
 
 
@@ -131,7 +131,7 @@ def test_progress_is_shown_on_a_terminal_where_results_are_not(
 
 def test_a_folder_that_is_not_there_is_named(run: Run, tmp_path: Path) -> None:
     result = run("embed", "texts", "a", "-o", tmp_path / "no" / "out.npy", "-m", "tiny")
-    assert result.status == 1
+    assert result.status == 2
     assert "out.npy: cannot be written" in result.err
 
 

@@ -34,7 +34,7 @@ def test_explain_writes_the_maps_as_numbers_too(run: Run, bird: Path, tmp_path: 
         (["explain", "{bird}"], 2, "one or more texts"),
         (["explain", "{bird}", "a", "--grid", "3", "-m", "tiny"], 2, "grid is 3"),
         (["explain", "{bird}", "a", "-o", "x.jpg"], 2, "does not end in"),
-        (["explain", "none.png", "a", "-m", "tiny"], 1, "none.png"),
+        (["explain", "none.png", "a", "-m", "tiny"], 2, "none.png"),
     ],
 )
 def test_wrong_words_are_named(run: Run, bird: Path, words: list[str], status: int, message: str) -> None:

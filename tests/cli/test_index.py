@@ -68,7 +68,7 @@ def test_damage_is_found_and_repaired(run: Run, store: Path, album: Path) -> Non
     shard = store / "pictures-1" / "000000.float32"
     shard.write_bytes(bytes(shard.stat().st_size))
     status, out, err = run("search", "a bird", "--store", store)
-    assert (status, out) == (1, "")
+    assert (status, out) == (2, "")
     assert "numpyclip index --check" in err
     status, out, _ = run("index", "--check", "--store", store, "--json")
     assert status == 1

@@ -235,7 +235,7 @@ def test_vectors_without_classes_are_named(run: Run, bird: Path, shapes: Path, t
     assert (result.status, result.out) == (2, "")
     assert "there are 8 embeddings and 2 labels" in result.err
     (tmp_path / "text.npz").write_text("no archive")
-    assert run("learn", tmp_path / "text.npz", "-o", tmp_path / "p.npz").status == 1
+    assert run("learn", tmp_path / "text.npz", "-o", tmp_path / "p.npz").status == 2
 
 
 @pytest.mark.parametrize(
@@ -259,5 +259,5 @@ def test_a_probe_has_its_own_classes(
 def test_a_damaged_probe_is_named(run: Run, bird: Path, tmp_path: Path) -> None:
     (tmp_path / "p.npz").write_bytes(b"PK")
     status, out, err = run("classify", "--probe", tmp_path / "p.npz", bird, *TINY)
-    assert (status, out) == (1, "")
+    assert (status, out) == (2, "")
     assert "p.npz: not a complete zip archive" in err

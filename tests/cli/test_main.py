@@ -32,7 +32,7 @@ def test_the_default_model_says_how_to_get_it_and_how_to_go_without(
 ) -> None:
     monkeypatch.setenv("NUMPYCLIP_OFFLINE", "1")
     result = run("classify", bird, "a bird", "a dog")
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     for needed in ("ViT-B-32.pt", str(tmp_path / "clip-dir"), "https://", "--model tiny"):
         assert needed in result.err
     assert "Traceback" not in result.err
@@ -47,7 +47,7 @@ def test_the_model_may_come_from_the_environment(
 
 def test_an_unknown_model_is_one_clear_line(run: Run, bird: Path) -> None:
     result = run("classify", bird, "a bird", "-m", "ViT-B-31")
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     assert result.err.startswith("numpyclip: Model 'ViT-B-31' not found")
     assert result.err.count("\n") == 1
 
@@ -101,7 +101,7 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(album: Path) -> None:
 def test_an_output_that_takes_nothing_is_one_clear_line(words: str, output: str, reason: str) -> None:
     command = f"exec {shlex.join(NUMPYCLIP)} {words} >{output}"
     result = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, check=False)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stderr == f"numpyclip: the output cannot be written ({reason}).\n"
 
 

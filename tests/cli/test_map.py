@@ -37,5 +37,5 @@ def test_json_has_the_coordinates_of_every_picture(run: Run, album: Path, tmp_pa
 def test_nothing_is_written_without_pictures(run: Run, tmp_path: Path) -> None:
     assert "nothing to map" in run("map", "-o", tmp_path / "x.html").err
     status, out, err = run("map", tmp_path / "none.png", "-o", tmp_path / "x.html", "-m", "tiny")
-    assert (status, out) == (1, "")
+    assert (status, out) == (2, "")
     assert "not written" in err

@@ -57,6 +57,6 @@ def test_a_folder_that_is_not_there_is_named_before_anything_is_read(
     for name in "ab":
         (tmp_path / name).mkdir()
     result = run(*(word.format(none=tmp_path / "none" / "x", folder=tmp_path) for word in words))
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     assert f"{tmp_path / 'none' / 'x'}" in result.err
     assert "cannot be written (No such file or directory)" in result.err

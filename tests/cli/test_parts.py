@@ -50,7 +50,7 @@ def test_shards_become_parts_and_a_second_run_has_nothing_to_do(run: Run, shards
     assert "0 images in 2 parts (2 were complete before), " in run(*words).err
 
 
-def test_errors_and_failed_parts_are_told_and_the_exit_status_is_3_or_1(
+def test_errors_and_failed_parts_are_told_and_the_exit_status_is_3_or_2(
     run: Run, shards: Path, album: Path, tmp_path: Path
 ) -> None:
     words = ["embed", "images", "-m", "tiny", "--workers", 1, "-o"]
@@ -60,8 +60,8 @@ def test_errors_and_failed_parts_are_told_and_the_exit_status_is_3_or_1(
     assert f"numpyclip: part 1: {missing}: cannot be read" in err
     assert "1 of them with an error in the place of an embedding" in err
     assert "1 part failed, named above; the same command tries again" in err
-    assert run(*words, f"{tmp_path}/none/", missing).status == 1
-    assert [run(*words, f"{tmp_path}/broken/", album / "broken.jpg").status for _ in range(2)] == [1, 0]  # as help says
+    assert run(*words, f"{tmp_path}/none/", missing).status == 2
+    assert [run(*words, f"{tmp_path}/broken/", album / "broken.jpg").status for _ in range(2)] == [2, 0]  # as help says
     assert run(*words, f"{tmp_path}/out/", album, missing).status == 3
 
 

@@ -209,4 +209,4 @@ def test_parquet_has_a_row_for_every_input_and_the_columns_of_its_source(
     assert "float" in str(parquet.read_table(output).schema.field("embedding").type)
     assert parquet.read_table(output)["caption"].to_pylist() == ["a dog", "dog " * 100]
     assert run("embed", "texts", output, "--column", "caption", "-m", "tiny", "--truncate").status == 0
-    assert run("embed", "images", tmp_path / "no.png", "-o", output, "-m", "tiny").status == 1
+    assert run("embed", "images", tmp_path / "no.png", "-o", output, "-m", "tiny").status == 2

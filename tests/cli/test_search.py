@@ -251,7 +251,7 @@ def test_wrong_arguments_are_named(
 
 def test_no_index_is_named(run: Run, tmp_path: Path) -> None:
     status, _, err = run("search", "x", "--store", tmp_path / "nowhere")
-    assert status == 1
+    assert status == 2
     assert "holds no index; make one with `numpyclip index FOLDER --store" in err
 
 
@@ -291,7 +291,7 @@ def test_the_command_that_makes_an_index_has_the_options_that_were_given(run: Ru
     words = ("-m", "ViT-B-16-SigLIP2", "--pretrained", "webli", "--store", tmp_path / "an index")
     status, _, err = run("search", "a bird", *words)
     given = f"--model ViT-B-16-SigLIP2 --pretrained webli --store '{tmp_path / 'an index'}'"
-    assert (status, f"make one with `numpyclip index FOLDER {given}`." in err) == (1, True)
+    assert (status, f"make one with `numpyclip index FOLDER {given}`." in err) == (2, True)
 
 
 def test_a_search_says_which_view_is_the_best(run: Run, wide: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_without_the_packages_it_says_which(run: Run, monkeypatch: pytest.Monkey
     for name in [name for name in sys.modules if name.startswith("starlette.")]:
         monkeypatch.setitem(sys.modules, name, None)
     result = run("serve", "-m", "tiny")
-    assert result.status == 1
+    assert result.status == 2
     assert 'pip install "numpyclip[server]"' in result.err
 
 
@@ -28,7 +28,7 @@ def test_wrong_arguments(run: Run, tmp_path: Path) -> None:
     assert run("serve", "--port", "x").status == 2
     assert run("serve", "--timeout", "0").status == 2
     result = run("serve", "--store", tmp_path / "none", "-m", "tiny", "--port", "0")
-    assert (result.status, "holds no index" in result.err) == (1, True)
+    assert (result.status, "holds no index" in result.err) == (2, True)
     result = run("serve", "--token-file", tmp_path / "none", "-m", "tiny", "--port", "0")
     assert (result.status, "cannot be read" in result.err) == (2, True)
     (tmp_path / "empty").write_text("\n")
@@ -37,7 +37,7 @@ def test_wrong_arguments(run: Run, tmp_path: Path) -> None:
     result = run("serve", "--url-prefix", "//x", "--no-index", "-m", "tiny", "--port", "0")
     assert (result.status, "expected a path such as '/photos'" in result.err) == (2, True)
     result = run("serve", "--host", "192.0.2.1", "-m", "tiny", "--port", "0")
-    assert (result.status, "192.0.2.1:0: cannot listen there" in result.err) == (1, True)
+    assert (result.status, "192.0.2.1:0: cannot listen there" in result.err) == (2, True)
 
 
 def test_damaged_weights_are_an_error_before_the_address_is_announced(run: Run, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_damaged_weights_are_an_error_before_the_address_is_announced(run: Run, 
     arrays["ln_final.weight"] = np.full_like(arrays["ln_final.weight"], np.nan)
     np.savez(tmp_path / "bad.npz", **arrays)
     result = run("serve", "-m", tmp_path / "bad.npz", "--port", "0", "--no-index", "--activation", "quick_gelu")
-    assert (result.status, result.err.count("\n")) == (1, 1)
+    assert (result.status, result.err.count("\n")) == (2, 1)
     assert "tensor 'ln_final.weight' holds NaN or infinity" in result.err
 
 

@@ -174,7 +174,7 @@ def test_a_tag_of_openais_is_its_file(run: Run, tmp_path: Path) -> None:
     status, out, _ = run("models", "verify", "ViT-B-32", "--pretrained", "openai", "--download-root", tmp_path)
     assert (status, out.split()[:2]) == (1, ["ViT-B/32", "damaged"])
     status, _, err = run("models", "verify", "ViT-B-32", "--pretrained", "opnai")
-    assert (status, "Did you mean 'openai'" in err) == (1, True)
+    assert (status, "Did you mean 'openai'" in err) == (2, True)
 
 
 def test_immichs_names_are_those_of_the_same_models(run: Run, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from numpyclip.cli.commands import parse
 from numpyclip.cli.outputs import say, say_error, set_up_streams
-from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.errors import NumPyCLIPError
 
 __all__ = ["main", "parse"]
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return status
         except (NumPyCLIPError, OSError) as error:
             say_error(error)
-            return 2 if isinstance(error, InputError) else 1
+            return 2
         except KeyboardInterrupt:
             say("interrupted")
             return 130

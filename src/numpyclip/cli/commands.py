@@ -36,6 +36,7 @@ COMMANDS = {  # each is a module of this folder, with EXAMPLES, add_options and 
     "export": "Write a model as ONNX graphs, for an engine or another program.",
     "models": "List models, download them, verify them.",
     "engines": "Compare what can compute embeddings here.",
+    "completion": "Have a shell complete commands, options and their values.",
 }
 RENAMED = {  # options of commands until version 0.1, which are accepted for one version more
     "index": {"--exact": "--full-decode"},
@@ -66,7 +67,7 @@ output:
   Lists of paths (search --paths, filter) are raw in a pipe or file: -0 ends each with a null byte, for xargs -0.
 
 exit status:
-  0 done   1 failed, or nothing found   2 wrong arguments   3 done, except for unreadable images
+  0 done, or found   1 nothing found, or a check says no   2 an error   3 done, except for what could not be read
   130 interrupted   141 output pipe closed (SIGPIPE)
 
 environment:

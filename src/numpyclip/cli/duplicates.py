@@ -60,4 +60,4 @@ def run(arguments: argparse.Namespace) -> int:
             for copy in group:
                 print_columns(number, copy.kind, copy.path)
     say_left_out(paths.left_out, paths.failed)
-    return 3 if paths.failed else 0
+    return 3 if paths.failed else 0 if groups else 1

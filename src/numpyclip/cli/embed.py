@@ -66,7 +66,7 @@ at all. --json prints a summary.
 
 With --views each view of an image is a row, named in "view" (.npz: "views"), such as crop, pad, left or top.
 
-The exit status is 3 if this run could not embed some inputs, 1 if it could embed none. What an earlier run could not
+The exit status is 3 if this run could not embed some inputs, 2 if it could embed none. What an earlier run could not
 is in the column "error"."""
 
 _SUFFIXES = (".npy", ".npz", ".jsonl", PARQUET)

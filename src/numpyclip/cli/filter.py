@@ -62,9 +62,10 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         judge = Filter(model, arguments.keep, arguments.drop, arguments.cosine_threshold, "cosine")
     paths = PicturePaths(with_stdin(arguments.items, paths_in), without=folder)
-    pictures = EmbeddedPictures(model, arguments, paths)
+    pictures, kept = EmbeddedPictures(model, arguments, paths), 0
     for path, embedding in progress(pictures, "image", printing=True):
         (verdict,) = judge([embedding])
+        kept += verdict.kept
         place = _file(action, path, arguments, paths) if action and verdict.kept else None
         if arguments.json:
             score = "probability" if arguments.cosine_threshold is None else "cosine"
@@ -78,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
             print_columns(path, place)
     if action and not arguments.yes:
         say(f"a dry run, nothing was done; add --yes to {action}.")
-    return pictures.status
+    return pictures.status or (0 if kept else 1)
 
 
 def _file(action: str, path: str, arguments: argparse.Namespace, paths: PicturePaths) -> Path | None:

@@ -9,17 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpyclip.cli.inputs import Reporter, progress, say_left_out, texts_in
+from numpyclip.cli.inputs import Reporter, progress, texts_in
 from numpyclip.cli.options import add_decoding_option, add_file_options, add_views_option, decode_options
 from numpyclip.cli.outputs import counted, print_columns, print_json, say
 from numpyclip.cli.parts import shard
-from numpyclip.cli.stores import (
-    add_store_options,
-    dimensions,
-    load_remembered,
-    place_of,
-    remember_model,
-)
+from numpyclip.cli.stores import add_store_options, dimensions, load_remembered, place_of, remember_model
+from numpyclip.cli.updates import update, watch
 from numpyclip.errors import InputError
 from numpyclip.images.views import CROP
 from numpyclip.index.model_options import MODEL_OPTIONS, remembered_options
@@ -33,6 +28,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   numpyclip index photos/
   numpyclip index                                     # what is new in the folders that are known
+  numpyclip index --watch                             # and what will be; needs: pip install "numpyclip[watch]"
   numpyclip index docs/pictures -m tiny --store pictures.index
   numpyclip index photos/ --ignore "*.tif" --ignore raw
   numpyclip index --views crop,tiles                  # of long images also what the crop cuts off; --list shows it
@@ -74,6 +70,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="add embeddings in another precision; the index records both, and no command reuses its embeddings",
     )
     action = command.add_mutually_exclusive_group()
+    action.add_argument("--watch", action="store_true", help="go on updating when files change, until Ctrl-C")
     action.add_argument("--texts", metavar="FILE", help="add texts, one a line, or - for standard input")
     action.add_argument("--migrate", action="store_true", help="re-embed everything with the model that is named")
     action.add_argument("--forget", metavar="FOLDER", help="remove a folder from the index, and keep it out")
@@ -102,7 +99,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what was asked for with the index."""
     from numpyclip.index import Index
     from numpyclip.index.open_store import open_store
-    from numpyclip.index.where import existing_folder
 
     needs_no_model = _without_model(arguments)
     if arguments.shard is not None and arguments.source is None:
@@ -113,10 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         _refuse_folders(arguments)
     if arguments.check:
         return _check(arguments)
-    if arguments.ignore and not arguments.items:
-        raise InputError("--ignore has nothing to do; expected a FOLDER, whose files it leaves out.")
-    for folder in arguments.items:
-        existing_folder(folder)  # before an index is made
+    _check_folders(arguments)
     create = bool(arguments.items) or adds_otherwise
     with closing(open_store(place_of(arguments), create=create, vectors=arguments.vectors)) as store:
         if needs_no_model is not None:
@@ -137,7 +130,7 @@ def _with_model(arguments: argparse.Namespace, index: Index) -> int:
     if arguments.source is not None:
         return _import(arguments, index)
     if arguments.texts is None:
-        return _update(arguments, index)
+        return watch(arguments, index) if arguments.watch else update(arguments, index)
     added = index.add_texts(progress(texts_in(arguments.texts), "text", printing=False))
     _say(arguments, {"added": added}, f"{added} new texts")
     return 0
@@ -149,6 +142,19 @@ def _refuse_folders(arguments: argparse.Namespace) -> None:
         raise InputError(f"{arguments.items[0]}: FOLDER cannot be combined with this option.")
     if arguments.views is not None:
         raise InputError("--views: is for images in folders, and cannot be combined with this option.")
+
+
+def _check_folders(arguments: argparse.Namespace) -> None:
+    """Find out what keeps folders from being indexed before an index is made, and a model loaded."""
+    from numpyclip.index.watching import watcher
+    from numpyclip.index.where import existing_folder
+
+    if arguments.ignore and not arguments.items:
+        raise InputError("--ignore has nothing to do; expected a FOLDER, whose files it leaves out.")
+    for folder in arguments.items:
+        existing_folder(folder)
+    if arguments.watch:
+        watcher()
 
 
 def _without_model(arguments: argparse.Namespace) -> Callable[[argparse.Namespace, Store], int] | None:
@@ -164,33 +170,6 @@ def _without_model(arguments: argparse.Namespace) -> Callable[[argparse.Namespac
         _list: arguments.list,
     }
     return next((action for action, is_wanted in actions.items() if is_wanted), None)
-
-
-def _update(arguments: argparse.Namespace, index: Index) -> int:
-    try:
-        report = index.update(
-            arguments.items,
-            ignore=arguments.ignore,
-            batch_size=arguments.batch_size,
-            draft=arguments.draft,
-            max_pixels=arguments.max_pixels,
-            strict_files=arguments.strict_files,
-            develop_raw=arguments.develop_raw,
-            views=arguments.views,
-            progress=lambda files: progress(files, "image", printing=False),
-            report=Reporter(),
-        )
-    except KeyboardInterrupt:
-        say("what was done is kept; the same command goes on.")
-        raise
-    counts = dataclasses.asdict(report)
-    done = {what: count for what, count in counts.items() if count and isinstance(count, int) and what != "remaining"}
-    said = ", ".join(f"{count} {what}" for what, count in done.items())
-    _say(arguments, counts, said or "nothing there")
-    if report.remaining and not arguments.json:
-        say(f"{counted(report.remaining, 'file')} cannot be read: numpyclip index --problems")
-    say_left_out(report.left_out)
-    return 3 if report.unreadable or report.problems else 0
 
 
 def _import(arguments: argparse.Namespace, index: Index) -> int:

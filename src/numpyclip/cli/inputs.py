@@ -183,8 +183,8 @@ class Embedder:
 
     @property
     def status(self) -> int:
-        """Exit status of the command: 3 if something was not embedded, 1 if nothing was."""
-        return 0 if not self.report.count else 3 if self.embedded else 1
+        """Exit status of the command: 3 if something was not embedded, 2 if nothing was."""
+        return 0 if not self.report.count else 3 if self.embedded else 2
 
 
 class EmbeddedPictures(Embedder):

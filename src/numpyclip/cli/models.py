@@ -168,7 +168,7 @@ def _download(arguments: argparse.Namespace) -> int:
         elif resolve(name) == (name, None, None) and not name.startswith(PREFIX):
             known_model(name)
     results = [_is_downloaded(arguments, name) for name in arguments.items]
-    return 0 if all(results) else 1
+    return 0 if all(results) else 3 if any(results) else 2
 
 
 def _is_downloaded(arguments: argparse.Namespace, name: str) -> bool:

@@ -122,10 +122,10 @@ def _say_summary(arguments: argparse.Namespace, summary: Summary) -> None:
 
 
 def _status(summary: Summary, problems: int) -> int:
-    """Return the exit status: 3 if something is without an embedding, 1 if all is."""
+    """Return the exit status: 3 if something is without an embedding, 2 if all is."""
     if not (summary.errors or summary.failed or problems):
         return 0
-    return 3 if summary.rows > summary.errors or summary.parts_skipped else 1
+    return 3 if summary.rows > summary.errors or summary.parts_skipped else 2
 
 
 class _Display:

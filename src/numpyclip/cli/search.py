@@ -11,8 +11,9 @@ from numpyclip.atomic import atomic_file
 from numpyclip.cli.options import add_file_options, add_views_option, decode_options, positive
 from numpyclip.cli.outputs import check_output, counted, output_path, print_columns, print_json, print_path, say, write
 from numpyclip.cli.stores import add_store_options, load_remembered, open_made
+from numpyclip.cli.updates import update_in_time
 from numpyclip.cli.where import add_where_options, at_place, where_of
-from numpyclip.errors import InputError, NumPyCLIPError, PictureError
+from numpyclip.errors import InputError, PictureError
 from numpyclip.images.views import CROP
 from numpyclip.viz.terminal import PROTOCOLS, drawn, terminal_protocol
 
@@ -75,6 +76,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--preview", nargs="?", const="auto", choices=["auto", *PROTOCOLS], help="show images in the terminal"
     )
     add_where_options(command)
+    command.add_argument("--update", action="store_true", help="update the index first, for two seconds at most")
     add_file_options(command)
     add_store_options(command)
 
@@ -98,10 +100,13 @@ def run(arguments: argparse.Namespace) -> int:
     with closing(open_made(arguments)) as store:
         where = at_place(arguments.place, where, store)
         index = Index(store, load_remembered(arguments, store))
+        if arguments.update:
+            update_in_time(arguments, index)
         result = index.search(query, arguments.top, where=where, modality=arguments.modality)
         if not result:
             there = "" if where == Where() else " there"
-            raise NumPyCLIPError(f"{store.place}: there are no {arguments.modality} to search{there}.")
+            say(f"{store.place}: there are no {arguments.modality} to search{there}.")
+            return 1
         matches = _chosen(arguments, result)
     for match in matches:
         _print(arguments, match)

@@ -11,6 +11,7 @@ from typing import Any
 from numpyclip.cli.options import add_decoding_option, add_file_options, load_model, model_name, positive
 from numpyclip.cli.outputs import say
 from numpyclip.cli.stores import add_store_options, load_remembered, open_made, place_of
+from numpyclip.cli.updates import background_updates
 from numpyclip.errors import InputError, NumPyCLIPError, StoreError
 
 EXAMPLES = """\
@@ -62,6 +63,13 @@ def add_options(command: argparse.ArgumentParser) -> None:
         command.add_argument(
             f"--{name}", type=positive, default=default, metavar=metavar, help=f"maximum {what} (default: {default})"
         )
+    command.add_argument(
+        "--update-every",
+        type=_minutes,
+        default=10,
+        metavar="MINUTES",
+        help="update the index at the start and so often; 0: never (default: %(default)s)",
+    )
     add_decoding_option(command)
     add_file_options(command)
     add_store_options(command)
@@ -106,7 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
             message = f"whoever reaches {address} may search these images; set NUMPYCLIP_TOKEN."
             say(f"warning: {message}")
         say(f"{name} at http://{address} (Ctrl-C stops it)")
-        with contextlib.suppress(KeyboardInterrupt):  # the usual way to stop it
+        updates = background_updates(arguments, place, model, 60 * arguments.update_every)
+        with contextlib.suppress(KeyboardInterrupt), updates:  # the usual way to stop it
             server.run(sockets=[listener])
     if not server.started:
         raise NumPyCLIPError("the server did not start; see its messages above.")
@@ -162,6 +171,12 @@ def _token(arguments: argparse.Namespace) -> str | None:
     if not token:
         raise InputError(f"{arguments.token_file}: is empty; expected a token.")
     return token
+
+
+def _minutes(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes; expected one such as 10, or 0 for never")
+    return int(text)
 
 
 def _port(text: str) -> int:

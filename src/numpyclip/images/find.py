@@ -190,16 +190,19 @@ def walk(
     report: Callable[[OSError], object],
     left_out: Counter[str],
     is_wanted: Callable[[str], bool] = is_picture_name,
+    enters: Callable[[str], bool] = lambda _: True,
 ) -> Iterator[tuple[str, dict[str, FileState]]]:
     """Walk through a folder and those in it, in the order of their names: each with the pictures in it, by name.
 
     `report` is called with the error of each folder and file that cannot be looked at; `left_out` counts files whose
-    name is not wanted.
+    name is not wanted. `enters` tells in its turn whether a folder is looked at.
     """
     start = len(os.path.join(folder, ""))  # where paths below the folder begin
     waiting = [folder]
     while waiting:
         directory = waiting.pop()
+        if not enters(directory):
+            continue
         try:
             with os.scandir(directory) as entries:
                 found = sorted(

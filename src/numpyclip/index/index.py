@@ -27,6 +27,7 @@ from numpyclip.index.fit import check_comparable, check_fit, other_precision
 from numpyclip.index.known import KnownEmbeddings
 from numpyclip.index.open_store import open_store
 from numpyclip.index.records import WHOLE, Match, Modality
+from numpyclip.index.scope import EVERYTHING, Scope
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
 from numpyclip.index.stored_calibration import stored_calibration
@@ -133,6 +134,7 @@ class Index:
         strict_files: bool = False,
         develop_raw: bool = False,
         views: View | Iterable[View] | None = None,
+        scope: Scope = EVERYTHING,
         progress: Callable[[list[FoundFile]], Iterable[FoundFile]] = iter,
         report: Callable[[str], object] = lambda problem: None,
     ) -> Report:
@@ -158,6 +160,8 @@ class Index:
             What is embedded of an image besides the crop, as in `CLIP.embed_images`; by default as before. The index
             records them: later updates go on with them. Where others are given, embeddings that are missing are added,
             and those of other views removed.
+        scope : Scope, optional
+            Which files are looked at, and for how long; by default all of these folders.
         progress : callable, optional
             Given the files to be read, a list, returns what iterates over them, such as ``tqdm.tqdm``.
         report : callable, optional
@@ -196,7 +200,7 @@ class Index:
             options = DecodeOptions(
                 draft=draft, max_pixels=max_pixels, strict_files=strict_files, develop_raw=develop_raw
             )
-            return Updater(self.store, self.model, batch_size, options, progress, report).update(chosen)
+            return Updater(self.store, self.model, batch_size, options, scope, progress, report).update(chosen)
 
     def iter_embeddings(
         self, pictures: Picture | Iterable[Picture], batch_size: int = 32, *, on_error: OnError = "raise"

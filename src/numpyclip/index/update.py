@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -23,6 +23,7 @@ from numpyclip.index.decoders import decoders
 from numpyclip.index.picture_rows import storable
 from numpyclip.index.picture_views import expected_parts, part_of
 from numpyclip.index.records import Changes, Filed, NewPicture
+from numpyclip.index.scope import Scope
 from numpyclip.index.store import Store
 from numpyclip.index.video_files import is_indexed_name, new_video, video_decoders, video_digest
 from numpyclip.pipeline import Embedded, Reading, iter_embeddings
@@ -46,17 +47,20 @@ class Report:
     problems: list[str] = field(default_factory=list)  # others, such as folders that cannot be listed
     remaining: int = field(default=0, compare=False)  # files of the index that cannot be read, tried this time or not
     left_out: dict[str, int] = field(default_factory=dict, compare=False)  # files that are no pictures, by suffix
+    waiting: list[str] = field(default_factory=list)  # new and changed files that are left to another update
+    unvisited: int = 0  # folders that are, besides those in them
 
 
 class Updater:
     """Brings an index up to date, within `Store.writing`; see `Index.update` for the parameters."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  those of `Index.update`
         self,
         store: Store,
         model: CLIP,
         batch_size: int,
         options: DecodeOptions,
+        scope: Scope,
         progress: Callable[[list[FoundFile]], Iterable[FoundFile]],
         report: Callable[[str], object],
     ) -> None:
@@ -64,6 +68,7 @@ class Updater:
         self._model = model
         self._batch_size = batch_size
         self._options = options
+        self._scope = scope
         self._progress = progress
         self._tell = report
         self._report = Report()
@@ -76,19 +81,25 @@ class Updater:
         self._has_videos = can_read_videos()
 
     def update(self, folders: Sequence[str]) -> Report:
-        """Look at all files in folders of the store: embed new and changed ones, and forget those that are gone."""
+        """Look at files in folders of the store: embed new and changed ones, and forget those that are gone."""
         changed: list[FoundFile] = []
         batch = Changes()
         ignored = self._store.folders()
         for folder in folders:
+            if not self._enters(folder):
+                continue
             new, gone = self._compare(folder, (*IGNORED, *ignored[folder]), apart=ignored)
-            changed += new
+            for found in new:
+                if self._scope.is_settled(*found):
+                    changed.append(found)
+                else:
+                    self._report.waiting.append(found[0])
             batch.forgotten += gone
         self._report.left_out = dict(self._left_out)
         changed += self._incomplete({path for path, _ in changed})
         pictures = [file for file in changed if not is_video_name(file[0])]
         videos = [file for file in changed if is_video_name(file[0])]
-        files = iter(self._progress([*pictures, *videos]))
+        files = self._in_time([*pictures, *videos])
         for file in iter_embeddings(
             self._model.embed_pixels,
             islice(files, len(pictures)),
@@ -121,10 +132,11 @@ class Updater:
             self._problem(f"{error.filename}: cannot be looked at ({error.strerror or error}).")
 
         changed, gone, visited, found = [], [], set(), 0
-        for directory, files in walk(folder, ignore, unreadable, self._left_out, is_indexed_name):
+        for directory, files in walk(folder, ignore, unreadable, self._left_out, is_indexed_name, self._enters):
             visited.add(directory)
             found += len(files)
             known, failed = self._store.files(directory), self._store.unreadable(directory)
+            files, known = self._scope.files(directory, files), self._scope.files(directory, known)
             new = [
                 (os.path.join(directory, name), state)
                 for name, state in files.items()
@@ -136,11 +148,11 @@ class Updater:
                 os.path.join(directory, name) for name, state in known.items() if name not in files and state.is_here
             ]
         kept = [other for other in apart if _is_within(other, folder) and not reaches(folder, ignore, other)]
-        for directory in self._store.directories(folder):
+        for directory in self._directories(folder):
             if directory not in visited and not any(_is_within(directory, other) for other in kept):
                 known = self._store.files(directory)
                 gone += [os.path.join(directory, name) for name, state in known.items() if state.is_here]
-        if gone and not found:
+        if gone and not found and not self._has_more(folder, ignore):
             self._problem(
                 f"{folder}: holds no pictures now, and {len(gone)} of it are in the index, which stay there (is a disk "
                 f"not mounted?). `numpyclip index --forget {folder}` forgets them."
@@ -162,6 +174,35 @@ class Updater:
                         self._incomplete_files.add(path)
                         break
         return found
+
+    def _enters(self, folder: str) -> bool:
+        """Tell whether a folder is looked at."""
+        if not self._scope.reaches(folder):
+            return False
+        self._report.unvisited += (is_over := self._scope.is_over())
+        return not is_over
+
+    def _directories(self, folder: str) -> list[str]:
+        """List folders of the index that are gone if the walk through a folder has not come to them."""
+        if self._report.unvisited:
+            return []
+        places = [folder] if self._scope.holds(folder) else self._scope.within(folder)
+        return [directory for place in places for directory in self._store.directories(place)]
+
+    def _has_more(self, folder: str, ignore: Sequence[str]) -> bool:
+        """Tell whether there are pictures in a folder of which a part was looked at, without any."""
+        is_part = bool(self._report.unvisited) or not self._scope.holds(folder)
+        return is_part and any(
+            files for _, files in walk(folder, ignore, lambda error: None, Counter(), is_indexed_name)
+        )
+
+    def _in_time(self, files: list[FoundFile]) -> Iterator[FoundFile]:
+        """Iterate over files until the time is over; the others are left to another update."""
+        for done, file in enumerate(self._progress(files)):
+            if self._scope.is_over():
+                self._report.waiting += [path for path, _ in files[done:]]
+                return
+            yield file
 
     def _read(self, file: FoundFile) -> Reading[tuple[bytes, Exif | None]]:
         """Read a file: its digest, and unless its picture is known, EXIF data and pixels."""
@@ -215,6 +256,9 @@ class Updater:
         """Put a file into a batch; of pictures that are there twice the first embedding is kept."""
         path, state = file.picture
         error = file.error
+        if error is not None and self._scope.quiet and not os.path.lexists(path):  # it has gone since it was found
+            self._report.waiting.append(path)
+            return
         if error is not None or file.extra is None:
             if path in self._incomplete_files:  # its picture stays as it is
                 problem = str(error).removeprefix(f"{NumPyCLIPError(path)}: ")

@@ -28,6 +28,10 @@ class NoIndexError(StoreError):
         self.place, self.options = place, options
 
 
+class InUseError(StoreError):
+    """Another process holds the lock for writing."""
+
+
 class Connection:
     """What statements are run on."""
 
@@ -66,7 +70,7 @@ class Database(Protocol):
         """Where it is, as a person names it; without a password."""
 
     def writing(self, *, shared: bool = False) -> AbstractContextManager[None]:
-        """Hold the lock for writing, where the database can with others that share it; StoreError if that cannot be."""
+        """Hold the lock for writing, where the database can with others that share it; InUseError if it is taken."""
 
     def marking(self) -> AbstractContextManager[Connection]:
         """Open a short transaction on the table `marks`, also while another process or thread is writing."""

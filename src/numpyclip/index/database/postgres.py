@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import MissingPackageError, StoreError
-from numpyclip.index.database import RECOVERY, Connection, Damage, Database, NoIndexError
+from numpyclip.index.database import RECOVERY, Connection, Damage, Database, InUseError, NoIndexError
 from numpyclip.index.database.conditions import conditions
 from numpyclip.index.database.schema import (
     APPLICATION_ID,
@@ -96,7 +96,7 @@ class PostgresDatabase(Database):
                 self._prepare_to_share(connection)
             with self._locked(connection, "_shared" if shared else "", APPLICATION_ID) as is_locked:
                 if self._writer is not None or not is_locked:
-                    raise StoreError(
+                    raise InUseError(
                         f"{self.place}: another process is writing to this index, or building its graph; "
                         "wait until it is done."
                     )

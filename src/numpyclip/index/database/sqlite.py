@@ -16,7 +16,7 @@ from pathlib import Path
 from numpyclip.atomic import temporary_path
 from numpyclip.errors import StoreError
 from numpyclip.index import file_checksum
-from numpyclip.index.database import RECOVERY, Damage, Database, NoIndexError
+from numpyclip.index.database import RECOVERY, Damage, Database, InUseError, NoIndexError
 from numpyclip.index.database.schema import APPLICATION_ID, SQLITE, SQLITE_UPGRADES, SQLITE_VIEWS, VERSION
 from numpyclip.index.database.sql import set_meta
 from numpyclip.index.database.sqlite_connection import (
@@ -158,7 +158,7 @@ class SQLiteDatabase(Database):
         with exclusive(self._folder / lock, wait=False) as alone:
             if not alone:
                 self._check_writable()
-                raise StoreError(f"{self._folder}: another process is {doing}; wait until it is done.")
+                raise InUseError(f"{self._folder}: another process is {doing}; wait until it is done.")
             yield
 
     def _check_writable(self) -> None:
