@@ -9,10 +9,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from numpyclip.errors import MissingPackageError, NumPyCLIPError
-from numpyclip.images.find import IGNORED, FileState, is_ignored, is_indexed_name
+from numpyclip.images.find import IGNORED, FileState, is_ignored
 from numpyclip.index.scope import Scope
 from numpyclip.index.store import Store
 from numpyclip.index.update import Report, reaches
+from numpyclip.index.video_files import is_indexed_name
 
 QUIET = 2.0  # seconds after which a file counts as complete
 _DELETED = 3  # watchfiles.Change.deleted
