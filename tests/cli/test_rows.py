@@ -141,6 +141,15 @@ def test_an_image_that_cannot_be_reached_does_not_lose_the_others(
     assert parquet.read_table(output)["key"].to_pylist() == ["memory://photos/a.png", str(bird)]
 
 
+def test_passwords_of_urls_are_not_printed(run: Run, bird: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ObjectStore(monkeypatch).put("memory://me:secret@photos/a.png", bird.read_bytes())
+    urls = ["memory://me:secret@photos/a.png", "memory://me:secret@photos/none.png"]
+    status, out, err = run("embed", "images", *urls, "-m", "tiny")
+    assert (status, printed(out, "path")) == (3, ["memory://me@photos/a.png"])
+    assert "memory://me@photos/none.png: cannot be read" in err
+    assert "secret" not in out + err
+
+
 def test_folders_and_stores_of_texts_are_read(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "captions").mkdir()

@@ -15,12 +15,11 @@ from numpyclip.destinations.row import OutputRow
 from numpyclip.errors import InputError, TextTooLongError
 from numpyclip.file_systems import is_url
 from numpyclip.sources.columns import CAPTION
-from numpyclip.sources.fetch import fetched
 from numpyclip.sources.lines import read_stream
 from numpyclip.sources.part import Part, ReadOptions, Row
 from numpyclip.sources.places import reader_of
 from numpyclip.sources.plan import parts_of
-from numpyclip.sources.read import read_part
+from numpyclip.sources.read import read_files, read_part
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -79,8 +78,7 @@ class EmbeddedRows(Embedder):
         parts = parts_of(sources, self._options, report=self.report, left_out=self._left_out)
         for are_files, some in groupby(parts, lambda part: part.reader == "files"):
             if are_files:  # which are fetched together, if they are elsewhere
-                rows = _of_files(path for part in some for path in part.paths)
-                yield from fetched(rows, raises_outages=False)
+                yield from read_files((path for part in some for path in part.paths), raises_outages=False)
                 continue
             for part in some:
                 try:
@@ -89,16 +87,8 @@ class EmbeddedRows(Embedder):
                     self.report(error)
 
 
-def _of_files(paths: Iterable[str]) -> Iterator[Row]:
-    return (Row(path, path, {}) for path in paths)
-
-
-def _may_be_pattern(item: str) -> bool:
-    return any(letter in item for letter in "*?[{")
-
-
 def _holds_texts(item: str) -> bool:
     """Tell whether an argument is a source of texts, not a text: a URL, a file or pattern of them, or ``folder/``."""
     if reader_of(item) is not None:
-        return is_url(item) or os.path.lexists(item) or _may_be_pattern(item)
+        return is_url(item) or os.path.lexists(item) or any(letter in item for letter in "*?[{")
     return is_url(item) or (item.endswith(("/", os.sep)) and os.path.isdir(item))  # noqa: PTH112  False for long texts

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from numpyclip.arguments import checked_shard
 from numpyclip.destinations import image_columns
 from numpyclip.destinations.read import (
     EmbeddingFile,
@@ -90,9 +91,7 @@ def import_embeddings(
         If pyarrow, or the package for a URL, is not installed.
     """
     place = os.fspath(place)
-    share, shares = shard
-    if not 0 <= share < shares:
-        raise InputError(f"shard is {shard}; expected a number from 0, and how many there are, such as (0, 8).")
+    share, shares = checked_shard(shard)
     precision = _check_model(index, place)
     files = [file for file in embedding_files(place) if file.number % shares == share]
     with index.adding():

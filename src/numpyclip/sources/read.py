@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeAlias
 
@@ -15,7 +15,7 @@ from numpyclip.sources.webdataset import read_webdataset
 
 _Read: TypeAlias = "Callable[[Part, ReadOptions], Iterator[Row]]"
 _READERS: dict[Reader, _Read] = {
-    "files": lambda part, _: fetched(Row(without_passwords(path), path, {}) for path in part.paths),
+    "files": lambda part, _: read_files(part.paths),
     "webdataset": read_webdataset,
     "parquet": read_parquet,
     "lines": read_lines,
@@ -33,3 +33,9 @@ def read_part(part: Part, options: ReadOptions) -> Iterator[Row]:
         If a package for its source is not installed.
     """
     return islice(_READERS[part.reader](part, options), part.limit)
+
+
+def read_files(paths: Iterable[str], *, raises_outages: bool = True) -> Iterator[Row]:
+    """Iterate over images by their paths and URLs, one row each; see `fetched` for `raises_outages`, and errors."""
+    rows = (Row(without_passwords(path), path, {}) for path in paths)
+    return fetched(rows, raises_outages=raises_outages)

@@ -95,7 +95,7 @@ class MemoryMappedVectors(Vectors):
             else:
                 best = graph.nearest(shards, count, queries[unfinished], wanted)
             for query, (rows, scores) in zip(unfinished, best, strict=True):
-                near = zip(rows.tolist(), scores.tolist(), shards.take(rows, count), strict=True)
+                near = _with_embeddings(shards, count, rows, scores, n)
                 found[query] = list(islice(_searched(connection, space, near, where), n))
             short = (query for query, (rows, _) in zip(unfinished, best, strict=True) if len(rows) == wanted)
             unfinished = [query for query in short if len(found[query]) < n]
@@ -181,6 +181,15 @@ def _state(file: Path) -> FileState | None:
         return FileState.of(file)
     except PictureError:  # it has just been replaced
         return None
+
+
+def _with_embeddings(
+    shards: Shards, count: int, rows: Rows, scores: Array, n: int
+) -> Iterator[tuple[int, float, Array]]:
+    """Read the embeddings of rows, so many at a time, as far as they are asked for."""
+    for start in range(0, len(rows), n):
+        some = rows[start : start + n]
+        yield from zip(some.tolist(), scores[start : start + n].tolist(), shards.take(some, count), strict=True)
 
 
 def _searched(
