@@ -28,6 +28,7 @@ from numpyclip.errors import (
     TextTooLongError,
 )
 from numpyclip.file_systems import CredentialsError
+from numpyclip.images.views import CROP
 from numpyclip.loader import load
 from numpyclip.lock import exclusive
 from numpyclip.model.ops import normalize
@@ -123,7 +124,7 @@ def _embed(model: CLIP, part: Part, job: Job) -> Iterator[OutputRow]:
     rows = read_part(part, job.reading)
     if job.reading.kind == "texts":
         return embed_texts(model, rows, job.batch_size, truncate=job.truncate)
-    read = PictureReader(model.preprocess, job.decoding, with_metadata=True, views=job.views)
+    read = PictureReader(model.preprocess, job.decoding, with_metadata=True, views=job.views or CROP)
     embed = partial(_embed_files, source=part.source) if part.reader == "files" else embed_images
     embedded = embed(model, rows, read, job.batch_size)
     return chain.from_iterable(view_rows(row, record, named=job.views is not None) for row, record in embedded)
@@ -190,7 +191,7 @@ def embed_images(
 def view_rows(row: Row, record: Embedded[Any, Any], *, named: bool) -> Iterator[OutputRow]:
     """Make a row of each view of an image, with its name where views were asked for, or a row of what is wrong."""
     problem = None if record.error is None else str(record.error)
-    views: list[tuple[str | None, Any]] = [*record.views.items()] or [(None, record.embedding)]
+    views: list[tuple[str | None, Any]] = [*record.views.items()] or [(None, None)]
     for view, embedding in views:
         columns = _with_view(row.columns, view) if named else row.columns
         yield OutputRow(row.key, embedding, columns, problem, record.extra)

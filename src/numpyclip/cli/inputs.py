@@ -17,6 +17,7 @@ from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError, PictureError
 from numpyclip.file_systems import is_url
 from numpyclip.images.find import find_pictures, summary
+from numpyclip.images.views import CROP
 from numpyclip.remote import open_stream
 from numpyclip.sources.lines import decoded, lines, printed_path
 from numpyclip.sources.part import Row
@@ -168,7 +169,7 @@ class Embedder:
 
         with known_embeddings(self._arguments, self._model) as known:
             preprocess, options = self._model.preprocess, decode_options(self._arguments)
-            views = getattr(self._arguments, "views", None)
+            views = getattr(self._arguments, "views", None) or CROP
             read = PictureReader(preprocess, options, known, with_metadata, views)
             yield from embed_images(self._model, rows, read, self._arguments.batch_size, self.report)
 
@@ -193,9 +194,9 @@ class EmbeddedPictures(Embedder):
     def with_views(self) -> Iterator[tuple[str, Mapping[str, Array]]]:
         """Iterate over pairs of a path and the embeddings of its views, by name; "crop" if none were asked for."""
         for row, record in self.embed_images(Row(path, path, {}) for path in self._paths):
-            if record.embedding is not None:
+            if record.views:
                 self.embedded += 1
-                yield row.key, record.views or {"crop": record.embedding}
+                yield row.key, record.views
         say_left_out(self._paths.left_out, self._paths.failed)
 
 
