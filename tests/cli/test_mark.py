@@ -4,7 +4,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from numpyclip.xmp.packet import Packet
+from numpyclip.xmp.properties import Marks, with_marks
 from tests.cli.conftest import Run
+from tests.picture_files import with_xmp
 from tests.xmp.test_packet import LIGHTROOM
 
 
@@ -170,6 +173,24 @@ def test_marks_of_other_programs_are_read_and_theirs_are_kept(run: Run, indexed:
     assert run("mark", indexed / "bird.png", "--tag", "x", "--write-xmp", "--yes").status == 3
     assert (indexed / "bird.png.xmp").read_text() == "<broken"
     assert not (indexed / "house.PNG.xmp").exists()
+
+
+def test_a_sidecar_wins_over_the_image_and_what_can_be_no_mark_is_told(run: Run, indexed: Path) -> None:
+    jpeg, sidecar = indexed / "a.jpg", indexed / "a.jpg.xmp"
+    Image.new("RGB", (32, 32), "green").save(jpeg)
+    inside = with_marks(Packet(), Marks(rating=3, tags=("inside", "Zürich")))
+    jpeg.write_bytes(with_xmp(jpeg.read_bytes(), inside))
+    run("index")
+    beside = with_marks(Packet(), Marks(tags=("beside", "x" * 201)))
+    rated = beside.replace(
+        b"<rdf:Description", b'<rdf:Description xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="0"'
+    )
+    sidecar.write_bytes(rated.replace(b"beside", "Zu\u0308rich".encode()))
+    result = run("mark", jpeg, "--read-xmp")
+    assert result.status == 3
+    assert "a.jpg: in its XMP, tag is 'xxx" in result.err
+    assert rows(run("mark", jpeg).out) == [[str(jpeg), "tag Zürich", "tag inside"]]
+    assert "1 image read, 0 with new marks" in run("mark", jpeg, "--read-xmp").err
 
 
 def test_new_sidecars_may_be_called_as_those_of_adobe(run: Run, indexed: Path) -> None:

@@ -16,6 +16,8 @@ from numpyclip.images import formats
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.exif import read_exif
 from numpyclip.images.open import decoded, open_picture
+from numpyclip.xmp.packet import Packet
+from numpyclip.xmp.reading import Name
 from tests.raw_files import dng, preview
 
 pytest.importorskip("rawpy", reason="RAW files need rawpy")
@@ -79,7 +81,8 @@ def test_exif_data_is_that_of_the_raw_file() -> None:
         "Nikon D750",
         "50mm",
     )
-    xmp = b'<a exif:DateTimeOriginal="2020-01-01T00:00:00"/>'
+    name = Name("http://ns.adobe.com/exif/1.0/", "DateTimeOriginal", "exif")
+    xmp = Packet().edited({name: "2020-01-01T00:00:00"})
     assert read_exif(dng(outer={700: (1, xmp)})).taken == "2020-01-01T00:00:00"
 
 

@@ -2,11 +2,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
-from numpyclip.images.sidecars import Sidecars, embedded_packet, read_sidecar, write_sidecar
-from numpyclip.xmp.properties import marks_in
+from numpyclip.images.sidecars import Sidecars, read_sidecar, write_sidecar
 from tests.xmp.test_packet import LIGHTROOM
 
 
@@ -64,27 +62,3 @@ def test_what_is_no_sidecar_is_an_error_that_names_it(tmp_path: Path) -> None:
     for name in ("", "none"):
         with pytest.raises(PictureError, match="cannot be read"):
             read_sidecar(str(tmp_path / name))
-
-
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
-def test_xmp_in_an_image_is_read(suffix: str, tmp_path: Path) -> None:
-    from PIL.PngImagePlugin import PngInfo
-
-    text = PngInfo()
-    text.add_itxt("XML:com.adobe.xmp", LIGHTROOM)
-    path = tmp_path / f"a.{suffix}"
-    options = {"pnginfo": text} if suffix == "png" else {"xmp": LIGHTROOM.encode()}
-    if suffix == "jpg":  # older Pillow writes no XMP into JPEG files
-        data = b"http://ns.adobe.com/xap/1.0/\0" + LIGHTROOM.encode()
-        options = {"extra": b"\xff\xe1" + (len(data) + 2).to_bytes(2, "big") + data}
-    Image.new("RGB", (8, 8)).save(path, **options)
-    packet = embedded_packet(str(path))
-    assert packet is not None
-    assert marks_in(packet).rating == 3
-
-
-def test_images_without_xmp_or_with_broken_xmp_have_none(tmp_path: Path) -> None:
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.webp", xmp=b"<a>")
-    Image.new("RGB", (8, 8)).save(tmp_path / "b.jpg")
-    (tmp_path / "c.jpg").write_bytes(b"no image")
-    assert [embedded_packet(str(tmp_path / name)) for name in ("a.webp", "b.jpg", "c.jpg", "d.jpg")] == [None] * 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,9 +12,10 @@ from numpyclip.cli.inputs import Reporter
 from numpyclip.cli.options import Options
 from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.errors import NumPyCLIPError
-from numpyclip.images.sidecars import Sidecars, embedded_packet, read_sidecar, write_sidecar
+from numpyclip.images.embedded_xmp import embedded_packet
+from numpyclip.images.sidecars import Sidecars, read_sidecar, write_sidecar
 from numpyclip.xmp.packet import Packet
-from numpyclip.xmp.properties import Marks, automatic_in, marks_in
+from numpyclip.xmp.properties import Marks, automatic_in, has_rating, marks_in
 
 _T = TypeVar("_T")
 
@@ -90,8 +92,8 @@ def said_of(path: str, sidecars: Sidecars) -> Marks:
     """Read what is said of an image in its sidecars and in itself; of ratings that of the first sidecar counts."""
     packet = embedded_packet(path)
     said = Marks() if packet is None else marks_in(packet)
-    for sidecar in reversed(sidecars.of(path)):
-        said |= marks_in(read_sidecar(sidecar))
+    for packet in map(read_sidecar, reversed(sidecars.of(path))):
+        said = (replace(said, rating=None) if has_rating(packet) else said) | marks_in(packet)
     return said
 
 

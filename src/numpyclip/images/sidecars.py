@@ -16,9 +16,7 @@ from typing import Literal
 from numpyclip.atomic import atomic_file
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.find import SIDECAR_SUFFIX, is_picture_name
-from numpyclip.images.formats import identify
 from numpyclip.images.raw_files import RAW_SUFFIXES
-from numpyclip.images.watch import quietly
 from numpyclip.regular_file import open_regular
 from numpyclip.xmp.packet import MOST_BYTES, Packet
 
@@ -100,12 +98,3 @@ def write_sidecar(path: str, data: bytes) -> None:
         file.write(data)
         with suppress(OSError):
             shutil.copymode(target, file.name)
-
-
-def embedded_packet(path: str) -> Packet | None:
-    """Return the XMP in an image file; None if there is none that can be read."""
-    with suppress(Exception), open_regular(path) as file:  # Pillow's readers raise errors of every kind
-        with quietly(), identify(file) as image:
-            found = image.info.get("xmp", image.info.get("XML:com.adobe.xmp"))
-        return Packet(found.encode() if isinstance(found, str) else found, path)
-    return None
