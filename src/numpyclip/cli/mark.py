@@ -215,6 +215,11 @@ def _list(arguments: argparse.Namespace, store: Store) -> int:
                 print_json({"kind": kind, "name": name, "count": count})
             else:
                 print_columns(count, kind, name)
+    if missing := store.marked_without_file():
+        say(
+            f"marks of {counted(missing, 'image')} not in the index (removed, or changed by another program) are kept, "
+            "too; --export-json writes them."
+        )
     return 0
 
 
