@@ -16,8 +16,6 @@ from numpyclip.images import formats
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.exif import read_exif
 from numpyclip.images.open import decoded, open_picture
-from numpyclip.xmp.packet import Packet
-from numpyclip.xmp.reading import Name
 from tests.raw_files import dng, preview
 
 pytest.importorskip("rawpy", reason="RAW files need rawpy")

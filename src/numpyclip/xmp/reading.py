@@ -45,7 +45,7 @@ class Span(NamedTuple):
     end: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class Property:
     """One place where a property is: an attribute, or an element with a value or a list."""
 
