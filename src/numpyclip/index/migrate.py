@@ -13,9 +13,9 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, PictureError, StoreError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.open import file_content
-from numpyclip.images.views import View, read_views
-from numpyclip.index.picture_views import part_of
-from numpyclip.index.records import WHOLE, PendingPicture
+from numpyclip.images.views import View, checked_views, read_views, view_of
+from numpyclip.index.picture_views import is_view, part_of
+from numpyclip.index.records import WHOLE, PendingPicture, seconds_of
 from numpyclip.index.store import Store
 from numpyclip.index.video_files import new_video, video_digest
 from numpyclip.pipeline import Reading, iter_embeddings
@@ -61,7 +61,7 @@ def migrate(
         store.write_embeddings("texts", keys, model.embed_texts(list(contents), truncate=True))
         yield len(texts)
     while pending := store.pending_pictures(batch_size):
-        videos = [picture for picture in pending if any(part[:1].isdecimal() for part in picture.parts)]
+        videos = [picture for picture in pending if any(seconds_of(part) is not None for part in picture.parts)]
         for picture in videos:
             _migrate_video(store, model, picture, batch_size, report)
         pictures = [picture for picture in pending if picture not in videos]
@@ -104,7 +104,8 @@ def _migrate_video(
 
 
 def _read(model: CLIP, options: DecodeOptions, views: Sequence[View], pending: PendingPicture) -> Reading[Any]:
-    """Read a picture again, from the first of its files that still holds it."""
+    """Read a picture again, from the first of its files that still holds it, in the views that it has and others."""
+    views = checked_views({*views, *(view_of(part) for part in pending.parts if is_view(part))})
     problem = PictureError("all files of a picture are gone.")
     for path in pending.paths:
         try:
