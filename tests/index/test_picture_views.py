@@ -166,11 +166,11 @@ def test_a_view_alone_is_imported_as_such_and_completed_later(
     embed([str(photos)], out, model="tiny", options=Options(views=("pad",)))
     assert import_embeddings(index, out) == 3
     assert import_embeddings(index, out) == 0
-    assert parts(index) == {"bird.png": {"pad"}, "house.png": {"pad"}, "camera.png": {""}}  # a square is the same padded
-    (bird,) = index.search("a bird", n=1)
+    assert parts(index) == {"bird": {"pad"}, "house": {"pad"}, "camera": {""}}  # a square is its own crop
+    (bird,) = (match for match in index.search("a bird") if "bird.png" in str(match.path))
     assert (bird.part, bird.copies) == ("pad", (str(photos / "copy.png"),))
     assert index.update([photos], views="pad").completed == 2
-    assert parts(index)["bird.png"] == {"", "pad"}
+    assert parts(index)["bird"] == {"", "pad"}
 
 
 def test_another_model_has_views_that_were_imported(index: Index, photos: Path, tiny: CLIP, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -55,11 +55,7 @@ def migrate(
         )
     store.start_migration(model.fingerprint, model.config.embed_dim)
     read = partial(_read, model, options, store.views)
-    while texts := store.pending_texts(batch_size):
-        numbers, contents = zip(*texts, strict=True)
-        keys = [(number, WHOLE) for number in numbers]
-        store.write_embeddings("texts", keys, model.embed_texts(list(contents), truncate=True))
-        yield len(texts)
+    yield from embed_pending_texts(store, model, batch_size)
     while pending := store.pending_pictures(batch_size):
         videos = [picture for picture in pending if any(seconds_of(part) is not None for part in picture.parts)]
         for picture in videos:
@@ -81,6 +77,15 @@ def migrate(
         store.drop_pictures([record.picture.number for record in lost])
         yield len(pending)
     store.finish_migration()
+
+
+def embed_pending_texts(store: Store, model: CLIP, batch_size: int, *, migrating: bool = True) -> Iterator[int]:
+    """Embed texts without an embedding of the next model, or of this one, such as damaged ones; yield how many."""
+    while texts := store.pending_texts(batch_size, migrating=migrating):
+        numbers, contents = zip(*texts, strict=True)
+        keys = [(number, WHOLE) for number in numbers]
+        store.write_embeddings("texts", keys, model.embed_texts(list(contents), truncate=True), migrating=migrating)
+        yield len(texts)
 
 
 def _migrate_video(
