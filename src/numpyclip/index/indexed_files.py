@@ -12,7 +12,7 @@ from numpyclip.index.database import Database
 from numpyclip.index.where import absolute, is_path
 
 
-class Filing:
+class IndexedFiles:
     """See `Store`."""
 
     _database: Database
