@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -23,6 +23,7 @@ from numpyclip.index.decoders import decoders
 from numpyclip.index.picture_rows import storable
 from numpyclip.index.picture_views import expected_parts, part_of
 from numpyclip.index.records import Changes, Filed, NewPicture
+from numpyclip.index.reread_exif import reread_exif
 from numpyclip.index.scope import Scope
 from numpyclip.index.store import Store
 from numpyclip.index.video_files import is_indexed_name, new_video, video_decoders, video_digest
@@ -114,6 +115,8 @@ class Updater:
         self._write(batch)
         for path, state in files:
             self._add_video(path, state)
+        if self._scope.only is None:
+            reread_exif(self._store, self._scope)
         self._report.remaining = self._store.counts().unreadable
         return self._report
 
@@ -300,6 +303,15 @@ def _may_pass(error: BaseException | None) -> bool:
 
 def _is_within(path: str, place: str) -> bool:
     return path == place or path.startswith(os.path.join(place, ""))
+
+
+def roots(folders: Sequence[str], ignored: Mapping[str, Sequence[str]]) -> list[str]:
+    """Leave out folders that a walk through another one comes to."""
+    return [
+        folder
+        for folder in dict.fromkeys(folders)
+        if not any(other != folder and reaches(other, (*IGNORED, *ignored[other]), folder) for other in folders)
+    ]
 
 
 def reaches(folder: str, ignore: Sequence[str], other: str) -> bool:
