@@ -1,5 +1,5 @@
 // The thumbnails.
-import {$, day, element} from "./dom.js";
+import {$, day, element, foundAt} from "./dom.js";
 import {open} from "./detail.js";
 import {isChosen, takeClick} from "./selection.js";
 
@@ -22,6 +22,7 @@ function tile(match, n) {
   const item = element("li", {}, button, element("span", {className: "caption", textContent: match.name, ariaHidden: "true"}));
   if (document.body.classList.contains("choosing")) button.ariaPressed = isChosen(match.id);
   if (match.alike) button.append(element("span", {className: "alike", textContent: `+${match.alike}`, title: "near duplicates"}));
+  if (foundAt(match)) button.append(element("span", {className: "found", textContent: match.seconds === undefined ? `found ${foundAt(match)}` : foundAt(match)}));
   item.style.setProperty("--ratio", Math.min(3, Math.max(.45, match.width / match.height || 1)).toFixed(3));
   return item;
 }
