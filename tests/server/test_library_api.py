@@ -101,6 +101,38 @@ def test_near_duplicates_are_named(client: Client) -> None:
     assert like["quito.jpg"] == number["quito"]
 
 
+def test_near_duplicates_of_earlier_answers_are_named(client: Client) -> None:
+    number = ids(client)
+    answer = client.get("/search?group=1&n=3").json
+    assert [match["name"] for match in answer["matches"]] == ["nowhere.jpg", "quito.jpg", "potsdam.jpg"]
+    shown = ",".join(str(match["id"]) for match in answer["matches"])
+    rest = f"/search?group=1&cursor={answer['next']}"
+    (match,) = client.get(f"{rest}&shown=12345,{shown}").json["matches"]
+    assert (match["name"], match["like"]) == ("berlin.jpg", number["potsdam"])
+    for nothing in ("", "&shown=", f"&shown={number['quito']}"):
+        (match,) = client.get(rest + nothing).json["matches"]
+        assert match["like"] == number["berlin"]
+    for wrong in ("x", "1,,2", "-1", ",".join(["1"] * 10_001)):
+        assert client.get(f"/search?group=1&shown={wrong}").status == 400, wrong[:20]
+
+
+def test_no_picture_is_left_out_for_one_that_is_left_out(serve: Serve, tiny: CLIP, tmp_path: Path) -> None:
+    angles = np.radians([0, 15, 30, 90])  # of cosines 0.966 from one to the next, and 0.866 to the one after
+    rows = np.zeros((4, tiny.config.embed_dim), np.float32)
+    rows[:, 0], rows[:, 1] = np.cos(angles), np.sin(angles)
+    filed, pictures = [], {}
+    for number, row in enumerate(rows):
+        digest = bytes([number]) * 32
+        filed.append(Filed(f"/photos/{number}.jpg", FileState(1, 0), digest))
+        pictures[digest] = NewPicture(Exif(4, 3, f"2024-0{9 - number}-01T12:00:00"), {WHOLE: row})
+    with Index(tmp_path / "chain", tiny, create=True) as index, index.adding():
+        index.begin()
+        index.store.write(Changes(filed, pictures))
+    matches = serve(store=str(tmp_path / "chain")).get("/search?group=1").json["matches"]
+    name = {match["id"]: match["name"][0] for match in matches}
+    assert [(match["name"][0], name[match["like"]]) for match in matches] == [*zip("0123", "0023", strict=True)]
+
+
 def test_marks_are_set_and_taken_back(client: Client) -> None:
     number = ids(client)
     both = [number["berlin"], number["potsdam"]]

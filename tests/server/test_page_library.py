@@ -57,6 +57,17 @@ def test_places_cameras_and_near_duplicates(open_page: Open, serve: Serve, atlas
         assert violations(page) == []
 
 
+def test_near_duplicates_are_left_out_on_later_pages(open_page: Open, serve: Serve, many: str) -> None:
+    client = serve(store=many)
+    matches = client.get("/search?group=1&n=150").json["matches"]
+    firsts = sum(match["like"] == match["id"] for match in matches)
+    assert firsts < 60
+    page = open_page(client, "/?group=1")
+    page.get_by_text(f"{firsts} pictures, the newest first").wait_for()
+    expect_count(page, firsts)
+    assert sum(map(int, page.locator(".alike").all_inner_texts())) == 150 - firsts
+
+
 def test_marks_are_set_on_the_page(open_page: Open, serve: Serve, atlas: str) -> None:
     page = open_page(serve(store=atlas), expects="400")
     page.locator(".tile[title='berlin.jpg']").click()
