@@ -16,7 +16,7 @@ from numpyclip.index.records import Changes, Filed, NewPicture
 from tests.server.browser import Open, expect_count, expect_first, first, search, wait_until
 from tests.server.conftest import Client, Serve
 from tests.server.test_library_api import atlas
-from tests.server.test_page_access import AXE, violations
+from tests.server.test_page_access import AXE, PHONE, violations
 from tests.videos.made_videos import GREEN, RED, scenes, write_video
 
 __all__ = ["atlas"]
@@ -32,6 +32,12 @@ def test_one_jumps_to_a_month(open_page: Open, serve: Serve, many: str) -> None:
     assert "from=2024-03" in page.url
     page.go_back()
     page.locator(".tile[title='149.jpg']").wait_for()
+    page.set_viewport_size(PHONE)
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_text("More filters").click()
+    page.get_by_role("button", name="Mar 2024, 28 pictures").click()
+    page.locator(".tile[title='083.jpg']:focus").wait_for()
+    wait_until(page, "document.activeElement.getBoundingClientRect().bottom <= innerHeight")
 
 
 def test_places_cameras_and_near_duplicates(open_page: Open, serve: Serve, atlas: str) -> None:
