@@ -162,6 +162,13 @@ def test_a_video_plays_from_the_moment_that_was_found(
     page.go_back()
     page.locator("#detail").wait_for(state="hidden")
     assert page.locator("#film").get_attribute("src") is None
+    first(page).click()
+    page.get_by_role("button", name="More like this").click()
+    page.locator(".chip").wait_for()
+    assert page.url.endswith("?near=1%402.5")
+    page.reload()
+    assert page.locator(".chip img").evaluate(COLOUR) == "green"
+    page.locator(".found").get_by_text("at 0:02").wait_for()
     page.goto(f"http://127.0.0.1:{client.port}/")
     page.get_by_text("video", exact=True).wait_for()  # of which nothing was looked for
 

@@ -12,14 +12,14 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
-from numpyclip.dispatch.fields import Fields
+from numpyclip.dispatch.fields import Fields, shown
 from numpyclip.dispatch.json_values import contents, ranked
 from numpyclip.dispatch.queries import is_browsing, query_of, where_of
 from numpyclip.dual_encoder.validation import captions
 from numpyclip.index.index import Index
 from numpyclip.index.marks import Mark
 from numpyclip.index.model_options import remembered_options
-from numpyclip.index.records import MODALITIES, Match, Modality
+from numpyclip.index.records import MODALITIES, Match, Modality, is_part
 from numpyclip.index.rows import COUNTED
 from numpyclip.index.store import Store
 from numpyclip.index.where import Where
@@ -169,18 +169,28 @@ async def _place(service: Service, fields: Fields) -> Cursor | str | None:
 
 async def _embed_query(service: Service, fields: Fields) -> tuple[Query, Array] | None:
     """Parse and embed the query: a text, IDs of indexed images, uploaded images, texts to subtract; None if empty."""
-    near, uploads = fields.row_ids("near"), fields.images("image")
+    near, uploads = _near(fields), fields.images("image")
     if is_browsing(fields):
         return None
     query = await service.parse(
-        query_of, fields, [*(f"image {row_id}" for row_id in near), *["the image"] * len(uploads)]
+        query_of, fields, [*(f"image {row_id}" for row_id, _ in near), *["the image"] * len(uploads)]
     )
     texts = [term.content for term in query.terms if not term.is_picture]
-    indexed = [await service.run_in_thread(service.indexed_image, row_id) for row_id in near]
+    indexed = [await service.run_in_thread(service.indexed_image, *each) for each in near]
     of_texts = iter(await service.embed_texts(texts) if texts else ())
     of_uploads = await service.embed_images(uploads) if uploads else ()
     of_images = iter([*(match.embedding for match in indexed), *of_uploads])
     return query, query.sum([next(of_images if term.is_picture else of_texts) for term in query.terms])
+
+
+def _near(fields: Fields) -> list[tuple[int, str]]:
+    """Return IDs of indexed images, and the part of each: ``12@21.5`` is a moment of a video."""
+    value = fields.values.get("near") or []
+    values = [str(each).partition("@") for each in (value if isinstance(value, list) else [value])]
+    if wrong := [part for _, mark, part in values if mark and not (part and is_part(part))]:
+        raise bad_request(f"near has @{shown(wrong[0])}; expected seconds of a video, or another part.")
+    numbers = Fields({"near": [number for number, _, _ in values]}).row_ids("near")
+    return list(zip(numbers, (part for _, _, part in values), strict=True))
 
 
 def _to_json(match: Match, tag: str | None, marks: Mapping[bytes, list[Mark]], settings: Settings) -> dict[str, object]:

@@ -73,7 +73,8 @@ function facts(match) {
   };
 }
 
-function asTerm({id, thumbnail, name}) { return {id: String(id), source: thumbnail || "data:,", name}; }
+// Of a video its moment is meant.
+function asTerm({id, part, seconds, thumbnail, name}) { return {id: seconds === undefined ? String(id) : `${id}@${part}`, source: thumbnail || "data:,", name}; }
 
 function searchWith(pictures, text) {
   query.pictures = pictures;
