@@ -358,3 +358,8 @@ def test_a_moment_of_a_video_is_searched_with(serve: Serve, tiny: CLIP, tmp_path
     assert client.get(f"/search?near={video}@7").status == 404
     for wrong in ("@2.5", f"{video}@", f"{video}@-1", f"{video}@x@y", f"{video}@" + "9" * 5000):
         assert client.get(f"/search?near={wrong}").status == 400, wrong[:20]
+
+
+def test_texts_are_not_grouped(client: Client) -> None:
+    matches = client.get("/search?in=texts&q=a+bird&group=1").json["matches"]
+    assert matches and not any("like" in match for match in matches)
