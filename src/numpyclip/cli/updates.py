@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from numpyclip.cli.inputs import Reporter, progress, say_left_out
+from numpyclip.cli.inputs import Reporter, exit_status, progress, say_left_out
 from numpyclip.cli.outputs import counted, print_json, say
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.interrupts import terminations_as_interrupts
@@ -42,7 +42,8 @@ def update(arguments: argparse.Namespace, index: Index) -> int:
         say("what was done is kept; the same command goes on.")
         raise
     _say_all(arguments, report)
-    return 3 if report.unreadable or report.problems else 0
+    done = report.unchanged + report.embedded + report.completed + report.recognised + report.forgotten
+    return exit_status(report.unreadable + len(report.problems), done)
 
 
 def watch(arguments: argparse.Namespace, index: Index) -> int:
