@@ -89,7 +89,7 @@ def update_in_time(arguments: argparse.Namespace, index: Index) -> None:
     from numpyclip.index.scope import Scope
 
     end = time.monotonic() + MOST_SECONDS
-    scope = Scope(is_over=lambda: time.monotonic() > end)
+    scope = Scope(is_over=lambda: time.monotonic() > end, videos=False)
     options = {name: getattr(arguments, name) for name in ("max_pixels", "strict_files", "develop_raw")}
     try:
         report = index.update(**options, batch_size=1, scope=scope, report=say)
@@ -99,7 +99,7 @@ def update_in_time(arguments: argparse.Namespace, index: Index) -> None:
     if report.waiting or report.unvisited:
         counts = {"file": len(report.waiting), "folder": report.unvisited}
         left = " and ".join(counted(count, what) for what, count in counts.items() if count)
-        say(f"{_described(report)}; after {MOST_SECONDS:g} seconds {left} left to `numpyclip index`.")
+        say(f"{_described(report)}; {left} left to `numpyclip index`.")
     elif _is_news(report):
         say(_described(report))
 
