@@ -59,11 +59,12 @@ COMPLETE = {  # completes a line, given the script of a shell
     "bash": """
 source "$SCRIPT"
 COMP_WORDS=($LINE) COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-_numpyclip numpyclip
+[[ $COMP_WORDBREAKS != *@* ]] && _numpyclip "${COMP_WORDS[0]}"
 printf '%s\\n' "${COMPREPLY[@]}"
 """,
     "zsh": """
 compdef() { :; }
+compset() { :; }
 compadd() { shift; print -l -- "$@"; }
 _files() { print files; }
 source "$SCRIPT"
@@ -88,7 +89,7 @@ def test_in_the_shell_itself(shell: str, tmp_path: Path) -> None:
     (tmp_path / "script").write_text(SHELLS[shell])
     (tmp_path / "run").write_text(COMPLETE[shell])
     found = {}
-    for line in ("numpyclip index --vec", "numpyclip search --model ViT-B"):
+    for line in ("~/numpyclip index --vec", "numpyclip search --model ViT-L/14@"):
         environment = {
             **os.environ,
             "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
@@ -101,4 +102,4 @@ def test_in_the_shell_itself(shell: str, tmp_path: Path) -> None:
         )
         assert not done.stderr
         found[line] = {word.partition("\t")[0] for word in done.stdout.split("\n")} - {""}
-    assert list(found.values()) == [{"--vectors"}, {"ViT-B/16", "ViT-B/32"}]
+    assert list(found.values()) == [{"--vectors"}, {"ViT-L/14@336px"}]
