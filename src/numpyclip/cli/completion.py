@@ -37,9 +37,10 @@ compdef _numpyclip numpyclip
 """,
     "fish": """\
 function __numpyclip
-    set -l words (commandline -opc) (commandline -ct | string collect --allow-empty)
+    set -l words (commandline -opc)
+    set -l last (commandline -ct)
     set words[1] (string replace -r '^~' $HOME -- $words[1])
-    $words[1] completion words -- $words[2..-1] 2> /dev/null
+    $words[1] completion words -- $words[2..-1] "$last" 2> /dev/null
 end
 complete -c numpyclip -a '(__numpyclip)'
 """,
