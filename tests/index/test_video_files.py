@@ -8,11 +8,15 @@ import pytest
 from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.images.live_photo import with_live_photo_videos
 from numpyclip.index import Index, update
+from numpyclip.index.scope import Scope
 from numpyclip.index.video_files import new_video
 from numpyclip.tasks.query import Query, Term
 from numpyclip.videos.video_options import VideoOptions
-from tests.videos.made_videos import write_video
+from tests.images.test_live_photo import ONE
+from tests.images.test_live_photo import picture as live_photo_picture
+from tests.videos.made_videos import RED, scenes, write_video
 
 pytest.importorskip("av", reason="the extra numpyclip[video] is not installed")
 
@@ -99,3 +103,36 @@ def test_parts_are_seconds(videos: Path, tiny: CLIP) -> None:
     assert next(iter(found.embeddings)) == "0"
     assert all(float(part) < 10 for part in found.embeddings)
     assert found.exif.duration == pytest.approx(10, abs=0.6)
+
+
+def test_a_live_photo_is_one_item_also_if_a_part_of_it_comes_later(tmp_path: Path, tiny: CLIP) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    photo, video = folder / "IMG_1.JPG", folder / "IMG_1.MOV"
+    index = Index(tmp_path / "index", tiny, create=True)
+
+    def paths() -> list[str]:
+        return sorted(Path(str(match.path)).name for match in index.search("a house", 9))
+
+    video.write_bytes(live_photo_video(tmp_path))
+    assert index.update([folder]).embedded == 1
+    photo.write_bytes(live_photo_picture(ONE))
+    report = index.update(scope=Scope(frozenset(with_live_photo_videos(str(photo)))))
+    assert (report.embedded, report.forgotten, paths()) == (1, 1, ["IMG_1.JPG"])
+    report = index.update(scope=Scope(frozenset([str(video)])))
+    assert (report.embedded, report.forgotten, report.left_out) == (0, 0, {"video of a Live Photo": 1})
+    assert index.update().unchanged == 1
+    photo.unlink()
+    report = index.update()
+    assert (report.recognised, report.forgotten, paths()) == (1, 1, ["IMG_1.MOV"])
+    photo.write_bytes(live_photo_picture(ONE))
+    index.update()
+    video.unlink()
+    report = index.update()
+    assert (report.unchanged, report.forgotten, paths()) == (1, 0, ["IMG_1.JPG"])
+
+
+def live_photo_video(folder: Path) -> bytes:
+    return write_video(
+        folder / "live.mov", scenes((1, RED)), metadata={"com.apple.quicktime.content.identifier": ONE}
+    ).read_bytes()

@@ -1,8 +1,9 @@
 """Videos, encoded by PyAV."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,15 @@ def write_video(
     codec: str = "libx264",
     pix_fmt: str = "yuv420p",
     gop: int = 10_000,
+    metadata: Mapping[str, str] = MappingProxyType({}),
     set_up: Callable[[Any], object] = lambda stream: None,
     **options: str,
 ) -> Path:
     """Encode frames with their times in seconds, which need not be even."""
     import av
 
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options={"movflags": "use_metadata_tags"} if metadata else {}) as container:
+        container.metadata.update(metadata)
         stream: Any = container.add_stream(codec, rate=30)
         stream.pix_fmt = pix_fmt
         stream.gop_size = gop

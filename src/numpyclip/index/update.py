@@ -17,6 +17,7 @@ from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.exif import Exif, read_exif
 from numpyclip.images.find import IGNORED, FileState, is_ignored, walk
+from numpyclip.images.live_photo import live_photo_videos
 from numpyclip.images.open import file_content
 from numpyclip.images.views import CROP, read_views
 from numpyclip.index.decoders import decoders
@@ -30,6 +31,8 @@ from numpyclip.pipeline import Embedded, Reading, iter_embeddings
 from numpyclip.runtime.finite import NotFinite
 from numpyclip.videos.container import can_read_videos, is_video_name
 from numpyclip.videos.video_options import VideoOptions
+
+_LIVE_PHOTO = "video of a Live Photo"
 
 FoundFile: TypeAlias = tuple[str, FileState]  # an absolute path, and what is there
 
@@ -136,7 +139,11 @@ class Updater:
             visited.add(directory)
             found += len(files)
             known, failed = self._store.files(directory), self._store.unreadable(directory)
+            pictures = list(files)
             files, known = self._scope.files(directory, files), self._scope.files(directory, known)
+            for name in live_photo_videos(directory, files, pictures):
+                del files[name]
+                self._left_out[_LIVE_PHOTO] += 1
             new = [
                 (os.path.join(directory, name), state)
                 for name, state in files.items()
