@@ -24,13 +24,15 @@ def write_video(
     pix_fmt: str = "yuv420p",
     gop: int = 10_000,
     metadata: Mapping[str, str] = MappingProxyType({}),
+    container_options: Mapping[str, str] = MappingProxyType({}),
     set_up: Callable[[Any], object] = lambda stream: None,
     **options: str,
 ) -> Path:
     """Encode frames with their times in seconds, which need not be even."""
     import av
 
-    with av.open(str(path), "w", options={"movflags": "use_metadata_tags"} if metadata else {}) as container:
+    container_options = {**({"movflags": "use_metadata_tags"} if metadata else {}), **container_options}
+    with av.open(str(path), "w", options=container_options) as container:
         container.metadata.update(metadata)
         stream: Any = container.add_stream(codec, rate=30)
         stream.pix_fmt = pix_fmt

@@ -80,7 +80,7 @@ class Updater:
         self._views = store.views
         self._lacking: dict[bytes, set[str]] = {}  # parts without an embedding, by the digest of a picture
         self._incomplete_files: set[str] = set()  # of these pictures
-        self._video_options = VideoOptions(max_pixels=options.max_pixels)
+        self._video_options = VideoOptions.of(options)
         self._has_videos = can_read_videos()
 
     def update(self, folders: Sequence[str]) -> Report:

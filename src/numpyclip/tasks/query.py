@@ -142,7 +142,7 @@ class Query:
 def _read(preprocess: Preprocess, name: str, options: DecodeOptions) -> NDArray[np.uint8]:
     """Read an image, or the frame of a video that is named with its time."""
     if (moment := moment_of(name)) is not None:
-        return read_moment(preprocess, *moment, VideoOptions(max_pixels=options.max_pixels))
+        return read_moment(preprocess, *moment, VideoOptions.of(options))
     if is_video_name(name):
         raise InputError(f"{name}: is a video; expected a moment of it, in seconds, such as {name}@12.5.")
     return preprocess.read(name, options)

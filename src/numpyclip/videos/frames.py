@@ -112,6 +112,11 @@ def frame_at(path: str | os.PathLike[str], seconds: float, side: int, options: V
     raise PictureError(f"{decoding.name}: has no frame at {seconds:g} s that can be decoded{_because(decoding)}.")
 
 
+def first_frame(name: str, container: Any, stream: Any, options: VideoOptions) -> Any:
+    """Return the first frame of a video that is open; None if there is none that can be decoded."""
+    return next(_decoded(container, stream, VideoDecoding(name, options, options.every)), None)
+
+
 def _seek(container: Any, stream: Any, seconds: float) -> None:
     """Go to the keyframe before a time, if that is possible."""
     import av

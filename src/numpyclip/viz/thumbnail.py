@@ -45,7 +45,7 @@ def thumbnail_bytes(path: str | bytes, size: int, options: DecodeOptions, second
     """
     stream = BytesIO()
     if isinstance(path, str) and is_video_name(path):
-        frame = frame_at(path, seconds or 0.0, size, VideoOptions(max_pixels=options.max_pixels))
+        frame = frame_at(path, seconds or 0.0, size, VideoOptions.of(options))
         small = thumbnail(frame, min(size, max(frame.size)))
     else:
         with decoded(path, options, draft_size=size) as picture:
