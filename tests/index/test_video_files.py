@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.errors import InputError
 from numpyclip.images.live_photo import with_live_photo_videos
 from numpyclip.index import Index, update
 from numpyclip.index.scope import Scope
@@ -61,6 +62,10 @@ def test_a_search_gives_the_video_with_its_best_moment(made: Index, videos: Path
     assert (house[0].exif.width, house[0].exif.height) == (256, 256)
     near = made.search(Query((Term(f"{clip}@7", is_picture=True),)), 1)
     assert (near[0].seconds, near[0].cosine > 0.99) == (house[0].seconds, True)
+    by_views = Query((Term(f"{clip}@7", is_picture=True),), views=("crop", "pad")).embed_views(made.model)
+    np.testing.assert_allclose(by_views, near[0].embedding[np.newaxis], atol=0.05)  # of a square, there is one
+    with pytest.raises(InputError, match=r"clip\.mp4: is a video; expected a moment of it, in seconds, such as"):
+        Query((Term(clip, is_picture=True),), views=("pad",)).embed_views(made.model)
 
 
 def test_broken_videos_are_problems_and_moved_ones_are_recognised(made: Index, videos: Path) -> None:
