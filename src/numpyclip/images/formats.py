@@ -212,7 +212,7 @@ def _jpeg_xl(file: IO[bytes]) -> Image.Image:
 
 
 def _load_plugin(file: IO[bytes]) -> str | None:
-    """Load the plug-in of Pillow that a file needs; return how to install it if it is missing, or that it is a video."""
+    """Load the plug-in of Pillow that a file needs; say how to install it if it is missing; or that it is a video."""
     from PIL import Image
 
     Image.init()
