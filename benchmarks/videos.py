@@ -1,9 +1,9 @@
 """How long a video takes to be embedded, in CPU time, and whether memory stays flat.
 
-    python benchmarks/videos.py [--minutes 10 60] [--models tiny ViT-B-32 ViT-L-14] [--folder FOLDER]
+    python benchmarks/videos.py [--minutes 10 60] [--size 640 360] [--models tiny ViT-B-32 ViT-L-14] [--folder FOLDER]
 
-Needs no other library than PyAV, nor weights: other models than `tiny` have random ones. The video is 640 x 360, H.264,
-25 frames a second with a keyframe every 10 seconds, which moves all the time and shows another scene every 4 seconds.
+Needs no other library than PyAV, nor weights: other models than `tiny` have random ones. The video is of H.264, 25
+frames a second with a keyframe every 10 seconds, which moves all the time and shows another scene every 4 seconds.
 Two minutes of it are encoded, and their packets repeated. Decoding is measured in a process of its own, which finds
 and reduces the moments as `numpyclip index` does; CPU time of all threads, and the most memory of the process, that
 before the first frame included. Embedding is measured by 64 moments, in batches of 32. On Linux.
@@ -24,32 +24,32 @@ import numpyclip
 from architectures import alone, make_model, read_config
 from numpyclip.videos.frames import frames
 
-WIDTH, HEIGHT, RATE, GOP, SCENE = 640, 360, 25, 250, 4
+RATE, GOP, SCENE = 25, 250, 4
 ENCODED = 2  # minutes
 MOMENTS, BATCH = 64, 32
 SIDE = 448  # pixels of the shorter side of moments, for a model of 224; frames of this video have fewer
 
 
-def scene(number: int) -> np.ndarray:
+def scene(number: int, width: int, height: int) -> np.ndarray:
     """Make a picture wider than a frame, of blurred noise with some grain."""
     random = np.random.default_rng(number)
-    size = (WIDTH + SCENE * RATE, HEIGHT)
+    size = (width + SCENE * RATE, height)
     coarse = Image.fromarray(random.integers(0, 256, (12, 24, 3), np.uint8)).resize(size, Image.Resampling.BICUBIC)
     return np.clip(np.asarray(coarse) + random.normal(0, 4, (size[1], size[0], 1)), 0, 255).astype(np.uint8)
 
 
-def encode(path: Path) -> Path:
+def encode(path: Path, width: int, height: int) -> Path:
     import av
 
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream("libx264", rate=RATE)
-        stream.width, stream.height, stream.pix_fmt, stream.gop_size = WIDTH, HEIGHT, "yuv420p", GOP
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = width, height, "yuv420p", GOP
         stream.options = {"preset": "veryfast", "sc_threshold": "0"}
         for number in range(ENCODED * 60 * RATE):
             shift = number % (SCENE * RATE)
             if shift == 0:
-                shown = scene(number)
-            frame: Any = av.VideoFrame.from_ndarray(np.ascontiguousarray(shown[:, shift : shift + WIDTH]))
+                shown = scene(number, width, height)
+            frame: Any = av.VideoFrame.from_ndarray(np.ascontiguousarray(shown[:, shift : shift + width]))
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
@@ -80,7 +80,7 @@ def decode(path: str) -> None:
 
 
 def seconds_of_a_moment(model: numpyclip.CLIP) -> float:
-    images = [Image.fromarray(scene(number)[:, :WIDTH]) for number in range(BATCH)]
+    images = [Image.fromarray(scene(number, 640, 360)[:, :640]) for number in range(BATCH)]
 
     def embed() -> None:
         model.embed_pixels([model.preprocess.crop(image) for image in images])
@@ -95,6 +95,7 @@ def seconds_of_a_moment(model: numpyclip.CLIP) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=int, nargs="+", default=[10, 60], help="even numbers")
+    parser.add_argument("--size", type=int, nargs=2, default=[640, 360])
     parser.add_argument("--models", nargs="*", default=["tiny", "ViT-B-32", "ViT-L-14"])
     parser.add_argument("--folder", help="for the videos, which are removed")
     parser.add_argument("--decode", help=argparse.SUPPRESS)
@@ -103,7 +104,7 @@ def main() -> None:
         return decode(given.decode)
     found = {}
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        source = encode(Path(folder, "one.mp4"))
+        source = encode(Path(folder, "one.mp4"), *given.size)
         for minutes in given.minutes:
             path = repeat(source, Path(folder, "repeated.mp4"), minutes)
             command = [sys.executable, __file__, "--decode", str(path)]
