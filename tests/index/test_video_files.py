@@ -26,14 +26,20 @@ pytest.importorskip("av", reason="the extra numpyclip[video] is not installed")
 def _word_lists_are_embedded_once(shared_cache: None) -> None: ...
 
 
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory, emoji: dict[str, Image.Image]) -> bytes:
+    """A video of a bird for six seconds, and then a house."""
+    images = {name: np.asarray(emoji[name].resize((128, 128))) for name in ("bird", "house")}
+    shown = [(n / 2, images["bird" if n < 12 else "house"]) for n in range(20)]
+    return write_video(tmp_path_factory.mktemp("clip") / "clip.mp4", shown, gop=4, crf="1").read_bytes()
+
+
 @pytest.fixture
-def videos(tmp_path: Path, emoji: dict[str, Image.Image]) -> Path:
-    """A folder with a video of a bird for six seconds, and then a house; a picture; and a broken video."""
+def videos(tmp_path: Path, clip: bytes, emoji: dict[str, Image.Image]) -> Path:
+    """A folder with a video, a picture, and a broken video."""
     folder = tmp_path / "videos"
     folder.mkdir()
-    images = {name: np.asarray(emoji[name].resize((256, 256))) for name in ("bird", "house")}
-    shown = [(n / 2, images["bird" if n < 12 else "house"]) for n in range(20)]
-    write_video(folder / "clip.mp4", shown, gop=4, crf="1")
+    (folder / "clip.mp4").write_bytes(clip)
     emoji["camera"].save(folder / "camera.png")
     (folder / "broken.mp4").write_bytes(b"no video")
     return folder
@@ -59,7 +65,7 @@ def test_a_search_gives_the_video_with_its_best_moment(made: Index, videos: Path
     assert bird[1].seconds is None
     assert house[0].to_dict()["seconds"] == house[0].seconds
     assert house[0].exif is not None
-    assert (house[0].exif.width, house[0].exif.height) == (256, 256)
+    assert (house[0].exif.width, house[0].exif.height) == (128, 128)
     near = made.search(Query((Term(f"{clip}@7", is_picture=True),)), 1)
     assert (near[0].seconds, near[0].cosine > 0.99) == (house[0].seconds, True)
     by_views = Query((Term(f"{clip}@7", is_picture=True),), views=("crop", "pad")).embed_views(made.model)

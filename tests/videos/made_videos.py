@@ -9,6 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_QUICK = {
+    "libx264": {"preset": "ultrafast", "bf": "2", "sc_threshold": "0"},
+    "libvpx": {"deadline": "realtime", "cpu-used": "8"},
+}
 RED, GREEN, BLUE, WHITE = (220, 20, 20), (20, 200, 20), (20, 20, 220), (240, 240, 240)
 
 
@@ -38,9 +42,7 @@ def write_video(
         stream.pix_fmt = pix_fmt
         stream.gop_size = gop
         stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
-        stream.options = (
-            {"preset": "ultrafast", "bf": "2", "sc_threshold": "0", **options} if "264" in codec else options
-        )
+        stream.options = {**_QUICK.get(codec, {}), **options}
         set_up(stream)
         for number, (seconds, pixels) in enumerate(shown):
             if number == 0:

@@ -10,7 +10,7 @@ from numpyclip.videos.video_embeddings import embed_video, moment_image
 from numpyclip.videos.video_options import VideoOptions
 from tests.videos.made_videos import write_video
 
-SIZE = (256, 256)
+SIZE = (128, 128)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""C's ``stderr``, to which libraries print what an error says, too. Python's own and file descriptors stay as they are."""
+"""C's ``stderr``, to which libraries print what an error says, too. Python's own and file descriptors stay."""
 
 from __future__ import annotations
 
