@@ -17,7 +17,7 @@ from numpyclip.index.records import NewPicture
 from numpyclip.model.ops import Array
 from numpyclip.regular_file import open_regular
 from numpyclip.runtime.finite import NotFinite
-from numpyclip.videos.animations import read_moments
+from numpyclip.videos.animation_moments import read_moments
 from numpyclip.videos.container import is_video_name, unreadable
 from numpyclip.videos.video_embeddings import embed_video
 from numpyclip.videos.video_exif import read_video_exif

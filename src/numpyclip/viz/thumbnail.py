@@ -5,8 +5,8 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from numpyclip.images.animation import frame_shown_at
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
-from numpyclip.images.frames import frame_shown_at
 from numpyclip.images.open import Picture, decoded
 from numpyclip.images.rgb import on_white
 from numpyclip.videos.container import is_video_name

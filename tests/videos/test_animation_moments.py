@@ -10,7 +10,7 @@ from PIL import Image, features
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import PictureError
 from numpyclip.images.decode_options import DecodeOptions
-from numpyclip.videos.animations import read_moments
+from numpyclip.videos.animation_moments import read_moments
 from tests.videos.made_videos import BLUE, GREEN, RED, plain
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import PictureError
+from numpyclip.images.animation import is_animation, iter_frames
 from numpyclip.images.decode_options import DecodeOptions
-from numpyclip.images.frames import is_animation, iter_frames
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.videos.changes import LUMA_SIDE, changes
 from numpyclip.videos.video_options import DEFAULTS
