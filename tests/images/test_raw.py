@@ -79,7 +79,10 @@ def test_exif_data_is_that_of_the_raw_file() -> None:
         "Nikon D750",
         "50mm",
     )
-    xmp = b'<a exif:DateTimeOriginal="2020-01-01T00:00:00"/>'
+    xmp = (
+        b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:exif="http://ns.adobe.com/exif/1.0/">'
+        b'<rdf:Description exif:DateTimeOriginal="2020-01-01T00:00:00"/></rdf:RDF>'
+    )
     assert read_exif(dng(outer={700: (1, xmp)})).taken == "2020-01-01T00:00:00"
 
 
