@@ -4,7 +4,7 @@ import argparse
 from contextlib import nullcontext
 from dataclasses import asdict
 
-from numpyclip.cli.inputs import PicturePaths, paths_in, progress, say_left_out, with_stdin
+from numpyclip.cli.inputs import PicturePaths, Reporter, exit_status, paths_in, progress, say_left_out, with_stdin
 from numpyclip.cli.options import (
     add_file_options,
     add_index_options,
@@ -47,14 +47,14 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.tasks.duplicates import find_duplicates
 
     model = None if arguments.exact else load_model(arguments)
-    paths = PicturePaths(with_stdin(arguments.items, paths_in))
+    paths, unreadable = PicturePaths(with_stdin(arguments.items, paths_in)), Reporter()
     read = progress(paths, "image", printing=False)
     with nullcontext() if model is None else known_embeddings(arguments, model) as known:
         groups = find_duplicates(
             model,
             read,
             batch_size=arguments.batch_size,
-            on_error=paths.report,
+            on_error=unreadable,
             known=known,
             **file_options(arguments),
         )
@@ -64,5 +64,6 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             for copy in group:
                 print_columns(number, copy.kind, copy.path)
-    say_left_out(paths.left_out, paths.failed)
-    return 3 if paths.failed else 0 if groups else 1
+    problems = paths.failed + unreadable.count
+    say_left_out(paths.left_out, problems)
+    return exit_status(problems, paths.count - unreadable.count) or (0 if groups else 1)

@@ -17,6 +17,7 @@ from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.exif import Exif, read_exif
 from numpyclip.images.find import IGNORED, FileState, is_ignored, walk
+from numpyclip.images.live_photo import live_photo_videos
 from numpyclip.images.open import file_content
 from numpyclip.images.views import CROP, read_views
 from numpyclip.index.decoders import decoders
@@ -26,11 +27,13 @@ from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.reread_exif import reread_exif
 from numpyclip.index.scope import Scope
 from numpyclip.index.store import Store
-from numpyclip.index.video_files import is_indexed_name, new_video, video_decoders, video_digest
+from numpyclip.index.video_files import animation_parts, is_indexed_name, new_video, video_decoders, video_digest
 from numpyclip.pipeline import Embedded, Reading, iter_embeddings
 from numpyclip.runtime.finite import NotFinite
 from numpyclip.videos.container import can_read_videos, is_video_name
 from numpyclip.videos.video_options import VideoOptions
+
+_LIVE_PHOTO = "video of a Live Photo"
 
 FoundFile: TypeAlias = tuple[str, FileState]  # an absolute path, and what is there
 
@@ -75,10 +78,10 @@ class Updater:
         self._report = Report()
         self._left_out: Counter[str] = Counter()
         self._tried_with = f"{decoders()} {options.max_pixels} {options.strict_files} {options.develop_raw}"
-        self._views = store.views
+        self._views, self._animations = store.views, store.animations
         self._lacking: dict[bytes, set[str]] = {}  # parts without an embedding, by the digest of a picture
         self._incomplete_files: set[str] = set()  # of these pictures
-        self._video_options = VideoOptions(max_pixels=options.max_pixels)
+        self._video_options = VideoOptions.of(options)
         self._has_videos = can_read_videos()
 
     def update(self, folders: Sequence[str]) -> Report:
@@ -100,6 +103,9 @@ class Updater:
         changed += self._incomplete({path for path, _ in changed})
         pictures = [file for file in changed if not is_video_name(file[0])]
         videos = [file for file in changed if is_video_name(file[0])]
+        if not self._scope.videos:
+            self._report.waiting += [path for path, _ in videos]
+            videos.clear()
         files = self._in_time([*pictures, *videos])
         for file in iter_embeddings(
             self._model.embed_pixels,
@@ -139,7 +145,11 @@ class Updater:
             visited.add(directory)
             found += len(files)
             known, failed = self._store.files(directory), self._store.unreadable(directory)
+            pictures = list(files)
             files, known = self._scope.files(directory, files), self._scope.files(directory, known)
+            for name in live_photo_videos(directory, files, pictures):
+                del files[name]
+                self._left_out[_LIVE_PHOTO] += 1
             new = [
                 (os.path.join(directory, name), state)
                 for name, state in files.items()
@@ -215,7 +225,9 @@ class Updater:
             parts = self._lacking.get(digest)
             if parts is None and self._store.knows(digest):
                 return Reading(extra=(digest, None))
-            pixels = read_views(self._model.preprocess, self._views, data, self._options, name=path)
+            preprocess = self._model.preprocess
+            pixels = animation_parts(preprocess, data, self._options, path) if self._animations else {}
+            pixels = pixels or read_views(preprocess, self._views, data, self._options, name=path)
             if parts is not None:
                 pixels = {name: view for name, view in pixels.items() if part_of(name) in parts}
             exif = read_exif(data, path) if pixels else None

@@ -15,12 +15,14 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.find import is_picture_name
+from numpyclip.images.open import Picture
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.images.views import CROP, View, read_views
 from numpyclip.model.ops import Array, normalize
 from numpyclip.runtime.finite import checked_finite
 from numpyclip.videos.container import is_video_name
 from numpyclip.videos.named_moment import moment_of
-from numpyclip.videos.video_embeddings import read_moment
+from numpyclip.videos.video_embeddings import moment_image
 from numpyclip.videos.video_options import VideoOptions
 
 # A sign has spaces around it, so that "black-and-white" and "-5" are words.
@@ -129,16 +131,10 @@ class Query:
         return np.stack([self.combined(texts, rows) for rows in product(*views)])
 
     def _embed_image(self, model: CLIP, name: str) -> Array:
-        """Embed the views of an image, or the frame of a video that is named with its time."""
-        if (moment := moment_of(name)) is not None:
-            if self.views != CROP:
-                raise InputError(f"{name}: is a moment of a video; views are those of an image. Leave out views.")
-            pixels = [read_moment(model.preprocess, *moment, VideoOptions(max_pixels=self.options.max_pixels))]
-        elif is_video_name(name):
-            raise InputError(f"{name}: is a video; expected a moment of it, in seconds, such as {name}@12.5.")
-        else:
-            pixels = [*read_views(model.preprocess, self.views, name, self.options).values()]
-        return checked_finite(model.embed_pixels(pixels), lambda _: name)
+        """Embed the views of an image, or of the frame of a video that is named with its time."""
+        image = _image(model.preprocess, name, self.options)
+        pixels = read_views(model.preprocess, self.views, image, self.options)
+        return checked_finite(model.embed_pixels([*pixels.values()]), lambda _: name)
 
     def combined(self, texts: Iterable[Array], images: Iterable[Array]) -> Array:
         """Return the `sum` of the embeddings of its texts and of its images, each in their order."""
@@ -164,6 +160,15 @@ class Query:
             weight = "" if abs(term.weight) == 1 else f"{abs(term.weight):g}*"
             written.append(f"{'-' if math.copysign(1, term.weight) < 0 else '+'} {weight}{term.content}")
         return " ".join(written).removeprefix("+ ")
+
+
+def _image(preprocess: Preprocess, name: str, options: DecodeOptions) -> Picture:
+    """Return the name of an image, or the frame of a video that is named with its time."""
+    if (moment := moment_of(name)) is not None:
+        return moment_image(preprocess, *moment, VideoOptions.of(options))
+    if is_video_name(name):
+        raise InputError(f"{name}: is a video; expected a moment of it, in seconds, such as {name}@12.5.")
+    return name
 
 
 def _term(sign: str, content: str, query: str, pictures: bool) -> Term:
