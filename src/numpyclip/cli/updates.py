@@ -35,7 +35,7 @@ def update(arguments: argparse.Namespace, index: Index) -> int:
         report = index.update(
             arguments.items,
             ignore=arguments.ignore,
-            views=arguments.views,
+            **_recorded(arguments),
             **_options(arguments),
             progress=_bar,
             report=Reporter(),
@@ -61,7 +61,7 @@ def watch(arguments: argparse.Namespace, index: Index) -> int:
     told, is_first = "", True
 
     def update(scope: Scope) -> Report:
-        options = {**_options(arguments), "views": arguments.views, "progress": _bar if is_first else iter}
+        options = {**_options(arguments), **_recorded(arguments), "progress": _bar if is_first else iter}
         report = index.update(new, ignore=arguments.ignore, **options, scope=scope, report=Reporter())
         new.clear()
         return report
@@ -192,6 +192,11 @@ def _bar(files: list[FoundFile]) -> Iterable[FoundFile]:
     return progress(files, "image", printing=False)
 
 
+def _recorded(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what an index records when it is named, and otherwise has recorded."""
+    return {"views": arguments.views, "animations": arguments.animations}
+
+
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return how images are decoded; views are those that the index records, unless a command names others."""
+    """Return how images are decoded."""
     return {"batch_size": arguments.batch_size, "draft": arguments.draft, **file_options(arguments)}
