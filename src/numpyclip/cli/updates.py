@@ -34,6 +34,7 @@ def update(arguments: argparse.Namespace, index: Index) -> int:
         report = index.update(
             arguments.items,
             ignore=arguments.ignore,
+            views=arguments.views,
             **_options(arguments),
             progress=_bar,
             report=Reporter(),
@@ -58,7 +59,7 @@ def watch(arguments: argparse.Namespace, index: Index) -> int:
     told, is_first = "", True
 
     def update(scope: Scope) -> Report:
-        options = {**_options(arguments), "progress": _bar if is_first else iter}
+        options = {**_options(arguments), "views": arguments.views, "progress": _bar if is_first else iter}
         report = index.update(new, ignore=arguments.ignore, **options, scope=scope, report=Reporter())
         new.clear()
         return report
@@ -191,6 +192,6 @@ def _bar(files: list[FoundFile]) -> Iterable[FoundFile]:
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the options of `Index.update` that a command has."""
+    """Return how images are decoded; views are those that the index records, unless a command names others."""
     names = ("batch_size", "draft", "max_pixels", "strict_files", "develop_raw")
-    return {**{name: getattr(arguments, name) for name in names}, "views": getattr(arguments, "views", None)}
+    return {name: getattr(arguments, name) for name in names}

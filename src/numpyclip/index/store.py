@@ -125,6 +125,14 @@ class Store(Filing, Pending, Browsing, Marking, Viewing):
             found = self._vectors.take(connection, searched(connection, "pictures"), keys)
         return {numbers[number]: embedding for (number, _), embedding in found.items()}
 
+    def embeddings_by_number(self, numbers: Sequence[int]) -> dict[int, Array]:
+        """Look up embeddings (embed_dim,) of pictures, each of its first part; those without one are left out."""
+        with self._database.reading() as connection:
+            space = searched(connection, "pictures")
+            first = {key[0]: key for key in reversed(list(rows.keys_of(connection, space, numbers)))}
+            found = self._vectors.take(connection, space, first.values())
+        return {number: embedding for (number, _), embedding in found.items()}
+
     def parts_of(self, digests: Sequence[bytes]) -> dict[bytes, set[str]]:
         """Look up of which parts of pictures there are embeddings; pictures that are not there are left out."""
         with self._database.reading() as connection:

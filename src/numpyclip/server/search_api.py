@@ -35,7 +35,7 @@ from numpyclip.server.thumbnails import version
 from numpyclip.tasks.query import Query
 
 _MAX_RESULTS = 1000
-_ALIKE = 0.95  # cosine from which images count as near duplicates, such as those of a burst
+_ALIKE = 0.95  # cosine from which images count as near duplicates: docs/server.md says what was measured
 _DATE = "date."  # begins the cursors of browsing
 
 
@@ -46,6 +46,7 @@ async def search(request: Request) -> Response:
     modality: Any = fields.choice("in", *MODALITIES)
     where, n = where_of(fields), fields.integer("n", 60, _MAX_RESULTS)
     is_strict, has_tags, groups = fields.flag("strict"), fields.flag("tags"), fields.flag("group")
+    earlier = ids_of(fields, "shown") if groups and fields.values.get("shown") else []
     place, until = await _place(service, fields), fields.text("until") or None
     if modality == "texts" and not isinstance(place, Cursor):
         raise bad_request("the query is empty: texts are searched, by query, near or image, and not browsed.")
@@ -66,8 +67,9 @@ async def search(request: Request) -> Response:
         marks = store.marks_of([match.digest for match in matches if match.digest])
         shown = [_to_json(match, tags.get(match.id), marks, service.settings) for match in matches]
         if groups:
-            for values, first in zip(shown, _first_alike(matches), strict=True):
-                values["like"] = first
+            firsts = _first_alike(store, earlier, [match.id for match in matches])
+            for match, values in zip(matches, shown, strict=True):
+                values["like"] = firsts[match.id]
         if answer["order"] == "date":
             for values in shown:
                 del values["cosine"]  # to itself
@@ -89,13 +91,20 @@ def _nearest(
     return result[:n], {**answer, "cutoff": result.cutoff, "best": result.best}
 
 
-def _first_alike(matches: Sequence[Match]) -> list[int]:
-    """Return for each image the ID of the first one of these that it is nearly the same as: often itself."""
-    if not matches:
-        return []
-    embeddings = np.stack([match.embedding for match in matches])
-    alike = embeddings @ embeddings.T >= _ALIKE
-    return [matches[int(row.argmax())].id for row in alike | np.eye(len(matches), dtype=bool)]
+def _first_alike(store: Store, earlier: Sequence[int], numbers: Sequence[int]) -> dict[int, int]:
+    """Return for each image which first one, of earlier ones or of these, it is nearly the same as: often itself."""
+    found, firsts = store.embeddings_by_number([*earlier, *numbers]), {number: number for number in numbers}
+    if not found:
+        return firsts
+    order = [number for number in (*earlier, *numbers) if number in found]
+    start = len(order) - sum(number in found for number in numbers)
+    embeddings, is_first = np.stack([found[number] for number in order]), np.ones(len(order), dtype=bool)
+    alike = embeddings[start:] @ embeddings.T >= _ALIKE
+    for place, row in enumerate(alike, start):
+        before = np.flatnonzero(row[:place] & is_first[:place])
+        if before.size:
+            is_first[place], firsts[order[place]] = False, order[before[0]]
+    return firsts
 
 
 def _searched(store: Store, modality: Modality, where: Where) -> dict[str, object]:
