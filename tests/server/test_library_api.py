@@ -217,3 +217,31 @@ def test_indexed_images_are_classified(client: Client, tiny: CLIP) -> None:
     assert answer.status == 200
     assert [len(predictions) for predictions in answer.json["predictions"]] == [2, 2]
     assert client.post("/classify", {"ids": [12345], "labels": ["a dog"]}).status == 404
+
+
+def test_many_are_marked_at_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def picture(*_: object) -> None:
+        raise AssertionError("each is looked up by itself")
+
+    keys = [match["key"] for match in client.get("/search").json["matches"]]
+    monkeypatch.setattr("numpyclip.index.store.Store.picture", picture)
+    assert client.post("/marks", {"ids": keys, "kind": "favourite"}).status == 200
+    assert client.post("/classify", {"ids": keys, "labels": ["a dog", "a cat"]}).status == 200
+    assert client.post("/marks", {"ids": [*range(1, 5001)], "kind": "favourite"}).status == 404
+
+
+def test_an_id_of_another_content_is_refused(client: Client) -> None:
+    for match in client.get("/search?n=2").json["matches"]:
+        assert match["key"].startswith(f"{match['id']}-") and len(match["key"].partition("-")[2]) == 12
+        other = f"{match['id']}-0123456789ab"
+        for path, fields in (
+            ("/marks", {"ids": [match["key"], other], "kind": "favourite"}),
+            ("/classify", {"ids": [other], "labels": ["a dog", "a cat"]}),
+            ("/search", {"near": other}),
+        ):
+            answer = client.post(path, fields)
+            assert (answer.status, "is another one now; search again" in answer.message) == (404, True), path
+        assert client.get(f"/search?near={match['key']}&n=1").json["matches"][0]["id"] == match["id"]
+        for wrong in ("", "-", "-x", "-0123456789AB", "-0123456789abc", "-0123456789ab-"):
+            assert client.post("/marks", {"ids": [f"{match['id']}{wrong or 'x'}"], "kind": "favourite"}).status == 400
+    assert found(client, "favourite=1") == []

@@ -2,13 +2,17 @@ import http.client
 import io
 import json
 import os
+import shutil
 import socket
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.exif import Exif
@@ -16,6 +20,7 @@ from numpyclip.images.find import FileState
 from numpyclip.index.index import Index
 from numpyclip.index.records import WHOLE, Changes, Filed, NewPicture
 from numpyclip.server.originals import disposition
+from numpyclip.server.service import Service
 from tests.server.conftest import Client, Png, Serve
 
 
@@ -225,3 +230,47 @@ def are_open(folder: Path) -> bool:
             if entry.readlink().parent == folder and entry.readlink().suffix == ".jpg":
                 return True
     return False
+
+
+def test_a_number_that_another_image_has_got_leads_to_nothing(serve: Serve, tiny: CLIP, tmp_path: Path) -> None:
+    photo = tmp_path / "photos" / "a.jpg"
+    photo.parent.mkdir()
+    exif = Image.Exif()
+    exif[0x0132] = "2024:05:01 12:00:00"  # the date that is shown stays the same
+    place, before = str(tmp_path / "store"), {}
+    client = serve(store=place)
+    for colour in ("red", "blue"):
+        Image.new("RGB", (40, 40), colour).save(photo, exif=exif)
+        shutil.rmtree(place, ignore_errors=True)
+        with Index(place, tiny, create=True) as index:
+            index.update([photo.parent])
+        client = serve(store=place)
+        (match,) = client.get("/search").json["matches"]
+        if colour == "red":
+            before = match
+            assert client.get(f"/{match['thumbnail']}").status == client.get(f"/{match['original']}").status == 200
+    assert match["id"] == before["id"]
+    for address in ("thumbnail", "original"):
+        assert match[address] != before[address]
+        assert client.get(f"/{match[address]}").status == 200
+        answer = client.get(f"/{before[address]}")
+        assert (answer.status, "is another one now" in answer.message) == (404, True)
+    answer = client.post("/download", {"ids": [match["key"], before["key"], match["key"]]})
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        assert archive.namelist() == ["a.jpg", "not included.txt"]
+        assert b"is another one now" in archive.read("not included.txt")
+
+
+def test_what_is_missing_is_looked_for_one_after_the_other(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that goes away ends it, and others have a turn."""
+    turns = []
+
+    async def run(self: Service, function: Callable[..., Any], *arguments: Any) -> Any:
+        turns.append(function)
+        return function(*arguments)
+
+    monkeypatch.setattr(Service, "run_in_thread", run)
+    answer = client.post("/download", {"ids": [*range(1000, 1100)]})
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        assert archive.read("not included.txt").count(b"\n") == 99
+    assert len(turns) > 100

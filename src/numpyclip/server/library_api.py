@@ -17,7 +17,7 @@ from numpyclip.errors import MissingPackageError
 from numpyclip.index.marks import KINDS, Mark
 from numpyclip.index.store import Store
 from numpyclip.index.where import Where
-from numpyclip.server.downloads import ids_of
+from numpyclip.server.image_ids import ids_of
 from numpyclip.server.request_parsing import any_fields
 from numpyclip.server.responses import JSONResponse, bad_request, compressed
 from numpyclip.server.service import Service
@@ -99,17 +99,14 @@ async def mark(request: Request) -> Response:
 
     def marked() -> Response:
         store = service.index().store
-        digests = {row_id: match.digest for row_id in ids if (match := store.picture(row_id)) and match.digest}
-        if missing := [row_id for row_id in ids if row_id not in digests]:
-            raise HTTPException(404, f"there is no image {missing[0]} in the index.")
+        digests = service.digests_of(ids)
         if takes_back:
-            store.unmark(list(digests.values()), kind, name)
+            store.unmark(digests, kind, name)
         else:
-            store.mark(list(digests.values()), kind, name or "")
-        said = store.marks_of(list(digests.values()))
-        return compressed(
-            request, JSONResponse({"marks": {str(row_id): marks_json(said[d]) for row_id, d in digests.items()}})
-        )
+            store.mark(digests, kind, name or "")
+        said = store.marks_of(digests)
+        marks = {str(image.number): marks_json(said[digest]) for image, digest in zip(ids, digests, strict=True)}
+        return compressed(request, JSONResponse({"marks": marks}))
 
     return await service.run_in_thread(marked)
 

@@ -19,7 +19,7 @@ from numpyclip.images.find import FileState
 from numpyclip.index.picture_rows import storable
 from numpyclip.index.records import Match
 from numpyclip.regular_file import open_regular
-from numpyclip.server.request_parsing import path_id
+from numpyclip.server.image_ids import path_id
 from numpyclip.server.service import Service
 from numpyclip.server.streams import BLOCK, Stream
 
@@ -64,10 +64,10 @@ def open_original(match: Match) -> tuple[str, IO[bytes], FileState]:
 async def original(request: Request) -> Response:
     """Return the file of an indexed image, whole or a range of its bytes."""
     service: Service = request.app.state.service
-    row_id = path_id(request)
+    image = path_id(request)
     if not service.settings.originals:
         raise HTTPException(404, "this server sends no image files; its owner may have it do so.")
-    match = await service.run_in_thread(service.indexed_image, row_id)
+    match = await service.run_in_thread(service.indexed_image, image)
     return await service.run_in_thread(_response, request, match)
 
 

@@ -4,28 +4,13 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from numpyclip.dispatch.fields import Fields, is_row_id, shown
+from numpyclip.dispatch.fields import Fields, shown
 from numpyclip.server.body_parsing import MAX_TEXT, FormParser, parse_json_body, parse_query
 from numpyclip.server.responses import bad_request
 
 _MAX_CONTENT_TYPE = 300  # characters: parsing it takes time by their square
-
-
-def path_id(request: Request) -> int:
-    """Return the ID in the path of a request.
-
-    Raises
-    ------
-    HTTPException
-        404 if it cannot be one.
-    """
-    row_id: str = request.path_params["id"]
-    if not is_row_id(row_id):
-        raise HTTPException(404, f"{row_id:.60} is not the ID of an image.")
-    return int(row_id)
 
 
 async def json_fields(request: Request) -> Fields:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,13 +26,13 @@ from numpyclip.index.store import Store
 from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
 from numpyclip.server.cursors import MAX_DEPTH, Cursor
-from numpyclip.server.downloads import ids_of
+from numpyclip.server.image_ids import ImageId, ids_of, key_of
 from numpyclip.server.library_api import marks_json
 from numpyclip.server.request_parsing import any_fields
 from numpyclip.server.responses import JSONResponse, bad_request, compressed
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
-from numpyclip.server.thumbnails import version
+from numpyclip.server.thumbnails import SIZES
 from numpyclip.tasks.query import Query
 
 _MAX_RESULTS = 1000
@@ -67,7 +68,7 @@ async def search(request: Request) -> Response:
         marks = store.marks_of([match.digest for match in matches if match.digest])
         shown = [_to_json(match, tags.get(match.id), marks, service.settings) for match in matches]
         if groups:
-            firsts = _first_alike(store, earlier, [match.id for match in matches])
+            firsts = _first_alike(store, [image.number for image in earlier], [match.id for match in matches])
             for match, values in zip(matches, shown, strict=True):
                 values["like"] = firsts[match.id]
         if answer["order"] == "date":
@@ -133,8 +134,12 @@ async def classify(request: Request) -> Response:
     return await service.run_in_thread(predictions)
 
 
-def _indexed(service: Service, ids: Sequence[int]) -> Array:
-    return np.stack([service.indexed_image(row_id).embedding for row_id in ids])
+def _indexed(service: Service, ids: Sequence[ImageId]) -> Array:
+    service.digests_of(ids)
+    found = service.index().store.embeddings_by_number([image.number for image in ids])
+    if lost := [image.number for image in ids if image.number not in found]:
+        raise HTTPException(404, f"image {lost[0]} has no embedding in the index.")
+    return np.stack([found[image.number] for image in ids])
 
 
 async def describe(request: Request) -> Response:
@@ -169,14 +174,14 @@ async def _place(service: Service, fields: Fields) -> Cursor | str | None:
 
 async def _embed_query(service: Service, fields: Fields) -> tuple[Query, Array] | None:
     """Parse and embed the query: a text, IDs of indexed images, uploaded images, texts to subtract; None if empty."""
-    near, uploads = fields.row_ids("near"), fields.images("image")
+    near, uploads = ids_of(fields, "near") if fields.values.get("near") else [], fields.images("image")
     if is_browsing(fields):
         return None
     query = await service.parse(
-        query_of, fields, [*(f"image {row_id}" for row_id in near), *["the image"] * len(uploads)]
+        query_of, fields, [*(f"image {image.number}" for image in near), *["the image"] * len(uploads)]
     )
     texts = [term.content for term in query.terms if not term.is_picture]
-    indexed = [await service.run_in_thread(service.indexed_image, row_id) for row_id in near]
+    indexed = [await service.run_in_thread(service.indexed_image, image) for image in near]
     of_texts = iter(await service.embed_texts(texts) if texts else ())
     of_uploads = await service.embed_images(uploads) if uploads else ()
     of_images = iter([*(match.embedding for match in indexed), *of_uploads])
@@ -190,11 +195,11 @@ def _to_json(match: Match, tag: str | None, marks: Mapping[bytes, list[Mark]], s
     if said := match.digest and marks.get(match.digest):
         fields["marks"] = marks_json(said)
     if match.path is not None:
+        fields["key"] = key_of(match)
         fields["name"] = os.path.basename(match.path)  # noqa: PTH119  the path may be of another operating system
     if match.file is not None:
-        fields["thumbnail"] = f"thumbnails/{match.id}?v={version(match)}" + (
-            f"&t={match.part}" if match.seconds is not None else ""
-        )
+        moment = f"&t={match.part}" if match.seconds is not None else ""
+        fields["thumbnail"] = f"thumbnails/{key_of(match)}?side={SIZES[0]}{moment}"
         if settings.originals:
-            fields["original"] = f"original/{match.id}"
+            fields["original"] = f"original/{key_of(match)}"
     return fields

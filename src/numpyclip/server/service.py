@@ -26,6 +26,7 @@ from numpyclip.runtime.finite import checked_finite
 from numpyclip.server.base64_images import decode_base64
 from numpyclip.server.batching import SHUTDOWN_TIMEOUT, Batcher
 from numpyclip.server.best_tags import Tags
+from numpyclip.server.image_ids import ImageId
 from numpyclip.server.image_urls import Fetcher, is_url
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.responses import bad_request
@@ -249,18 +250,31 @@ class Service:
             self._fitting = self._index.store.fingerprint
         return self._index
 
-    def indexed_image(self, row_id: int) -> Match:
+    def indexed_image(self, image: ImageId) -> Match:
         """Return an image of the index by its ID.
 
         Raises
         ------
         HTTPException
-            404 if there is none.
+            404 if there is none, or it is another one now.
         """
-        match = self.index().store.picture(row_id)
-        if match is None:
-            raise HTTPException(404, f"there is no image {row_id} in the index.")
+        match = self.index().store.picture(image.number)
+        if match is None or not image.is_of(match.digest):
+            raise _missing(image, match is not None)
         return match
+
+    def digests_of(self, images: Sequence[ImageId]) -> list[bytes]:
+        """Look up the SHA-256 of images by their IDs, of many in little time; 404 as of `indexed_image`."""
+        known = self.index().store.digests([image.number for image in images])
+        if lost := next((image for image in images if not image.is_of(known.get(image.number))), None):
+            raise _missing(lost, lost.number in known)
+        return [known[image.number] for image in images]
+
+
+def _missing(image: ImageId, is_another: bool) -> HTTPException:
+    if is_another:
+        return HTTPException(404, f"image {image.number} of the index is another one now; search again.")
+    return HTTPException(404, f"there is no image {image.number} in the index.")
 
 
 def _plain(name: str) -> str:

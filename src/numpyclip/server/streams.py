@@ -23,7 +23,7 @@ class Stream(Response):
     request : Request
     blocks : iterator of bytes
         A generator, which closes what it has opened when nobody refers to it any more: a thread that still reads when
-        the client is gone does that itself.
+        the client is gone does that itself. An empty block lets others have their turn.
     headers : mapping
     status : int, default=200
 
@@ -51,7 +51,8 @@ class Stream(Response):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             if scope["method"] != "HEAD":
                 while (block := await self._service.run_in_thread(next, self._blocks, None)) is not None:
-                    await send({"type": "http.response.body", "body": block, "more_body": True})
+                    if block:
+                        await send({"type": "http.response.body", "body": block, "more_body": True})
             await send({"type": "http.response.body"})
         finally:
             self._service.streams -= 1

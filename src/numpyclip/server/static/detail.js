@@ -73,7 +73,7 @@ function facts(match) {
   };
 }
 
-function asTerm({id, thumbnail, name}) { return {id: String(id), source: thumbnail || "data:,", name}; }
+function asTerm({key, thumbnail, name}) { return {id: key, source: thumbnail || "data:,", name}; }
 
 function searchWith(pictures, text) {
   query.pictures = pictures;

@@ -8,7 +8,7 @@ export const marksOf = match => match.marks ?? NOTHING;
 
 // Say something of pictures, or take it back.
 export async function mark(matches, kind, name, remove = false) {
-  const ids = matches.map(({id}) => id);
+  const ids = matches.map(({key}) => key);
   const body = JSON.stringify({ids, kind, remove, ...(name === undefined ? {} : {name})});
   const {marks} = await request("marks", {method: "POST", body});
   for (const match of matches) match.marks = marks[match.id];
