@@ -64,7 +64,14 @@ def test_what_there_is(client: Client) -> None:
         "lenses": ["Lens"],
         "tags": [],
         "albums": [],
+        "originals": True,
+        "marks": True,
     }
+
+
+def test_what_a_server_does_not_do_is_told(serve: Serve, atlas: str) -> None:
+    told = serve(store=atlas, originals=False, marks=False).get("/library").json
+    assert (told["originals"], told["marks"]) == (False, False)
 
 
 def test_towns(client: Client) -> None:
@@ -109,6 +116,7 @@ def test_filters(client: Client, query: str, names: list[str]) -> None:
     [
         *("around=52", "around=a,b,c", "around=1,2,3,4", "around=91,0,1", "around=nan,0,1", "around=0,0,-1"),
         *("within=1,2,3", "within=10,0,-10,0", "within=inf,0,0,0", "within=" + "1," * 5000, "rating=6", "rating=x"),
+        *("favourite=maybe", "folder=..", "folder=photos", "until=10000-01"),
         *("until=x", "until=2024-05-01T99", "tag=%00", "album=" + "a" * 300),
     ],
 )
@@ -186,6 +194,9 @@ def test_marks_are_set_and_taken_back(client: Client) -> None:
     "fields",
     [
         {"ids": [1], "kind": "colour"},
+        {"ids": [1]},
+        {"ids": [1], "kind": None},
+        {"ids": [1], "kind": "favourite", "remove": "maybe"},
         {"ids": [], "kind": "favourite"},
         {"ids": [1], "kind": "tag"},
         {"ids": [1], "kind": "tag", "name": "\n"},

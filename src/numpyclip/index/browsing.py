@@ -166,6 +166,7 @@ def _place_of(cursor: str) -> tuple[str, int]:
     """Read a cursor: a date, and the number of a picture."""
     if (found := _CURSOR.fullmatch(cursor)) is None:
         raise InputError(
-            f"after is {cursor!r:.60}; expected the cursor of what was browsed before, or a date such as '2024-06'."
+            f"{cursor!r:.60}: nothing is browsed from there; expected the cursor of what was browsed before, or a date "
+            "such as '2024-06'."
         )
     return found[1], int(found[2] or 0)

@@ -12,15 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from numpyclip.dispatch.fields import Fields
-from numpyclip.dispatch.queries import where_of
 from numpyclip.errors import MissingPackageError
 from numpyclip.index.marks import KINDS, Mark
 from numpyclip.index.store import Store
 from numpyclip.index.where import Where
 from numpyclip.server.image_ids import ids_of
-from numpyclip.server.request_parsing import any_fields
+from numpyclip.server.request_parsing import any_fields, where_in
 from numpyclip.server.responses import JSONResponse, bad_request, compressed
 from numpyclip.server.service import Service
+from numpyclip.server.settings import Settings
 from numpyclip.towns import find_towns, place_name
 
 _MAX_LENGTH = 200  # characters of a name
@@ -63,7 +63,8 @@ async def towns(request: Request) -> Response:
 
 
 async def library(request: Request) -> Response:
-    """Return folders, cameras, lenses, tags and albums by which images can be filtered."""
+    """Return folders, cameras, lenses, tags and albums by which images can be filtered, and what the server does."""
+    settings: Settings = request.app.state.service.settings
 
     def found(store: Store, where: Where, _: Fields) -> dict[str, object]:
         marks = store.marks()
@@ -73,6 +74,8 @@ async def library(request: Request) -> Response:
             "lenses": list(store.lenses(where))[:_MAX_NAMES],
             "tags": list(marks["tag"])[:_MAX_NAMES],
             "albums": list(marks["album"])[:_MAX_NAMES],
+            "originals": settings.originals,
+            "marks": settings.marks,
         }
 
     return await _answer(request, found)
@@ -91,7 +94,9 @@ async def mark(request: Request) -> Response:
     if not service.settings.marks:
         raise HTTPException(403, "this server changes nothing; its owner may have it do so.")
     fields = await any_fields(request)
-    kind: Any = fields.choice("kind", *KINDS)
+    kind: Any = fields.choice("kind", "", *KINDS)
+    if not kind:
+        raise bad_request(f"kind is missing; expected {' or '.join(KINDS)}.")
     ids, name = ids_of(fields), fields.text("name")
     if name is not None and len(name) > _MAX_LENGTH:
         raise bad_request(f"name has {len(name)} characters; expected at most {_MAX_LENGTH}.")
@@ -125,7 +130,7 @@ def marks_json(marks: list[Mark]) -> dict[str, object]:
 async def _answer(request: Request, found: Callable[[Store, Where, Fields], dict[str, object]]) -> Response:
     service: Service = request.app.state.service
     fields = Fields(dict((await any_fields(request)).values))
-    where = where_of(fields)
+    where = where_in(fields)
 
     def answered() -> Response:
         try:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from numpyclip.dispatch.fields import Fields
 from numpyclip.dispatch.json_values import contents, ranked
-from numpyclip.dispatch.queries import is_browsing, query_of, where_of
+from numpyclip.dispatch.queries import is_browsing, query_of
 from numpyclip.dual_encoder.validation import captions
 from numpyclip.index.index import Index
 from numpyclip.index.marks import Mark
@@ -28,7 +28,7 @@ from numpyclip.model.ops import Array
 from numpyclip.server.cursors import MAX_DEPTH, Cursor
 from numpyclip.server.image_ids import ImageId, ids_of, key_of
 from numpyclip.server.library_api import marks_json
-from numpyclip.server.request_parsing import any_fields
+from numpyclip.server.request_parsing import any_fields, where_in
 from numpyclip.server.responses import JSONResponse, bad_request, compressed
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
@@ -45,7 +45,7 @@ async def search(request: Request) -> Response:
     service: Service = request.app.state.service
     fields = await any_fields(request)
     modality: Any = fields.choice("in", *MODALITIES)
-    where, n = where_of(fields), fields.integer("n", 60, _MAX_RESULTS)
+    where, n = where_in(fields), fields.integer("n", 60, _MAX_RESULTS)
     is_strict, has_tags, groups = fields.flag("strict"), fields.flag("tags"), fields.flag("group")
     earlier = ids_of(fields, "shown") if groups and fields.values.get("shown") else []
     place, until = await _place(service, fields), fields.text("until") or None

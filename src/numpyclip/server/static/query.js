@@ -2,6 +2,7 @@
 import {$, day, element} from "./dom.js";
 
 const MOST_SHOWN = 10_000;  // that a request may name
+const LAST_MONTH = "9999-12";  // with which all begins
 
 // Pictures are {id, source, name} or {file, source, name}; browsing begins with the month `from`, such as "2024-05".
 export const query = {pictures: [], from: ""};
@@ -44,7 +45,7 @@ export function body(n, cursor, shown = []) {
     }
   }
   for (const [name, value] of filters()) form.append(name, value);
-  if (query.from && isEmpty()) form.append("until", following(query.from));
+  if (query.from && query.from < LAST_MONTH && isEmpty()) form.append("until", following(query.from));
   if (form.get("group") && shown.length) form.append("shown", shown.slice(-MOST_SHOWN).map(({id}) => id).join(","));
   form.append("n", n);
   form.append("tags", "1");
