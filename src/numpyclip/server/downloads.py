@@ -21,6 +21,7 @@ from numpyclip.server.streams import BLOCK, Stream
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE | re.ASCII)  # Windows' names of these
+_MOST_BYTES, _MOST_SUFFIX = 255, 20  # of a name, and letters of the suffix that a name keeps
 _MISSING = "not included.txt"
 
 
@@ -77,6 +78,8 @@ def _archive(service: Service, ids: Sequence[ImageId]) -> Iterator[bytes]:
                     left -= len(block)
                     entry.write(block)
                     yield sink.take()
+                if left:
+                    missing.append(f"{path}: has changed while it was sent.")
         if missing:
             archive.writestr(names.unique(_MISSING), "\n".join(missing).encode("utf-8", "replace"))
     yield sink.take()
@@ -94,15 +97,23 @@ class _Names:
         if name == _MISSING:
             return name
         safe = _UNSAFE.sub("_", name).rstrip(". ") or "_"
-        safe = f"_{safe}" if _DEVICES.match(safe) else safe
+        safe = _joined("_" if _DEVICES.match(safe) else "", safe, "")
         stem, suffix = os.path.splitext(safe)  # noqa: PTH122
+        if len(suffix) > _MOST_SUFFIX:
+            stem, suffix = safe, ""
         candidate, count = safe, self._counts.get(_key(safe), 1)
         while _key(candidate) in self._taken:
             count += 1
-            candidate = f"{stem} ({count}){suffix}"
+            candidate = _joined("", stem, f" ({count}){suffix}")
         self._counts[_key(safe)] = count
         self._taken.add(_key(candidate))
         return candidate
+
+
+def _joined(start: str, stem: str, end: str) -> str:
+    """Join parts of a name, of which the one in the middle is cut to what file systems take."""
+    most = _MOST_BYTES - len((start + end).encode())
+    return start + stem.encode()[:most].decode("utf-8", "ignore") + end
 
 
 def _key(name: str) -> str:

@@ -31,6 +31,7 @@ from numpyclip.server.image_urls import Fetcher, is_url
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.responses import bad_request
 from numpyclip.server.settings import Settings
+from numpyclip.videos.container import is_video_name
 
 _T = TypeVar("_T")
 _MAX_CHARACTERS = 1_000_000  # of all texts of a request
@@ -73,7 +74,7 @@ class Service:
         self.metrics = Metrics()
         self.batcher = Batcher(model, settings, self.metrics)
         self.fetcher = Fetcher(settings.fetch_hosts, private=settings.fetch_private)
-        self.streams = 0  # responses that are being sent block by block
+        self.streams: set[Any] = set()  # responses that are being sent block by block
         self._store = store
         self._index: Index | None = None
         self._fitting: Fingerprint | None = None  # that of the index when it was last found to fit the model
@@ -85,8 +86,9 @@ class Service:
         count = max(4, os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(count, "numpyclip-requests")
         self._decoders = ThreadPoolExecutor(count, "numpyclip-decoding")  # of their own: they wait for memory
+        self._video_decoders = ThreadPoolExecutor(2, "numpyclip-videos")  # which take seconds
         self._parsers = ThreadPoolExecutor(2, "numpyclip-parsing")
-        self._pools = (self._threads, self._decoders, self._parsers)
+        self._pools = (self._threads, self._decoders, self._video_decoders, self._parsers)
         await self.run_in_thread(self._start)
         await self.batcher.__aenter__()
         return self
@@ -127,6 +129,11 @@ class Service:
     async def decode(self, function: Callable[..., _T], *arguments: object) -> _T:
         """Call a decoder of images, for which only other decoders wait."""
         return await self._run(self._decoders, function, *arguments)
+
+    async def decode_file(self, function: Callable[..., _T], path: str, *arguments: object) -> _T:
+        """Call a decoder of a file; for one of a video only others of videos wait."""
+        pool = self._video_decoders if is_video_name(path) else self._decoders
+        return await self._run(pool, function, path, *arguments)
 
     async def parse(self, function: Callable[..., _T], *arguments: object) -> _T:
         """Call a parser without blocking the event loop."""

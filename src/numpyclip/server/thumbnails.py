@@ -14,7 +14,7 @@ from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.index.records import is_part, seconds_of
 from numpyclip.server.image_ids import key_of, path_id
 from numpyclip.server.request_parsing import form_fields
-from numpyclip.server.responses import bad_request
+from numpyclip.server.responses import bad_request, is_known
 from numpyclip.server.service import Service, check_decoding_time
 from numpyclip.viz.thumbnail import thumbnail_bytes
 
@@ -63,9 +63,9 @@ async def thumbnail(request: Request) -> Response:
         raise HTTPException(404, f"{match.path}: is no file on this server, which fetches no images: no thumbnail.")
     tag = f"{key_of(match)}-{moment}"
     headers = {"ETag": f'"{tag}-{size}"', "Cache-Control": "private, max-age=3600"}
-    if request.headers.get("if-none-match") == headers["ETag"]:
+    if is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    data = await service.decode(request.app.state.thumbnails.get, match.file, size, tag, seconds_of(moment))
+    data = await service.decode_file(request.app.state.thumbnails.get, match.file, size, tag, seconds_of(moment))
     return Response(data, media_type="image/jpeg", headers=headers)
 
 

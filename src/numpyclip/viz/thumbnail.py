@@ -15,6 +15,8 @@ from numpyclip.videos.video_options import VideoOptions
 if TYPE_CHECKING:
     from PIL import Image
 
+_MAX_SECONDS = 10.0  # to find a frame: somebody waits for it
+
 
 def thumbnail(image: Image.Image, side: int) -> Image.Image:
     """Scale an image, on white, to fit into a square; each side stays one pixel or more."""
@@ -36,7 +38,7 @@ def read_thumbnail(picture: Picture, side: int, options: DecodeOptions = DEFAULT
 def thumbnail_bytes(path: str | bytes, size: int, options: DecodeOptions, seconds: float | None = None) -> bytes:
     """Encode an image as JPEG without metadata, on white, its longer side at most `size` pixels.
 
-    Of a video, the frame at some seconds; by default the first one.
+    Of a video, the frame at some seconds, or where that takes too long, one before; by default the first one.
 
     Raises
     ------
@@ -45,7 +47,8 @@ def thumbnail_bytes(path: str | bytes, size: int, options: DecodeOptions, second
     """
     stream = BytesIO()
     if isinstance(path, str) and is_video_name(path):
-        frame = frame_at(path, seconds or 0.0, size, VideoOptions(max_pixels=options.max_pixels))
+        few_seconds = VideoOptions(max_pixels=options.max_pixels, max_seconds=_MAX_SECONDS)
+        frame = frame_at(path, seconds or 0.0, size, few_seconds)
         small = thumbnail(frame, min(size, max(frame.size)))
     else:
         with decoded(path, options, draft_size=size) as picture:
