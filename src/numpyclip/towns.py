@@ -94,7 +94,7 @@ def place_name(latitude: float, longitude: float) -> str | None:
     return named.names[nearest] if distances[nearest] <= _FAR else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Named:
     points: NDArray[np.float64]  # (n, 3), on a sphere of radius 1
     populations: NDArray[np.float64]  # (n,)

@@ -16,7 +16,7 @@ from numpyclip.index.records import Changes, Filed, NewPicture
 from tests.server.browser import Open, expect_count, expect_first, first, search, wait_until
 from tests.server.conftest import PHOTOS, Client, Serve
 from tests.server.test_library_api import atlas
-from tests.server.test_page_access import AXE, violations
+from tests.server.test_page_access import AXE, PHONE, violations
 from tests.videos.made_videos import GREEN, RED, scenes, write_video
 
 __all__ = ["atlas"]
@@ -32,6 +32,12 @@ def test_one_jumps_to_a_month(open_page: Open, serve: Serve, many: str) -> None:
     assert "from=2024-03" in page.url
     page.go_back()
     page.locator(".tile[title='149.jpg']").wait_for()
+    page.set_viewport_size(PHONE)
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_text("More filters").click()
+    page.get_by_role("button", name="Mar 2024, 28 pictures").click()
+    page.locator(".tile[title='083.jpg']:focus").wait_for()
+    wait_until(page, "document.activeElement.getBoundingClientRect().bottom <= innerHeight")
 
 
 def test_places_cameras_and_near_duplicates(open_page: Open, serve: Serve, atlas: str) -> None:
@@ -156,6 +162,13 @@ def test_a_video_plays_from_the_moment_that_was_found(
     page.go_back()
     page.locator("#detail").wait_for(state="hidden")
     assert page.locator("#film").get_attribute("src") is None
+    first(page).click()
+    page.get_by_role("button", name="More like this").click()
+    page.locator(".chip").wait_for()
+    assert page.url.endswith("?near=1%402.5")
+    page.reload()
+    assert page.locator(".chip img").evaluate(COLOUR) == "green"
+    page.locator(".found").get_by_text("at 0:02").wait_for()
     page.goto(f"http://127.0.0.1:{client.port}/")
     page.get_by_text("video", exact=True).wait_for()  # of which nothing was looked for
 

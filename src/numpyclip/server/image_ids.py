@@ -1,4 +1,4 @@
-"""IDs of images in requests: a number, or a number and a version by which an image is told from another."""
+"""IDs of images in requests: ``12``, or ``12-0123456789ab`` with what tells it from another; of a part ``12@21.5``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from starlette.requests import Request
 
 from numpyclip.dispatch.fields import Fields, shown
 from numpyclip.errors import InputError
-from numpyclip.index.records import Match
+from numpyclip.index.records import WHOLE, Match, is_part
 
 MOST_IDS = 10_000  # of a request
-_ID = re.compile(r"(\d{1,18})(?:-([0-9a-f]{12}))?", re.ASCII)
+_ID = re.compile(r"(\d{1,18})(?:-([0-9a-f]{12}))?(?:@(.{1,40}))?", re.ASCII)
 
 
 class ImageId(NamedTuple):
@@ -21,10 +21,11 @@ class ImageId(NamedTuple):
 
     number: int
     version: str = ""  # beginning of the SHA-256 of its file; empty for whatever image has the number
+    part: str = WHOLE  # such as a moment of a video
 
     def __str__(self) -> str:
         """Write it as it is read."""
-        return f"{self.number}-{self.version}" if self.version else str(self.number)
+        return f"{self.number}{self.version and '-'}{self.version}{self.part and '@'}{self.part}"
 
     def is_of(self, digest: bytes | None) -> bool:
         """Tell whether an image with this number and this SHA-256 is meant."""
@@ -68,4 +69,6 @@ def ids_of(fields: Fields, name: str = "ids") -> list[ImageId]:
 
 def _read(written: str) -> ImageId | None:
     match = _ID.fullmatch(written)
-    return None if match is None else ImageId(int(match[1]), match[2] or "")
+    if match is None or not is_part(match[3] or WHOLE):
+        return None
+    return ImageId(int(match[1]), match[2] or "", match[3] or WHOLE)

@@ -46,7 +46,8 @@ async def search(request: Request) -> Response:
     fields = await any_fields(request)
     modality: Any = fields.choice("in", *MODALITIES)
     where, n = where_in(fields), fields.integer("n", 60, _MAX_RESULTS)
-    is_strict, has_tags, groups = fields.flag("strict"), fields.flag("tags"), fields.flag("group")
+    is_strict, has_tags = fields.flag("strict"), fields.flag("tags")
+    groups = fields.flag("group") and modality == "pictures"
     earlier = ids_of(fields, "shown") if groups and fields.values.get("shown") else []
     place, until = await _place(service, fields), fields.text("until") or None
     if modality == "texts" and not isinstance(place, Cursor):

@@ -258,14 +258,14 @@ class Service:
         return self._index
 
     def indexed_image(self, image: ImageId) -> Match:
-        """Return an image of the index by its ID.
+        """Return an image of the index by its ID, or the part of it that is named there.
 
         Raises
         ------
         HTTPException
             404 if there is none, or it is another one now.
         """
-        match = self.index().store.picture(image.number)
+        match = self.index().store.picture(image.number, image.part)
         if match is None or not image.is_of(match.digest):
             raise _missing(image, match is not None)
         return match
@@ -281,7 +281,7 @@ class Service:
 def _missing(image: ImageId, is_another: bool) -> HTTPException:
     if is_another:
         return HTTPException(404, f"image {image.number} of the index is another one now; search again.")
-    return HTTPException(404, f"there is no image {image.number} in the index.")
+    return HTTPException(404, f"there is no image {image} in the index.")
 
 
 def _plain(name: str) -> str:

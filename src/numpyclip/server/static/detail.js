@@ -73,7 +73,8 @@ function facts(match) {
   };
 }
 
-function asTerm({key, thumbnail, name}) { return {id: key, source: thumbnail || "data:,", name}; }
+// Of a video its moment is meant.
+function asTerm({key, part, seconds, thumbnail, name}) { return {id: seconds === undefined ? key : `${key}@${part}`, source: thumbnail || "data:,", name}; }
 
 function searchWith(pictures, text) {
   query.pictures = pictures;

@@ -73,7 +73,7 @@ export function readAddress() {
   restore({
     text: parameters.get("q") || "",
     from: /^\d{4}-(0[1-9]|1[0-2])$/.test(parameters.get("from") || "") ? parameters.get("from") : "",
-    pictures: parameters.getAll("near").filter(id => /^\d+(-[0-9a-f]{12})?$/.test(id)).map(id => ({id, source: `thumbnails/${id}`, name: `picture ${parseInt(id)}`})),
+    pictures: parameters.getAll("near").filter(id => /^\d+(-[0-9a-f]{12})?(@[\d.]+)?$/.test(id)).map(id => ({id, source: `thumbnails/${id.replace("@", "?t=")}`, name: `picture ${parseInt(id)}`})),
     filters: controls().map(({dataset: {filter}}) => [filter, parameters.get(filter) || ""]),
   });
 }

@@ -86,7 +86,7 @@ function keepFocus(change) {
 }
 
 function focusResults() {
-  if (!focusTile(0, {preventScroll: true})) ($("notice").hidden ? $("grid") : $("notice")).focus({preventScroll: true});
+  if (!focusTile(0)) ($("notice").hidden ? $("grid") : $("notice")).focus({preventScroll: true});
 }
 
 // Add what was found to what is shown, but of near duplicates, where they are named, only the first; count those.
