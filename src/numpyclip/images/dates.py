@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
-
-from numpyclip.errors import PictureError
-from numpyclip.xmp.packet import Packet
-from numpyclip.xmp.properties import dates_in
 
 _DATE = re.compile(r"(\d{4})[:/.-](\d{2})[:/.-](\d{2})", re.ASCII)
 _TIME = re.compile(r"[ T](\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?", re.ASCII)
@@ -85,13 +80,6 @@ def utc_date(day: Any, clock: Any) -> Dated | None:
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         return dated
     return Dated(f"{dated.taken[:10]}T{time.isoformat()}", "+00:00")
-
-
-def xmp_dates(xmp: Any) -> Iterator[Dated | None]:
-    """Read the dates of XMP data when the image was taken or made, best first."""
-    data = xmp.encode("utf-8", "replace") if isinstance(xmp, str) else xmp
-    with suppress(PictureError):  # damage is no reason to refuse a sound picture
-        yield from map(written_date, dates_in(Packet(data)) if isinstance(data, bytes) else ())
 
 
 def date_in_name(name: str) -> Dated | None:

@@ -54,6 +54,17 @@ class CalibrationReport:
     after: Quality
 
 
+def check_queries(queries: Mapping[str, object]) -> None:
+    """Raise InputError unless there are enough queries, each a single text with a list of its pictures."""
+    if len(queries) < LEAST_QUERIES:
+        raise InputError(f"queries: {len(queries)}; expected {LEAST_QUERIES} at least, better ten or more.")
+    for text, places in queries.items():
+        if isinstance(places, str | os.PathLike):
+            raise InputError(f"{quoted(text)}: its pictures are {os.fspath(places)!r:.60}; expected a list of paths.")
+        if not Query.parse(text).is_text:
+            raise InputError(f"{quoted(text)} is a sum; probabilities are known for a single text only.")
+
+
 def calibrate(
     index: Index, queries: Mapping[str, Iterable[str | os.PathLike[str] | Where]], *, store: bool = True
 ) -> CalibrationReport:
@@ -73,13 +84,7 @@ def calibrate(
     InputError
         If there are too few queries, one is no single text, or its pictures are not in the index, or are all of it.
     """
-    if len(queries) < LEAST_QUERIES:
-        raise InputError(f"queries: {len(queries)}; expected {LEAST_QUERIES} at least, better ten or more.")
-    for text, places in queries.items():
-        if isinstance(places, str | os.PathLike):
-            raise InputError(f"{quoted(text)}: its pictures are {os.fspath(places)!r:.60}; expected a list of paths.")
-        if not Query.parse(text).is_text:
-            raise InputError(f"{quoted(text)} is a sum; probabilities are known for a single text only.")
+    check_queries(queries)
     background = index.background.calibrated(Calibration())
     embeddings = index.model.embed_texts(list(queries))
     right = [
@@ -87,7 +92,7 @@ def calibrate(
         for (text, places), row in zip(queries.items(), embeddings, strict=True)
     ]
     sample = _sample(index, background, embeddings)
-    pictures = index.store.counts().pictures
+    pictures, compared = index.store.counts().pictures, index.store.count_compared()
     odds = []
     for column, (text, found) in enumerate(zip(queries, right, strict=True)):
         query = embeddings[column : column + 1]
@@ -106,14 +111,14 @@ def calibrate(
             )
         )
     if store:
-        store_calibration(index.store, index.model, fit_calibration(odds, pictures))
+        store_calibration(index.store, index.model, fit_calibration(odds, compared))
     return CalibrationReport(
         len(odds),
         len({number for found in right for number in found}),
         pictures,
         sum(each.best is not None for each in odds),
-        default_quality(odds, pictures),
-        cross_validate_calibration(odds, pictures),
+        default_quality(odds, compared),
+        cross_validate_calibration(odds, compared),
     )
 
 
