@@ -17,8 +17,8 @@ from numpyclip.dispatch.fields import Fields
 from numpyclip.dispatch.json_values import contents, ranked
 from numpyclip.dispatch.queries import is_browsing, query_of
 from numpyclip.dual_encoder.validation import captions
+from numpyclip.image_marks import Mark
 from numpyclip.index.index import Index
-from numpyclip.index.marks import Mark
 from numpyclip.index.model_options import remembered_options
 from numpyclip.index.records import MODALITIES, Match, Modality
 from numpyclip.index.rows import COUNTED
