@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -114,10 +115,13 @@ class Browsing:
         if not (isinstance(degrees, int | float) and 0 < degrees <= 180):
             raise InputError(f"degrees is {degrees!r:.60}; expected a number above 0, up to 180.")
         condition, values = _with_file(where)
+        y, x = (  # what is on the last edge is in the last cell
+            f"CASE WHEN {column} >= {end} THEN {math.ceil(2 * end / degrees)} - 1 ELSE floor(({column} + {end}) / ?) END"
+            for column, end in (("latitude", 90), ("longitude", 180))
+        )
         sql = (
-            "SELECT floor((latitude + 90) / ?) AS y, floor((longitude + 180) / ?) AS x, avg(latitude), avg(longitude), "
-            f"count(*) AS pictures, max(id) FROM pictures WHERE {HAS_PLACE} AND {condition} "
-            "GROUP BY 1, 2 ORDER BY pictures DESC, 1, 2"
+            f"SELECT {y} AS y, {x} AS x, avg(latitude), avg(longitude), count(*) AS pictures, max(id) FROM pictures "
+            f"WHERE {HAS_PLACE} AND {condition} GROUP BY 1, 2 ORDER BY pictures DESC, 1, 2"
         )
         with self._database.reading() as connection:
             found = connection.execute(sql, (degrees, degrees, *values)).fetchall()

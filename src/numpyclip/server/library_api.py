@@ -81,10 +81,18 @@ async def library(request: Request) -> Response:
 
 
 def _folders(store: Store) -> list[str]:
-    """List the folders of the index and those within them; these not if they are many."""
-    folders = list(store.folders())
-    within = {directory for folder in folders for directory in store.directories(folder)}
+    """List the folders of the index and those within them; these not if they are many. Names are UTF-8, as JSON is."""
+    folders = list(filter(_is_utf8, store.folders()))
+    within = {directory for folder in folders for directory in store.directories(folder) if _is_utf8(directory)}
     return sorted({*folders, *within}) if len(within) <= _MAX_NAMES else folders
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 async def mark(request: Request) -> Response:
