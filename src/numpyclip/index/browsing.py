@@ -116,8 +116,8 @@ class Browsing:
             raise InputError(f"degrees is {degrees!r:.60}; expected a number above 0, up to 180.")
         condition, values = _with_file(where)
         y, x = (  # what is on the last edge is in the last cell
-            f"CASE WHEN {column} >= {end} THEN {math.ceil(2 * end / degrees)} - 1 ELSE floor(({column} + {end}) / ?) END"
-            for column, end in (("latitude", 90), ("longitude", 180))
+            f"CASE WHEN {name} >= {end} THEN {math.ceil(2 * end / degrees) - 1} ELSE floor(({name} + {end}) / ?) END"
+            for name, end in (("latitude", 90), ("longitude", 180))
         )
         sql = (
             f"SELECT {y} AS y, {x} AS x, avg(latitude), avg(longitude), count(*) AS pictures, max(id) FROM pictures "
