@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -114,10 +115,13 @@ class Browsing:
         if not (isinstance(degrees, int | float) and 0 < degrees <= 180):
             raise InputError(f"degrees is {degrees!r:.60}; expected a number above 0, up to 180.")
         condition, values = _with_file(where)
+        y, x = (  # what is on the last edge is in the last cell
+            f"CASE WHEN {name} >= {end} THEN {math.ceil(2 * end / degrees) - 1} ELSE floor(({name} + {end}) / ?) END"
+            for name, end in (("latitude", 90), ("longitude", 180))
+        )
         sql = (
-            "SELECT floor((latitude + 90) / ?) AS y, floor((longitude + 180) / ?) AS x, avg(latitude), avg(longitude), "
-            f"count(*) AS pictures, max(id) FROM pictures WHERE {HAS_PLACE} AND {condition} "
-            "GROUP BY 1, 2 ORDER BY pictures DESC, 1, 2"
+            f"SELECT {y} AS y, {x} AS x, avg(latitude), avg(longitude), count(*) AS pictures, max(id) FROM pictures "
+            f"WHERE {HAS_PLACE} AND {condition} GROUP BY 1, 2 ORDER BY pictures DESC, 1, 2"
         )
         with self._database.reading() as connection:
             found = connection.execute(sql, (degrees, degrees, *values)).fetchall()
@@ -187,6 +191,7 @@ def _place_of(cursor: str) -> tuple[str, int]:
     """Read a cursor: a date, and the number of a picture."""
     if not isinstance(cursor, str) or (found := _CURSOR.fullmatch(cursor)) is None:
         raise InputError(
-            f"after is {cursor!r:.60}; expected the cursor of what was browsed before, or a date such as '2024-06'."
+            f"{cursor!r:.60}: nothing is browsed from there; expected the cursor of what was browsed before, or a date "
+            "such as '2024-06'."
         )
     return found[1], int(found[2] or 0)
