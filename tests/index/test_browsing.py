@@ -109,13 +109,15 @@ def test_a_video_is_browsed_once(store: Store) -> None:
 
 
 def test_what_is_no_cursor_and_no_count_is_refused(store: Store) -> None:
-    for cursor in ("", "May", "2024-05/x", "2024/1/2", "2024-5", "2024-05-01T12:00:00/" + "9" * 19):
+    cursors: list[Any] = ["", "May", "2024-05/x", "2024/1/2", "2024-5", "2024-05-01T12:00:00/" + "9" * 19, 2024]
+    for cursor in cursors:
         with pytest.raises(InputError, match="expected the cursor"):
             store.browse(after=cursor)
     wrong: list[Any] = [0, -1, 1.5, True]
     for n in wrong:
         with pytest.raises(InputError, match="expected an integer above 0"):
             store.browse(n=n)
+    assert store.browse(n=10**30) == ([], None)
 
 
 def test_cameras_and_lenses_are_counted(store: Store) -> None:
@@ -202,7 +204,8 @@ def test_places_are_cells_with_counts(places: Store) -> None:
     newest = places.picture(zurich.newest)
     assert newest is not None
     assert newest.path == "/photos/Zurich"
-    for degrees in (0, -1, 181, float("nan")):
+    wrong: list[Any] = [0, -1, 181, float("nan"), "1", None]
+    for degrees in wrong:
         with pytest.raises(InputError, match="degrees"):
             places.places(degrees=degrees)
 

@@ -18,6 +18,7 @@ from numpyclip.index.records import Match
 from numpyclip.index.vectors import Found, Vectors
 from numpyclip.index.where import EVERYWHERE, FIRST_MOMENT, Where
 
+_MOST = 1 << 62  # rows, of which SQLite counts no more
 _CURSOR = re.compile(r"(\d{4}(?:-\d\d){0,2}(?:T\d\d(?::\d\d){2})?)(?:/(\d{1,18}))?", re.ASCII)
 # Copies of a picture may have other dates: it is where the first of these is, but for files without one.
 _FIRST_COPY = (
@@ -79,7 +80,7 @@ class Browsing:
             f"AND {_FIRST_COPY.format(condition)} ORDER BY date DESC, picture DESC LIMIT ?"
         )
         with self._database.reading() as connection:
-            found = connection.execute(sql, (*values, *cursor, *values, count + 1)).fetchall()
+            found = connection.execute(sql, (*values, *cursor, *values, min(count, _MOST) + 1)).fetchall()
             dates = {number: date for date, number in (checked(row, str, int) for row in found[:count])}
             matches = self._pictures(connection, list(dates), where)
         last = "/".join(map(str, found[count - 1])) if len(found) > count else None
@@ -114,7 +115,7 @@ class Browsing:
         InputError
             If there are no such cells.
         """
-        if not 0 < degrees <= 180:
+        if not (isinstance(degrees, int | float) and 0 < degrees <= 180):
             raise InputError(f"degrees is {degrees!r:.60}; expected a number above 0, up to 180.")
         condition, values = _with_file(where)
         sql = (
@@ -164,7 +165,7 @@ def _with_file(where: Where) -> tuple[str, list[object]]:
 
 def _place_of(cursor: str) -> tuple[str, int]:
     """Read a cursor: a date, and the number of a picture."""
-    if (found := _CURSOR.fullmatch(cursor)) is None:
+    if not isinstance(cursor, str) or (found := _CURSOR.fullmatch(cursor)) is None:
         raise InputError(
             f"after is {cursor!r:.60}; expected the cursor of what was browsed before, or a date such as '2024-06'."
         )

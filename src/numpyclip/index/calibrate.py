@@ -87,7 +87,7 @@ def calibrate(
         for (text, places), row in zip(queries.items(), embeddings, strict=True)
     ]
     sample = _sample(index, background, embeddings)
-    pictures = index.store.counts().pictures
+    pictures, compared = index.store.counts().pictures, index.store.count_compared()
     odds = []
     for column, (text, found) in enumerate(zip(queries, right, strict=True)):
         query = embeddings[column : column + 1]
@@ -106,14 +106,14 @@ def calibrate(
             )
         )
     if store:
-        store_calibration(index.store, index.model, fit_calibration(odds, pictures))
+        store_calibration(index.store, index.model, fit_calibration(odds, compared))
     return CalibrationReport(
         len(odds),
         len({number for found in right for number in found}),
         pictures,
         sum(each.best is not None for each in odds),
-        default_quality(odds, pictures),
-        cross_validate_calibration(odds, pictures),
+        default_quality(odds, compared),
+        cross_validate_calibration(odds, compared),
     )
 
 

@@ -20,7 +20,7 @@ from numpyclip.errors import InputError
 from numpyclip.images.find import FileState
 from numpyclip.index.marks import Mark, checked_mark
 from numpyclip.index.store import Store
-from numpyclip.index.where import absolute
+from numpyclip.index.where import absolute, is_path
 from numpyclip.runtime.chunks import batched
 from numpyclip.xmp.properties import Marks
 
@@ -127,7 +127,7 @@ def _image(image: Any) -> tuple[bytes, list[str], list[Mark]]:
 
 def _digests_by_path(files: Callable[[str], dict[str, FileState]], paths: Sequence[str]) -> list[bytes]:
     found = []
-    for directory, name in (os.path.split(absolute(path)) for path in paths):
+    for directory, name in (os.path.split(absolute(path)) for path in paths if is_path(path)):
         state = files(directory).get(name)
         if state is not None and state.digest is not None:
             found.append(state.digest)

@@ -179,6 +179,13 @@ class Store(Filing, Pending, Browsing, Marking, Viewing):
         with self._database.reading() as connection:
             return rows.count_searched(connection, where)
 
+    def count_compared(self, where: Where = EVERYWHERE) -> int:
+        """Count the embeddings that such a search compares, of which a picture may have several."""
+        with self._database.reading() as connection:
+            if not have_parts(connection):
+                return rows.count_searched(connection, where)
+            return rows.count_compared(connection, searched(connection, "pictures"), where)
+
     def search(
         self, modality: Modality, queries: Array, n: int, where: Where = EVERYWHERE, *, skip: int = 0
     ) -> list[list[Match]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -300,6 +300,15 @@ def _may_pass(error: BaseException | None) -> bool:
 
 def _is_within(path: str, place: str) -> bool:
     return path == place or path.startswith(os.path.join(place, ""))
+
+
+def roots(folders: Sequence[str], ignored: Mapping[str, Sequence[str]]) -> list[str]:
+    """Leave out folders that a walk through another one comes to."""
+    return [
+        folder
+        for folder in dict.fromkeys(folders)
+        if not any(other != folder and reaches(other, (*IGNORED, *ignored[other]), folder) for other in folders)
+    ]
 
 
 def reaches(folder: str, ignore: Sequence[str], other: str) -> bool:
