@@ -193,4 +193,5 @@ def _bar(files: list[FoundFile]) -> Iterable[FoundFile]:
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the options of `Index.update` that a command has."""
     names = ("batch_size", "draft", "max_pixels", "strict_files", "develop_raw")
-    return {**{name: getattr(arguments, name) for name in names}, "views": getattr(arguments, "views", None)}
+    recorded = {name: getattr(arguments, name, None) for name in ("views", "animations")}
+    return {**{name: getattr(arguments, name) for name in names}, **recorded}

@@ -135,6 +135,7 @@ class Index:
         strict_files: bool = False,
         develop_raw: bool = False,
         views: View | Iterable[View] | None = None,
+        animations: bool | None = None,
         scope: Scope = EVERYTHING,
         progress: Callable[[list[FoundFile]], Iterable[FoundFile]] = iter,
         report: Callable[[str], object] = lambda problem: None,
@@ -161,6 +162,9 @@ class Index:
             What is embedded of an image besides the crop, as in `CLIP.embed_images`; by default as before. The index
             records them: later updates go on with them. Where others are given, embeddings that are missing are added,
             and those of other views removed.
+        animations : bool, optional
+            Whether animated images that are added are embedded by their moments, as videos, and not by their first
+            frame; by default as before, which the index records.
         scope : Scope, optional
             Which files are looked at, and for how long; by default all of these folders.
         progress : callable, optional
@@ -198,6 +202,8 @@ class Index:
             sum(embed_pending_texts(self.store, self.model, batch_size, migrating=False))
             if views is not None:
                 self.store.set_views(checked_views({*CROP, *checked_views(views)}))
+            if animations is not None:
+                self.store.set_animations(animations)
             options = DecodeOptions(
                 draft=draft, max_pixels=max_pixels, strict_files=strict_files, develop_raw=develop_raw
             )

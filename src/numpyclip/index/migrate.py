@@ -17,9 +17,8 @@ from numpyclip.images.views import View, checked_views, read_views, view_of
 from numpyclip.index.picture_views import is_view, part_of
 from numpyclip.index.records import WHOLE, PendingPicture, seconds_of
 from numpyclip.index.store import Store
-from numpyclip.index.video_files import new_video, video_digest
+from numpyclip.index.video_files import moments_again, video_digest
 from numpyclip.pipeline import Reading, iter_embeddings
-from numpyclip.videos.video_options import VideoOptions
 
 
 def migrate(
@@ -96,7 +95,7 @@ def _migrate_video(
     for path in pending.paths:
         try:
             if video_digest(path) == pending.digest:
-                found = new_video(model, path, VideoOptions(), batch_size).embeddings
+                found = moments_again(model, path, batch_size)
                 keys = [(pending.number, part) for part in found]
                 return store.write_embeddings("pictures", keys, np.stack(list(found.values())))
             problem = PictureError(f"{path}: has changed; `numpyclip index` reads it anew.")

@@ -61,6 +61,17 @@ class Viewing:
                 if is_view(part) and view_of(part) not in views:
                     connection.execute("DELETE FROM vectors WHERE side = 'pictures' AND part = ?", (part,))
 
+    @property
+    def animations(self) -> bool:
+        """Whether animated images that are added have embeddings of their moments."""
+        with self._database.reading() as connection:
+            return meta(connection, "animations") == "moments"
+
+    def set_animations(self, moments: bool) -> None:
+        """Record whether animated images that are added are embedded by their moments, or by their first frame."""
+        with self._database.transaction() as connection:
+            set_meta(connection, animations="moments" if moments else "first frame")
+
     def lacking(self, expected: ExpectedParts) -> Iterator[Lacking]:
         """Iterate over pictures without the embedding of an expected part, but for videos, which have moments."""
         last = -1

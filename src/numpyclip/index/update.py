@@ -17,6 +17,7 @@ from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.exif import Exif, read_exif
 from numpyclip.images.find import IGNORED, FileState, is_ignored, walk
+from numpyclip.images.live_photo import live_photo_videos
 from numpyclip.images.open import file_content
 from numpyclip.images.views import CROP, read_views
 from numpyclip.index.decoders import decoders
@@ -25,11 +26,13 @@ from numpyclip.index.picture_views import expected_parts, part_of
 from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.scope import Scope
 from numpyclip.index.store import Store
-from numpyclip.index.video_files import is_indexed_name, new_video, video_decoders, video_digest
+from numpyclip.index.video_files import animation_parts, is_indexed_name, new_video, video_decoders, video_digest
 from numpyclip.pipeline import Embedded, Reading, iter_embeddings
 from numpyclip.runtime.finite import NotFinite
 from numpyclip.videos.container import can_read_videos, is_video_name
 from numpyclip.videos.video_options import VideoOptions
+
+_LIVE_PHOTO = "video of a Live Photo"
 
 FoundFile: TypeAlias = tuple[str, FileState]  # an absolute path, and what is there
 
@@ -74,10 +77,10 @@ class Updater:
         self._report = Report()
         self._left_out: Counter[str] = Counter()
         self._tried_with = f"{decoders()} {options.max_pixels} {options.strict_files} {options.develop_raw}"
-        self._views = store.views
+        self._views, self._animations = store.views, store.animations
         self._lacking: dict[bytes, set[str]] = {}  # parts without an embedding, by the digest of a picture
         self._incomplete_files: set[str] = set()  # of these pictures
-        self._video_options = VideoOptions(max_pixels=options.max_pixels)
+        self._video_options = VideoOptions.of(options)
         self._has_videos = can_read_videos()
 
     def update(self, folders: Sequence[str]) -> Report:
@@ -136,7 +139,11 @@ class Updater:
             visited.add(directory)
             found += len(files)
             known, failed = self._store.files(directory), self._store.unreadable(directory)
+            pictures = list(files)
             files, known = self._scope.files(directory, files), self._scope.files(directory, known)
+            for name in live_photo_videos(directory, files, pictures):
+                del files[name]
+                self._left_out[_LIVE_PHOTO] += 1
             new = [
                 (os.path.join(directory, name), state)
                 for name, state in files.items()
@@ -212,7 +219,9 @@ class Updater:
             parts = self._lacking.get(digest)
             if parts is None and self._store.knows(digest):
                 return Reading(extra=(digest, None))
-            pixels = read_views(self._model.preprocess, self._views, data, self._options, name=path)
+            preprocess = self._model.preprocess
+            pixels = animation_parts(preprocess, data, self._options, path) if self._animations else {}
+            pixels = pixels or read_views(preprocess, self._views, data, self._options, name=path)
             if parts is not None:
                 pixels = {name: view for name, view in pixels.items() if part_of(name) in parts}
             exif = read_exif(data, path) if pixels else None

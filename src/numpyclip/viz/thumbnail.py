@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from numpyclip.images.animation import frame_shown_at
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.open import Picture, decoded
 from numpyclip.images.rgb import on_white
@@ -36,7 +37,7 @@ def read_thumbnail(picture: Picture, side: int, options: DecodeOptions = DEFAULT
 def thumbnail_bytes(path: str | bytes, size: int, options: DecodeOptions, seconds: float | None = None) -> bytes:
     """Encode an image as JPEG without metadata, on white, its longer side at most `size` pixels.
 
-    Of a video, the frame at some seconds; by default the first one.
+    Of a video or an animation, the frame at some seconds; by default the first one.
 
     Raises
     ------
@@ -45,7 +46,10 @@ def thumbnail_bytes(path: str | bytes, size: int, options: DecodeOptions, second
     """
     stream = BytesIO()
     if isinstance(path, str) and is_video_name(path):
-        frame = frame_at(path, seconds or 0.0, size, VideoOptions(max_pixels=options.max_pixels))
+        frame = frame_at(path, seconds or 0.0, size, VideoOptions.of(options))
+        small = thumbnail(frame, min(size, max(frame.size)))
+    elif seconds is not None:
+        frame = frame_shown_at(path, seconds, options)
         small = thumbnail(frame, min(size, max(frame.size)))
     else:
         with decoded(path, options, draft_size=size) as picture:

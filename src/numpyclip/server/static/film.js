@@ -3,9 +3,12 @@ import {$, button, time} from "./dom.js";
 
 const film = $("film");
 
+const ANIMATED = /\.(gif|a?png|webp|avif)$/i;  // which are images to a browser, and play by themselves
+
 // Show the video of a match, or none; true if there is one.
 export function showFilm(match) {
-  const isFilm = match !== null && match.seconds !== undefined && match.original !== undefined;
+  const isFilm = match !== null && match.seconds !== undefined && match.original !== undefined
+    && !ANIMATED.test(match.path);
   film.hidden = $("moments").hidden = !isFilm;
   const address = isFilm ? `${match.original}#t=${match.seconds}` : null;
   if (film.getAttribute("src") === address) return isFilm;
