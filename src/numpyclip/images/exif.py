@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import PictureError
 from numpyclip.images.camera import camera_name, lens_name
-from numpyclip.images.dates import Dated, date_in_name, utc_date, written_date, xmp_dates
+from numpyclip.images.dates import Dated, utc_date, written_date, xmp_dates
 from numpyclip.images.formats import identify
 from numpyclip.images.open import reason_of
 from numpyclip.images.orientation import ORIENTATION
@@ -68,15 +68,15 @@ class Exif:
 def read_exif(data: bytes, name: str = "the picture") -> Exif:
     """Read the size of an image that is known to be sound, and its EXIF data as far as it is.
 
-    Its date is the first that there is of DateTimeOriginal, DateTimeDigitized, XMP data, the name of the file, DateTime
-    and GPS data.
+    Its date is the first that there is of DateTimeOriginal, DateTimeDigitized, XMP data, DateTime and GPS data; that
+    in the name of a file is not of its content.
 
     Parameters
     ----------
     data : bytes
         Of the file.
     name : str, optional
-        That of the file, which may have a date in it; also used in messages.
+        That of the file, for messages.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def read_exif(data: bytes, name: str = "the picture") -> Exif:
     longitude = _degrees(place, _LONGITUDE, _LONGITUDE_REF, "EW", MOST_LONGITUDE)
     if latitude is None or longitude is None or latitude == longitude == 0:  # what cameras write that know no place
         latitude = longitude = None
-    dated = next(filter(None, _dates(outer, inner, place, xmp, name)), Dated(None))
+    dated = next(filter(None, _dates(outer, inner, place, xmp)), Dated(None))
     return Exif(
         *(width, height, dated.taken, latitude, longitude),
         camera_name(outer.get(_MAKE), outer.get(_MODEL)),
@@ -110,13 +110,12 @@ def read_exif(data: bytes, name: str = "the picture") -> Exif:
 
 
 def _dates(
-    outer: Mapping[int, Any], inner: Mapping[int, Any], place: Mapping[int, Any], xmp: Any, name: str
+    outer: Mapping[int, Any], inner: Mapping[int, Any], place: Mapping[int, Any], xmp: Any
 ) -> Iterator[Dated | None]:
     """Read dates, best first."""
     yield written_date(inner.get(_DATE_TIME_ORIGINAL), inner.get(_OFFSET_ORIGINAL))
     yield written_date(inner.get(_DATE_TIME_DIGITIZED), inner.get(_OFFSET_DIGITIZED))
     yield from xmp_dates(xmp)
-    yield date_in_name(name)
     yield written_date(outer.get(_DATE_TIME), inner.get(_OFFSET))  # of the last change
     yield utc_date(place.get(_GPS_DATE), place.get(_GPS_TIME))
 

@@ -104,6 +104,9 @@ class Store(Filing, Pending, Browsing, Marking, Viewing):
             with self._database.transaction() as connection:
                 if self._vectors.upgrade(connection):
                     drop_damaged(connection, self._vectors)
+                if meta(connection, "dates") is None:
+                    picture_rows.date_by_names(connection)
+                    set_meta(connection, dates="of names")
             yield
 
     def begin(self, fingerprint: Fingerprint, embed_dim: int) -> None:
