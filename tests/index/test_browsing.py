@@ -11,7 +11,7 @@ from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError
 from numpyclip.images.exif import Exif
 from numpyclip.images.find import NO_FILE, FileState
-from numpyclip.index import Where
+from numpyclip.index import Where, browsing
 from numpyclip.index.browsing import Browsed
 from numpyclip.index.database.conditions import conditions
 from numpyclip.index.open_store import open_store
@@ -294,3 +294,42 @@ def test_postgresql_finds_by_its_indexes(store: Store) -> None:
             assert "files_of_picture" in steps
     assert [match.path for match in store.browse(Where(camera="camera 7")).matches] == ["/7.jpg"]
     assert [match.path for match in store.browse(Where(tag="x")).matches] == [f"/{ord('x')}.jpg"]
+
+
+def test_pages_are_the_same_whether_they_are_among_the_newest_files_or_not(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        name = f"{number:02}"
+        exif = Exif(1, 1, f"2024-05-{number + 1:02}T12:00:00", camera="C" if number % 3 else "D")
+        picture(store, name, exif, paths=[f"/photos/{number % 2}/{name}", f"/copies/{name}"])
+        store.mark([digest_of(name)], "rating", str(1 + number % 5))
+    wheres = [
+        Where(camera="C"),
+        Where("/photos/1"),
+        Where("/photos/1", rating=3),
+        Where(camera="D", before="2024-05-09"),
+    ]
+
+    def pages(where: Where) -> list[str | None]:
+        found, cursor = [], None
+        while True:
+            matches, cursor = store.browse(where, 2, after=cursor)
+            found += [match.path for match in matches]
+            if cursor is None:
+                return found
+
+    expected = [pages(where) for where in wheres]
+    assert [len(found) for found in expected] == [8, 6, 3, 3]
+    for most in (1, 3, 4):
+        monkeypatch.setattr(browsing, "_RECENT", most)
+        assert [pages(where) for where in wheres] == expected
+
+
+@pytest.mark.parametrize("place", ["folder"], indirect=True)
+def test_pictures_of_a_page_are_looked_up_one_by_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for where, _ in BY_INDEX:
+        condition, values = conditions(where, by_row=True)
+        steps = plan(store, f"SELECT picture FROM files WHERE picture = 1 AND {condition}", values)
+        assert "LIST SUBQUERY" not in steps
+        assert "SCAN" not in steps

@@ -23,10 +23,10 @@ from numpyclip.images.find import checked_patterns
 from numpyclip.images.open import Picture
 from numpyclip.images.open import pictures as as_pictures
 from numpyclip.images.views import CROP, View, checked_views
-from numpyclip.index.fit import check_fit, record_model
 from numpyclip.index.known import KnownEmbeddings
 from numpyclip.index.migrate import embed_pending_texts
 from numpyclip.index.open_store import open_store
+from numpyclip.index.recorded_model import check_fit, record_model
 from numpyclip.index.records import Match, Modality
 from numpyclip.index.scope import EVERYTHING, Scope
 from numpyclip.index.search_result import SearchResult

@@ -14,8 +14,8 @@ from numpyclip.index.browsing import Browsing
 from numpyclip.index.database import Connection, Database
 from numpyclip.index.database.sql import generation, have_parts, meta, set_meta
 from numpyclip.index.drop_damaged import drop_damaged
-from numpyclip.index.filing import Filing
 from numpyclip.index.generations import following, searched
+from numpyclip.index.indexed_files import IndexedFiles
 from numpyclip.index.marks import Marking
 from numpyclip.index.moments import with_moments
 from numpyclip.index.pending import Pending
@@ -38,7 +38,7 @@ _LENGTHS = 1e-3  # that squares of lengths are off 1, at most
 _PAGE = 4096  # pictures or texts at once
 
 
-class Store(Filing, Pending, Browsing, Marking, Viewing):
+class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
     """An index without its model.
 
     Reading is safe from many threads, also while another process writes. Changes are made within `writing`, and each

@@ -24,6 +24,7 @@ from numpyclip.index.decoders import decoders
 from numpyclip.index.picture_rows import storable
 from numpyclip.index.picture_views import expected_parts, part_of
 from numpyclip.index.records import Changes, Filed, NewPicture
+from numpyclip.index.reread_exif import reread_exif
 from numpyclip.index.scope import Scope
 from numpyclip.index.store import Store
 from numpyclip.index.video_files import animation_parts, is_indexed_name, new_video, video_decoders, video_digest
@@ -117,6 +118,8 @@ class Updater:
         self._write(batch)
         for path, state in files:
             self._add_video(path, state)
+        if self._scope.only is None:
+            reread_exif(self._store, self._scope)
         self._report.remaining = self._store.counts().unreadable
         return self._report
 

@@ -18,8 +18,8 @@ from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import CorruptCheckpointError, InputError, PictureError, StoreError
 from numpyclip.images.formats import identify
 from numpyclip.images.watch import quietly
-from numpyclip.index.fit import check_fit
 from numpyclip.index.index import Index
+from numpyclip.index.recorded_model import check_fit
 from numpyclip.index.records import Match
 from numpyclip.model.ops import Array
 from numpyclip.runtime.finite import checked_finite

@@ -1,4 +1,4 @@
-"""Whether a model's embeddings can be compared with those of an index, or added to them, and which model it is of."""
+"""The model that an index records, and whether embeddings of another can be compared with it, or added."""
 
 from __future__ import annotations
 
