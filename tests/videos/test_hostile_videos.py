@@ -99,3 +99,19 @@ def test_of_many_streams_the_first_with_pictures_is_read(tmp_path: Path) -> None
     ((seconds, image),) = frames(path, 32)
     assert (seconds, image.size) == (0, (48, 32))
     np.testing.assert_allclose(np.asarray(image)[5, 5], BLUE, atol=8)
+
+
+def test_subtitles_are_passed_over(tmp_path: Path) -> None:
+    import av
+
+    (tmp_path / "a.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nwords\n\n", "utf-8")
+    source = write_video(tmp_path / "a.mp4", scenes((1, RED)), codec="mpeg4")
+    path = tmp_path / "b.mkv"
+    with av.open(str(tmp_path / "a.srt")) as texts, av.open(str(source)) as pictures, av.open(str(path), "w") as both:
+        pairs = [(each, both.add_stream_from_template(each.streams[0])) for each in (texts, pictures)]
+        for each, stream in pairs:
+            for packet in each.demux():
+                if packet.size:  # not the mark of the end
+                    packet.stream = stream
+                    both.mux(packet)
+    assert times(path) == [0]
