@@ -71,6 +71,13 @@ def test_a_match_has_the_embedding_of_its_part(store: Store) -> None:
     assert (second.to_dict()["seconds"], second.to_dict()["duration"]) == (21.5, 41)
 
 
+def test_embeddings_of_other_moments_are_not_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = [match.moments for match in found(store, 4)]
+    monkeypatch.setattr(store._vectors, "take", None)
+    assert [match.moments for match in found(store, 4)] == expected
+    assert [moment.seconds for moment in found(store, 1, Where("/photos"), at(21))[0].moments] == [22.5, 23.5, 24.5]
+
+
 def test_nothing_is_counted_twice(store: Store) -> None:
     counts = store.counts()
     assert (counts.files, counts.pictures) == (4, 4)
