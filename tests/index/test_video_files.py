@@ -9,7 +9,6 @@ from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
-from numpyclip.images.live_photo import with_live_photo_videos
 from numpyclip.index import Index, update
 from numpyclip.index.scope import Scope
 from numpyclip.index.video_files import new_video
@@ -128,7 +127,7 @@ def test_a_live_photo_is_one_item_also_if_a_part_of_it_comes_later(tmp_path: Pat
     video.write_bytes(live_photo_video(tmp_path))
     assert index.update([folder]).embedded == 1
     photo.write_bytes(live_photo_picture(ONE))
-    report = index.update(scope=Scope(frozenset(with_live_photo_videos(str(photo)))))
+    report = index.update(scope=Scope(frozenset([str(photo), str(video)])))
     assert (report.embedded, report.forgotten, paths()) == (1, 1, ["IMG_1.JPG"])
     report = index.update(scope=Scope(frozenset([str(video)])))
     assert (report.embedded, report.forgotten, report.left_out) == (0, 0, {"video of a Live Photo": 1})

@@ -232,11 +232,12 @@ def walk(
 def _raw_beside(names: Iterable[str]) -> list[str]:
     """List the RAW files beside a JPEG or HEIF of the same picture, which stands for both."""
     raw = [name for name in names if name.lower().endswith(RAW_SUFFIXES)]
-    shown = {_stem(name) for name in names if raw and name.lower().endswith(_BESIDE_RAW)}
-    return [name for name in raw if _stem(name) in shown]
+    shown = {stem(name) for name in names if raw and name.lower().endswith(_BESIDE_RAW)}
+    return [name for name in raw if stem(name) in shown]
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
+    """Return what the names of files of one photograph have in common: of a RAW file and its JPEG, say."""
     return _PIXEL_NAMES.sub("", os.path.splitext(name)[0].lower())
 
 

@@ -28,11 +28,11 @@ from numpyclip.index.migrate import embed_pending_texts
 from numpyclip.index.open_store import open_store
 from numpyclip.index.recorded_model import check_fit, record_model
 from numpyclip.index.records import Match, Modality
-from numpyclip.index.scope import EVERYTHING, Scope
+from numpyclip.index.scope import EVERYTHING, Scope, roots
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
 from numpyclip.index.stored_calibration import stored_calibration
-from numpyclip.index.update import FoundFile, Report, Updater, roots
+from numpyclip.index.update import FoundFile, Report, Updater
 from numpyclip.index.vectors.shards import VectorDType
 from numpyclip.index.where import EVERYWHERE, Where, existing_folder
 from numpyclip.pipeline import Embedded, PictureReader, iter_embeddings
