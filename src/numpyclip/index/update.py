@@ -16,7 +16,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.exif import Exif, read_exif
-from numpyclip.images.find import IGNORED, FileState, walk
+from numpyclip.images.find import IGNORED, FileState, raw_beside, walk
 from numpyclip.images.live_photo import live_photo_videos
 from numpyclip.images.open import file_content
 from numpyclip.images.views import CROP, read_views
@@ -265,7 +265,10 @@ class Updater:
 
     def _refuse(self, path: str, state: FileState, error: PictureError | InputError | None, batch: Changes) -> None:
         """Record why a file cannot be read, and tell."""
-        problem = str(error).removeprefix(f"{NumPyCLIPError(path)}: ")
+        problem = _reason(path, error)
+        with suppress(OSError):
+            if (raw := raw_beside(path)) is not None:
+                problem += f" {raw} beside it is left out; remove this file, and the next update adds that one."
         batch.filed.append(Filed(path, state, None, problem, None if _may_pass(error) else self._tried(path)))
         self._report.unreadable += 1
         self._tell(f"{path}: {problem}")
@@ -279,8 +282,7 @@ class Updater:
             return
         if error is not None or file.extra is None:
             if path in self._incomplete_files:  # its picture stays as it is
-                problem = str(error).removeprefix(f"{NumPyCLIPError(path)}: ")
-                self._problem(f"{path}: {problem}")
+                self._problem(f"{path}: {_reason(path, error)}")
             else:
                 self._refuse(path, state, error, batch)
             return
@@ -304,6 +306,11 @@ class Updater:
     def _problem(self, problem: str) -> None:
         self._report.problems.append(problem)
         self._tell(problem)
+
+
+def _reason(path: str, error: BaseException | None) -> str:
+    """Return what an error says, without the path before it."""
+    return str(error).removeprefix(f"{NumPyCLIPError(path)}: ")
 
 
 def _may_pass(error: BaseException | None) -> bool:
