@@ -9,6 +9,7 @@ from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
+from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.index import Index, update
 from numpyclip.index.scope import Scope
 from numpyclip.index.video_files import new_video
@@ -106,6 +107,18 @@ def test_a_migration_embeds_the_moments_again(made: Index, videos: Path, tiny: C
     assert match.seconds is not None
     assert match.seconds >= 6
     assert len(match.embedding) == 64
+
+
+def test_a_migration_has_the_limits_of_an_update(made: Index, videos: Path) -> None:
+    from numpyclip.index.migrate import migrate
+    from numpyclip.loader import load
+
+    with pytest.warns(UserWarning):
+        other, _ = load("tiny", truncate_dim=64)
+    told: list[str] = []
+    with made.store.writing():
+        list(migrate(made.store, other, options=DecodeOptions(max_pixels=4096), report=told.append))
+    assert any("clip.mp4" in problem and "pixels" in problem for problem in told)
 
 
 def test_parts_are_seconds(videos: Path, tiny: CLIP) -> None:
