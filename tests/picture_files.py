@@ -28,6 +28,12 @@ def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
+def with_xmp(jpeg: bytes, xmp: bytes) -> bytes:
+    """Put XMP into a JPEG file."""
+    data = b"http://ns.adobe.com/xap/1.0/\0" + xmp
+    return jpeg[:2] + b"\xff\xe1" + (len(data) + 2).to_bytes(2, "big") + data + jpeg[2:]
+
+
 def oriented(form: str, orientation: int) -> bytes:
     exif = Image.Exif()
     exif[ORIENTATION] = orientation

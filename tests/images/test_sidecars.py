@@ -2,11 +2,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
-from numpyclip.images.sidecars import Sidecars, embedded_packet, read_sidecar, write_sidecar
-from numpyclip.xmp.properties import marks_in
+from numpyclip.images.sidecars import Sidecars, read_sidecar, replace_sidecar
 from tests.xmp.test_packet import LIGHTROOM
 
 
@@ -48,13 +46,32 @@ def test_a_sidecar_is_written_whole_where_a_link_leads_with_its_permissions(tmp_
     target.write_text(LIGHTROOM, "utf-8", newline="")
     target.chmod(0o640)
     link.symlink_to(target)
-    write_sidecar(str(link), b"new")
+    replace_sidecar(str(link), read_sidecar(str(link)), b"new")
     assert (target.read_bytes(), link.is_symlink()) == (b"new", True)
     if sys.platform != "win32":
         assert target.stat().st_mode & 0o777 == 0o640
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.xmp", "link.xmp"]
     with pytest.raises(NumPyCLIPError, match="cannot be written"):
-        write_sidecar(str(tmp_path / "none" / "a.xmp"), b"")
+        replace_sidecar(str(tmp_path / "none" / "a.xmp"), None, b"")
+
+
+@pytest.mark.parametrize("data", [b"new", None])
+def test_what_another_program_has_written_meanwhile_stays(data: bytes | None, tmp_path: Path) -> None:
+    sidecar = tmp_path / "a.xmp"
+    sidecar.write_text(LIGHTROOM, "utf-8", newline="")
+    read = read_sidecar(str(sidecar))
+    theirs = LIGHTROOM.replace("'3'", "'5'").encode()
+    sidecar.write_bytes(theirs)
+    for before in (read, None):
+        with pytest.raises(PictureError, match=r"a\.xmp: was changed by another program"):
+            replace_sidecar(str(sidecar), before, data)
+    assert sidecar.read_bytes() == theirs
+    replace_sidecar(str(sidecar), read_sidecar(str(sidecar)), data)
+    assert (sidecar.read_bytes() if sidecar.exists() else None) == data
+    if data is None:
+        with pytest.raises(PictureError, match="was changed"):
+            replace_sidecar(str(sidecar), read, data)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.xmp"] * (data is not None)
 
 
 def test_what_is_no_sidecar_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -66,25 +83,11 @@ def test_what_is_no_sidecar_is_an_error_that_names_it(tmp_path: Path) -> None:
             read_sidecar(str(tmp_path / name))
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
-def test_xmp_in_an_image_is_read(suffix: str, tmp_path: Path) -> None:
-    from PIL.PngImagePlugin import PngInfo
-
-    text = PngInfo()
-    text.add_itxt("XML:com.adobe.xmp", LIGHTROOM)
-    path = tmp_path / f"a.{suffix}"
-    options = {"pnginfo": text} if suffix == "png" else {"xmp": LIGHTROOM.encode()}
-    if suffix == "jpg":  # older Pillow writes no XMP into JPEG files
-        data = b"http://ns.adobe.com/xap/1.0/\0" + LIGHTROOM.encode()
-        options = {"extra": b"\xff\xe1" + (len(data) + 2).to_bytes(2, "big") + data}
-    Image.new("RGB", (8, 8)).save(path, **options)
-    packet = embedded_packet(str(path))
-    assert packet is not None
-    assert marks_in(packet).rating == 3
-
-
-def test_images_without_xmp_or_with_broken_xmp_have_none(tmp_path: Path) -> None:
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.webp", xmp=b"<a>")
-    Image.new("RGB", (8, 8)).save(tmp_path / "b.jpg")
-    (tmp_path / "c.jpg").write_bytes(b"no image")
-    assert [embedded_packet(str(tmp_path / name)) for name in ("a.webp", "b.jpg", "c.jpg", "d.jpg")] == [None] * 4
+def test_a_folder_and_a_link_that_leads_nowhere_are_there_and_cannot_be_read(tmp_path: Path) -> None:
+    made(tmp_path, "a.jpg", "b.jpg")
+    (tmp_path / "a.jpg.xmp").mkdir()
+    (tmp_path / "b.jpg.xmp").symlink_to(tmp_path / "elsewhere" / "new.xmp")
+    for name in ("a.jpg", "b.jpg"):
+        (sidecar,) = Sidecars().of(str(tmp_path / name))
+        with pytest.raises(PictureError, match="cannot be read"):
+            read_sidecar(sidecar)

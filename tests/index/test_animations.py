@@ -58,7 +58,7 @@ def test_the_command(tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture
     place = ["--store", str(tmp_path / "index")]
     assert main(["index", str(folder), "--model", "tiny", "--animations", *place]) == 0
     capsys.readouterr()
-    assert main(["search", "a house", "-n", "1", *place]) == 0
-    assert "a.gif" in capsys.readouterr().out
+    assert main(["search", "a house", "-n", "1", "--json", *place]) == 0
+    assert '"seconds": 2.0' in capsys.readouterr().out
     assert main(["index", "--list", "--animations", *place]) == 2
     assert "--animations: is for images in folders" in capsys.readouterr().err

@@ -60,6 +60,14 @@ def test_marks_are_looked_up_counted_and_searched(store: Store) -> None:
     assert store.counts(Where(tag="Zürich")).pictures == 2
 
 
+def test_marks_of_pictures_without_a_file_are_counted(store: Store) -> None:
+    assert store.marked_without_file() == 0
+    for digest in (A, digest_of("gone"), digest_of("other")):
+        store.mark([digest], "tag", "x")
+        store.mark([digest], "favourite")
+    assert store.marked_without_file() == 2
+
+
 def test_marks_are_taken_back(store: Store) -> None:
     for name in ("one", "two"):
         store.mark([A, B], "tag", name)

@@ -78,6 +78,13 @@ def test_embeddings_of_other_moments_are_not_read(store: Store, monkeypatch: pyt
     assert [moment.seconds for moment in found(store, 1, Where("/photos"), at(21))[0].moments] == [22.5, 23.5, 24.5]
 
 
+def test_embeddings_by_number_are_of_the_first_part(store: Store) -> None:
+    numbers = {Path(str(match.path)).name: match.id for match in found(store)}
+    looked_up = store.embeddings_by_number([numbers["far.jpg"], numbers["pan.jpg"], 12345])
+    assert list(looked_up) == sorted([numbers["far.jpg"], numbers["pan.jpg"]])
+    np.testing.assert_array_equal(looked_up[numbers["pan.jpg"]], store.picture(numbers["pan.jpg"]).embedding)  # type: ignore[union-attr]
+
+
 def test_nothing_is_counted_twice(store: Store) -> None:
     counts = store.counts()
     assert (counts.files, counts.pictures) == (4, 4)

@@ -1,10 +1,12 @@
 import codecs
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numpyclip.errors import InputError, PictureError
+from numpyclip.xmp import reading
 from numpyclip.xmp.packet import MOST_BYTES, Packet
 from numpyclip.xmp.reading import Name
 
@@ -155,6 +157,39 @@ def test_what_is_too_large_or_in_no_encoding_is_refused() -> None:
             Packet(data, "a.xmp")
 
 
+RDF = '<r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#" {}>{}</r:RDF>'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (RDF.format("", "<r:Description/>" * 100), "has over 100 elements"),
+        (RDF.format("", "<r:Description {}/>".format(" ".join(f"a{n}=''" for n in range(100)))), "and attributes"),
+        (RDF.format(" ".join(f'xmlns:p{n}="u{n}"' for n in range(2001)), "<r:Description/>"), "over 2,000 namespaces"),
+    ],
+    ids=["elements", "attributes", "namespaces"],
+)
+def test_what_would_take_gigabytes_is_refused(text: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_MOST_NAMES", 100)
+    with pytest.raises(PictureError, match=said):
+        packet(text)
+
+
+def test_namespaces_are_those_in_force_where_a_property_is_added() -> None:
+    inner = (
+        '<a:Description xmlns:a="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><x xmlns:dc="other:"/></a:Description>'
+    )
+    written = packet(RDF.format('xmlns:dc="' + SUBJECT[0] + '"', inner)).edited({SUBJECT: ["a"]})
+    assert b"<dc:subject>" in written
+    assert b"<a:Bag>" in written
+
+
+def test_names_that_look_the_same_are_the_same() -> None:
+    there = packet(LIGHTROOM.replace("Zürich", "Zu\u0308rich"))
+    assert "Zürich" in there.values(SUBJECT)
+    assert "Zu\u0308rich".encode() in there.edited({SUBJECT: [*there.values(SUBJECT), "new"]})
+
+
 @pytest.mark.parametrize("value", ["a\nb", "\x00", "\x85", "\ud800", "", " ", "\ufffe"])
 def test_what_xml_does_not_have_is_not_written(value: str) -> None:
     with pytest.raises(InputError, match="expected a name on one line"):
@@ -163,7 +198,9 @@ def test_what_xml_does_not_have_is_not_written(value: str) -> None:
         packet().edited({SUBJECT: [value, "b"]})
 
 
-NAMES = st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn", "Zs", "Zl", "Zp")), min_size=1, max_size=8)
+NAMES = st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn", "Zs", "Zl", "Zp")), min_size=1, max_size=8).map(
+    lambda text: unicodedata.normalize("NFC", text)
+)
 LISTS = st.lists(NAMES, max_size=4, unique=True)
 
 

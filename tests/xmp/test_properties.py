@@ -68,6 +68,14 @@ def test_marks_are_written_as_other_programs_read_them_and_come_back() -> None:
     assert with_marks(written, MARKS) == written.edited({})
 
 
+def test_ten_thousand_tags_are_written_and_removed_without_a_trace() -> None:
+    tags = tuple(f"t{number}/Ü|{number}" for number in range(10_000))
+    written = Packet(with_marks(Packet(), Marks(tags=tags)))
+    fewer = Packet(with_marks(written, Marks(tags=(*tags[:5000], "new"))))
+    assert (set(marks_in(written).tags), set(marks_in(fewer).tags)) == ({*tags}, {*tags[:5000], "new"})
+    assert with_marks(fewer, Marks()) == Packet().edited({})
+
+
 def test_a_list_that_is_not_there_gets_the_tags_of_the_others() -> None:
     """digiKam and Immich read the first list that there is, and no other."""
     written = Packet(with_marks(packet(LIGHTROOM), Marks(tags=("beach",))))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.inputs import PicturePaths, Reporter, opened, paths_in, say_left_out, with_stdin
+from numpyclip.cli.inputs import PicturePaths, Reporter, exit_status, opened, paths_in, say_left_out, with_stdin
 from numpyclip.cli.outputs import check_output, counted, print_columns, print_json, say, write
 from numpyclip.cli.sidecar_writer import SidecarWriter, add_sidecar_options, said_of
 from numpyclip.cli.stores import open_made
@@ -122,7 +123,7 @@ def _each(arguments: argparse.Namespace, store: Store, marks: list[Mark]) -> int
     if arguments.write_xmp:
         writer.finish()
     say_left_out(images.left_out, images.report.count)
-    return 0 if not images.report.count else 3 if images.count else 1
+    return exit_status(images.report.count, images.count)
 
 
 class _Images:
@@ -178,18 +179,25 @@ def _mark(arguments: argparse.Namespace, store: Store, digests: list[bytes], mar
 
 def _read_xmp(store: Store, images: Sequence[tuple[str, bytes]], report: Reporter) -> int:
     """Add what the XMP of images and their sidecars says; return of how many it said something new."""
-    known, sidecars, changed = store.marks_of([digest for _, digest in images]), Sidecars(), 0
+    known, sidecars = store.marks_of([digest for _, digest in images]), Sidecars()
+    new: dict[Mark, list[bytes]] = defaultdict(list)
     for path, digest in images:
         try:
             said = said_of(path, sidecars).pairs()
         except PictureError as error:
             report(error)
             continue
-        new = [mark for mark in said if mark not in known[digest]]
-        for mark in new:
-            store.mark([digest], *checked_mark(*mark))
-        changed += bool(new)
-    return changed
+        for pair in said:
+            try:
+                mark = checked_mark(*pair)
+            except InputError as error:
+                report(PictureError(f"{path}: in its XMP, {error}"))
+                continue
+            if mark not in known[digest]:
+                new[mark].append(digest)
+    for mark, digests in new.items():
+        store.mark(digests, *mark)
+    return len(set(chain.from_iterable(new.values())))
 
 
 def _print(arguments: argparse.Namespace, path: str, digest: bytes, marks: list[Mark]) -> None:
@@ -207,6 +215,11 @@ def _list(arguments: argparse.Namespace, store: Store) -> int:
                 print_json({"kind": kind, "name": name, "count": count})
             else:
                 print_columns(count, kind, name)
+    if missing := store.marked_without_file():
+        say(
+            f"marks of {counted(missing, 'image')} not in the index (removed, or changed by another program) are kept, "
+            "too; --export-json writes them."
+        )
     return 0
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from numpyclip.cli.inputs import Reporter
 from numpyclip.cli.options import Options
 from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.errors import NumPyCLIPError
-from numpyclip.images.sidecars import Sidecars, embedded_packet, read_sidecar, write_sidecar
+from numpyclip.images.embedded_xmp import embedded_packet
+from numpyclip.images.sidecars import Sidecars, read_sidecar, replace_sidecar
 from numpyclip.xmp.packet import Packet
-from numpyclip.xmp.properties import Marks, automatic_in, marks_in
+from numpyclip.xmp.properties import Marks, automatic_in, has_rating, marks_in
 
 _T = TypeVar("_T")
 
@@ -48,10 +49,11 @@ class SidecarWriter:
         `change` is given a packet, what is to be written, and the tags in the image itself.
         """
         try:
-            for sidecar, is_new in self._places(path):
-                before = Packet() if is_new else read_sidecar(sidecar)
-                data = change(before, what, others_in(path))
-                if data != before.edited({}):
+            there = self._sidecars.of(path)
+            for sidecar in there or [self._sidecars.new(path)]:
+                before = read_sidecar(sidecar) if there else None
+                data = change(before or Packet(), what, others_in(path))
+                if data != (before or Packet()).edited({}):
                     self._write(path, sidecar, before, data)
         except NumPyCLIPError as error:
             self._report(error)
@@ -61,19 +63,12 @@ class SidecarWriter:
         files = f"{self._count:,} sidecar" + "s" * (self._count != 1)
         say(f"{files} written." if self._arguments.yes else f"a dry run, {files} would be written; add --yes to do it.")
 
-    def _places(self, path: str) -> Iterator[tuple[str, bool]]:
-        if there := self._sidecars.of(path):
-            yield from ((sidecar, False) for sidecar in there)
-        else:
-            yield self._sidecars.new(path), True
-
-    def _write(self, path: str, sidecar: str, before: Packet, data: bytes) -> None:
-        if self._arguments.yes and data == Packet().edited({}):  # it was made for what is removed again
-            Path(sidecar).unlink()
-        elif self._arguments.yes:
-            write_sidecar(sidecar, data)
+    def _write(self, path: str, sidecar: str, before: Packet | None, data: bytes) -> None:
+        if self._arguments.yes:
+            is_empty = data == Packet().edited({})  # it was made for what is removed again
+            replace_sidecar(sidecar, before, None if is_empty else data)
         self._count += 1
-        changes = differences(before, Packet(data))
+        changes = differences(before or Packet(), Packet(data))
         if self._arguments.json:
             print_json({"path": path, "sidecar": sidecar, "changes": changes, "written": self._arguments.yes})
         else:
@@ -90,8 +85,8 @@ def said_of(path: str, sidecars: Sidecars) -> Marks:
     """Read what is said of an image in its sidecars and in itself; of ratings that of the first sidecar counts."""
     packet = embedded_packet(path)
     said = Marks() if packet is None else marks_in(packet)
-    for sidecar in reversed(sidecars.of(path)):
-        said |= marks_in(read_sidecar(sidecar))
+    for packet in map(read_sidecar, reversed(sidecars.of(path))):
+        said = (replace(said, rating=None) if has_rating(packet) else said) | marks_in(packet)
     return said
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from numpyclip.cli.outputs import counted, say
+from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
     from numpyclip.index import Where
@@ -33,8 +34,9 @@ def add_where_options(command: argparse.ArgumentParser) -> None:
     near = group.add_mutually_exclusive_group()
     near.add_argument(
         "--place",
-        metavar="TOWN",
-        help='taken in or near this town: Zurich, "Springfield, IL"; needs pip install "numpyclip[places]"',
+        metavar="NAME",
+        help='taken in or near this town: Zurich, "Springfield, IL", or in the rectangle around this country; needs '
+        'pip install "numpyclip[places]"',
     )
     near.add_argument(
         "--near-place", metavar="LAT,LON,KM", type=numbers, help="taken at most so far from this place: 47.38,8.54,10"
@@ -65,11 +67,20 @@ def where_of(arguments: argparse.Namespace) -> Where:
 
 
 def at_place(name: str | None, where: Where, store: Store) -> Where:
-    """Add a town to conditions; of several of one name that with images, else the largest, and say so on stderr."""
+    """Add a town to conditions; of several of one name that with images, else the largest, and say so on stderr.
+
+    Of a country it is the rectangle around its towns.
+    """
     if name is None:
         return where
-    from numpyclip.towns import find_towns
+    from numpyclip.towns import country_rectangle, find_towns
 
+    if (rectangle := country_rectangle(name)) is not None:
+        if where.within is not None:
+            raise InputError(f"--place {name} is a country, and cannot be combined with --within; leave out one.")
+        given = ",".join(map(str, rectangle))
+        say(f"{name}: searched is the rectangle around its towns, --within={given}, with parts of its neighbours.")
+        return replace(where, within=rectangle)
     towns = find_towns(name)
     places = [replace(where, near=(town.latitude, town.longitude, town.radius)) for town in towns]
     if len(towns) == 1:

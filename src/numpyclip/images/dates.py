@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
-
-from numpyclip.errors import PictureError
-from numpyclip.xmp.packet import Packet
-from numpyclip.xmp.properties import dates_in
 
 _DATE = re.compile(r"(\d{4})[:/.-](\d{2})[:/.-](\d{2})", re.ASCII)
 _TIME = re.compile(r"[ T](\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?", re.ASCII)
@@ -101,13 +96,10 @@ def local_date(utc: datetime.datetime) -> Dated:
     return Dated(local[:19], local[19:25])
 
 
-def xmp_dates(xmp: Any) -> Iterator[Dated | None]:
-    """Read the dates of XMP data when the image was taken or made, best first."""
-    data = xmp.encode("utf-8", "replace") if isinstance(xmp, str) else xmp
-    with suppress(PictureError):  # damage is no reason to refuse a sound picture
-        for text in dates_in(Packet(data)) if isinstance(data, bytes) else ():
-            day = _MONTH.fullmatch(text.strip())  # of scans often only the month or the year is known
-            yield written_date(f"{day[1]}-{day[2] or '01'}-01" if day else text)
+def xmp_date(text: str) -> Dated | None:
+    """Read a date of XMP data: of scans often only the month or the year is known."""
+    day = _MONTH.fullmatch(text.strip())
+    return written_date(f"{day[1]}-{day[2] or '01'}-01" if day else text)
 
 
 def date_in_name(name: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import PictureError
 from numpyclip.images.camera import camera_name, lens_name
-from numpyclip.images.dates import Dated, utc_date, written_date, xmp_dates
+from numpyclip.images.dates import Dated, utc_date, written_date, xmp_date
+from numpyclip.images.embedded_xmp import packet_of
 from numpyclip.images.formats import identify
 from numpyclip.images.open import reason_of
 from numpyclip.images.orientation import ORIENTATION
 from numpyclip.images.raw_files import raw_tags
 from numpyclip.images.watch import quietly
+from numpyclip.xmp.packet import Packet
+from numpyclip.xmp.properties import coordinates_in, dates_in
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,7 +33,8 @@ _OFFSET, _OFFSET_ORIGINAL, _OFFSET_DIGITIZED = 0x9010, 0x9011, 0x9012
 _LENS_SPECIFICATION, _LENS_MAKE, _LENS_MODEL = 0xA432, 0xA433, 0xA434
 _LATITUDE_REF, _LATITUDE, _LONGITUDE_REF, _LONGITUDE = 1, 2, 3, 4
 _GPS_TIME, _GPS_DATE = 7, 29
-_XMP = 700
+
+_XMP_DEGREES = re.compile(r"(\d+),(\d+(?:\.\d+)?)(?:,(\d+(?:\.\d+)?))?([NSEW])", re.ASCII)  # 47,22.5N or 47,22,30N
 
 MOST_LATITUDE, MOST_LONGITUDE = 90, 180  # degrees
 
@@ -69,7 +74,8 @@ def read_exif(data: bytes, name: str = "the picture") -> Exif:
     """Read the size of an image that is known to be sound, and its EXIF data as far as it is.
 
     Its date is the first that there is of DateTimeOriginal, DateTimeDigitized, XMP data, DateTime and GPS data; that
-    in the name of a file is not of its content.
+    in the name of a file is not of its content. Its coordinates are those of GPS data, else of
+    XMP data.
 
     Parameters
     ----------
@@ -90,17 +96,14 @@ def read_exif(data: bytes, name: str = "the picture") -> Exif:
     with quietly(), image:
         width, height = image.size
         outer, inner, place = _tags(image)
-        xmp = image.info.get("xmp", image.info.get("XML:com.adobe.xmp"))
+        packet = packet_of(image, BytesIO(data))
         if image.format == "RAW":
             tags, inner, place = raw_tags(BytesIO(data))
-            outer, xmp = {**outer, **tags}, tags.get(_XMP)
+            outer = {**outer, **tags}
         if outer.get(ORIENTATION) in (5, 6, 7, 8) and image.format != "TIFF":  # Pillow turns these itself
             width, height = height, width
-    latitude = _degrees(place, _LATITUDE, _LATITUDE_REF, "NS", MOST_LATITUDE)
-    longitude = _degrees(place, _LONGITUDE, _LONGITUDE_REF, "EW", MOST_LONGITUDE)
-    if latitude is None or longitude is None or latitude == longitude == 0:  # what cameras write that know no place
-        latitude = longitude = None
-    dated = next(filter(None, _dates(outer, inner, place, xmp)), Dated(None))
+    latitude, longitude = _place(place) or _place(_xmp_gps(packet)) or (None, None)
+    dated = next(filter(None, _dates(outer, inner, place, packet)), Dated(None))
     return Exif(
         *(width, height, dated.taken, latitude, longitude),
         camera_name(outer.get(_MAKE), outer.get(_MODEL)),
@@ -110,12 +113,12 @@ def read_exif(data: bytes, name: str = "the picture") -> Exif:
 
 
 def _dates(
-    outer: Mapping[int, Any], inner: Mapping[int, Any], place: Mapping[int, Any], xmp: Any
+    outer: Mapping[int, Any], inner: Mapping[int, Any], place: Mapping[int, Any], packet: Packet | None
 ) -> Iterator[Dated | None]:
     """Read dates, best first."""
     yield written_date(inner.get(_DATE_TIME_ORIGINAL), inner.get(_OFFSET_ORIGINAL))
     yield written_date(inner.get(_DATE_TIME_DIGITIZED), inner.get(_OFFSET_DIGITIZED))
-    yield from xmp_dates(xmp)
+    yield from map(xmp_date, () if packet is None else dates_in(packet))
     yield written_date(outer.get(_DATE_TIME), inner.get(_OFFSET))  # of the last change
     yield utc_date(place.get(_GPS_DATE), place.get(_GPS_TIME))
 
@@ -139,6 +142,26 @@ def _tags(image: Image.Image) -> tuple[Mapping[int, Any], Mapping[int, Any], Map
             with suppress(Exception):
                 part.update(read())
     return parts[0], parts[1], parts[2]
+
+
+def _place(gps: Mapping[int, Any]) -> tuple[float, float] | None:
+    """Read the coordinates of GPS data."""
+    latitude = _degrees(gps, _LATITUDE, _LATITUDE_REF, "NS", MOST_LATITUDE)
+    longitude = _degrees(gps, _LONGITUDE, _LONGITUDE_REF, "EW", MOST_LONGITUDE)
+    if latitude is None or longitude is None or latitude == longitude == 0:  # what cameras write that know no place
+        return None
+    return latitude, longitude
+
+
+def _xmp_gps(packet: Packet | None) -> dict[int, Any]:
+    """Return the coordinates of XMP data as GPS data has them."""
+    written = ("", "") if packet is None else coordinates_in(packet)
+    found = [match.groups() for match in map(_XMP_DEGREES.fullmatch, written) if match]
+    keys = ((_LATITUDE, _LATITUDE_REF), (_LONGITUDE, _LONGITUDE_REF))
+    gps: dict[int, Any] = {}
+    for (degrees, side), (*parts, letter) in zip(keys, found, strict=False):
+        gps |= {degrees: tuple(part or 0 for part in parts), side: letter}
+    return gps
 
 
 def _degrees(place: Mapping[int, Any], key: int, reference: int, signs: str, most: int) -> float | None:

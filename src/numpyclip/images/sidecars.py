@@ -13,12 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from numpyclip.atomic import atomic_file
+from numpyclip.atomic import atomic_file, written
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.find import SIDECAR_SUFFIX, is_picture_name
-from numpyclip.images.formats import identify
 from numpyclip.images.raw_files import RAW_SUFFIXES
-from numpyclip.images.watch import quietly
 from numpyclip.regular_file import open_regular
 from numpyclip.xmp.packet import MOST_BYTES, Packet
 
@@ -87,25 +85,39 @@ def _is_raw(name: str) -> bool:
 def read_sidecar(path: str) -> Packet:
     """Read a sidecar; PictureError if it cannot be read, or is no XMP."""
     try:
-        with open_regular(path) as file:
-            return Packet(file.read(MOST_BYTES + 1), path)
+        return Packet(_content(path), path)
     except OSError as error:
         raise PictureError(f"{path}: cannot be read ({error.strerror or error}).") from error
 
 
-def write_sidecar(path: str, data: bytes) -> None:
-    """Write a sidecar atomically, with the permissions of the one that is there."""
+def replace_sidecar(path: str, before: Packet | None, data: bytes | None) -> None:
+    """Write a sidecar atomically, with the permissions of the one that is there; without data remove it.
+
+    PictureError, and nothing is written, if it is not what it was `before`, when it was read; None if there was none.
+    """
+    if data is None:
+        with written(Path(path)):
+            _check_unchanged(path, before)
+            Path(path).unlink()
+        return
     target = Path(path).resolve()  # where a link points, lest it be replaced
     with atomic_file(target) as file:
         file.write(data)
+        file.flush()
         with suppress(OSError):
             shutil.copymode(target, file.name)
+        _check_unchanged(path, before)
 
 
-def embedded_packet(path: str) -> Packet | None:
-    """Return the XMP in an image file; None if there is none that can be read."""
-    with suppress(Exception), open_regular(path) as file:  # Pillow's readers raise errors of every kind
-        with quietly(), identify(file) as image:
-            found = image.info.get("xmp", image.info.get("XML:com.adobe.xmp"))
-        return Packet(found.encode() if isinstance(found, str) else found, path)
-    return None
+def _check_unchanged(path: str, before: Packet | None) -> None:
+    try:
+        found = _content(path)
+    except FileNotFoundError:
+        found = None
+    if found != (None if before is None else before.edited({})):
+        raise PictureError(f"{path}: was changed by another program just now, and is left as it is; try again.")
+
+
+def _content(path: str) -> bytes:
+    with open_regular(path) as file:
+        return file.read(MOST_BYTES + 1)

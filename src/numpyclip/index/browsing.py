@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from numpyclip.arguments import whole_number
+from numpyclip.arguments import positive
 from numpyclip.errors import InputError
 from numpyclip.index import rows
 from numpyclip.index.database import Connection, Database
@@ -72,8 +72,7 @@ class Browsing:
         InputError
             If `after` is neither, or `n` no count.
         """
-        if (count := whole_number(n)) is None or count < 1:
-            raise InputError(f"n is {n!r:.60}; expected an integer above 0.")
+        count = positive(n, "n")
         cursor = None if after is None else _place_of(after)
         with self._database.reading() as connection:
             found = _newest(connection, where, min(count, _MOST) + 1, cursor)

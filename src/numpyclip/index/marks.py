@@ -45,6 +45,16 @@ class Marking:
                 counts.setdefault(kind, {})[name] = count
         return counts
 
+    def marked_without_file(self) -> int:
+        """Count the pictures of which something is said and that have no file in the index now."""
+        sql = (
+            "SELECT count(DISTINCT digest) FROM marks WHERE NOT EXISTS (SELECT 1 FROM pictures "
+            "JOIN files ON files.picture = pictures.id WHERE pictures.digest = marks.digest)"
+        )
+        with self._database.reading() as connection:
+            count: int = checked(connection.execute(sql).fetchone(), int)[0]
+        return count
+
     def marks_of(self, digests: Sequence[bytes]) -> dict[bytes, list[Mark]]:
         """Look up what is said of pictures, by the SHA-256 of their files; an empty list where nothing is."""
         found: dict[bytes, list[Mark]] = {digest: [] for digest in digests}

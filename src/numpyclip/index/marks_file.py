@@ -22,7 +22,7 @@ from numpyclip.index.marks import Mark, checked_mark
 from numpyclip.index.store import Store
 from numpyclip.index.where import absolute, is_path
 from numpyclip.runtime.chunks import batched
-from numpyclip.xmp.properties import Marks
+from numpyclip.xmp.properties import Marks, is_tag
 
 FORMAT, VERSION = "numpyclip-marks", 1
 _AT_ONCE = 1000  # images whose paths are looked up together
@@ -112,17 +112,21 @@ def _image(image: Any) -> tuple[bytes, list[str], list[Mark]]:
     digest = bytes.fromhex(image["sha256"])
     if len(digest) != 32:
         raise InputError(f"sha256 is {image['sha256']!r:.80}; expected 64 hexadecimal digits.")
-    paths, encoded = image.get("paths", []), image.get("paths_bytes", [])
-    if encoded:  # names that are not UTF-8
-        paths = [os.fsdecode(base64.b64decode(path)) for path in encoded]
-    tags, albums, rating = image.get("tags", []), image.get("albums", []), image.get("rating")
-    for key, value in (("paths", paths), ("tags", tags), ("albums", albums)):
+    paths, encoded, tags, albums = (image.get(key, []) for key in ("paths", "paths_bytes", "tags", "albums"))
+    for key, value in (("paths", paths), ("paths_bytes", encoded), ("tags", tags), ("albums", albums)):
         if not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
             raise InputError(f"{key} is {value!r:.60}; expected a list of strings.")
-    said = Marks(image.get("favourite") is True, None, tuple(tags), tuple(albums)).pairs()
+    if encoded:  # names that are not UTF-8
+        paths = [os.fsdecode(base64.b64decode(path, validate=True)) for path in encoded]
+    favourite, rating = image.get("favourite", False), image.get("rating")
+    if not isinstance(favourite, bool):
+        raise InputError(f"favourite is {favourite!r:.60}; expected true or false.")
+    if wrong := [tag for tag in tags if not is_tag(tag)]:
+        raise InputError(f"tag {wrong[0]!r:.60} has an empty level; expected a name such as 'places/Italy'.")
+    said = Marks(favourite, None, tuple(tags), tuple(albums)).pairs()
     if rating is not None:
         said.append(("rating", str(rating)))
-    return digest, paths, [checked_mark(kind, each) for kind, each in said]
+    return digest, [path for path in paths if is_path(path)], [checked_mark(kind, each) for kind, each in said]
 
 
 def _digests_by_path(files: Callable[[str], dict[str, FileState]], paths: Sequence[str]) -> list[bytes]:

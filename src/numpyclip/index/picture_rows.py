@@ -122,7 +122,10 @@ def _row_of(
 
 
 def date_by_names(connection: Connection) -> None:
-    """Give files of pictures that say no date that of their names, which earlier versions did not read."""
+    """Give files of pictures that say no date that of their names, once: earlier versions did not read it."""
+    if meta(connection, "dates") is not None:
+        return
+    set_meta(connection, dates="of names")
     sql = "SELECT directory, name FROM files JOIN pictures ON id = picture WHERE taken IS NULL ORDER BY directory, name"
     keys = (checked(row, bytes, bytes) for row in connection.execute(sql))
     dates = [(date, *key) for key in keys if (date := date_in_name(os.fsdecode(key[1])))]

@@ -103,9 +103,7 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
             with self._database.transaction() as connection:
                 if self._vectors.upgrade(connection):
                     drop_damaged(connection, self._vectors)
-                if meta(connection, "dates") is None:
-                    picture_rows.date_by_names(connection)
-                    set_meta(connection, dates="of names")
+                picture_rows.date_by_names(connection)
             yield
 
     def begin(self, fingerprint: Fingerprint, embed_dim: int) -> None:
@@ -126,6 +124,14 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
             keys = [(number, WHOLE) for number in numbers]
             found = self._vectors.take(connection, searched(connection, "pictures"), keys)
         return {numbers[number]: embedding for (number, _), embedding in found.items()}
+
+    def embeddings_by_number(self, numbers: Sequence[int]) -> dict[int, Array]:
+        """Look up embeddings (embed_dim,) of pictures, each of its first part; those without one are left out."""
+        with self._database.reading() as connection:
+            space = searched(connection, "pictures")
+            first = {key[0]: key for key in reversed(list(rows.keys_of(connection, space, numbers)))}
+            found = self._vectors.take(connection, space, first.values())
+        return {number: embedding for (number, _), embedding in found.items()}
 
     def parts_of(self, digests: Sequence[bytes]) -> dict[bytes, set[str]]:
         """Look up of which parts of pictures there are embeddings; pictures that are not there are left out."""

@@ -113,6 +113,9 @@ class Updater:
         batch = Changes(forgotten=[*forgotten])
         pictures = [file for file in found if not is_video_name(file[0])]
         videos = [file for file in found if is_video_name(file[0])]
+        if not self._scope.videos:
+            self._report.waiting += [path for path, _ in videos]
+            videos.clear()
         files = self._in_time([*pictures, *videos])
         for file in iter_embeddings(
             self._model.embed_pixels,

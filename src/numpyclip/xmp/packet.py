@@ -88,11 +88,11 @@ class Packet:
             return None if place.content is None else [(place.content, escape(wanted[0], {'"': "&quot;"}).encode())]
         if not place.items:
             return None
-        pairs = zip(place.items, place.values, strict=True)
-        edits = [(self._with_space(item), b"") for item, value in pairs if value not in wanted]
+        pairs, kept, there = zip(place.items, place.values, strict=True), set(wanted), set(place.values)
+        edits = [(self._with_space(item), b"") for item, value in pairs if value not in kept]
         first, end = place.items[0], place.items[-1].end
         before, li = self._data[self._with_space(first).start : first.start], tag_name(self._data, first)
-        new = (value for value in wanted if value not in place.values)
+        new = (value for value in wanted if value not in there)
         edits.append((Span(end, end), b"".join(before + _element(li, escape(value).encode()) for value in new)))
         return edits
 

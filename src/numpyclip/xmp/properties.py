@@ -8,7 +8,8 @@ can be removed again, and favourites and albums have no other place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from numpyclip.xmp.packet import NO_TEXT, Packet
@@ -26,6 +27,9 @@ _DATES = (
     Name("http://ns.adobe.com/photoshop/1.0/", "DateCreated", "photoshop"),
     Name("http://ns.adobe.com/exif/1.0/", "DateTimeDigitized", "exif"),
     Name("http://ns.adobe.com/xap/1.0/", "CreateDate", "xmp"),
+)
+_LATITUDE, _LONGITUDE = (
+    Name("http://ns.adobe.com/exif/1.0/", name, "exif") for name in ("GPSLatitude", "GPSLongitude")
 )
 _OWN_TAGS, _OWN_RATING, _ALBUMS, _FAVOURITE = (
     Name("numpyclip:ns:1/", name, "numpyclip") for name in ("Tags", "Rating", "Albums", "Favourite")
@@ -91,6 +95,11 @@ def marks_in(packet: Packet) -> Marks:
     return Marks(favourite, _rating(packet.values(_RATING)), tags, tuple(packet.values(_ALBUMS)))
 
 
+def has_rating(packet: Packet) -> bool:
+    """Tell whether there is a rating, perhaps of 0 or -1: of an image that has none, or is rejected."""
+    return bool(packet.values(_RATING))
+
+
 def automatic_in(packet: Packet) -> tuple[str, ...]:
     """Read the automatic tags."""
     return tuple(tag.partition("/")[2] for tag in _tags(packet) if _root(tag) == AUTOMATIC)
@@ -101,12 +110,18 @@ def dates_in(packet: Packet) -> list[str]:
     return [value for name in _DATES for value in packet.values(name)]
 
 
+def coordinates_in(packet: Packet) -> tuple[str, str]:
+    """Read latitude and longitude where an image was taken, as they were written."""
+    latitude, longitude = (next(iter(packet.values(name)), "") for name in (_LATITUDE, _LONGITUDE))
+    return latitude, longitude
+
+
 def with_marks(packet: Packet, marks: Marks, others: Sequence[str] = ()) -> bytes:
     """Write marks into a packet; what was written before and is no mark any more is removed, and nothing else.
 
     `others` are tags in the image itself, which go into a sidecar without any, for programs read either.
     """
-    gone = [tag for tag in packet.values(_OWN_TAGS) if tag not in marks.tags]
+    gone = set(packet.values(_OWN_TAGS)).difference(marks.tags)
     rating, own = packet.values(_RATING)[:1], packet.values(_OWN_RATING)[:1]
     if marks.rating is not None and marks.rating != _rating(rating):
         rating = [str(marks.rating)]
@@ -129,21 +144,22 @@ def with_marks(packet: Packet, marks: Marks, others: Sequence[str] = ()) -> byte
 def with_automatic(packet: Packet, tags: Iterable[str], others: Sequence[str] = ()) -> bytes:
     """Write automatic tags in place of those that a packet has, but not what a person has said already."""
     known = {_leaf(tag) for tag in (*_tags(packet), *others) if _root(tag) != AUTOMATIC}
-    wanted = [f"{AUTOMATIC}/{tag}" for tag in tags if _leaf(tag) not in known]
-    gone = [tag for tag in _tags(packet) if _root(tag) == AUTOMATIC and tag not in wanted]
+    new = (unicodedata.normalize("NFC", tag) for tag in tags)
+    wanted = [f"{AUTOMATIC}/{tag}" for tag in new if _leaf(tag) not in known]
+    gone = {tag for tag in _tags(packet) if _root(tag) == AUTOMATIC}.difference(wanted)
     return packet.edited(_relisted(packet, gone, wanted, others))
 
 
-def _relisted(packet: Packet, gone: Sequence[str], new: Sequence[str], others: Sequence[str]) -> dict[Name, list[str]]:
+def _relisted(packet: Packet, gone: Set[str], new: Sequence[str], others: Sequence[str]) -> dict[Name, list[str]]:
     """Return the three lists of tags without some and with new ones; a list that is not there gets those of all."""
     before = _tags(packet)
     if not gone and set(new) <= set(before):
         return {}
-    new = new if before else [*others, *new]
-    tags = [tag for tag in dict.fromkeys([*before, *new]) if tag not in gone and (tag in new or is_tag(tag))]
+    added = dict.fromkeys(new if before else (*others, *new))
+    tags = [tag for tag in dict.fromkeys([*before, *added]) if tag not in gone and (tag in added or is_tag(tag))]
     leaves = {_leaf(tag) for tag in tags}
     lost = {_leaf(tag) for tag in gone} - leaves
-    removed = {_TAGS_LIST: {*gone}, _HIERARCHY: {_with_bars(tag) for tag in gone}, _SUBJECT: lost}
+    removed = {_TAGS_LIST: gone, _HIERARCHY: {_with_bars(tag) for tag in gone}, _SUBJECT: lost}
     written: tuple[tuple[Name, Callable[[str], str]], ...] = (
         *((_TAGS_LIST, str), (_HIERARCHY, _with_bars), (_SUBJECT, _leaf)),
     )
@@ -151,7 +167,7 @@ def _relisted(packet: Packet, gone: Sequence[str], new: Sequence[str], others: S
     for name, write in written:
         there = packet.values(name)
         kept = [value for value in there if value not in removed[name]]
-        lists[name] = list(dict.fromkeys([*kept, *(write(tag) for tag in (new if there else tags))]))
+        lists[name] = list(dict.fromkeys([*kept, *(write(tag) for tag in (added if there else tags))]))
     return lists
 
 

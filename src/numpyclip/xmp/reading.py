@@ -2,12 +2,14 @@
 
 XMP is RDF in XML (ISO 16684-1). expat tells the place of each element, which `xml.etree` does not: a tree that is
 written out again has other prefixes, spaces and quotes. A document type is refused before anything in it is read, so
-that there are no entities, neither nested nor external; elements are counted, not recursed into.
+that there are no entities, neither nested nor external; elements are counted, not recursed into, and there may be so
+many only of them, of attributes and of namespaces that 16 MB of them take seconds and not gigabytes.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -20,6 +22,8 @@ _XML = "http://www.w3.org/XML/1998/namespace"
 _CONTAINERS = {(RDF, "Bag"), (RDF, "Seq"), (RDF, "Alt")}
 _SEPARATOR = "\x01"  # of the parts of a name, which XML does not have
 _MOST_DEPTH = 100  # of elements: lists of structures in lists of structures have 20
+_MOST_NAMES = 400_000  # elements and attributes: lists of all ancestors of a document have 100,000
+_MOST_NAMESPACES = 2000  # declarations
 
 _TAG = re.compile(rb"""<(?:[^>"']|"[^"]*"|'[^']*')*>""")
 _TAG_NAME = re.compile(rb"<([^\s/>]+)")
@@ -41,7 +45,7 @@ class Span(NamedTuple):
     end: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class Property:
     """One place where a property is: an attribute, or an element with a value or a list."""
 
@@ -78,7 +82,7 @@ class Reader:
     Attributes
     ----------
     nodes : list of Node
-        ``rdf:RDF``, and the descriptions in it.
+        ``rdf:RDF``, and the last description in it if there is any.
     properties : dict of (str, str) to list of Property
         Those of all descriptions, by their namespaces and names.
     """
@@ -93,6 +97,8 @@ class Reader:
         self._values: list[str] = []  # of the list that is open
         self._items: list[Span] = []
         self._prefixes: dict[str, list[str]] = defaultdict(list)  # namespaces of each, the innermost last
+        self._declared: dict[str, str] | None = None  # prefixes of namespaces, until one is declared or ends
+        self._names_left, self._namespaces_left = _MOST_NAMES, _MOST_NAMESPACES
         self._parse()
 
     def _parse(self) -> None:
@@ -101,8 +107,8 @@ class Reader:
         parser.namespace_prefixes = True
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = self._doctype
-        parser.StartNamespaceDeclHandler = lambda prefix, uri: self._prefixes[prefix or ""].append(uri or "")
-        parser.EndNamespaceDeclHandler = lambda prefix: self._prefixes[prefix or ""].pop()
+        parser.StartNamespaceDeclHandler = self._start_namespace
+        parser.EndNamespaceDeclHandler = self._end_namespace
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
@@ -116,7 +122,21 @@ class Reader:
     def _doctype(self, *_: object) -> None:
         raise PictureError(f"{self._name}: is refused, for it has a document type, which XMP has not.")
 
+    def _start_namespace(self, prefix: str | None, uri: str | None) -> None:
+        self._namespaces_left -= 1
+        if self._namespaces_left < 0:
+            raise PictureError(f"{self._name}: is refused, for it declares over {_MOST_NAMESPACES:,} namespaces.")
+        self._prefixes[prefix or ""].append(uri or "")
+        self._declared = None
+
+    def _end_namespace(self, prefix: str | None) -> None:
+        self._prefixes[prefix or ""].pop()
+        self._declared = None
+
     def _start(self, written: str, attributes: dict[str, str]) -> None:
+        self._names_left -= 1 + len(attributes)
+        if self._names_left < 0:
+            raise PictureError(f"{self._name}: is refused, for it has over {_MOST_NAMES:,} elements and attributes.")
         if len(self._open) >= _MOST_DEPTH:
             raise PictureError(f"{self._name}: is refused, for its elements are nested {_MOST_DEPTH} deep.")
         if self._open:
@@ -131,12 +151,13 @@ class Reader:
             self._root = len(self._open)
             self.nodes.append(self._node(element))
         elif self._root and len(self._open) == self._root + 1:
-            self.nodes.append(self._node(element))
+            self.nodes[1:] = [self._node(element)]
             self._read_attributes(element, attributes)
 
     def _node(self, element: _Element) -> Node:
-        prefixes = {uris[-1]: prefix for prefix, uris in self._prefixes.items() if uris}
-        return Node(element.tag, element.is_empty, prefixes)
+        if self._declared is None:
+            self._declared = {uris[-1]: prefix for prefix, uris in self._prefixes.items() if uris}
+        return Node(element.tag, element.is_empty, self._declared)
 
     def _read_attributes(self, element: _Element, attributes: dict[str, str]) -> None:
         places = {each[1].decode(): each for each in _ATTRIBUTE.finditer(self._data, *self._after_name(element.tag))}
@@ -146,7 +167,7 @@ class Reader:
             if uri not in (RDF, _XML, "") and prefix and (place := places.get(f"{prefix[0]}:{local}")):
                 content = Span(*place.span(2 if place[2] is not None else 3))
                 whole = Span(place.start(1), place.end())
-                self.properties[uri, local].append(Property(whole, [value.strip()], content))
+                self.properties[uri, local].append(Property(whole, [_value(value)], content))
 
     def _after_name(self, tag: Span) -> Span:
         return Span(tag.start + 1 + len(tag_name(self._data, tag)), tag.end)
@@ -161,7 +182,7 @@ class Reader:
         whole, depth = Span(element.tag.start, end), len(self._open) + 1 - self._root
         if not self._root:
             return
-        text = "".join(element.text).strip()
+        text = _value("".join(element.text))
         if depth == 0:
             self._root, self.nodes[0].end = 0, index
         elif depth == 1:
@@ -176,6 +197,11 @@ class Reader:
             self._items.append(whole)
         elif depth in (5, 6) and element.name == (RDF, "value"):  # of an item with qualifiers
             self._open[self._root + 3].text = [text]
+
+
+def _value(text: str) -> str:
+    """Return a text without space around it, in normal form C: names that look the same are the same."""
+    return unicodedata.normalize("NFC", text.strip())
 
 
 def _name(written: str) -> tuple[str, str]:

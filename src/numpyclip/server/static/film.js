@@ -2,6 +2,7 @@
 import {$, button, time} from "./dom.js";
 
 const film = $("film");
+film.onerror = () => { film.hidden = $("moments").hidden = true; $("large").hidden = false; };  // of no format that this browser plays
 
 const ANIMATED = /\.(gif|a?png|webp|avif)$/i;  // which are images to a browser, and play by themselves
 
@@ -18,7 +19,9 @@ export function showFilm(match) {
     film.load();  // which ends what is being received
     return false;
   }
+  film.poster = match.thumbnail ? `${match.thumbnail}&side=1600` : "";
   film.src = address;
+  film.play().catch(() => {});  // which is told by its controls, or by onerror
   const moments = [match, ...match.moments ?? []].map(({seconds}) => seconds).sort((one, other) => one - other);
   $("moments").replaceChildren(...moments.map(seconds => button(time(seconds), () => {
     film.currentTime = seconds;
