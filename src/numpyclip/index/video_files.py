@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from importlib.metadata import version
 from typing import Any
 
 from numpyclip.dual_encoder.clip import CLIP
@@ -13,6 +12,7 @@ from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.find import is_picture_name
 from numpyclip.images.open import file_content
 from numpyclip.images.preprocess import Preprocess
+from numpyclip.index.decoders import package_version
 from numpyclip.index.records import NewPicture
 from numpyclip.model.ops import Array
 from numpyclip.regular_file import open_regular
@@ -76,4 +76,4 @@ def _part(seconds: float) -> str:
 
 def video_decoders(options: VideoOptions) -> str:
     """Name what videos are read with, and the limits that may refuse one."""
-    return f"av {version('av')} {options.max_pixels} {options.max_seconds:g}"
+    return f"av {package_version('av')} {options.max_pixels} {options.max_seconds:g}"
