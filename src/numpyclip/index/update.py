@@ -237,7 +237,7 @@ class Updater:
             if parts is not None:
                 pixels = {name: view for name, view in pixels.items() if part_of(name) in parts}
             exif = read_exif(data, path) if pixels else None
-            return Reading(pixels or None, extra=(digest, exif), name=path)
+            return Reading(pixels, extra=(digest, exif), name=path)
 
     def _readable(self, files: list[FoundFile]) -> list[FoundFile]:
         """Leave out videos where the package is missing that reads them; those of the index stay in it."""

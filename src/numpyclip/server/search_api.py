@@ -176,12 +176,10 @@ async def _embed_query(service: Service, fields: Fields) -> tuple[Query, Array] 
     query = await service.parse(
         query_of, fields, [*(f"image {row_id}" for row_id, _ in near), *["the image"] * len(uploads)]
     )
-    texts = [term.content for term in query.terms if not term.is_picture]
-    indexed = [await service.run_in_thread(service.indexed_image, *each) for each in near]
-    of_texts = iter(await service.embed_texts(texts) if texts else ())
+    indexed = [(await service.run_in_thread(service.indexed_image, *each)).embedding for each in near]
+    of_texts = await service.embed_texts(query.texts) if query.texts else ()
     of_uploads = await service.embed_images(uploads) if uploads else ()
-    of_images = iter([*(match.embedding for match in indexed), *of_uploads])
-    return query, query.sum([next(of_images if term.is_picture else of_texts) for term in query.terms])
+    return query, query.combined(of_texts, [*indexed, *of_uploads])
 
 
 def _near(fields: Fields) -> list[tuple[int, str]]:
