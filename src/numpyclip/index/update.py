@@ -270,7 +270,7 @@ class Updater:
         """Record why a file cannot be read, and tell."""
         problem = _reason(path, error)
         with suppress(OSError):
-            if (raw := raw_beside(path)) is not None:
+            if state.size and (raw := raw_beside(path)) is not None:
                 problem += f" {raw} beside it is left out; remove this file, and the next update adds that one."
         batch.filed.append(Filed(path, state, None, problem, None if _may_pass(error) else self._tried(path)))
         self._report.unreadable += 1
