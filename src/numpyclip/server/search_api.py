@@ -181,7 +181,7 @@ async def _embed_query(service: Service, fields: Fields) -> tuple[Query, Array] 
     query = await service.parse(
         query_of, fields, [*(f"image {image.number}" for image in near), *["the image"] * len(uploads)]
     )
-    indexed = [await service.run_in_thread(service.indexed_image, image) for image in near]
+    indexed = [(await service.run_in_thread(service.indexed_image, image)).embedding for image in near]
     of_texts = await service.embed_texts(query.texts) if query.texts else ()
     of_uploads = await service.embed_images(uploads) if uploads else ()
     return query, query.combined(of_texts, [*indexed, *of_uploads])
