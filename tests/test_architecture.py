@@ -81,6 +81,7 @@ MIRRORS = (
 # Modules of one name that do not mirror each other.
 TWICE = {
     "clip",  # that of openai/CLIP and the model
+    "frames",  # of an animated image, and of a video
     "index",  # the index and its folder
     "plan",  # of a saved model, and of parts
     "read",  # weights, graphs, parts of the input, and of the output

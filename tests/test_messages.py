@@ -19,6 +19,7 @@ COMMAND = re.compile(rf"numpyclip ([a-z]+)\b|\b({'|'.join(COMMANDS)})(?= --)")
 ARGUMENT = re.compile(r"\b([a-z_]+)=(?=True|False|['\"\[(]|\.\.\.)")
 NO_COMMANDS = {
     "cli/commands.py": "RENAMED",  # options of the past
+    "cli/completion.py": "SHELLS",  # scripts of shells
     "tasks/learning/files.py": "_FORMAT",  # of a file
 }
 OF_OTHERS = {"check_embedding_ctx_length", "bytes", "filename"}  # of LangChain, and of headers of HTTP

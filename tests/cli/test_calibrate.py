@@ -43,7 +43,7 @@ def test_an_index_is_calibrated_and_goes_back(run: Run, store: Path, queries: Pa
     assert json.loads(run("index", "--list", "--json", "--store", store).out)["calibrated"]
     assert run("index", "--no-calibration", "--store", store) == (0, "", "numpyclip: removed\n")
     assert run("search", "a house", "--store", store) == before
-    assert run("index", "--calibrate", "", "--store", store) == (1, "", "numpyclip: there is no calibration\n")
+    assert run("index", "--no-calibration", "--store", store) == (1, "", "numpyclip: there is no calibration\n")
 
 
 def test_a_tag_names_pictures(run: Run, store: Path, queries: Path, album: Path, tiny: CLIP) -> None:
@@ -90,6 +90,15 @@ def test_files_that_are_refused(
     assert (status, out) == (2, "")
     assert message in err
     assert run("index", "--no-calibration", "--store", store).status == 1
+
+
+def test_the_file_is_checked_before_the_model_is_loaded(run: Run, store: Path, queries: Path) -> None:
+    options = ("--store", store, "-m", store / "none")
+    assert "was made with tiny, not with" in run("index", "--calibrate", queries, *options).err
+    for content, message in (("query,path\n,a.jpg\n", "no query"), ("query,path\na,b\n", "1; expected 3")):
+        queries.write_text(content, encoding="utf-8")
+        assert message in run("index", "--calibrate", queries, *options).err
+    assert "none.csv: cannot be read" in run("index", "--calibrate", store / "none.csv", *options).err
 
 
 def test_it_goes_with_nothing_else(run: Run, store: Path, album: Path, queries: Path) -> None:

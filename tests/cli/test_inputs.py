@@ -157,10 +157,10 @@ def test_the_best_copy_is_not_in_the_recycle_bin(run: Run, photos: Path) -> None
 
 def test_what_is_left_out_is_counted(run: Run, photos: Path) -> None:
     for number in range(9):
-        (photos / f"{number}.dng").touch()
+        (photos / f"{number}.psb").touch()
     (photos / "a" / "notes.txt").touch()
     for words in (["duplicates", photos, "--exact"], ["tag", photos, "-m", "tiny"], ["index", photos, "-m", "tiny"]):
-        assert "numpyclip: 10 files left out: 9 .dng, 1 .txt\n" in run(*words).err
+        assert "numpyclip: 10 files left out: 9 .psb, 1 .txt\n" in run(*words).err
 
 
 def test_what_is_named_is_judged_by_its_content(run: Run, photos: Path, tmp_path: Path) -> None:

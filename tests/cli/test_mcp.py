@@ -12,7 +12,7 @@ def test_without_the_package_it_says_which(run: Run, monkeypatch: pytest.MonkeyP
     monkeypatch.delitem(sys.modules, "numpyclip.dispatch.mcp_server", raising=False)
     monkeypatch.setitem(sys.modules, "mcp_types", None)
     result = run("mcp")
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     assert 'pip install "numpyclip[mcp]"' in result.err
 
 

@@ -69,7 +69,7 @@ def test_verify_tells_sound_from_damaged_files(run: Run, small: KnownModel, tmp_
     assert err == (
         f"numpyclip: none of the known models is in {tmp_path}; `numpyclip models download ViT-B/32` fetches one.\n"
     )
-    assert run("models", "verify", "small", "--download-root", tmp_path).status == 1
+    assert run("models", "verify", "small", "--download-root", tmp_path).status == 2
 
 
 def test_a_file_in_its_usual_folder_is_listed_and_verified(
@@ -98,7 +98,7 @@ def test_what_fails_does_not_keep_others_from_being_verified(run: Run, small: Kn
     (tmp_path / "small.pt").write_bytes(CONTENT)
     with using({}, tmp_path / "home"):
         status, out, err = run("models", "verify", "hf-hub:no/such", "small", "--download-root", tmp_path)
-    assert (status, out.split()[:2]) == (1, ["small", "verified"])
+    assert (status, out.split()[:2]) == (2, ["small", "verified"])
     assert "hf-hub:no/such" in err
 
 
@@ -117,10 +117,10 @@ def test_download_that_fails_says_why(run: Run, small: KnownModel, tmp_path: Pat
     assert all(line.startswith("numpyclip: ") for line in err.splitlines())
 
 
-@pytest.mark.parametrize(("words", "status"), [(["download"], 2), (["verify", "big"], 1), (["list", "big"], 2)])
-def test_names_that_cannot_be_had_are_an_error(run: Run, words: list[str], status: int) -> None:
+@pytest.mark.parametrize("words", [["download"], ["verify", "big"], ["list", "big"]])
+def test_names_that_cannot_be_had_are_an_error(run: Run, words: list[str]) -> None:
     result = run("models", *words)
-    assert (result.status, result.out) == (status, "")
+    assert (result.status, result.out) == (2, "")
     assert "RN50" in result.err
 
 

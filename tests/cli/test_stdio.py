@@ -45,7 +45,7 @@ def test_without_an_index_it_embeds(run: Run, tmp_path: Path) -> None:
     assert len(embed["embeddings"][0]) == 128
     assert "nothing to search yet" in result.err
     named = run("stdio", "-m", "tiny", "--store", tmp_path / "none")
-    assert (named.status, named.out) == (1, "")
+    assert (named.status, named.out) == (2, "")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")

@@ -283,5 +283,5 @@ def test_a_copy_of_openais_model_is_read_whole(run: Run, tmp_path: Path, monkeyp
 
 def test_a_model_that_is_not_here_is_told_with_what_fetches_it(run: Run, tmp_path: Path) -> None:
     status, out, err = run("models", "verify", "ViT-B/32", "--download-root", tmp_path)
-    assert (status, out.split()[:2]) == (1, ["ViT-B/32", "missing"])
-    assert err == "numpyclip: ViT-B/32: `numpyclip models download ViT-B/32` fetches it.\n"
+    assert (status, out.split()[:2]) == (2, ["ViT-B/32", "missing"])
+    assert err == "numpyclip: ViT-B/32: is not here; `numpyclip models download ViT-B/32` fetches it.\n"

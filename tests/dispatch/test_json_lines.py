@@ -148,7 +148,8 @@ def test_what_is_no_unicode_is_taken_and_given(ask: Ask, drawings: Path) -> None
 
 def test_long_and_empty_lines(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_lines, "MAX_LINE", 100)
-    long, exact, last = ask(b"a" * 500_000, b"", b" \r", b"{}".ljust(99), b"x" * 101)
+    long, marked, exact, last = ask(b"a" * 500_000, b"", b" \r", b"\xef\xbb\xbf{}", b"{}".ljust(99), b"x" * 101)
+    assert message(marked) == message(exact)  # PowerShell begins with a mark
     assert "more than 100 bytes" in message(long)
     assert "command is ''" in message(exact)
     assert "more than 100 bytes" in message(last)

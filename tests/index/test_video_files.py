@@ -9,6 +9,7 @@ from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index import Index, update
+from numpyclip.index.scope import Scope
 from numpyclip.index.video_files import new_video
 from numpyclip.tasks.query import Query, Term
 from numpyclip.videos.video_options import VideoOptions
@@ -40,6 +41,17 @@ def made(tmp_path: Path, videos: Path, tiny: CLIP) -> Index:
     report = index.update([videos])
     assert (report.embedded, report.unreadable, report.left_out) == (2, 1, {})
     return index
+
+
+def test_an_update_that_must_not_take_long_leaves_videos(tmp_path: Path, videos: Path, tiny: CLIP) -> None:
+    with Index(tmp_path / "index", tiny, create=True) as index:
+        report = index.update([videos], scope=Scope(videos=False))
+        assert (report.embedded, sorted(report.waiting)) == (
+            1,
+            [str(videos / f"{name}.mp4") for name in ("broken", "clip")],
+        )
+        report = index.update()
+        assert (report.embedded, report.unreadable, report.unchanged, report.waiting) == (1, 1, 1, [])
 
 
 def test_a_search_gives_the_video_with_its_best_moment(made: Index, videos: Path) -> None:

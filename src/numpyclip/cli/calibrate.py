@@ -18,8 +18,9 @@ _PLACES = {"path", "folder", "tag"}
 
 
 def read_queries(file: str) -> dict[str, list[str | Where]]:
-    """Read queries and where their right pictures are from a CSV file with a header."""
+    """Read queries and where their right pictures are from a CSV file with a header, and check the queries."""
     from numpyclip.index import Where
+    from numpyclip.index.calibrate import check_queries
     from numpyclip.tasks.text_files import read_text
 
     reader = csv.DictReader(io.StringIO(read_text(file), newline=""), strict=True)
@@ -43,14 +44,15 @@ def read_queries(file: str) -> dict[str, list[str | Where]]:
             queries.setdefault(query, []).extend(places)
     except csv.Error as error:
         raise InputError(f"{file}: is not a CSV file ({error}). Double the quotes within quotes.") from error
+    check_queries(queries)
     return queries
 
 
-def run_calibrate(arguments: argparse.Namespace, index: Index) -> int:
+def run_calibrate(arguments: argparse.Namespace, index: Index, queries: dict[str, list[str | Where]]) -> int:
     """Calibrate an index, and say what came of it."""
     from numpyclip.index import calibrate
 
-    report = calibrate(index, read_queries(arguments.calibrate))
+    report = calibrate(index, queries)
     if arguments.json:
         print_json(asdict(report))
         return 0

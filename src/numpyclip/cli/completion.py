@@ -13,7 +13,7 @@ EXAMPLES = """\
   numpyclip completion bash >> ~/.local/share/bash-completion/completions/numpyclip
   source <(numpyclip completion zsh)                  # in ~/.zshrc, after compinit
   numpyclip completion fish > ~/.config/fish/completions/numpyclip.fish
-  numpyclip completion words -- index --vec           # what the last word can become, for other shells
+  numpyclip completion words -- index --vectors f     # what the last word can become, for other shells
 
 Where a word is neither a command, an option, a choice nor the name of a model, the shell completes names of files."""
 

@@ -4,7 +4,7 @@ import argparse
 from contextlib import nullcontext
 from dataclasses import asdict
 
-from numpyclip.cli.inputs import PicturePaths, paths_in, progress, say_left_out, with_stdin
+from numpyclip.cli.inputs import PicturePaths, Reporter, exit_status, paths_in, progress, say_left_out, with_stdin
 from numpyclip.cli.options import add_file_options, add_index_options, add_model_options, add_pictures, load_model
 from numpyclip.cli.outputs import print_columns, print_json
 from numpyclip.cli.stores import known_embeddings
@@ -40,14 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.tasks.duplicates import find_duplicates
 
     model = None if arguments.exact else load_model(arguments)
-    paths = PicturePaths(with_stdin(arguments.items, paths_in))
+    paths, unreadable = PicturePaths(with_stdin(arguments.items, paths_in)), Reporter()
     read = progress(paths, "image", printing=False)
     with nullcontext() if model is None else known_embeddings(arguments, model) as known:
         groups = find_duplicates(
             model,
             read,
             batch_size=arguments.batch_size,
-            on_error=paths.report,
+            on_error=unreadable,
             known=known,
             max_pixels=arguments.max_pixels,
             strict_files=arguments.strict_files,
@@ -59,5 +59,6 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             for copy in group:
                 print_columns(number, copy.kind, copy.path)
-    say_left_out(paths.left_out, paths.failed)
-    return 3 if paths.failed else 0 if groups else 1
+    problems = paths.failed + unreadable.count
+    say_left_out(paths.left_out, problems)
+    return exit_status(problems, paths.count - unreadable.count) or (0 if groups else 1)

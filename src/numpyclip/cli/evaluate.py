@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.inputs import Reporter, progress, say_left_out
+from numpyclip.cli.inputs import Reporter, exit_status, progress, say_left_out
 from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in, read_named_labels
 from numpyclip.cli.options import add_embedding_options, decode_options, load_model, model_name
 from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         result = measure(model, _with_progress(dataset), classifier, read, arguments.batch_size, report)
     say_left_out(dataset.left_out, report.count)
     _write(arguments, result, classifier)
-    return 3 if report.count else 0
+    return exit_status(report.count, result.pictures)
 
 
 def _with_progress(dataset: Dataset) -> Dataset:

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numpyclip.cli.calibrate import read_queries, run_calibrate
 from numpyclip.cli.inputs import Reporter, progress, texts_in
 from numpyclip.cli.options import add_decoding_option, add_file_options, add_views_option, decode_options
 from numpyclip.cli.outputs import counted, print_columns, print_json, say
@@ -110,6 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.check:
         return _check(arguments)
     _check_folders(arguments)
+    queries = None if arguments.calibrate is None else read_queries(arguments.calibrate)
     create = bool(arguments.items) or adds_otherwise
     with closing(open_store(place_of(arguments), create=create, vectors=arguments.vectors)) as store:
         if needs_no_model is not None:
@@ -119,14 +121,10 @@ def run(arguments: argparse.Namespace) -> int:
             return _migrate(arguments, store, model)
         index = Index(store, model, mix_precisions=arguments.mix_precisions)
         remember_model(arguments, store, model.fingerprint)
-        return _with_model(arguments, index)
+        return _with_model(arguments, index) if queries is None else run_calibrate(arguments, index, queries)
 
 
 def _with_model(arguments: argparse.Namespace, index: Index) -> int:
-    if arguments.calibrate is not None:
-        from numpyclip.cli.calibrate import run_calibrate
-
-        return run_calibrate(arguments, index)
     if arguments.source is not None:
         return _import(arguments, index)
     if arguments.texts is None:
@@ -162,7 +160,7 @@ def _without_model(arguments: argparse.Namespace) -> Callable[[argparse.Namespac
     actions = {
         _graph: arguments.graph,
         _remove_graph: arguments.no_graph,
-        _remove_calibration: arguments.no_calibration or arguments.calibrate == "",
+        _remove_calibration: arguments.no_calibration,
         _export: arguments.export is not None,
         _forget: arguments.forget is not None,
         _compact: arguments.compact,

@@ -100,6 +100,11 @@ class Reporter:
         say(problem)
 
 
+def exit_status(problems: int, done: int) -> int:
+    """Return the exit status of a command: 3 if there were problems and something was done, 2 if nothing was."""
+    return 0 if not problems else 3 if done else 2
+
+
 class PicturePaths:
     """Paths of pictures, in files and folders; folders that cannot be searched are reported and left out.
 
@@ -109,6 +114,7 @@ class PicturePaths:
     def __init__(self, sources: Iterable[str], without: Path | None = None) -> None:
         self.report = Reporter()
         self.left_out: Counter[str] = Counter()  # files in folders that are no pictures, by suffix, so far
+        self.count = 0  # so far
         self._sources = sources
         self._without = without
 
@@ -126,6 +132,7 @@ class PicturePaths:
             found = find_pictures(source, self._ignored_in(source), on_error=unreadable)
             for path in found:
                 is_empty = False
+                self.count += 1
                 yield path
             if is_empty:
                 self.report(f"{source}: found no images in this folder; expected files such as .jpg or .png.")
@@ -184,7 +191,7 @@ class Embedder:
     @property
     def status(self) -> int:
         """Exit status of the command: 3 if something was not embedded, 2 if nothing was."""
-        return 0 if not self.report.count else 3 if self.embedded else 2
+        return exit_status(self.report.count, self.embedded)
 
 
 class EmbeddedPictures(Embedder):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.inputs import PicturePaths, Reporter, opened, paths_in, say_left_out, with_stdin
+from numpyclip.cli.inputs import PicturePaths, Reporter, exit_status, opened, paths_in, say_left_out, with_stdin
 from numpyclip.cli.outputs import check_output, counted, print_columns, print_json, say, write
 from numpyclip.cli.sidecar_writer import SidecarWriter, add_sidecar_options, said_of
 from numpyclip.cli.stores import open_made
@@ -123,7 +123,7 @@ def _each(arguments: argparse.Namespace, store: Store, marks: list[Mark]) -> int
     if arguments.write_xmp:
         writer.finish()
     say_left_out(images.left_out, images.report.count)
-    return 0 if not images.report.count else 3 if images.count else 1
+    return exit_status(images.report.count, images.count)
 
 
 class _Images:

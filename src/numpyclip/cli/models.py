@@ -42,12 +42,12 @@ NumPyCLIP's images per second over those of ViT-B/32 (rate), and licence: "resea
 does. - where nothing is published or measured. --json has all facts.
 
 download: OpenAI's by name, OpenCLIP's with --pretrained TAG, those of the hub with hf-hub: before their names. The exit
-status is 1 if one could not be had.
+status is 3 if one could not be had, 2 if none could.
 
 verify: compare the files here with the published SHA-256, and what the models compute with outputs that others have
 published: of texts, and of images, which --images FOLDER has; each is shown with its source. hf-hub: names, tags and
 folders are loaded for it, and downloaded if they are missing; --as names the published model that NAME is a copy of.
-The exit status is 1 if a file is damaged, an output differs, or there was nothing to compare.
+The exit status is 1 if a file is damaged, an output differs, or there was nothing to compare, 2 if a model is not here.
 
 cache: the files of prepared weights that make the next start fast (in $NUMPYCLIP_CACHE; 0 for none); --clear removes
 them.

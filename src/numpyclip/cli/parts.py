@@ -10,7 +10,7 @@ from contextlib import redirect_stdout
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from numpyclip.cli.inputs import Reporter, is_terminal, paths_in, say_left_out, with_stdin
+from numpyclip.cli.inputs import Reporter, exit_status, is_terminal, paths_in, say_left_out, with_stdin
 from numpyclip.cli.options import decode_options, load_options, positive
 from numpyclip.cli.outputs import counted, print_json, say
 from numpyclip.errors import InputError
@@ -123,9 +123,8 @@ def _say_summary(arguments: argparse.Namespace, summary: Summary) -> None:
 
 def _status(summary: Summary, problems: int) -> int:
     """Return the exit status: 3 if something is without an embedding, 2 if all is."""
-    if not (summary.errors or summary.failed or problems):
-        return 0
-    return 3 if summary.rows > summary.errors or summary.parts_skipped else 2
+    is_embedded = summary.rows > summary.errors or summary.parts_skipped > 0
+    return exit_status(summary.errors + len(summary.failed) + problems, is_embedded)
 
 
 class _Display:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.inputs import PicturePaths, lines_in, progress, say_left_out
+from numpyclip.cli.inputs import PicturePaths, Reporter, exit_status, lines_in, progress, say_left_out
 from numpyclip.cli.options import add_file_options, add_orientation_option, add_pictures, decode_options, positive
 from numpyclip.cli.outputs import check_output, output_path, print_json, print_path
 from numpyclip.errors import InputError, NumPyCLIPError
@@ -46,11 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     check_output(arguments.output, arguments.items)
     captions: dict[str, str] = {}
-    paths = PicturePaths(_sources(arguments.items, captions, arguments.output))
+    paths, unreadable = PicturePaths(_sources(arguments.items, captions, arguments.output)), Reporter()
     tiles = ((path, captions.pop(path, Path(path).name)) for path in progress(paths, "image", printing=False))
     pages = contact_sheets(
         tiles, columns=arguments.columns, rows=arguments.rows, side=arguments.side,
-        options=decode_options(arguments, draft=True), report=paths.report,
+        options=decode_options(arguments, draft=True), report=unreadable,
     )  # fmt: skip
     written = 0
     for written, page in enumerate(pages, start=1):
@@ -64,8 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
             print_path(str(output))
     if not written:
         raise NumPyCLIPError(f"{arguments.output}: not written, there is nothing to put into it.")
-    say_left_out(paths.left_out, paths.failed)
-    return 3 if paths.failed else 0
+    problems = paths.failed + unreadable.count
+    say_left_out(paths.left_out, problems)
+    return exit_status(problems, paths.count - unreadable.count)
 
 
 def _sources(items: list[str], captions: dict[str, str], output: Path) -> Iterator[str]:

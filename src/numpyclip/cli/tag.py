@@ -6,6 +6,7 @@ import dataclasses
 from numpyclip.cli.inputs import (
     EmbeddedPictures,
     PicturePaths,
+    exit_status,
     paths_in,
     progress,
     say_left_out,
@@ -88,4 +89,4 @@ def _remove(arguments: argparse.Namespace) -> int:
         writer.write(path, with_automatic, [])
     writer.finish()
     say_left_out(paths.left_out, paths.failed)
-    return 3 if paths.failed else 0
+    return exit_status(paths.failed, paths.count)

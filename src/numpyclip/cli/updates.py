@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from numpyclip.cli.inputs import Reporter, progress, say_left_out
+from numpyclip.cli.inputs import Reporter, exit_status, progress, say_left_out
 from numpyclip.cli.outputs import counted, print_json, say
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.interrupts import terminations_as_interrupts
@@ -42,7 +42,8 @@ def update(arguments: argparse.Namespace, index: Index) -> int:
         say("what was done is kept; the same command goes on.")
         raise
     _say_all(arguments, report)
-    return 3 if report.unreadable or report.problems else 0
+    done = report.unchanged + report.embedded + report.completed + report.recognised + report.forgotten
+    return exit_status(report.unreadable + len(report.problems), done)
 
 
 def watch(arguments: argparse.Namespace, index: Index) -> int:
@@ -88,7 +89,7 @@ def update_in_time(arguments: argparse.Namespace, index: Index) -> None:
     from numpyclip.index.scope import Scope
 
     end = time.monotonic() + MOST_SECONDS
-    scope = Scope(is_over=lambda: time.monotonic() > end)
+    scope = Scope(is_over=lambda: time.monotonic() > end, videos=False)
     options = {name: getattr(arguments, name) for name in ("max_pixels", "strict_files", "develop_raw")}
     try:
         report = index.update(**options, batch_size=1, scope=scope, report=say)
@@ -98,7 +99,7 @@ def update_in_time(arguments: argparse.Namespace, index: Index) -> None:
     if report.waiting or report.unvisited:
         counts = {"file": len(report.waiting), "folder": report.unvisited}
         left = " and ".join(counted(count, what) for what, count in counts.items() if count)
-        say(f"{_described(report)}; after {MOST_SECONDS:g} seconds {left} left to `numpyclip index`.")
+        say(f"{_described(report)}; {left} left to `numpyclip index`.")
     elif _is_news(report):
         say(_described(report))
 

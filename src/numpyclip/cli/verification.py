@@ -12,7 +12,7 @@ import numpy as np
 from numpyclip.cli.model_files import known_model, print_state
 from numpyclip.cli.options import engine_options
 from numpyclip.cli.outputs import print_columns, print_json, say, say_error
-from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError, NumPyCLIPError
 from numpyclip.weights.catalogue import DOWNLOADABLE
 from numpyclip.weights.hub import PREFIX
 
@@ -37,18 +37,18 @@ def verify(arguments: argparse.Namespace) -> int:
         folder = weights_folder(arguments.download_root)
         say(f"none of the known models is in {folder}; `numpyclip models download ViT-B/32` fetches one.")
     results = [_is_verified(arguments, name) for name in names]
-    return 0 if results and all(results) else 1
+    return 2 if None in results else 0 if results and all(results) else 1
 
 
-def _is_verified(arguments: argparse.Namespace, name: str) -> bool:
-    """Verify a model; or say what kept it from that, so that others may follow."""
+def _is_verified(arguments: argparse.Namespace, name: str) -> bool | None:
+    """Verify a model; or say what kept it from that, so that others may follow, and return None."""
     try:
         return _is_sound(arguments, name)
     except InputError:
         raise
     except (NumPyCLIPError, OSError) as error:
         say_error(error)
-        return False
+        return False if isinstance(error, CheckpointError) else None
 
 
 def _is_sound(arguments: argparse.Namespace, name: str) -> bool:
@@ -129,7 +129,7 @@ def _verify_known_file(arguments: argparse.Namespace, name: str) -> bool | None:
     state: str = _state_of_blob(file) if is_copy else verify_file(file, model.sha256)
     print_state(arguments, name, state, file)
     if state == "missing":
-        say(f"{name}: `numpyclip models download {name}` fetches it.")
+        raise ModelNotFoundError(f"{name}: is not here; `numpyclip models download {name}` fetches it.")
     return {"verified": True, "unverified": None}.get(state, False)
 
 

@@ -113,7 +113,7 @@ def _parsed(line: bytes | None) -> dict[str, Any]:
     if line is None:
         raise InputError(f"the line has more than {MAX_LINE} bytes; send several requests.")
     try:
-        values = json.loads(line.decode("utf-8", "surrogateescape"), parse_constant=_no_number)
+        values = json.loads(line.decode("utf-8-sig", "surrogateescape"), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise InputError(f"the line is not JSON ({error!s:.200}).") from error
     if not isinstance(values, dict):

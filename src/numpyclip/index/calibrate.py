@@ -54,6 +54,17 @@ class CalibrationReport:
     after: Quality
 
 
+def check_queries(queries: Mapping[str, object]) -> None:
+    """Raise InputError unless there are enough queries, each a single text with a list of its pictures."""
+    if len(queries) < LEAST_QUERIES:
+        raise InputError(f"queries: {len(queries)}; expected {LEAST_QUERIES} at least, better ten or more.")
+    for text, places in queries.items():
+        if isinstance(places, str | os.PathLike):
+            raise InputError(f"{quoted(text)}: its pictures are {os.fspath(places)!r:.60}; expected a list of paths.")
+        if not Query.parse(text).is_text:
+            raise InputError(f"{quoted(text)} is a sum; probabilities are known for a single text only.")
+
+
 def calibrate(
     index: Index, queries: Mapping[str, Iterable[str | os.PathLike[str] | Where]], *, store: bool = True
 ) -> CalibrationReport:
@@ -73,13 +84,7 @@ def calibrate(
     InputError
         If there are too few queries, one is no single text, or its pictures are not in the index, or are all of it.
     """
-    if len(queries) < LEAST_QUERIES:
-        raise InputError(f"queries: {len(queries)}; expected {LEAST_QUERIES} at least, better ten or more.")
-    for text, places in queries.items():
-        if isinstance(places, str | os.PathLike):
-            raise InputError(f"{quoted(text)}: its pictures are {os.fspath(places)!r:.60}; expected a list of paths.")
-        if not Query.parse(text).is_text:
-            raise InputError(f"{quoted(text)} is a sum; probabilities are known for a single text only.")
+    check_queries(queries)
     background = index.background.calibrated(Calibration())
     embeddings = index.model.embed_texts(list(queries))
     right = [

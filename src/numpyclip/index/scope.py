@@ -21,6 +21,7 @@ class Scope:
     only: frozenset[str] | None = None  # these files and folders, and what is in them; None: all
     quiet: float = 0.0  # seconds for which a file must not have changed, lest half of it be read
     is_over: Callable[[], bool] = lambda: False  # asked before each folder and file
+    videos: bool = True  # whether new ones are looked at, each of which may take long
 
     def holds(self, path: str) -> bool:
         """Tell whether a file or folder is looked at."""

@@ -99,6 +99,9 @@ class Updater:
         changed += self._incomplete({path for path, _ in changed})
         pictures = [file for file in changed if not is_video_name(file[0])]
         videos = [file for file in changed if is_video_name(file[0])]
+        if not self._scope.videos:
+            self._report.waiting += [path for path, _ in videos]
+            videos.clear()
         files = self._in_time([*pictures, *videos])
         for file in iter_embeddings(
             self._model.embed_pixels,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +16,7 @@ MAX_DEPTH = 20_000  # results that can be come to: a request finds those before 
 _LENGTH = 1e-3  # that the square of an embedding's is off 1, at most
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cursor:
     """What is left of a search after some results, without words and images to be embedded again.
 
@@ -30,7 +30,7 @@ class Cursor:
     """
 
     skip: int
-    embedding: Array = field(compare=False)
+    embedding: Array
     is_text: bool
 
     def __str__(self) -> str:
