@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -90,8 +92,22 @@ def test_paths_come_from_a_pipe_and_what_is_not_in_the_index_is_told(run: Run, i
     result = run("mark", "-", "--tag", "x", stdin=paths.encode())
     assert result.status == 3
     assert "other.png: is not in the index; add it first: numpyclip index FOLDER." in result.err
-    assert "none.png: " in result.err
+    assert f"none.png: cannot be read ({os.strerror(errno.ENOENT)}).\n" in result.err
     assert "1 image marked" in result.err
+    assert run("mark", tmp_path / "none.png", "--tag", "x").status == 2
+
+
+def test_paths_may_end_in_null_bytes_as_search_prints_them(run: Run, indexed: Path) -> None:
+    (indexed / "bird.png").rename(indexed / "a\nb.png")
+    run("index")
+    paths = run("search", "--folder", indexed, "--paths", "-0").out.encode()
+    assert paths.count(b"\0") == 3
+    assert run("mark", "-", "--tag", "x", stdin=paths).err == "numpyclip: 3 images marked.\n"
+    assert run("mark", "-", "--read-xmp", stdin=paths.rstrip(b"\0")).status == 0
+    assert run("tag", "-", "-m", "tiny", "--no-index", stdin=paths).status == 0
+    damaged = run("mark", "-", "--tag", "x", stdin=b"a\n" * 9000 + b"x\0y\n")
+    assert damaged.status == 2
+    assert r"x\x00y: cannot be read (" in damaged.err
 
 
 @pytest.mark.parametrize(

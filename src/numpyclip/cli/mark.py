@@ -19,14 +19,13 @@ from numpyclip.cli.sidecar_writer import SidecarWriter, add_sidecar_options, sai
 from numpyclip.cli.stores import open_made
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.escaping import json_text
-from numpyclip.images.find import FileState
+from numpyclip.images.find import FileState, digest_of
 from numpyclip.images.sidecars import Sidecars
 from numpyclip.index.marks import Mark, checked_mark
 from numpyclip.index.marks_file import exported_marks, import_marks
 from numpyclip.index.picture_rows import storable
 from numpyclip.index.where import absolute
 from numpyclip.runtime.chunks import batched
-from numpyclip.weights.local import read_sha256
 from numpyclip.xmp.properties import Marks, is_tag, with_marks
 
 if TYPE_CHECKING:
@@ -164,7 +163,7 @@ class _Images:
         known = self._files.get(name)
         if known is not None and known.digest is not None and known == storable(FileState.of(path)):
             return known.digest
-        digest = bytes.fromhex(read_sha256(Path(path)))
+        digest = digest_of(path)
         if not self._store.knows(digest):
             raise PictureError(f"{path}: is not in the index; add it first: numpyclip index FOLDER.")
         return digest

@@ -12,12 +12,13 @@ import numpy as np
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, PictureError, StoreError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
+from numpyclip.images.find import digest_of
 from numpyclip.images.open import file_content
 from numpyclip.images.views import View, read_views
 from numpyclip.index.picture_views import part_of
 from numpyclip.index.records import WHOLE, PendingPicture
 from numpyclip.index.store import Store
-from numpyclip.index.video_files import new_video, video_digest
+from numpyclip.index.video_files import new_video
 from numpyclip.pipeline import Reading, iter_embeddings
 from numpyclip.videos.video_options import VideoOptions
 
@@ -90,7 +91,7 @@ def _migrate_video(
     problem = PictureError("all files of a video are gone.")
     for path in pending.paths:
         try:
-            if video_digest(path) == pending.digest:
+            if digest_of(path) == pending.digest:
                 found = new_video(model, path, VideoOptions(), batch_size).embeddings
                 keys = [(pending.number, part) for part in found]
                 return store.write_embeddings("pictures", keys, np.stack(list(found.values())))

@@ -16,7 +16,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.exif import Exif, read_exif
-from numpyclip.images.find import IGNORED, FileState, is_ignored, walk
+from numpyclip.images.find import IGNORED, FileState, digest_of, is_ignored, walk
 from numpyclip.images.open import file_content
 from numpyclip.images.views import CROP, read_views
 from numpyclip.index.decoders import decoders
@@ -25,7 +25,7 @@ from numpyclip.index.picture_views import expected_parts, part_of
 from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.scope import Scope
 from numpyclip.index.store import Store
-from numpyclip.index.video_files import is_indexed_name, new_video, video_decoders, video_digest
+from numpyclip.index.video_files import is_indexed_name, new_video, video_decoders
 from numpyclip.pipeline import Embedded, Reading, iter_embeddings
 from numpyclip.runtime.finite import NotFinite
 from numpyclip.videos.container import can_read_videos, is_video_name
@@ -238,7 +238,7 @@ class Updater:
         """Add a video, or why it has no moments, in a transaction of its own."""
         batch = Changes()
         try:
-            digest = video_digest(path)
+            digest = digest_of(path)
             if self._store.knows(digest):
                 self._report.recognised += 1
             else:
