@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from numpyclip.arguments import whole_number
-from numpyclip.errors import InputError, PictureError
+from numpyclip.errors import InputError, MissingPackageError, PictureError
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.open import Picture
 from numpyclip.runtime.chunks import batched
@@ -38,8 +38,8 @@ def contact_sheets(
     Parameters
     ----------
     tiles : iterable of (image, caption)
-        Images as in `CLIP.embed_images`, which are read when their page is drawn, and captions of up to three lines.
-        Lines that are too wide lose their middle.
+        Images as in `CLIP.embed_images`, or frames of videos such as ``clip.mp4@12.5``, which are read when their page
+        is drawn, and captions of up to three lines. Lines that are too wide lose their middle.
     columns, rows : int
         Of a page; one that is not full is smaller.
     side : int, default=160
@@ -63,8 +63,8 @@ def contact_sheets(
     def read(picture: Picture) -> Image.Image | None:
         try:
             return read_thumbnail(picture, side, options)
-        except PictureError as error:
-            report(error)
+        except (PictureError, MissingPackageError) as error:  # the second of a video
+            report(PictureError(str(error)))
             return None
 
     for tiles_of_page in batched(tiles, columns * rows):
