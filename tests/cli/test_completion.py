@@ -58,16 +58,21 @@ def test_the_command_prints_scripts_and_words(run: Run) -> None:
 COMPLETE = {  # completes a line, given the script of a shell
     "bash": """
 source "$SCRIPT"
-COMP_WORDS=($LINE) COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-_numpyclip numpyclip
+COMP_WORDS=($LINE)
+[[ $LINE == *" " ]] && COMP_WORDS+=("")
+COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+[[ $COMP_WORDBREAKS != *@* ]] && _numpyclip "${COMP_WORDS[0]}"
 printf '%s\\n' "${COMPREPLY[@]}"
 """,
     "zsh": """
 compdef() { :; }
+compset() { :; }
 compadd() { shift; print -l -- "$@"; }
 _files() { print files; }
 source "$SCRIPT"
-words=(${=LINE}) CURRENT=$#words
+words=(${=LINE})
+[[ $LINE == *" " ]] && words+=("")
+CURRENT=$#words
 _numpyclip
 """,
     "fish": """
@@ -88,7 +93,7 @@ def test_in_the_shell_itself(shell: str, tmp_path: Path) -> None:
     (tmp_path / "script").write_text(SHELLS[shell])
     (tmp_path / "run").write_text(COMPLETE[shell])
     found = {}
-    for line in ("numpyclip index --vec", "numpyclip search --model ViT-B"):
+    for line in ("~/numpyclip index --vec", "numpyclip search --model ViT-L/14@", "numpyclip search x --in "):
         environment = {
             **os.environ,
             "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
@@ -101,4 +106,6 @@ def test_in_the_shell_itself(shell: str, tmp_path: Path) -> None:
         )
         assert not done.stderr
         found[line] = {word.partition("\t")[0] for word in done.stdout.split("\n")} - {""}
-    assert list(found.values()) == [{"--vectors"}, {"ViT-B/16", "ViT-B/32"}]
+    *others, last = found.values()
+    assert others == [{"--vectors"}, {"ViT-L/14@336px"}]
+    assert last >= {"pictures", "texts"}  # fish adds names of files

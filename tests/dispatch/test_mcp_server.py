@@ -16,6 +16,7 @@ from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index.index import Index
+from numpyclip.loader import load
 
 pytest.importorskip("mcp_types", reason="the extra numpyclip[mcp] is not installed")
 
@@ -155,6 +156,13 @@ def test_errors_say_what_to_do(call: Call, name: str, arguments: dict[str, Any],
     assert "Traceback" not in result.content[0].text
 
 
+def test_requests_at_once_and_for_more_than_there_is(server: tuple[Any, Any]) -> None:
+    client, portal = server
+    asked = [{"query": query, "n": 10**9} for query in ("a house", "a bird", "a camera")]
+    futures = [portal.start_task_soon(client.call_tool, "search", each) for each in asked]
+    assert [names(future.result())[0] for future in futures] == ["house.jpg", "bird.jpg", "camera.jpg"]
+
+
 def test_a_query_that_names_a_file_is_words(call: Call, drawings: Path) -> None:
     result = call("search", query=str(drawings / "bird.jpg"), n=1)
     assert "probability" in values(result)["matches"][0]  # of a single text
@@ -192,4 +200,12 @@ def test_an_index_that_is_missing_then_made_and_removed(
         assert any("no thumbnail: " in getattr(each, "text", "") for each in result.content)
         shutil.rmtree(place)
         assert "holds no index" in search().content[0].text
+        with pytest.warns(UserWarning, match="truncate"):  # tiny was not trained for it
+            shorter, _ = load("tiny", truncate_dim=64)
+        with Index(place, shorter, create=True) as index:  # rebuilt, of another model
+            index.update([drawings])
+            with index.store.writing():
+                index.store.remember_model(shorter.fingerprint, '{"model": "tiny", "truncate_dim": "64"}')
+        assert names(search())[0] == "house.jpg"
+        assert values(portal.call(client.call_tool, "describe", {}))["dimensions"] == 64
     assert "Traceback" not in log.read_text()

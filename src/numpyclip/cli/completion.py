@@ -21,23 +21,26 @@ SHELLS = {
     "bash": """\
 _numpyclip() {
     local IFS=$'\\n'
-    COMPREPLY=($("$1" completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2> /dev/null))
+    COMPREPLY=($("${1/#\\~/$HOME}" completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2> /dev/null))
 }
+COMP_WORDBREAKS=${COMP_WORDBREAKS//@}  # which is in names of models
 complete -o bashdefault -o default -F _numpyclip numpyclip
 """,
     "zsh": """\
 #compdef numpyclip
 _numpyclip() {
     local -a found
-    found=(${(f)"$("$words[1]" completion words -- "${(@)words[2,CURRENT]}" 2> /dev/null)"})
-    if (( $#found )); then compadd -- $found; else _files; fi
+    found=(${(f)"$("${words[1]/#\\~/$HOME}" completion words -- "${(@)words[2,CURRENT]}" 2> /dev/null)"})
+    if (( $#found )); then compadd -- $found; else compset -P '--*='; _files; fi
 }
 compdef _numpyclip numpyclip
 """,
     "fish": """\
 function __numpyclip
-    set -l words (commandline -opc) (commandline -ct | string collect --allow-empty)
-    $words[1] completion words -- $words[2..-1] 2> /dev/null
+    set -l words (commandline -opc)
+    set -l last (commandline -ct)
+    set words[1] (string replace -r '^~' $HOME -- $words[1])
+    $words[1] completion words -- $words[2..-1] "$last" 2> /dev/null
 end
 complete -c numpyclip -a '(__numpyclip)'
 """,
