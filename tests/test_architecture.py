@@ -53,7 +53,7 @@ ROOMS = {
     "batch": "escaping errors arguments lazy_exports lock images file_systems remote sources destinations model runtime"
     " engines pipeline dual_encoder loader",
     "dispatch": "escaping errors images model dual_encoder viz tasks index",
-    "server": "escaping errors regular_file images model runtime dual_encoder viz tasks index dispatch",
+    "server": "escaping errors regular_file images model runtime dual_encoder viz tasks index dispatch towns",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"

@@ -12,7 +12,7 @@ from numpyclip.towns import country_rectangle, find_towns, place_name
 ROWS: tuple[tuple[Any, ...], ...] = (  # name, region, country, latitude, longitude, population, other names
     ("Zürich", "ZH", "CH", 47.36667, 8.55, 415_367, ["Zurich", "Zurigo"]),
     ("Paris", "11", "FR", 48.85341, 2.3488, 2_138_551, ["Parigi"]),
-    ("Paris", "TX", "US", 33.66094, -95.55551, 24_782, []),
+    ("Paris", "TX", "US", 33.66094, -95.55551, 24_782, [""]),
     ("Springfield", "MO", "US", 37.21533, -93.29824, 170_188, []),
     ("Springfield", "IL", "US", 39.80172, -89.64371, 114_394, []),
     ("Lautoka", "02", "FJ", -17.61686, 177.45049, 71_573, []),

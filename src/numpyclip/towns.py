@@ -71,7 +71,7 @@ def find_towns(name: str) -> list[Town]:
         If the extra ``places`` is not installed.
     """
     called, *regions = (_plain(part) for part in name.split(","))
-    for population in (_LARGE, _ALL):
+    for population in (_LARGE, _ALL) if called else ():  # some towns have an empty name among theirs
         cities = (
             city for city in _cities(population) if called in map(_plain, (city["name"], *city["alternatenames"]))
         )

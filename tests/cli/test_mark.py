@@ -161,6 +161,9 @@ def test_marks_are_exported_and_imported(
     run("index")
     assert rows(run("mark", "--list").out)[0] == ["1", "favourite", ""]
     assert json.loads(run("mark", "--import-json", file, "--json").out) == {"images": 2, "by_path": 1, "unknown": 0}
+    content["images"][0]["paths"] = ["/\ud800.jpg"]  # which no path can be
+    file.write_text(json.dumps(content))
+    assert run("mark", "--import-json", file).status == 0
 
 
 @pytest.mark.parametrize(
@@ -178,6 +181,7 @@ def test_marks_are_exported_and_imported(
         ({"sha256": "0" * 64, "tags": ["a//b"]}, "tag 'a//b' has an empty level"),
         ({"sha256": "0" * 64, "paths_bytes": 5}, "paths_bytes is 5; expected a list of strings"),
         ({"sha256": "0" * 64, "paths_bytes": ["*"]}, "image 1: "),
+        ({"sha256": "0" * 64, "rating": "9" * 5000}, "expected an integer from 1 to 5"),
         ({"sha256": "0" * 64, "albums": [""]}, "image 1: "),
     ],
 )

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import numpyclip
 from numpyclip.cli import updates
+from numpyclip.cli.commands import parse
 from numpyclip.cli.updates import background_updates
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import StoreError
@@ -25,6 +27,7 @@ from numpyclip.index.scope import Scope
 from numpyclip.index.update import Report
 from tests.cli.conftest import Run
 from tests.index.conftest import empty_postgres, postgres, server_of
+from tests.videos.made_videos import GREEN, RED, scenes, write_video
 
 __all__ = ["empty_postgres", "postgres", "server_of"]
 
@@ -190,8 +193,12 @@ Every = Callable[..., AbstractContextManager[None]]
 def every(tmp_path: Path, tiny: CLIP, monkeypatch: pytest.MonkeyPatch) -> Every:
     """Update an index in the background; files are complete at once."""
     monkeypatch.setattr("numpyclip.index.watching.QUIET", 0)
-    arguments = Namespace(batch_size=8, draft=True, max_pixels=10**8, strict_files=False)
-    return lambda seconds=3600.0, model=tiny: background_updates(arguments, str(tmp_path / "index"), model, seconds)
+    place = str(tmp_path / "index")
+
+    def every(seconds: float = 3600.0, *options: str) -> AbstractContextManager[None]:
+        return background_updates(parse(["serve", *options]), place, tiny, seconds)
+
+    return every
 
 
 class Messages(list[str]):
@@ -226,6 +233,35 @@ def test_a_server_updates_in_the_background(
         assert [message.partition(": ")[2] for message in messages] == ["1 recognised", "1 embedded"]
         assert len(reader.search("a house", 10)) == 2
     assert not [thread for thread in threading.enumerate() if thread.name == "numpyclip-updates"]
+
+
+def test_a_server_updates_as_index_would(
+    every: Every, two: tuple[Path, Path], tmp_path: Path, tiny: CLIP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("av", reason="the extra numpyclip[video] is not installed")
+    _, folder = two
+    messages, given = Messages(monkeypatch), dict[str, object]()
+    once = Index.update
+
+    def update(self: Index, **options: Any) -> Report:
+        given.update(options)
+        return once(self, **options)
+
+    with Index(tmp_path / "index", tiny, create=True) as index:
+        index.update([folder], views="tiles")
+        monkeypatch.setattr(Index, "update", update)
+        Image.new("RGB", (128, 64), "red").save(folder / "wide.png")
+        write_video(folder / "clip.mp4", scenes((2, RED), (2, GREEN)))
+        with every(3600.0, "--develop-raw", "--full-decode", "--strict-files", "--max-pixels", "1M"):
+            messages.wait(1)
+        assert [message.partition(": ")[2] for message in messages] == ["2 embedded"]
+        parts = {Path(str(match.path)).name: set[str]() for match in index.store.everything("pictures")}
+        for match in index.store.everything("pictures"):
+            parts[Path(str(match.path)).name].add(match.part)
+    assert parts["wide.png"] == {"", "left", "right"}
+    assert len(parts["clip.mp4"]) > 1
+    expected = {"develop_raw": True, "draft": False, "strict_files": True, "max_pixels": 1_000_000}
+    assert {name: given[name] for name in expected} == expected
 
 
 def test_no_index_or_another_writer_is_no_error(

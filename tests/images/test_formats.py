@@ -272,3 +272,11 @@ def test_a_picture_of_countless_rows_is_refused_before_it_is_decoded() -> None:
         header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, 0))
         with pytest.raises(PictureError, match=r"^x\.jpg: is \d+ x \d+ pixels; expected at most 262144 on a side"):
             open_picture(png[:8] + header + png[8 + len(header) :], name="x.jpg")
+
+
+@pytest.mark.parametrize(
+    "start", [b"\0\0\0\x18ftypmp42", b"\0\0\0\x14ftypqt  ", b"\x1aE\xdf\xa3" + bytes(8), b"RIFF\0\0\0\0AVI LIST"]
+)
+def test_of_a_video_the_message_says_what_to_do(start: bytes) -> None:
+    with pytest.raises(PictureError, match=r"it is a video: `numpyclip index` embeds its moments"):
+        open_picture(start + bytes(100))

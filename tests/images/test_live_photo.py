@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from numpyclip.images.live_photo import live_photo_videos
+from numpyclip.images.live_photo import live_photo_videos, with_live_photo_videos
 
 ONE, TWO = "0F4B7C1E-8D5A-4A0E-9C55-AA00BB11CC22", "1F4B7C1E-8D5A-4A0E-9C55-AA00BB11CC22"
 
@@ -70,8 +70,23 @@ def album(tmp_path: Path) -> Path:
 
 def test_a_video_belongs_to_the_picture_of_its_stem_and_content_identifier(album: Path) -> None:
     names = sorted(path.name for path in album.iterdir())
-    assert live_photo_videos(str(album), names) == {"img_1.mov", "IMG_2.MOV"}
-    assert live_photo_videos(str(album), ["IMG_1.JPG", "gone.mov", "img_1.mov", "gone.jpg"]) == {"img_1.mov"}
+    assert live_photo_videos(str(album), names, names) == {"img_1.mov", "IMG_2.MOV"}
+    names = ["IMG_1.JPG", "gone.mov", "img_1.mov", "gone.jpg"]
+    assert live_photo_videos(str(album), names, names) == {"img_1.mov"}
+    assert live_photo_videos(str(album), ["IMG_2.MOV"], ["IMG_1.JPG", "IMG_2.JPG", "IMG_2.MOV"]) == {"IMG_2.MOV"}
+    assert live_photo_videos(str(album), ["IMG_2.MOV", "IMG_2.JPG"], []) == set()
+
+
+def test_exif_data_is_found_wherever_it_is(album: Path) -> None:
+    (album / "IMG_1.HEIC").write_bytes(bytes(200_000) + (album / "IMG_1.JPG").read_bytes())
+    assert live_photo_videos(str(album), ["img_1.mov"], ["IMG_1.HEIC"]) == {"img_1.mov"}
+
+
+def test_the_videos_that_a_picture_may_have() -> None:
+    assert with_live_photo_videos("/a.b/IMG.1.HEIC") == [
+        *("/a.b/IMG.1.HEIC", "/a.b/IMG.1.mov", "/a.b/IMG.1.MOV", "/a.b/IMG.1.mp4", "/a.b/IMG.1.MP4")
+    ]
+    assert with_live_photo_videos("/a.b/c") == ["/a.b/c"]
 
 
 def test_hostile_videos_end(tmp_path: Path) -> None:
@@ -86,4 +101,4 @@ def test_hostile_videos_end(tmp_path: Path) -> None:
         box(b"moov", box(b"meta", box(b"keys", bytes(8) + struct.pack(">L4s", 8, b"mdta") * 5000))),
     ):
         (tmp_path / "a.mov").write_bytes(content)
-        assert live_photo_videos(str(tmp_path), ["a.jpg", "a.mov"]) == set()
+        assert live_photo_videos(str(tmp_path), ["a.mov"], ["a.jpg"]) == set()

@@ -165,3 +165,11 @@ def test_a_plain_tiff_is_none() -> None:
         Image.new("RGB", (30, 20), RED).save(file, "TIFF", **options)
         assert open_picture(file.getvalue()).size == (30, 20)
         assert read_exif(file.getvalue()).width == 30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's stderr")
+def test_what_libraw_prints_is_not_seen_and_the_error_is(capfd: pytest.CaptureFixture[str]) -> None:
+    cut = dng(size=SMALL, raw_tags={273: (4, 1_000_000)})
+    with pytest.raises(PictureError, match=r"LibRaw: Input/output error"):
+        open_picture(cut, DEVELOPED)
+    assert capfd.readouterr() == ("", "")

@@ -11,7 +11,7 @@ from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError
 from numpyclip.images.exif import Exif
 from numpyclip.images.find import NO_FILE, FileState
-from numpyclip.index import Where
+from numpyclip.index import Where, browsing
 from numpyclip.index.browsing import Browsed
 from numpyclip.index.database.conditions import conditions
 from numpyclip.index.open_store import open_store
@@ -109,13 +109,15 @@ def test_a_video_is_browsed_once(store: Store) -> None:
 
 
 def test_what_is_no_cursor_and_no_count_is_refused(store: Store) -> None:
-    for cursor in ("", "May", "2024-05/x", "2024/1/2", "2024-5", "2024-05-01T12:00:00/" + "9" * 19):
+    cursors: list[Any] = ["", "May", "2024-05/x", "2024/1/2", "2024-5", "2024-05-01T12:00:00/" + "9" * 19, 2024]
+    for cursor in cursors:
         with pytest.raises(InputError, match="expected the cursor"):
             store.browse(after=cursor)
     wrong: list[Any] = [0, -1, 1.5, True]
     for n in wrong:
         with pytest.raises(InputError, match="expected an integer above 0"):
             store.browse(n=n)
+    assert store.browse(n=10**30) == ([], None)
 
 
 def test_cameras_and_lenses_are_counted(store: Store) -> None:
@@ -202,7 +204,8 @@ def test_places_are_cells_with_counts(places: Store) -> None:
     newest = places.picture(zurich.newest)
     assert newest is not None
     assert newest.path == "/photos/Zurich"
-    for degrees in (0, -1, 181, float("nan")):
+    wrong: list[Any] = [0, -1, 181, float("nan"), "1", None]
+    for degrees in wrong:
         with pytest.raises(InputError, match="degrees"):
             places.places(degrees=degrees)
 
@@ -291,3 +294,42 @@ def test_postgresql_finds_by_its_indexes(store: Store) -> None:
             assert "files_of_picture" in steps
     assert [match.path for match in store.browse(Where(camera="camera 7")).matches] == ["/7.jpg"]
     assert [match.path for match in store.browse(Where(tag="x")).matches] == [f"/{ord('x')}.jpg"]
+
+
+def test_pages_are_the_same_whether_they_are_among_the_newest_files_or_not(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        name = f"{number:02}"
+        exif = Exif(1, 1, f"2024-05-{number + 1:02}T12:00:00", camera="C" if number % 3 else "D")
+        picture(store, name, exif, paths=[f"/photos/{number % 2}/{name}", f"/copies/{name}"])
+        store.mark([digest_of(name)], "rating", str(1 + number % 5))
+    wheres = [
+        Where(camera="C"),
+        Where("/photos/1"),
+        Where("/photos/1", rating=3),
+        Where(camera="D", before="2024-05-09"),
+    ]
+
+    def pages(where: Where) -> list[str | None]:
+        found, cursor = [], None
+        while True:
+            matches, cursor = store.browse(where, 2, after=cursor)
+            found += [match.path for match in matches]
+            if cursor is None:
+                return found
+
+    expected = [pages(where) for where in wheres]
+    assert [len(found) for found in expected] == [8, 6, 3, 3]
+    for most in (1, 3, 4):
+        monkeypatch.setattr(browsing, "_RECENT", most)
+        assert [pages(where) for where in wheres] == expected
+
+
+@pytest.mark.parametrize("place", ["folder"], indirect=True)
+def test_pictures_of_a_page_are_looked_up_one_by_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for where, _ in BY_INDEX:
+        condition, values = conditions(where, by_row=True)
+        steps = plan(store, f"SELECT picture FROM files WHERE picture = 1 AND {condition}", values)
+        assert "LIST SUBQUERY" not in steps
+        assert "SCAN" not in steps

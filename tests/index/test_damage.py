@@ -445,3 +445,19 @@ def test_a_row_that_no_shard_has_takes_no_disk_space(place: Path) -> None:
     (place / "index.sqlite-checksum").unlink()
     assert check_index(place)
     assert [file.name for file in place.glob("pictures-1/*.float32")] == ["000000.float32"]
+
+
+@pytest.mark.parametrize(("at", "value"), [(18, 3), (18, 255), (19, 3), (0, 0), (22, 33)])
+def test_a_damaged_header_costs_nothing(place: Path, tiny: CLIP, at: int, value: int) -> None:
+    with Index(place, tiny) as index:
+        expected = found(index)
+    file = place / "index.sqlite"
+    written = file.read_bytes()
+    file.write_bytes(written[:at] + bytes([value]) + written[at + 1 :])
+    with pytest.raises(StoreError, match="index --check"):
+        Index(place, tiny)
+    assert check_index(place) == ["index.sqlite had a damaged header, which is as it was"]
+    assert check_index(place) == []
+    with Index(place, tiny) as index:
+        assert found(index) == expected
+        assert index.update().embedded == 0

@@ -34,6 +34,7 @@ from numpyclip.index import exporting
 from numpyclip.index.exporting import export_embeddings
 from numpyclip.index.importing import import_embeddings
 from numpyclip.index.migrate import migrate
+from numpyclip.index.records import Changes, Filed, NewPicture
 from tests.index.test_migrate import half_of_tiny
 from tests.object_store import ObjectStore
 
@@ -435,3 +436,29 @@ def test_a_part_is_of_one_share_whatever_others_are_there(
     assert import_embeddings(index, out, shard=(1, 2)) == 2
     (tmp_path / "in flight").rename(out / "part-00000.parquet")
     assert import_embeddings(index, out, shard=(0, 2)) == 4
+
+
+def test_all_moments_of_videos_come_back(index: Index, tmp_path: Path, tiny: CLIP) -> None:
+    moments = dict(zip(("0", "2.5", "1000"), tiny.embed_texts(["a bird", "a house", "a cat"]), strict=True))
+    digest = hashlib.sha256(b"video").digest()
+    filed = [Filed(f"/videos/{name}.mp4", FileState(1, 2), digest) for name in "ab"]
+    with index.adding():
+        index.begin()
+        index.store.write(Changes(filed, {digest: NewPicture(Exif(4, 3, camera="C", duration=1001.5), moments)}))
+    assert export_embeddings(index.store, tmp_path / "out") == 3
+    with Index(tmp_path / "second", tiny, create=True) as second:
+        assert import_embeddings(second, tmp_path / "out") == 1
+        assert found(second) == found(index)
+        assert [match.part for match in second.store.everything("pictures")] == ["0", "1000", "2.5"]
+        assert import_embeddings(second, tmp_path / "out") == 0
+        (match,) = second.search("a house")
+        assert (match.seconds, len(match.moments)) == (2.5, 2)
+
+
+def test_columns_of_other_programs_are_no_views(index: Index, photos: Path, tmp_path: Path, tiny: CLIP) -> None:
+    paths = [str(path) for path in sorted(photos.rglob("*.png"))[:2]]
+    embeddings = tiny.embed_images(paths).tolist()
+    table = Table.from_pydict({"key": paths, "embedding": embeddings, "view": ["front", "3 m"]})
+    write_table(table, tmp_path / "table.parquet")
+    assert import_embeddings(index, tmp_path / "table.parquet") == 2
+    assert {match.part for match in index.store.everything("pictures")} == {""}

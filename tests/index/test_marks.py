@@ -11,7 +11,7 @@ from PIL import Image
 
 from numpyclip.errors import InputError, StoreError
 from numpyclip.index import Index, Where, check_index
-from numpyclip.index.marks import KINDS, Mark
+from numpyclip.index.marks import KINDS, Mark, checked_mark
 from numpyclip.index.open_store import open_store
 from numpyclip.index.store import Store
 from numpyclip.lock import exclusive
@@ -217,3 +217,9 @@ def test_marks_wait_for_a_repair(store: Store) -> None:
         assert store.marks()["favourite"] == {}
     thread.join()
     assert store.marks()["favourite"] == {"": 1}
+
+
+@pytest.mark.parametrize("rating", ["9" * 5000, "0", "6", "٤", "1e400", "nan", "", 3.0, None, b"3"])
+def test_what_is_no_rating_is_refused(rating: Any) -> None:
+    with pytest.raises(InputError, match="expected an integer from 1 to 5"):
+        checked_mark("rating", rating)

@@ -40,7 +40,7 @@ def test_a_database_of_another_program_or_version_is_refused(tmp_path: Path) -> 
     open_store(place, create=True)
     with closing(sqlite3.connect(place / "index.sqlite")) as database:
         database.execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match="is an index of version 99; expected 2: update NumPyCLIP"):
+    with pytest.raises(StoreError, match="is an index of version 99; expected 3: update NumPyCLIP"):
         open_store(place)
     with closing(sqlite3.connect(place / "index.sqlite")) as database:
         database.execute("PRAGMA application_id = 1")

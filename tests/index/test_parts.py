@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError
 from numpyclip.images.exif import Exif
-from numpyclip.index import Match, Where
+from numpyclip.images.find import FileState
+from numpyclip.index import Index, Match, Where, rows
 from numpyclip.index.open_store import open_store
+from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.repair import check_index
 from numpyclip.index.store import Store
 from numpyclip.model.ops import Array
@@ -68,6 +71,13 @@ def test_a_match_has_the_embedding_of_its_part(store: Store) -> None:
     assert (second.to_dict()["seconds"], second.to_dict()["duration"]) == (21.5, 41)
 
 
+def test_embeddings_by_number_are_of_the_first_part(store: Store) -> None:
+    numbers = {Path(str(match.path)).name: match.id for match in found(store)}
+    looked_up = store.embeddings_by_number([numbers["far.jpg"], numbers["pan.jpg"], 12345])
+    assert list(looked_up) == sorted([numbers["far.jpg"], numbers["pan.jpg"]])
+    np.testing.assert_array_equal(looked_up[numbers["pan.jpg"]], store.picture(numbers["pan.jpg"]).embedding)  # type: ignore[union-attr]
+
+
 def test_nothing_is_counted_twice(store: Store) -> None:
     counts = store.counts()
     assert (counts.files, counts.pictures) == (4, 4)
@@ -80,6 +90,30 @@ def test_nothing_is_counted_twice(store: Store) -> None:
         *(("/photos/clip.mp4", part) for part in sorted(VIDEO)),
         ("/photos/far.jpg", ""),
     ]
+
+
+def test_what_is_compared_is_counted_by_embeddings(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert store.count_compared() == 2 + len(VIEWS) + len(VIDEO)
+    picture(store, "other.jpg", parts={"left": at(1), "right": at(2)}, paths=["/other/a.jpg", "/other/b.jpg"])
+    assert store.count_compared(Where("/other")) == 2
+    assert store.count_compared(Where(before="0100")) == 0
+    monkeypatch.setattr(rows, "COUNTED", 2)
+    assert store.count_compared() >= 2
+
+
+def test_the_best_of_many_moments_has_to_be_better(tmp_path: Path, tiny: CLIP) -> None:
+    embeddings = tiny.embed_texts([f"number {number}" for number in range(12)])
+    with Index(tmp_path / "index", tiny, create=True) as index:
+        for number in range(2):
+            parts = {str(each): embedding for each, embedding in enumerate(embeddings[6 * number :][:6])}
+            digest = digest_of(str(number))
+            with index.adding():
+                index.begin()
+                filed = [Filed(f"/{number}.mp4", FileState(1, 1), digest)]
+                index.store.write(Changes(filed, {digest: NewPicture(Exif(1, 1), parts)}))
+        result = index.search("a bird")
+        assert (len(result), result.searched) == (2, 2)
+        assert result.cutoff == index.background.cutoff(12) > index.background.cutoff(2)
 
 
 def test_a_part_is_looked_up_by_its_name(store: Store) -> None:

@@ -1,5 +1,6 @@
 """Views of the pictures in an index: what is recorded, added, removed and found."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 from PIL import Image
 
 import numpyclip
+from numpyclip.batch import embed
+from numpyclip.batch.run import Options
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
 from numpyclip.images.decode_options import DRAFT
@@ -152,3 +155,32 @@ def test_views_are_exported_and_imported(index: Index, photos: Path, tiny: CLIP,
         assert import_embeddings(other, tmp_path / "out") == 0
         (best,) = other.search("a bird", n=1)
         assert (Path(best.path or "").stem, best.part) == ("bird", "left")
+
+
+def test_a_view_alone_is_imported_as_such_and_completed_later(
+    index: Index, photos: Path, tiny: CLIP, tmp_path: Path
+) -> None:
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    shutil.copy(photos / "bird.png", photos / "copy.png")
+    out = f"{tmp_path}/out"
+    embed([str(photos)], out, model="tiny", options=Options(views=("pad",)))
+    assert import_embeddings(index, out) == 3
+    assert import_embeddings(index, out) == 0
+    assert parts(index) == {"bird": {"pad"}, "house": {"pad"}, "camera": {""}}  # a square is its own crop
+    (bird,) = (match for match in index.search("a bird") if "bird.png" in str(match.path))
+    assert (bird.part, bird.copies) == ("pad", (str(photos / "copy.png"),))
+    assert index.update([photos], views="pad").completed == 2
+    assert parts(index)["bird"] == {"", "pad"}
+
+
+def test_another_model_has_views_that_were_imported(index: Index, photos: Path, tiny: CLIP, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    index.update([photos], views="tiles")
+    export_embeddings(index.store, tmp_path / "out")
+    with Index(tmp_path / "other", tiny, create=True) as other:
+        import_embeddings(other, tmp_path / "out")
+        with pytest.warns(TruncationWarning):
+            shorter, _ = numpyclip.load("tiny", truncate_dim=64)
+        with other.store.writing():
+            list(migrate(other.store, shorter))
+        assert parts(other) == parts(index)

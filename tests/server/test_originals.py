@@ -1,13 +1,20 @@
+import http.client
 import io
+import json
 import os
-import threading
+import socket
+import tracemalloc
 import zipfile
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.images.exif import Exif
+from numpyclip.images.find import FileState
 from numpyclip.index.index import Index
+from numpyclip.index.records import WHOLE, Changes, Filed, NewPicture
 from numpyclip.server.originals import disposition
 from tests.server.conftest import Client, Png, Serve
 
@@ -160,18 +167,61 @@ def test_what_cannot_be_downloaded(client: Client, ids: object) -> None:
     assert client.post("/download", {"ids": ids}).status == 400
 
 
-def test_a_download_that_is_broken_off_closes_its_file(client: Client, many: str, serve: Serve) -> None:
-    import socket
+def test_a_large_download_is_made_as_it_is_received(serve: Serve, tiny: CLIP, tmp_path: Path) -> None:
+    client = serve(store=large_files(tmp_path, tiny))
+    tracemalloc.start()
+    with closing(http.client.HTTPConnection("127.0.0.1", client.port)) as connection:
+        connection.request("POST", "/download", json.dumps({"ids": [1, 2, 3]}))
+        response, received = connection.getresponse(), 0
+        while block := response.read(1 << 16):
+            received += len(block)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert received > 3 * LARGE
+    assert most < LARGE / 4
 
-    client = serve(store=many)
-    ids = ",".join(str(match["id"]) for match in client.get("/search?n=150").json["matches"])
-    body = f"ids={ids}".encode()
-    head = (
-        f"POST /download HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux lists open files there")
+@pytest.mark.parametrize("path", ["/download", "/original/1"])
+def test_a_download_that_is_broken_off_closes_its_file(serve: Serve, tiny: CLIP, tmp_path: Path, path: str) -> None:
+    client = serve(store=large_files(tmp_path, tiny))
     with socket.create_connection(("127.0.0.1", client.port)) as connection:
+        body = b'{"ids": [1, 2, 3]}' if path == "/download" else b""
+        head = f"{'POST' if body else 'GET'} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body)
-        assert connection.recv(12) == b"HTTP/1.1 200"
-    assert client.get("/healthz").status == 200
-    assert threading.active_count() < 100
+        received = 0
+        while received < LARGE // 16:
+            received += len(connection.recv(1 << 16))
+        assert are_open(tmp_path)
+    for _ in range(10_000):
+        assert client.get("/healthz").status == 200
+        if not are_open(tmp_path):
+            return
+    pytest.fail("a file is still open")
+
+
+LARGE = 16 << 20  # bytes
+
+
+def large_files(folder: Path, tiny: CLIP) -> str:
+    """Make an index of three large files, which take no space."""
+    with Index(folder / "store", tiny, create=True) as index, index.adding():
+        index.begin()
+        filed, pictures = [], {}
+        for number, embedding in enumerate(tiny.embed_texts(["a bird", "a house", "a cookie"])):
+            path, digest = folder / f"large {number}.jpg", bytes([number]) * 32
+            path.touch()
+            os.truncate(path, LARGE)
+            filed.append(Filed(str(path), FileState.of(str(path)), digest))
+            pictures[digest] = NewPicture(Exif(4, 3), {WHOLE: embedding})
+        index.store.write(Changes(filed, pictures))
+    return str(folder / "store")
+
+
+def are_open(folder: Path) -> bool:
+    """Tell whether this process has any of these files open."""
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            if entry.readlink().parent == folder and entry.readlink().suffix == ".jpg":
+                return True
+    return False

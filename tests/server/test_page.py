@@ -200,7 +200,7 @@ def test_without_words_filters_browse(open_page: Open, client: Client, drawings:
 
 
 def test_a_dropped_heic_shows_its_thumbnail(open_page: Open, client: Client, emoji: dict[str, Any]) -> None:
-    pytest.importorskip("pillow_heif", reason="writes HEIC files")
+    pytest.importorskip("pillow_heif", reason="writes HEIC files").register_heif_opener()
     page = open_page(client)
     drop(page, encoded(emoji["cookie"].convert("RGB"), "HEIF"), "cookie.heic", "image/heic")
     expect_first(page, "cookie.jpg")

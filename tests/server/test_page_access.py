@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.browser import Open, expect_count, expect_first, first, search
+from tests.server.browser import Open, expect_count, expect_first, first, search, wait_until
 from tests.server.conftest import NAMES, Client, Serve
 from tests.server.test_page_history import active
 
@@ -101,6 +101,41 @@ def test_what_has_the_focus_is_not_under_the_header(open_page: Open, serve: Serv
     for _ in range(6):
         page.keyboard.press("ArrowUp")
         assert page.evaluate("document.activeElement.getBoundingClientRect().top") >= bottom
+
+
+def test_what_has_the_focus_is_not_under_the_bar_of_what_is_selected(open_page: Open, serve: Serve, many: str) -> None:
+    page = open_page(serve(store=many), "/?q=a+house")
+    page.set_viewport_size(PHONE)
+    page.locator(".tile").nth(59).wait_for()
+    page.keyboard.press("ArrowDown")
+    for _ in range(12):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("x")
+    page.locator("#bar").wait_for()
+    wait_until(
+        page,
+        """document.activeElement.matches(".tile") && document.activeElement.getBoundingClientRect().bottom
+        <= document.querySelector("#bar").getBoundingClientRect().top""",
+    )
+
+
+def test_dialogs_have_the_focus_where_it_is_seen(open_page: Open, client: Client) -> None:
+    page = open_page(client, "/?q=a+house")
+    expect_first(page, "house.jpg")
+    first(page).focus()
+    page.keyboard.press("Enter")
+    page.locator("#shut:focus").wait_for()
+    page.keyboard.press("Escape")
+    page.locator("#detail").wait_for(state="hidden")
+    assert active(page) == "house.jpg"
+    page.get_by_text("More filters").click()
+    page.locator("#map").focus()
+    page.keyboard.press("Enter")
+    page.locator("#places [data-close]:focus").wait_for()
+    page.get_by_text("No picture says where it was taken.").wait_for()
+    assert page.locator("#places [data-close]").bounding_box()["y"] < 200
+    page.keyboard.press("Escape")
+    assert active(page) == "map"
 
 
 def test_thumbnails_have_names_that_say_something(open_page: Open, client: Client) -> None:

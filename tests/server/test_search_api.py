@@ -12,7 +12,10 @@ import pytest
 from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.images.exif import Exif
+from numpyclip.images.find import FileState
 from numpyclip.index.index import Index
+from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.stored_calibration import store_calibration
 from numpyclip.tasks.background import Calibration
 from tests.picture_files import encoded
@@ -334,3 +337,29 @@ def test_a_thumbnail_of_what_is_sent(client: Client, png: Png) -> None:
     for images in ([], ["x"], [b"x"], [png("bird"), png("bird")]):
         assert client.form("/thumbnail", [("image", image) for image in images]).status == 400
     assert client.form("/thumbnail", [("image", encoded(Image.new("RGB", (1001, 1000)), "JPEG2000"))]).status == 400
+
+
+def test_a_moment_of_a_video_is_searched_with(serve: Serve, tiny: CLIP, tmp_path: Path) -> None:
+    one, other = tiny.embed_texts(["a bird", "a house"])
+    parts = {"clip.mp4": {"0.5": one, "2.5": other}, "bird.jpg": {"": one}, "house.jpg": {"": other}}
+    changes = Changes()
+    for number, (name, embeddings) in enumerate(parts.items()):
+        digest = bytes([number]) * 32
+        changes.filed.append(Filed(f"/photos/{name}", FileState(1, 0), digest))
+        changes.pictures[digest] = NewPicture(Exif(4, 3), embeddings)
+    with Index(tmp_path / "store", tiny, create=True) as index, index.adding():
+        index.begin()
+        index.store.write(changes)
+    client = serve(store=str(tmp_path / "store"))
+    video = number_of(client, "clip.mp4")
+    for part, nearest in (("", "bird.jpg"), ("@0.5", "bird.jpg"), ("@2.5", "house.jpg")):
+        for answer in (client.get(f"/search?near={video}{part}"), client.post("/search", {"near": [f"{video}{part}"]})):
+            assert {*names(answer)[:2]} == {"clip.mp4", nearest}, part
+    assert client.get(f"/search?near={video}@7").status == 404
+    for wrong in ("@2.5", f"{video}@", f"{video}@-1", f"{video}@x@y", f"{video}@" + "9" * 5000):
+        assert client.get(f"/search?near={wrong}").status == 400, wrong[:20]
+
+
+def test_texts_are_not_grouped(client: Client) -> None:
+    matches = client.get("/search?in=texts&q=a+bird&group=1").json["matches"]
+    assert matches and not any("like" in match for match in matches)

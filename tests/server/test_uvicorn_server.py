@@ -329,7 +329,7 @@ def test_pictures_that_have_become_something_else_hold_up_nobody(
             path.symlink_to("/dev/zero")
         else:
             path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
-    with process("--store", store, "-m", "tiny") as (server, client):
+    with process("--store", store, "-m", "tiny", "--update-every", "0") as (server, client):
         found = client.get("/search?q=a&n=20").json["matches"]
         assert len(found) == 10
         with ThreadPoolExecutor(10) as pool:

@@ -1,13 +1,18 @@
 """Videos, encoded by PyAV."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+_QUICK = {
+    "libx264": {"preset": "ultrafast", "bf": "2", "sc_threshold": "0"},
+    "libvpx": {"deadline": "realtime", "cpu-used": "8"},
+}
 RED, GREEN, BLUE, WHITE = (220, 20, 20), (20, 200, 20), (20, 20, 220), (240, 240, 240)
 
 
@@ -22,20 +27,22 @@ def write_video(
     codec: str = "libx264",
     pix_fmt: str = "yuv420p",
     gop: int = 10_000,
+    metadata: Mapping[str, str] = MappingProxyType({}),
+    container_options: Mapping[str, str] = MappingProxyType({}),
     set_up: Callable[[Any], object] = lambda stream: None,
     **options: str,
 ) -> Path:
     """Encode frames with their times in seconds, which need not be even."""
     import av
 
-    with av.open(str(path), "w") as container:
+    container_options = {**({"movflags": "use_metadata_tags"} if metadata else {}), **container_options}
+    with av.open(str(path), "w", options=container_options) as container:
+        container.metadata.update(metadata)
         stream: Any = container.add_stream(codec, rate=30)
         stream.pix_fmt = pix_fmt
         stream.gop_size = gop
         stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
-        stream.options = (
-            {"preset": "ultrafast", "bf": "2", "sc_threshold": "0", **options} if "264" in codec else options
-        )
+        stream.options = {**_QUICK.get(codec, {}), **options}
         set_up(stream)
         for number, (seconds, pixels) in enumerate(shown):
             if number == 0:

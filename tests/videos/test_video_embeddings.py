@@ -6,11 +6,11 @@ from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import PictureError
-from numpyclip.videos.video_embeddings import embed_video, read_moment
+from numpyclip.videos.video_embeddings import embed_video, moment_image
 from numpyclip.videos.video_options import VideoOptions
 from tests.videos.made_videos import write_video
 
-SIZE = (256, 256)
+SIZE = (128, 128)
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_moments_are_embedded_with_their_times(video: Path, emoji: dict[str, Ima
     stills = tiny.embed_images([emoji[name].resize(SIZE) for name in ("bird", "house")])
     assert ((embeddings @ stills.T).argmax(1) == (times >= 6)).all()
     assert (embeddings @ stills.T).max(1).min() > 0.95
-    (moment,) = tiny.embed_pixels([read_moment(tiny.preprocess, video, 6.2)])
+    (moment,) = tiny.embed_images(moment_image(tiny.preprocess, video, 6.2))
     assert moment @ embeddings[list(times).index(6.0)] > 0.999
 
 

@@ -32,8 +32,8 @@ def test_what_is_transparent_is_white() -> None:
 def test_a_video_is_shown_at_a_moment(tmp_path: Path) -> None:
     pytest.importorskip("av", reason="the extra numpyclip[video] is not installed")
     path = write_video(tmp_path / "clip.mp4", scenes((3, RED), (3, BLUE_SCENE)))
-    for name, first in ((path, True), (f"{path}@1", True), (f"{path}@4.5", False)):
-        red, _, blue = np.asarray(read_thumbnail(name, 30))[10, 15]
-        assert (red > blue) == first
+    for seconds, is_first in ((None, True), (1.0, True), (4.5, False)):
+        red, _, blue = np.asarray(read_thumbnail(path, 30, seconds=seconds))[10, 15]
+        assert (red > blue) == is_first
     with pytest.raises(PictureError, match=r"none.mp4: cannot be read as a video"):
-        read_thumbnail(str(tmp_path / "none.mp4@3"), 30)
+        read_thumbnail(str(tmp_path / "none.mp4"), 30)

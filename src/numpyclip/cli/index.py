@@ -61,6 +61,11 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_file_options(command)
     add_views_option(command, "those of the index, else crop")
     command.add_argument(
+        "--animations",
+        action=argparse.BooleanOptionalAction,
+        help="embed moments of animated images that are added, as of videos, not their first frame; recorded",
+    )
+    command.add_argument(
         "--vectors",
         choices=VECTOR_DTYPES,
         help="of a new index: dtype of the first search pass; less memory, same results (default: float32)",
@@ -138,8 +143,9 @@ def _refuse_folders(arguments: argparse.Namespace) -> None:
     """Raise InputError for what is only for folders of images."""
     if arguments.items:
         raise InputError(f"{arguments.items[0]}: FOLDER cannot be combined with this option.")
-    if arguments.views is not None:
-        raise InputError("--views: is for images in folders, and cannot be combined with this option.")
+    for option in ("views", "animations"):
+        if getattr(arguments, option) is not None:
+            raise InputError(f"--{option}: is for images in folders, and cannot be combined with this option.")
 
 
 def _check_folders(arguments: argparse.Namespace) -> None:

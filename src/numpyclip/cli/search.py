@@ -112,7 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
     for match in matches:
         _print(arguments, match)
         if protocol and match.file is not None:
-            _show(_shown(match, match.file), protocol, decode_options(arguments, draft=True))
+            _show(match, protocol, decode_options(arguments, draft=True))
     if matches and arguments.sheet is not None:
         _draw(arguments.sheet, matches, decode_options(arguments, draft=True))
     return 0 if matches else 1
@@ -201,25 +201,25 @@ def _print(arguments: argparse.Namespace, match: Match) -> None:
         print_columns(f"{match.score:.4f}", match.path or match.text, *parts, end=end)
 
 
-def _shown(match: Match, path: str) -> str:
-    """Return a path as it is read to show it: of a video the moment that was found."""
-    return path if match.seconds is None else f"{path}@{match.part}"
-
-
-def _show(path: str, protocol: str, options: DecodeOptions) -> None:
+def _show(match: Match, protocol: str, options: DecodeOptions) -> None:
     from numpyclip.viz.thumbnail import read_thumbnail
 
     try:
-        write(drawn(read_thumbnail(path, 320, options), protocol) + "\n")
+        write(drawn(read_thumbnail(match.file or "", 320, options, seconds=match.seconds), protocol) + "\n")
     except (PictureError, MissingPackageError) as error:
         say(error)
 
 
 def _draw(output: Path, matches: list[Match], options: DecodeOptions) -> None:
+    from numpyclip.videos.named_moment import Moment
     from numpyclip.viz.contact_sheet import contact_sheets
 
     named = [(match.file or match.path, match) for match in matches]  # a place that is no file is crossed out
-    tiles = [(_shown(match, path), f"{Path(path).name}\n{match.score:.2f}") for path, match in named if path]
+    tiles = [
+        (path if match.seconds is None else Moment(path, match.seconds), f"{Path(path).name}\n{match.score:.2f}")
+        for path, match in named
+        if path
+    ]
     (page,) = contact_sheets(tiles, columns=5, rows=-(-len(tiles) // 5), options=options)
     with atomic_file(output) as file:
         page.save(file, "PNG")

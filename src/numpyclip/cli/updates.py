@@ -34,6 +34,7 @@ def update(arguments: argparse.Namespace, index: Index) -> int:
         report = index.update(
             arguments.items,
             ignore=arguments.ignore,
+            **_recorded(arguments),
             **_options(arguments),
             progress=_bar,
             report=Reporter(),
@@ -59,7 +60,7 @@ def watch(arguments: argparse.Namespace, index: Index) -> int:
     told, is_first = "", True
 
     def update(scope: Scope) -> Report:
-        options = {**_options(arguments), "progress": _bar if is_first else iter}
+        options = {**_options(arguments), **_recorded(arguments), "progress": _bar if is_first else iter}
         report = index.update(new, ignore=arguments.ignore, **options, scope=scope, report=Reporter())
         new.clear()
         return report
@@ -191,7 +192,12 @@ def _bar(files: list[FoundFile]) -> Iterable[FoundFile]:
     return progress(files, "image", printing=False)
 
 
+def _recorded(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what an index records when it is named, and otherwise has recorded."""
+    return {"views": arguments.views, "animations": arguments.animations}
+
+
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the options of `Index.update` that a command has."""
+    """Return how images are decoded."""
     names = ("batch_size", "draft", "max_pixels", "strict_files", "develop_raw")
-    return {**{name: getattr(arguments, name) for name in names}, "views": getattr(arguments, "views", None)}
+    return {name: getattr(arguments, name) for name in names}

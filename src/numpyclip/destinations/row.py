@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpyclip.images.metadata import ImageMetadata
 
 
-VIEW = "view"  # the column that names views of images, where these were asked for
+VIEW = "view"  # the column that names views of images, or has seconds of a video, where there are several embeddings
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,6 +35,7 @@ _BYTES_OF_TIFF = (1, 2, 7)  # types of tags that are kept as bytes
 
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _AVIF_BRANDS = (b"avif", b"avis")
+_MATROSKA = b"\x1aE\xdf\xa3"  # and WebM
 
 _JPEG_XL_BYTES, _BYTES_PER_CHANNEL = 24, 8  # for each pixel, at most, while it is decoded
 
@@ -211,7 +212,7 @@ def _jpeg_xl(file: IO[bytes]) -> Image.Image:
 
 
 def _load_plugin(file: IO[bytes]) -> str | None:
-    """Load the plug-in of Pillow that a file needs; return how to install it if it is missing."""
+    """Load the plug-in of Pillow that a file needs; say how to install it if it is missing; or that it is a video."""
     from PIL import Image
 
     Image.init()
@@ -232,4 +233,6 @@ def _load_plugin(file: IO[bytes]) -> str | None:
             if brand in _HEIC_BRANDS
             else 'it is AVIF: pip install "pillow>=11.3"'
         )
-    return None
+    is_video = brand and brand not in (*_HEIC_BRANDS, *_AVIF_BRANDS)
+    is_video = is_video or start.startswith(_MATROSKA) or (start[:4] == b"RIFF" and start[8:] == b"AVI ")
+    return "it is a video: `numpyclip index` embeds its moments" if is_video else None

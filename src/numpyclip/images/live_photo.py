@@ -8,19 +8,18 @@ from io import BytesIO
 from typing import IO
 
 from numpyclip.images.find import is_picture_name
-from numpyclip.images.formats import identify
 from numpyclip.images.tiff_tags import TiffTags
 from numpyclip.regular_file import open_regular
 
 _VIDEOS = (".mov", ".mp4")
-_MAKER_NOTE, _EXIF = 0x927C, 0x8769
 _APPLE, _IDENTIFIER = b"Apple iOS\0", 0x11  # in its maker note, whose directory follows on a header of 14 bytes
 _KEY = b"com.apple.quicktime.content.identifier"
 _MOST_BOXES = 1000
-_MOST_BYTES = 32 << 20  # of the description of a video
+_MOST_BYTES = 32 << 20  # of a picture, or of the description of a video
+_FIRST_BYTES = 1 << 17  # of a picture, which mostly has its EXIF data there
 
 
-def live_photo_videos(folder: str, names: Iterable[str]) -> set[str]:
+def live_photo_videos(folder: str, videos: Iterable[str], pictures: Iterable[str]) -> set[str]:
     """Find the videos in a folder that belong to a picture in it.
 
     Such a video has the stem of the picture, and the same content identifier: in the maker note of Apple's EXIF data,
@@ -30,22 +29,26 @@ def live_photo_videos(folder: str, names: Iterable[str]) -> set[str]:
     Parameters
     ----------
     folder : str
-    names : iterable of str
-        Of the files in it; only those of a picture and a video of one stem are opened.
+    videos, pictures : iterable of str
+        Names of files in it, of which others may be among them; only a picture and a video of one stem are opened.
     """
-    pictures: dict[str, list[str]] = {}
-    videos = []
-    for name in names:
-        if name.lower().endswith(_VIDEOS):
-            videos.append(name)
-        elif is_picture_name(name):
-            pictures.setdefault(_stem(name), []).append(name)
+    by_stem: dict[str, list[str]] = {}
+    for name in filter(is_picture_name, pictures):
+        by_stem.setdefault(_stem(name), []).append(name)
     return {
         video
         for video in videos
-        if (beside := pictures.get(_stem(video))) and (identifier := _of_video(os.path.join(folder, video)))
+        if video.lower().endswith(_VIDEOS) and (beside := by_stem.get(_stem(video)))
+        if (identifier := _of_video(os.path.join(folder, video)))
         if any(_of_picture(os.path.join(folder, name)) == identifier for name in beside)
     }
+
+
+def with_live_photo_videos(path: str) -> list[str]:
+    """Return the path of a picture, and those that a video has which belongs to it: it is one of its own without it."""
+    stem = os.path.splitext(path)[0]
+    suffixes = (spelled for suffix in _VIDEOS for spelled in (suffix, suffix.upper()))
+    return [path, *(stem + suffix for suffix in suffixes if is_picture_name(path))]
 
 
 def _stem(name: str) -> str:
@@ -53,15 +56,17 @@ def _stem(name: str) -> str:
 
 
 def _of_picture(path: str) -> bytes | None:
-    """Read the content identifier of a picture; None if it has none, or cannot be read."""
+    """Read the content identifier of a picture, of any format; None if it has none, or cannot be read."""
     try:
-        with open_regular(path) as file, identify(file) as image:
-            note = image.getexif().get_ifd(_EXIF).get(_MAKER_NOTE)
-    except Exception:  # Pillow's readers raise errors of every kind on damaged files
+        with open_regular(path) as file:
+            data = file.read(_FIRST_BYTES)
+            if _APPLE not in data:
+                data += file.read(_MOST_BYTES)
+    except (OSError, ValueError):
         return None
-    if not isinstance(note, bytes) or not note.startswith(_APPLE):
+    if (place := data.find(_APPLE)) < 0:
         return None
-    found = TiffTags(BytesIO(note), order=">").read(14, {_IDENTIFIER}).get(_IDENTIFIER)
+    found = TiffTags(BytesIO(data[place:]), order=">").read(14, {_IDENTIFIER}).get(_IDENTIFIER)
     return found.rstrip(b"\0 ") or None if isinstance(found, bytes) else None
 
 
@@ -72,13 +77,14 @@ def _of_video(path: str) -> bytes | None:
             described = _described(file)
     except (OSError, ValueError):
         return None
-    for kind, meta in _boxes(described):
+    inner = dict(_boxes(described)).get(b"udta", b"")  # where FFmpeg writes it
+    for kind, meta in (*_boxes(described), *_boxes(inner)):
         if kind != b"meta":
             continue
         parts = dict(_boxes(meta if meta[4:8] == b"hdlr" else meta[4:]))  # which in MP4 has a version before them
         keys = [key for _, key in _boxes(parts.get(b"keys", b"")[8:])]
         if _KEY not in keys:
-            return None
+            continue
         number = (keys.index(_KEY) + 1).to_bytes(4, "big")
         data = dict(_boxes(dict(_boxes(parts.get(b"ilst", b""))).get(number, b"")))
         return data.get(b"data", b"")[8:].rstrip(b"\0 ") or None

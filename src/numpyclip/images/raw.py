@@ -8,6 +8,7 @@ from typing import IO, Any
 import rawpy
 from PIL import Image
 
+from numpyclip.images.c_stderr import quiet_c_stderr
 from numpyclip.images.formats import identify
 from numpyclip.images.orientation import ORIENTATION
 
@@ -18,7 +19,8 @@ _LEAST_PREVIEW = 224  # pixels of the shorter side, with which a preview is enou
 
 def _opened(file: IO[bytes]) -> Any:
     try:
-        return rawpy.imread(file)
+        with quiet_c_stderr():
+            return rawpy.imread(file)
     except rawpy.LibRawError as error:
         raise OSError(_reason(error)) from error
 
@@ -53,7 +55,7 @@ class RawImage(Image.Image):
         if self._raw is not None:
             raw, self._raw = self._raw, None
             try:
-                with raw:
+                with raw, quiet_c_stderr():
                     samples = raw.postprocess(use_camera_wb=True, half_size=self._half, user_flip=0)
             except rawpy.LibRawError as error:
                 raise OSError(_reason(error)) from error
@@ -74,7 +76,8 @@ def raw_preview(file: IO[bytes]) -> tuple[BytesIO, int] | None:
     with _opened(file) as raw:
         flip, turned = raw.sizes.flip & 7, raw.sizes.width < raw.sizes.height
         try:
-            preview = raw.extract_thumb()
+            with quiet_c_stderr():
+                preview = raw.extract_thumb()
         except rawpy.LibRawError:
             return None
     if preview.format != rawpy.ThumbFormat.JPEG:  # of others rawpy reads as much as the file claims, there or not

@@ -11,13 +11,15 @@ from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
 from numpyclip.index import rows
 from numpyclip.index.database import Connection, Database
-from numpyclip.index.database.conditions import HAS_PLACE, conditions
+from numpyclip.index.database.conditions import HAS_PLACE, conditions, of_files
 from numpyclip.index.database.sql import checked
 from numpyclip.index.generations import searched
 from numpyclip.index.records import Match
 from numpyclip.index.vectors import Found, Vectors
 from numpyclip.index.where import EVERYWHERE, FIRST_MOMENT, Where
 
+_MOST = 1 << 62  # rows, of which SQLite counts no more
+_RECENT = 5000  # files, among which pictures are looked for first
 _CURSOR = re.compile(r"(\d{4}(?:-\d\d){0,2}(?:T\d\d(?::\d\d){2})?)(?:/(\d{1,18}))?", re.ASCII)
 # Copies of a picture may have other dates: it is where the first of these is, but for files without one.
 _FIRST_COPY = (
@@ -72,14 +74,9 @@ class Browsing:
         """
         if (count := whole_number(n)) is None or count < 1:
             raise InputError(f"n is {n!r:.60}; expected an integer above 0.")
-        condition, values = conditions(where)
-        before, cursor = ("", []) if after is None else (" AND (date, picture) < (?, ?)", _place_of(after))
-        sql = (
-            f"SELECT DISTINCT date, picture FROM files WHERE {condition}{before} "
-            f"AND {_FIRST_COPY.format(condition)} ORDER BY date DESC, picture DESC LIMIT ?"
-        )
+        cursor = None if after is None else _place_of(after)
         with self._database.reading() as connection:
-            found = connection.execute(sql, (*values, *cursor, *values, count + 1)).fetchall()
+            found = _newest(connection, where, min(count, _MOST) + 1, cursor)
             dates = {number: date for date, number in (checked(row, str, int) for row in found[:count])}
             matches = self._pictures(connection, list(dates), where)
         last = "/".join(map(str, found[count - 1])) if len(found) > count else None
@@ -114,7 +111,7 @@ class Browsing:
         InputError
             If there are no such cells.
         """
-        if not 0 < degrees <= 180:
+        if not (isinstance(degrees, int | float) and 0 < degrees <= 180):
             raise InputError(f"degrees is {degrees!r:.60}; expected a number above 0, up to 180.")
         condition, values = _with_file(where)
         sql = (
@@ -156,6 +153,30 @@ class Browsing:
         return list(rows.matches(connection, "pictures", near, where))
 
 
+def _newest(connection: Connection, where: Where, n: int, cursor: tuple[str, int] | None) -> list[tuple[str, int]]:
+    """Find the dates and numbers of the newest pictures.
+
+    Of conditions that are true of many pictures they are among the newest files, of which there is an index in order.
+    Where not enough of them are, all pictures of which the conditions are true are listed, and sorted.
+    """
+    before, after = ("", ()) if cursor is None else (" AND (date, picture) < (?, ?)", cursor)
+    in_time = Where(after=where.after, before=where.before)
+    dates, its_dates = conditions(in_time)
+    copies, of_copies = conditions(of_files(where))
+    newest = "ORDER BY date DESC, picture DESC LIMIT ?"
+    recent = f"(SELECT date, picture, directory FROM files WHERE {dates}{before} {newest}) AS files"
+    sources: list[tuple[str, Sequence[object]]] = [(recent, (*its_dates, *after, _RECENT)), ("files", ())]
+    found: list[tuple[str, int]] = []
+    for source, its_values in sources[where == in_time :]:
+        condition, values = conditions(where, by_row=source is recent)
+        first = f"{condition}{before} AND {_FIRST_COPY.format(copies)}"
+        sql = f"SELECT DISTINCT date, picture FROM {source} WHERE {first} {newest}"
+        found = connection.execute(sql, (*its_values, *values, *after, *of_copies, n)).fetchall()
+        if len(found) == n:
+            break
+    return found
+
+
 def _with_file(where: Where) -> tuple[str, list[object]]:
     """Return the condition for rows of `pictures` of which there are files that are searched."""
     condition, values = conditions(where)
@@ -164,7 +185,7 @@ def _with_file(where: Where) -> tuple[str, list[object]]:
 
 def _place_of(cursor: str) -> tuple[str, int]:
     """Read a cursor: a date, and the number of a picture."""
-    if (found := _CURSOR.fullmatch(cursor)) is None:
+    if not isinstance(cursor, str) or (found := _CURSOR.fullmatch(cursor)) is None:
         raise InputError(
             f"after is {cursor!r:.60}; expected the cursor of what was browsed before, or a date such as '2024-06'."
         )

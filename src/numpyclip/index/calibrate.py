@@ -99,7 +99,7 @@ def calibrate(index: Index, queries: Mapping[str, Iterable[Place]], *, store: bo
     background = index.background.calibrated(Calibration())
     embeddings = index.model.embed_texts(list(queries))
     odds_right, sample = _odds(index, background, embeddings, right)
-    pictures = index.store.counts().pictures
+    pictures, compared = index.store.counts().pictures, index.store.count_compared()
     odds = []
     for column, (text, found) in enumerate(zip(queries, odds_right, strict=True)):
         query = embeddings[column : column + 1]
@@ -124,11 +124,11 @@ def calibrate(index: Index, queries: Mapping[str, Iterable[Place]], *, store: bo
         len(set().union(*odds_right)),
         pictures,
         sum(each.best is not None for each in odds),
-        default_quality(odds, pictures),
-        cross_validate_calibration(odds, pictures),
+        default_quality(odds, compared),
+        cross_validate_calibration(odds, compared),
     )
     if store and report.is_better:
-        store_calibration(index.store, index.model, fit_calibration(odds, pictures))
+        store_calibration(index.store, index.model, fit_calibration(odds, compared))
     return report
 
 

@@ -18,7 +18,6 @@ from numpyclip.destinations.row import VIEW, OutputRow
 from numpyclip.destinations.write import open_destination
 from numpyclip.errors import InputError, StoreError
 from numpyclip.images.metadata import ImageMetadata
-from numpyclip.index.picture_views import is_view
 from numpyclip.index.records import Match, Modality
 from numpyclip.index.store import Store
 from numpyclip.sources.parquet import need_pyarrow
@@ -77,7 +76,7 @@ def _row(match: Match) -> OutputRow:
         "copies_mtime_ns": [other.mtime_ns for other in others],
         "date": match.date,
     }
-    if is_view(match.part):
+    if match.part:
         columns[VIEW] = match.part
     metadata = ImageMetadata(state.digest, match.exif, state if state.is_here else None)
     return OutputRow(match.path, match.embedding, columns, None, metadata)

@@ -32,7 +32,7 @@ from numpyclip.images.open import file_content
 from numpyclip.index.index import Index
 from numpyclip.index.picture_rows import storable
 from numpyclip.index.picture_views import is_view
-from numpyclip.index.records import WHOLE, Changes, Filed, NewPicture
+from numpyclip.index.records import WHOLE, Changes, Filed, NewPicture, is_part, seconds_of
 from numpyclip.index.store import Store
 from numpyclip.index.where import absolute, is_path
 from numpyclip.model.ops import Array
@@ -43,7 +43,7 @@ _Report: TypeAlias = Callable[[str], object]
 
 _ASKED = 3  # pictures that are embedded again, where nothing says which model embeddings are of
 _LOOKED_FOR = 1000  # pictures whose files may be there for that
-_WRITTEN = 1000  # files and pictures at least, in one transaction
+_WRITTEN = 1000  # embeddings at least, in one transaction
 _SAME = 0.99  # cosine of a picture's embeddings: rounded to float16 and decoded at another size it is more
 _COPIES = ("copies", "copies_size", "copies_mtime_ns")  # columns of `index --export`
 
@@ -101,19 +101,19 @@ def import_embeddings(
 
 def _import(index: Index, files: Iterable[EmbeddingFile], report: _Report) -> Iterator[int]:
     """Add what is in files; yield how much of it is new, some thousand at a time: files may have few."""
-    store, changes = index.store, Changes()
+    store, changes, collected = index.store, Changes(), 0
     for found, embeddings in read_ahead(_read_files(files, index.model.config.embed_dim, report)):
         if isinstance(found, _Texts):
             yield _add_texts(store, found.texts, embeddings)
             continue
         _add_pictures(store, changes, found, embeddings)
-        if len(changes.filed) + len(changes.pictures) >= 2 * _WRITTEN:
+        if (collected := collected + len(found)) >= _WRITTEN:
             yield store.write(changes)
-            changes = Changes()
+            changes, collected = Changes(), 0
     yield store.write(changes)
 
 
-_Image: TypeAlias = "tuple[list[tuple[str, ImageMetadata]], str]"  # all its paths, and which view of it is embedded
+_Image: TypeAlias = "tuple[list[tuple[str, ImageMetadata]], str]"  # all its paths, and which part of it is embedded
 
 
 class _Texts(NamedTuple):
@@ -141,7 +141,13 @@ def _images(paths: Sequence[str], columns: Mapping[str, Sequence[Any]], report: 
     for path, metadata, others, view in zip(paths, found, copies, views, strict=True):
         places = [(path, metadata), *_copies(metadata, *others)]
         known = ((place, each or _read(place, report)) for place, each in _checked(places, report))
-        yield [(place, each) for place, each in known if each is not None], str(view)
+        yield [(place, each) for place, each in known if each is not None], _part(view)
+
+
+def _part(view: Any) -> str:
+    """Return which part of an image, or moment of a video, a row is of; a table of others may have such a column."""
+    is_known = isinstance(view, str) and is_part(view) and (is_view(view) or seconds_of(view) is not None)
+    return view if is_known else WHOLE
 
 
 def _checked(
@@ -195,18 +201,19 @@ def _read(path: str, report: _Report) -> ImageMetadata | None:
 
 
 def _add_pictures(store: Store, changes: Changes, images: list[_Image], embeddings: Array) -> None:
-    """Add images that are not there by the same paths, and views of those of which the crop is there."""
-    there = store.paths_of([metadata.digest for places, _ in images for _, metadata in places])
-    for (places, view), embedding in zip(images, embeddings, strict=True):
+    """Add what is not there: files of images, and embeddings of parts of these."""
+    digests = [metadata.digest for places, _ in images for _, metadata in places]
+    there, parts = store.paths_of(digests), store.parts_of(digests)
+    for (places, part), embedding in zip(images, embeddings, strict=True):
         for path, metadata in places:
-            if is_view(view) and (metadata.digest in changes.pictures or metadata.digest in there):
-                before = changes.pictures.get(metadata.digest, NewPicture(metadata.exif, {}))
-                embeddings_of_views = {view: embedding, **before.embeddings}
-                changes.pictures[metadata.digest] = replace(before, embeddings=embeddings_of_views)
-                continue
-            if path not in there.get(metadata.digest, ()):
-                changes.filed.append(Filed(path, _state_here(path, metadata.state), metadata.digest))
-                changes.pictures.setdefault(metadata.digest, NewPicture(metadata.exif, {WHOLE: embedding}))
+            digest = metadata.digest
+            if path not in there.setdefault(digest, set()):
+                there[digest].add(path)
+                changes.filed.append(Filed(path, _state_here(path, metadata.state), digest))
+            if part not in parts.setdefault(digest, set()):
+                parts[digest].add(part)
+                before = changes.pictures.get(digest, NewPicture(metadata.exif, {}))
+                changes.pictures[digest] = replace(before, embeddings={part: embedding, **before.embeddings})
 
 
 def _state_here(path: str, recorded: FileState | None) -> FileState:

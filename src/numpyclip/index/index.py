@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
@@ -19,19 +19,20 @@ from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError, StoreError
 from numpyclip.images.decode_options import DRAFT, MAX_PIXELS, DecodeOptions
-from numpyclip.images.find import IGNORED, checked_patterns
+from numpyclip.images.find import checked_patterns
 from numpyclip.images.open import Picture
 from numpyclip.images.open import pictures as as_pictures
 from numpyclip.images.views import CROP, View, checked_views
-from numpyclip.index.fit import check_comparable, check_fit, other_precision
 from numpyclip.index.known import KnownEmbeddings
+from numpyclip.index.migrate import embed_pending_texts
 from numpyclip.index.open_store import open_store
-from numpyclip.index.records import WHOLE, Match, Modality
+from numpyclip.index.recorded_model import check_fit, record_model
+from numpyclip.index.records import Match, Modality
 from numpyclip.index.scope import EVERYTHING, Scope
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
 from numpyclip.index.stored_calibration import stored_calibration
-from numpyclip.index.update import FoundFile, Report, Updater, reaches
+from numpyclip.index.update import FoundFile, Report, Updater, roots
 from numpyclip.index.vectors.shards import VectorDType
 from numpyclip.index.where import EVERYWHERE, Where, existing_folder
 from numpyclip.pipeline import Embedded, PictureReader, iter_embeddings
@@ -134,6 +135,7 @@ class Index:
         strict_files: bool = False,
         develop_raw: bool = False,
         views: View | Iterable[View] | None = None,
+        animations: bool | None = None,
         scope: Scope = EVERYTHING,
         progress: Callable[[list[FoundFile]], Iterable[FoundFile]] = iter,
         report: Callable[[str], object] = lambda problem: None,
@@ -160,6 +162,9 @@ class Index:
             What is embedded of an image besides the crop, as in `CLIP.embed_images`; by default as before. The index
             records them: later updates go on with them. Where others are given, embeddings that are missing are added,
             and those of other views removed.
+        animations : bool, optional
+            Whether animated images that are added are embedded by their moments, as videos, and not by their first
+            frame; by default as before, which the index records.
         scope : Scope, optional
             Which files are looked at, and for how long; by default all of these folders.
         progress : callable, optional
@@ -191,12 +196,14 @@ class Index:
                 if patterns or folder not in known:
                     self.store.set_folder(folder, patterns)
             known = self.store.folders()
-            chosen = _roots(added or list(known), known)
+            chosen = roots(added or list(known), known)
             if not chosen:
                 raise InputError(f"{self.store.place}: knows no folders yet; name one: numpyclip index FOLDER.")
-            self._embed_pending_texts(batch_size)
+            sum(embed_pending_texts(self.store, self.model, batch_size, migrating=False))
             if views is not None:
                 self.store.set_views(checked_views({*CROP, *checked_views(views)}))
+            if animations is not None:
+                self.store.set_animations(animations)
             options = DecodeOptions(
                 draft=draft, max_pixels=max_pixels, strict_files=strict_files, develop_raw=develop_raw
             )
@@ -232,7 +239,7 @@ class Index:
         added = 0
         with self.adding():
             self.begin()
-            self._embed_pending_texts(batch_size)
+            sum(embed_pending_texts(self.store, self.model, batch_size, migrating=False))
             for batch in batched([texts] if isinstance(texts, str) else texts, batch_size):
                 if new := self.store.unknown_texts(batch):
                     self.store.write_texts(new, self.model.embed_texts(new, truncate=True))
@@ -296,24 +303,16 @@ class Index:
             nearest = _nearest(found, count + skipped)[skipped:]
         if not is_text or modality == "texts":
             return SearchResult(nearest)
-        background, searched = self.background, self.store.count_searched(where)
+        background, compared = self.background, self.store.count_compared(where)
         if nearest:
             embeddings = np.stack([match.embedding for match in nearest])
             probabilities = background.probabilities(embeddings, queries)[:, 0].tolist()
             nearest = [replace(m, probability=p) for m, p in zip(nearest, probabilities, strict=True)]
-        return SearchResult(nearest, background.cutoff(searched), searched)
+        return SearchResult(nearest, background.cutoff(compared), self.store.count_searched(where))
 
     def adding(self) -> AbstractContextManager[None]:
         """Hold the lock to add embeddings; in PostgreSQL many processes may, unless precisions are mixed."""
         return self.store.writing(shared=not self._mix_precisions)
-
-    def _embed_pending_texts(self, batch_size: int) -> None:
-        """Embed texts whose embeddings were damaged."""
-        while pending := self.store.pending_texts(batch_size, migrating=False):
-            numbers, texts = zip(*pending, strict=True)
-            embeddings = self.model.embed_texts(list(texts), truncate=True)
-            keys = [(number, WHOLE) for number in numbers]
-            self.store.write_embeddings("texts", keys, embeddings, migrating=False)
 
     def begin(self, precision: str | None = None) -> None:
         """Record this model as that of an index which has none yet, and what older versions did not record of it.
@@ -325,33 +324,12 @@ class Index:
         InputError
             If the index holds embeddings of another model; or of another precision, and they are not to be mixed.
         """
-        mine = replace(self.model.fingerprint, precision=precision or self.model.fingerprint.precision)
-        if self.store.fingerprint is None:
-            self.store.begin(mine, self.model.config.embed_dim)
-        found = self.store.fingerprint or mine
-        check_comparable(self.store, found, mine)  # another process may have begun with another model
-        if both := found.mixed_with(mine):
-            if not self._mix_precisions:
-                raise other_precision(found, mine.precision, self.store, self.model)
-            self.store.mix(both)
-        elif found == mine and mine.weights_float16 and not found.weights_float16:
-            self.store.replace_fingerprint(mine)
+        record_model(self.store, self.model, precision, mix=self._mix_precisions)
 
 
 def _nearest(found: Sequence[list[Match]], n: int) -> list[Match]:
     """Return the nearest of what several queries have found, each once."""
-    if len(found) == 1:
-        return found[0]
     best: dict[int, Match] = {}
     for match in sorted(chain.from_iterable(found), key=lambda match: -match.cosine):
         best.setdefault(match.id, match)
     return list(best.values())[:n]
-
-
-def _roots(folders: Sequence[str], ignored: Mapping[str, Sequence[str]]) -> list[str]:
-    """Leave out folders that a walk through another one comes to."""
-    return [
-        folder
-        for folder in dict.fromkeys(folders)
-        if not any(other != folder and reaches(other, (*IGNORED, *ignored[other]), folder) for other in folders)
-    ]

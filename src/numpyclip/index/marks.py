@@ -12,11 +12,12 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 from numpyclip.errors import InputError
 from numpyclip.index.database import Connection, Database
 from numpyclip.index.database.sql import MOST_VALUES, checked, one_of
-from numpyclip.index.where import checked_name, checked_rating
+from numpyclip.index.where import MOST_STARS, checked_name, checked_rating
 from numpyclip.runtime.chunks import batched
 
 Kind: TypeAlias = Literal["favourite", "rating", "tag", "album"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+_STARS = tuple(map(str, range(1, MOST_STARS + 1)))
 _SHA256 = 32  # bytes
 
 
@@ -108,7 +109,7 @@ def checked_mark(kind: str, name: str = "") -> Mark:
             raise InputError(f"a favourite has no name; found {name!r:.60}.")
         return Mark(known)
     if known == "rating":
-        return Mark(known, str(checked_rating("rating", int(name) if name.isascii() and name.isdecimal() else name)))
+        return Mark(known, str(checked_rating(known, int(name) if name in _STARS else name)))
     return Mark(known, checked_name(known, name))
 
 

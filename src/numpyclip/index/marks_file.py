@@ -131,7 +131,7 @@ def _image(image: Any) -> tuple[bytes, list[str], list[Mark]]:
 
 def _digests_by_path(files: Callable[[str], dict[str, FileState]], paths: Sequence[str]) -> list[bytes]:
     found = []
-    for directory, name in (os.path.split(absolute(path)) for path in paths):
+    for directory, name in (os.path.split(absolute(path)) for path in paths if is_path(path)):
         state = files(directory).get(name)
         if state is not None and state.digest is not None:
             found.append(state.digest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,13 +14,12 @@ from numpyclip.errors import InputError, PictureError, StoreError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.find import digest_of
 from numpyclip.images.open import file_content
-from numpyclip.images.views import View, read_views
-from numpyclip.index.picture_views import part_of
-from numpyclip.index.records import WHOLE, PendingPicture
+from numpyclip.images.views import View, checked_views, read_views, view_of
+from numpyclip.index.picture_views import is_view, part_of
+from numpyclip.index.records import WHOLE, PendingPicture, seconds_of
 from numpyclip.index.store import Store
-from numpyclip.index.video_files import new_video
+from numpyclip.index.video_files import moments_again
 from numpyclip.pipeline import Reading, iter_embeddings
-from numpyclip.videos.video_options import VideoOptions
 
 
 def migrate(
@@ -56,13 +55,9 @@ def migrate(
         )
     store.start_migration(model.fingerprint, model.config.embed_dim)
     read = partial(_read, model, options, store.views)
-    while texts := store.pending_texts(batch_size):
-        numbers, contents = zip(*texts, strict=True)
-        keys = [(number, WHOLE) for number in numbers]
-        store.write_embeddings("texts", keys, model.embed_texts(list(contents), truncate=True))
-        yield len(texts)
+    yield from embed_pending_texts(store, model, batch_size)
     while pending := store.pending_pictures(batch_size):
-        videos = [picture for picture in pending if any(part[:1].isdecimal() for part in picture.parts)]
+        videos = [picture for picture in pending if any(seconds_of(part) is not None for part in picture.parts)]
         for picture in videos:
             _migrate_video(store, model, picture, batch_size, report)
         pictures = [picture for picture in pending if picture not in videos]
@@ -84,6 +79,15 @@ def migrate(
     store.finish_migration()
 
 
+def embed_pending_texts(store: Store, model: CLIP, batch_size: int, *, migrating: bool = True) -> Iterator[int]:
+    """Embed texts without an embedding of the next model, or of this one, such as damaged ones; yield how many."""
+    while texts := store.pending_texts(batch_size, migrating=migrating):
+        numbers, contents = zip(*texts, strict=True)
+        keys = [(number, WHOLE) for number in numbers]
+        store.write_embeddings("texts", keys, model.embed_texts(list(contents), truncate=True), migrating=migrating)
+        yield len(texts)
+
+
 def _migrate_video(
     store: Store, model: CLIP, pending: PendingPicture, batch_size: int, report: Callable[[str], object]
 ) -> None:
@@ -92,7 +96,7 @@ def _migrate_video(
     for path in pending.paths:
         try:
             if digest_of(path) == pending.digest:
-                found = new_video(model, path, VideoOptions(), batch_size).embeddings
+                found = moments_again(model, path, batch_size)
                 keys = [(pending.number, part) for part in found]
                 return store.write_embeddings("pictures", keys, np.stack(list(found.values())))
             problem = PictureError(f"{path}: has changed; `numpyclip index` reads it anew.")
@@ -105,7 +109,8 @@ def _migrate_video(
 
 
 def _read(model: CLIP, options: DecodeOptions, views: Sequence[View], pending: PendingPicture) -> Reading[Any]:
-    """Read a picture again, from the first of its files that still holds it."""
+    """Read a picture again, from the first of its files that still holds it, in the views that it has and others."""
+    views = checked_views({*views, *(view_of(part) for part in pending.parts if is_view(part))})
     problem = PictureError("all files of a picture are gone.")
     for path in pending.paths:
         try:

@@ -11,10 +11,11 @@ from typing import Any
 
 from numpyclip.errors import InputError
 from numpyclip.file_systems import is_url
+from numpyclip.images.exif import Exif
 from numpyclip.images.find import NO_FILE, FileState
 from numpyclip.index.database import Connection
 from numpyclip.index.database.conditions import below, conditions
-from numpyclip.index.database.sql import MOST_VALUES, checked, one_of
+from numpyclip.index.database.sql import MOST_VALUES, checked, meta, one_of, set_meta
 from numpyclip.index.records import Filed, NewPicture
 from numpyclip.index.where import EVERYWHERE, FIRST_MOMENT, Where
 from numpyclip.runtime.chunks import batched
@@ -31,6 +32,24 @@ def put_pictures(connection: Connection, pictures: Mapping[bytes, NewPicture]) -
     """Add pictures by their digests; those that are there stay as they are."""
     rows = [(digest, *astuple(picture.exif)) for digest, picture in pictures.items()]
     connection.insert("pictures", ("digest", *EXIF_COLUMNS), rows, "DO NOTHING")
+
+
+def unread_exif(connection: Connection, n: int) -> list[int]:
+    """List some pictures that an earlier version has added, which read less EXIF data; the last ones first."""
+    sql = "SELECT id FROM pictures WHERE id <= ? ORDER BY id DESC LIMIT ?"
+    written = meta(connection, "unread_exif") or "0"
+    last = int(written) if written.isascii() and written.isdecimal() and len(written) < 19 else 0
+    return [checked(row, int)[0] for row in connection.execute(sql, (last, n))] if last else []
+
+
+def replace_exif(connection: Connection, found: Mapping[int, Exif], last: int) -> None:
+    """Replace what is known of pictures, and the dates of their files; those from the number `last` on are done."""
+    set_meta(connection, unread_exif=str(last - 1))
+    columns = ", ".join(f"{column} = ?" for column in EXIF_COLUMNS)
+    for number, exif in sorted(found.items()):
+        connection.execute(f"UPDATE pictures SET {columns} WHERE id = ?", (*astuple(exif), number))
+        if exif.taken is not None:
+            connection.execute("UPDATE files SET date = ? WHERE picture = ?", (exif.taken, number))
 
 
 def pictures_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, tuple[int, str | None]]:
@@ -149,7 +168,7 @@ def unreadable_in(connection: Connection, directory: str) -> dict[str, str | Non
 
 def files_of(connection: Connection, pictures: Sequence[int], where: Where = EVERYWHERE) -> dict[int, list[Any]]:
     """Return the files of pictures, in order: path, state and date, then what `Exif` consists of."""
-    condition, values = conditions(where)
+    condition, values = conditions(where, by_row=True)
     found: dict[int, list[Any]] = {picture: [] for picture in pictures}
     for some in batched(pictures, MOST_VALUES):
         sql = (

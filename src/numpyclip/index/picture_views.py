@@ -14,7 +14,7 @@ from numpyclip.index.database import Connection, Damage, Database
 from numpyclip.index.database.sql import checked, meta, set_meta
 from numpyclip.index.generations import searched
 from numpyclip.index.picture_rows import files_of
-from numpyclip.index.records import WHOLE
+from numpyclip.index.records import WHOLE, seconds_of
 from numpyclip.index.rows import keys_of
 
 _PAGE = 4096  # pictures at once
@@ -61,8 +61,19 @@ class Viewing:
                 if is_view(part) and view_of(part) not in views:
                     connection.execute("DELETE FROM vectors WHERE side = 'pictures' AND part = ?", (part,))
 
+    @property
+    def animations(self) -> bool:
+        """Whether animated images that are added have embeddings of their moments."""
+        with self._database.reading() as connection:
+            return meta(connection, "animations") == "moments"
+
+    def set_animations(self, moments: bool) -> None:
+        """Record whether animated images that are added are embedded by their moments, or by their first frame."""
+        with self._database.transaction() as connection:
+            set_meta(connection, animations="moments" if moments else "first frame")
+
     def lacking(self, expected: ExpectedParts) -> Iterator[Lacking]:
-        """Iterate over pictures without the embedding of an expected part, but for videos, which have no whole."""
+        """Iterate over pictures without the embedding of an expected part, but for videos, which have moments."""
         last = -1
         sql = "SELECT id, digest, width, height FROM pictures WHERE id > ? ORDER BY id LIMIT ?"
         while True:
@@ -73,7 +84,8 @@ class Viewing:
                     have[number].add(part)
                 missing = {}
                 for number, digest, width, height in some:
-                    if WHOLE in have[number] and (parts := set(expected(width, height)) - have[number]):
+                    is_video = any(seconds_of(part) is not None for part in have[number])
+                    if not is_video and (parts := set(expected(width, height)) - have[number]):
                         missing[number] = digest, parts
                 files = files_of(connection, list(missing))
             for number, (digest, parts) in missing.items():

@@ -20,6 +20,10 @@ from numpyclip.index.vectors import LEAST_RECALL, Progress
 from numpyclip.index.vectors.shards import VECTOR_DTYPES, remove, shard_files
 from numpyclip.index.where import absolute
 
+# The header of an SQLite file: what it begins with, and after the size of pages the format that its journal needs.
+_MAGIC, _FORMAT, _ROLLBACK = b"SQLite format 3\0", bytes((2, 2, 0, 64, 32, 32)), bytes((1, 1, 0, 64, 32, 32))
+_FEW = 4  # bytes
+
 
 def check_index(place: str | os.PathLike[str], progress: Progress = iter) -> list[str]:
     """Check all of an index, and repair it: what is damaged is left out, and the next update computes it again.
@@ -79,6 +83,8 @@ def _repair_database(folder: Path) -> list[str]:
             remove(folder / str(special))
             found.append(f"{special} was no regular file: removed")
         with database.alone(), database.unmarked():
+            if database.file.is_file() and _mend_header(database.file):
+                found.append(f"{database.file.name} had a damaged header, which is as it was")
             if (damage := _damage(database)) is not None:
                 found.append(_salvage(database, damage))
             elif database.fits_checksum() is False:
@@ -88,6 +94,20 @@ def _repair_database(folder: Path) -> list[str]:
                     "SQLite finds it sound, and all of it is kept"
                 )
     return found
+
+
+def _mend_header(file: Path) -> bool:
+    """Write the bytes of the header that all indexes have, if few of them differ: with others SQLite reads nothing."""
+    with file.open("r+b") as stream:
+        found = stream.read(len(_MAGIC) + 2 + len(_FORMAT))
+        size, version = found[len(_MAGIC) :][:2], found[len(_MAGIC) + 2 :][:2]
+        expected = _MAGIC + size + (_ROLLBACK if version == _ROLLBACK[:2] else _FORMAT)
+        wrong = sum(byte != there for byte, there in zip(expected, found, strict=False))
+        if not 0 < wrong <= _FEW or len(found) < len(expected):
+            return False
+        stream.seek(0)
+        stream.write(expected)
+    return True
 
 
 def _damage(database: SQLiteDatabase) -> str | None:

@@ -42,6 +42,18 @@ def count_searched(connection: Connection, where: Where) -> int:
     return max(connection.estimate(where), pictures) if files == COUNTED else int(pictures)
 
 
+def count_compared(connection: Connection, space: Space, where: Where) -> int:
+    """Count the embeddings of pictures that a search with `where` compares; if there are many, about."""
+    pictures = count_searched(connection, where)
+    condition, values = conditions(where)
+    sql = (
+        "SELECT count(*), count(DISTINCT item) FROM vectors WHERE generation = ? AND side = ? "
+        f"AND item IN (SELECT picture FROM files WHERE {condition} LIMIT ?)"
+    )
+    embeddings, counted = connection.execute(sql, (*space, *values, COUNTED)).fetchone()
+    return int(pictures * embeddings / max(counted, 1))
+
+
 def folders_in(connection: Connection) -> dict[str, tuple[str, ...]]:
     """Return folders that are indexed, with the patterns of what is ignored in each, forgotten folders among it."""
     rows = connection.execute("SELECT path, ignored FROM folders ORDER BY path")

@@ -17,8 +17,8 @@ class SearchResult(list[Match]):
     ----------
     nearest : iterable of Match
     cutoff : float, optional
-        Probability that the best match must reach to be more than chance, given how many pictures were searched; None
-        unless a single text was compared with pictures, since no probabilities are known then.
+        Probability that the best match must reach to be more than chance, given how many embeddings of pictures were
+        compared; None unless a single text was compared with pictures, since no probabilities are known then.
     searched : int, optional
         How many pictures were searched, of more than 10,000 about; known where the cutoff is.
     """

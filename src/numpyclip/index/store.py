@@ -14,8 +14,8 @@ from numpyclip.index.browsing import Browsing
 from numpyclip.index.database import Connection, Database
 from numpyclip.index.database.sql import generation, have_parts, meta, set_meta
 from numpyclip.index.drop_damaged import drop_damaged
-from numpyclip.index.filing import Filing
 from numpyclip.index.generations import following, searched
+from numpyclip.index.indexed_files import IndexedFiles
 from numpyclip.index.marks import Marking
 from numpyclip.index.moments import with_moments
 from numpyclip.index.pending import Pending
@@ -38,7 +38,7 @@ _LENGTHS = 1e-3  # that squares of lengths are off 1, at most
 _PAGE = 4096  # pictures or texts at once
 
 
-class Store(Filing, Pending, Browsing, Marking, Viewing):
+class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
     """An index without its model.
 
     Reading is safe from many threads, also while another process writes. Changes are made within `writing`, and each
@@ -125,6 +125,14 @@ class Store(Filing, Pending, Browsing, Marking, Viewing):
             found = self._vectors.take(connection, searched(connection, "pictures"), keys)
         return {numbers[number]: embedding for (number, _), embedding in found.items()}
 
+    def embeddings_by_number(self, numbers: Sequence[int]) -> dict[int, Array]:
+        """Look up embeddings (embed_dim,) of pictures, each of its first part; those without one are left out."""
+        with self._database.reading() as connection:
+            space = searched(connection, "pictures")
+            first = {key[0]: key for key in reversed(list(rows.keys_of(connection, space, numbers)))}
+            found = self._vectors.take(connection, space, first.values())
+        return {number: embedding for (number, _), embedding in found.items()}
+
     def parts_of(self, digests: Sequence[bytes]) -> dict[bytes, set[str]]:
         """Look up of which parts of pictures there are embeddings; pictures that are not there are left out."""
         with self._database.reading() as connection:
@@ -178,6 +186,13 @@ class Store(Filing, Pending, Browsing, Marking, Viewing):
         """Count the pictures that a search with `where` compares: of more than 10,000 files about, for it is fast."""
         with self._database.reading() as connection:
             return rows.count_searched(connection, where)
+
+    def count_compared(self, where: Where = EVERYWHERE) -> int:
+        """Count the embeddings that such a search compares, of which a picture may have several."""
+        with self._database.reading() as connection:
+            if not have_parts(connection):
+                return rows.count_searched(connection, where)
+            return rows.count_compared(connection, searched(connection, "pictures"), where)
 
     def search(
         self, modality: Modality, queries: Array, n: int, where: Where = EVERYWHERE, *, skip: int = 0

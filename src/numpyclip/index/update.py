@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -17,19 +17,23 @@ from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.exif import Exif, read_exif
 from numpyclip.images.find import IGNORED, FileState, digest_of, is_ignored, walk
+from numpyclip.images.live_photo import live_photo_videos
 from numpyclip.images.open import file_content
 from numpyclip.images.views import CROP, read_views
 from numpyclip.index.decoders import decoders
 from numpyclip.index.picture_rows import storable
 from numpyclip.index.picture_views import expected_parts, part_of
 from numpyclip.index.records import Changes, Filed, NewPicture
+from numpyclip.index.reread_exif import reread_exif
 from numpyclip.index.scope import Scope
 from numpyclip.index.store import Store
-from numpyclip.index.video_files import is_indexed_name, new_video, video_decoders
+from numpyclip.index.video_files import animation_parts, is_indexed_name, new_video, video_decoders
 from numpyclip.pipeline import Embedded, Reading, iter_embeddings
 from numpyclip.runtime.finite import NotFinite
 from numpyclip.videos.container import can_read_videos, is_video_name
 from numpyclip.videos.video_options import VideoOptions
+
+_LIVE_PHOTO = "video of a Live Photo"
 
 FoundFile: TypeAlias = tuple[str, FileState]  # an absolute path, and what is there
 
@@ -74,10 +78,10 @@ class Updater:
         self._report = Report()
         self._left_out: Counter[str] = Counter()
         self._tried_with = f"{decoders()} {options.max_pixels} {options.strict_files} {options.develop_raw}"
-        self._views = store.views
+        self._views, self._animations = store.views, store.animations
         self._lacking: dict[bytes, set[str]] = {}  # parts without an embedding, by the digest of a picture
         self._incomplete_files: set[str] = set()  # of these pictures
-        self._video_options = VideoOptions(max_pixels=options.max_pixels)
+        self._video_options = VideoOptions.of(options)
         self._has_videos = can_read_videos()
 
     def update(self, folders: Sequence[str]) -> Report:
@@ -117,6 +121,8 @@ class Updater:
         self._write(batch)
         for path, state in files:
             self._add_video(path, state)
+        if self._scope.only is None:
+            reread_exif(self._store, self._scope)
         self._report.remaining = self._store.counts().unreadable
         return self._report
 
@@ -139,7 +145,11 @@ class Updater:
             visited.add(directory)
             found += len(files)
             known, failed = self._store.files(directory), self._store.unreadable(directory)
+            pictures = list(files)
             files, known = self._scope.files(directory, files), self._scope.files(directory, known)
+            for name in live_photo_videos(directory, files, pictures):
+                del files[name]
+                self._left_out[_LIVE_PHOTO] += 1
             new = [
                 (os.path.join(directory, name), state)
                 for name, state in files.items()
@@ -215,7 +225,9 @@ class Updater:
             parts = self._lacking.get(digest)
             if parts is None and self._store.knows(digest):
                 return Reading(extra=(digest, None))
-            pixels = read_views(self._model.preprocess, self._views, data, self._options, name=path)
+            preprocess = self._model.preprocess
+            pixels = animation_parts(preprocess, data, self._options, path) if self._animations else {}
+            pixels = pixels or read_views(preprocess, self._views, data, self._options, name=path)
             if parts is not None:
                 pixels = {name: view for name, view in pixels.items() if part_of(name) in parts}
             exif = read_exif(data, path) if pixels else None
@@ -303,6 +315,15 @@ def _may_pass(error: BaseException | None) -> bool:
 
 def _is_within(path: str, place: str) -> bool:
     return path == place or path.startswith(os.path.join(place, ""))
+
+
+def roots(folders: Sequence[str], ignored: Mapping[str, Sequence[str]]) -> list[str]:
+    """Leave out folders that a walk through another one comes to."""
+    return [
+        folder
+        for folder in dict.fromkeys(folders)
+        if not any(other != folder and reaches(other, (*IGNORED, *ignored[other]), folder) for other in folders)
+    ]
 
 
 def reaches(folder: str, ignore: Sequence[str], other: str) -> bool:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Any
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import InputError
+from numpyclip.errors import InputError, PictureError
+from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.find import is_picture_name
+from numpyclip.images.open import file_content
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.index.records import NewPicture
+from numpyclip.model.ops import Array
 from numpyclip.runtime.finite import NotFinite
+from numpyclip.videos.animation_moments import read_moments
 from numpyclip.videos.container import is_video_name
 from numpyclip.videos.video_embeddings import embed_video
 from numpyclip.videos.video_exif import read_video_exif
@@ -28,6 +34,22 @@ def new_video(model: CLIP, path: str, options: VideoOptions, batch_size: int) ->
     except InputError as error:
         raise NotFinite(str(error)) from error
     return NewPicture(exif, {_part(seconds): row for seconds, row in zip(times, embeddings, strict=True)})
+
+
+def animation_parts(preprocess: Preprocess, data: bytes, options: DecodeOptions, name: str) -> dict[str, Any]:
+    """Read the pixels of the moments of an animated image; none if it is none, or nothing changes in it."""
+    return {_part(seconds): pixels for seconds, pixels in read_moments(preprocess, data, options, name).items()}
+
+
+def moments_again(model: CLIP, path: str, batch_size: int) -> dict[str, Array]:
+    """Embed the moments of a video or an animated image again; PictureError if that is impossible."""
+    if is_video_name(path):
+        return dict(new_video(model, path, VideoOptions(), batch_size).embeddings)
+    with file_content(path) as data:
+        pixels = animation_parts(model.preprocess, data, DRAFT, path)
+    if not pixels:
+        raise PictureError(f"{path}: is no animation any more.")
+    return dict(zip(pixels, model.embed_pixels([*pixels.values()]), strict=True))
 
 
 def _part(seconds: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from numpyclip.errors import MissingPackageError, NumPyCLIPError
 from numpyclip.images.find import IGNORED, FileState, is_ignored
+from numpyclip.images.live_photo import with_live_photo_videos
 from numpyclip.index.scope import Scope
 from numpyclip.index.store import Store
 from numpyclip.index.update import Report, reaches
@@ -147,4 +148,4 @@ def _wanted(paths: Iterable[str], store: Store, folders: Collection[str]) -> Ite
                 reaches(folder, ignore, directory) and not is_ignored(os.path.relpath(path, folder), ignore)
                 for folder, ignore in ignored.items()
             ):
-                yield path
+                yield from with_live_photo_videos(path)

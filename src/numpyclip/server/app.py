@@ -102,6 +102,7 @@ _ROUTES = [
     Route("/library", library_api.library),
     Route("/timeline", library_api.timeline),
     Route("/places", library_api.places),
+    Route("/towns", library_api.towns),
     Route("/marks", library_api.mark, methods=["POST"]),
     Route("/classify", search_api.classify, methods=["POST"]),
     Route("/thumbnails/{id}", thumbnail),

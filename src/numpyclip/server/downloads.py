@@ -40,14 +40,14 @@ async def download(request: Request) -> Response:
     return Stream(request, _archive(service, ids), headers)
 
 
-def ids_of(fields: Fields) -> list[int]:
+def ids_of(fields: Fields, name: str = "ids") -> list[int]:
     """Return the IDs of several images, also in one string with commas, each once."""
-    value = fields.values.get("ids")
+    value = fields.values.get(name)
     texts: Sequence[object] = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else ()
     if not 0 < len(texts) <= _MAX_FILES:
         raise bad_request(f"{len(texts)} IDs; expected 1 to {_MAX_FILES}.")
     if not all(is_row_id(str(text)) for text in texts):
-        raise bad_request(f"ids is {shown(value)}; expected IDs of images.")
+        raise bad_request(f"{name} is {shown(value)}; expected IDs of images.")
     return list(dict.fromkeys(int(str(text)) for text in texts))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -11,6 +13,7 @@ from starlette.responses import Response
 
 from numpyclip.dispatch.fields import Fields
 from numpyclip.dispatch.queries import where_of
+from numpyclip.errors import MissingPackageError
 from numpyclip.index.marks import KINDS, Mark
 from numpyclip.index.store import Store
 from numpyclip.index.where import Where
@@ -18,27 +21,51 @@ from numpyclip.server.downloads import ids_of
 from numpyclip.server.request_parsing import any_fields
 from numpyclip.server.responses import JSONResponse, bad_request, compressed
 from numpyclip.server.service import Service
+from numpyclip.towns import find_towns, place_name
 
 _MAX_LENGTH = 200  # characters of a name
 _MAX_NAMES = 1000  # of cameras, lenses, tags and albums each, and of places
+_MAX_NAMED = 100  # places whose towns are looked up, in 5 ms each
+_MAX_TOWNS = 20  # of one name
 
 
 async def timeline(request: Request) -> Response:
     """Return how many images there are of each month, the newest first."""
-    return await _answer(request, lambda store, where: {"months": list(store.timeline(where).items())})
+    return await _answer(request, lambda store, where, _: {"months": list(store.timeline(where).items())})
 
 
 async def places(request: Request) -> Response:
-    """Return where images were taken, in cells of a degree, and how many in each."""
-    return await _answer(
-        request, lambda store, where: {"places": [place._asdict() for place in store.places(where)[:_MAX_NAMES]]}
-    )
+    """Return where images were taken, in cells of a degree, and how many in each; perhaps the towns there."""
+
+    def found(store: Store, where: Where, fields: Fields) -> dict[str, object]:
+        cells: list[dict[str, Any]] = [place._asdict() for place in store.places(where)[:_MAX_NAMES]]
+        if fields.flag("names"):
+            with suppress(MissingPackageError):
+                for cell in cells[:_MAX_NAMED]:
+                    cell["name"] = place_name(cell["latitude"], cell["longitude"])
+        return {"places": cells}
+
+    return await _answer(request, found)
+
+
+async def towns(request: Request) -> Response:
+    """Return towns by their name, where each is and how far it reaches, and how many images were taken there."""
+
+    def found(store: Store, where: Where, fields: Fields) -> dict[str, object]:
+        listed: list[dict[str, Any]] = []
+        for town in find_towns(fields.text("name") or "")[:_MAX_TOWNS]:
+            around = (town.latitude, town.longitude, town.radius)
+            count = store.counts(replace(where, within=None, around=around)).pictures
+            listed.append({"name": str(town), "around": around, "pictures": count})
+        return {"towns": sorted(listed, key=lambda town: -town["pictures"])}
+
+    return await _answer(request, found)
 
 
 async def library(request: Request) -> Response:
     """Return folders, cameras, lenses, tags and albums by which images can be filtered."""
 
-    def found(store: Store, where: Where) -> dict[str, object]:
+    def found(store: Store, where: Where, _: Fields) -> dict[str, object]:
         marks = store.marks()
         return {
             "folders": _folders(store),
@@ -98,11 +125,15 @@ def marks_json(marks: list[Mark]) -> dict[str, object]:
     }
 
 
-async def _answer(request: Request, found: Callable[[Store, Where], dict[str, object]]) -> Response:
+async def _answer(request: Request, found: Callable[[Store, Where, Fields], dict[str, object]]) -> Response:
     service: Service = request.app.state.service
-    where = where_of(Fields(dict((await any_fields(request)).values)))
+    fields = Fields(dict((await any_fields(request)).values))
+    where = where_of(fields)
 
     def answered() -> Response:
-        return compressed(request, JSONResponse(found(service.index().store, where)))
+        try:
+            return compressed(request, JSONResponse(found(service.index().store, where, fields)))
+        except MissingPackageError as error:
+            raise HTTPException(404, str(error)) from error
 
     return await service.run_in_thread(answered)

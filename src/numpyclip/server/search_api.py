@@ -12,14 +12,14 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
-from numpyclip.dispatch.fields import Fields
+from numpyclip.dispatch.fields import Fields, shown
 from numpyclip.dispatch.json_values import contents, ranked
 from numpyclip.dispatch.queries import is_browsing, query_of, where_of
 from numpyclip.dual_encoder.validation import captions
 from numpyclip.index.index import Index
 from numpyclip.index.marks import Mark
 from numpyclip.index.model_options import remembered_options
-from numpyclip.index.records import MODALITIES, Match, Modality
+from numpyclip.index.records import MODALITIES, Match, Modality, is_part
 from numpyclip.index.rows import COUNTED
 from numpyclip.index.store import Store
 from numpyclip.index.where import Where
@@ -35,7 +35,7 @@ from numpyclip.server.thumbnails import version
 from numpyclip.tasks.query import Query
 
 _MAX_RESULTS = 1000
-_ALIKE = 0.95  # cosine from which images count as near duplicates, such as those of a burst
+_ALIKE = 0.95  # cosine from which images count as near duplicates: docs/server.md says what was measured
 _DATE = "date."  # begins the cursors of browsing
 
 
@@ -45,7 +45,9 @@ async def search(request: Request) -> Response:
     fields = await any_fields(request)
     modality: Any = fields.choice("in", *MODALITIES)
     where, n = where_of(fields), fields.integer("n", 60, _MAX_RESULTS)
-    is_strict, has_tags, groups = fields.flag("strict"), fields.flag("tags"), fields.flag("group")
+    is_strict, has_tags = fields.flag("strict"), fields.flag("tags")
+    groups = fields.flag("group") and modality == "pictures"
+    earlier = ids_of(fields, "shown") if groups and fields.values.get("shown") else []
     place, until = await _place(service, fields), fields.text("until") or None
     if modality == "texts" and not isinstance(place, Cursor):
         raise bad_request("the query is empty: texts are searched, by query, near or image, and not browsed.")
@@ -66,8 +68,9 @@ async def search(request: Request) -> Response:
         marks = store.marks_of([match.digest for match in matches if match.digest])
         shown = [_to_json(match, tags.get(match.id), marks, service.settings) for match in matches]
         if groups:
-            for values, first in zip(shown, _first_alike(matches), strict=True):
-                values["like"] = first
+            firsts = _first_alike(store, earlier, [match.id for match in matches])
+            for match, values in zip(matches, shown, strict=True):
+                values["like"] = firsts[match.id]
         if answer["order"] == "date":
             for values in shown:
                 del values["cosine"]  # to itself
@@ -89,13 +92,20 @@ def _nearest(
     return result[:n], {**answer, "cutoff": result.cutoff, "best": result.best}
 
 
-def _first_alike(matches: Sequence[Match]) -> list[int]:
-    """Return for each image the ID of the first one of these that it is nearly the same as: often itself."""
-    if not matches:
-        return []
-    embeddings = np.stack([match.embedding for match in matches])
-    alike = embeddings @ embeddings.T >= _ALIKE
-    return [matches[int(row.argmax())].id for row in alike | np.eye(len(matches), dtype=bool)]
+def _first_alike(store: Store, earlier: Sequence[int], numbers: Sequence[int]) -> dict[int, int]:
+    """Return for each image which first one, of earlier ones or of these, it is nearly the same as: often itself."""
+    found, firsts = store.embeddings_by_number([*earlier, *numbers]), {number: number for number in numbers}
+    if not found:
+        return firsts
+    order = [number for number in (*earlier, *numbers) if number in found]
+    start = len(order) - sum(number in found for number in numbers)
+    embeddings, is_first = np.stack([found[number] for number in order]), np.ones(len(order), dtype=bool)
+    alike = embeddings[start:] @ embeddings.T >= _ALIKE
+    for place, row in enumerate(alike, start):
+        before = np.flatnonzero(row[:place] & is_first[:place])
+        if before.size:
+            is_first[place], firsts[order[place]] = False, order[before[0]]
+    return firsts
 
 
 def _searched(store: Store, modality: Modality, where: Where) -> dict[str, object]:
@@ -160,18 +170,28 @@ async def _place(service: Service, fields: Fields) -> Cursor | str | None:
 
 async def _embed_query(service: Service, fields: Fields) -> tuple[Query, Array] | None:
     """Parse and embed the query: a text, IDs of indexed images, uploaded images, texts to subtract; None if empty."""
-    near, uploads = fields.row_ids("near"), fields.images("image")
+    near, uploads = _near(fields), fields.images("image")
     if is_browsing(fields):
         return None
     query = await service.parse(
-        query_of, fields, [*(f"image {row_id}" for row_id in near), *["the image"] * len(uploads)]
+        query_of, fields, [*(f"image {row_id}" for row_id, _ in near), *["the image"] * len(uploads)]
     )
     texts = [term.content for term in query.terms if not term.is_picture]
-    indexed = [await service.run_in_thread(service.indexed_image, row_id) for row_id in near]
+    indexed = [await service.run_in_thread(service.indexed_image, *each) for each in near]
     of_texts = iter(await service.embed_texts(texts) if texts else ())
     of_uploads = await service.embed_images(uploads) if uploads else ()
     of_images = iter([*(match.embedding for match in indexed), *of_uploads])
     return query, query.sum([next(of_images if term.is_picture else of_texts) for term in query.terms])
+
+
+def _near(fields: Fields) -> list[tuple[int, str]]:
+    """Return IDs of indexed images, and the part of each: ``12@21.5`` is a moment of a video."""
+    value = fields.values.get("near") or []
+    values = [str(each).partition("@") for each in (value if isinstance(value, list) else [value])]
+    if wrong := [part for _, mark, part in values if mark and not (part and is_part(part))]:
+        raise bad_request(f"near has @{shown(wrong[0])}; expected seconds of a video, or another part.")
+    numbers = Fields({"near": [number for number, _, _ in values]}).row_ids("near")
+    return list(zip(numbers, (part for _, _, part in values), strict=True))
 
 
 def _to_json(match: Match, tag: str | None, marks: Mapping[bytes, list[Mark]], settings: Settings) -> dict[str, object]:

@@ -18,9 +18,9 @@ from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import CorruptCheckpointError, InputError, PictureError, StoreError
 from numpyclip.images.formats import identify
 from numpyclip.images.watch import quietly
-from numpyclip.index.fit import check_fit
 from numpyclip.index.index import Index
-from numpyclip.index.records import Match
+from numpyclip.index.recorded_model import check_fit
+from numpyclip.index.records import WHOLE, Match
 from numpyclip.model.ops import Array
 from numpyclip.runtime.finite import checked_finite
 from numpyclip.server.base64_images import decode_base64
@@ -249,17 +249,17 @@ class Service:
             self._fitting = self._index.store.fingerprint
         return self._index
 
-    def indexed_image(self, row_id: int) -> Match:
-        """Return an image of the index by its ID.
+    def indexed_image(self, row_id: int, part: str = WHOLE) -> Match:
+        """Return an image of the index by its ID, or another part of it.
 
         Raises
         ------
         HTTPException
             404 if there is none.
         """
-        match = self.index().store.picture(row_id)
+        match = self.index().store.picture(row_id, part)
         if match is None:
-            raise HTTPException(404, f"there is no image {row_id} in the index.")
+            raise HTTPException(404, f"there is no image {row_id}{part and '@'}{part} in the index.")
         return match
 
 

@@ -9,19 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.find import is_picture_name
+from numpyclip.images.open import Picture
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.images.views import CROP, View, read_views
 from numpyclip.model.ops import Array, normalize
 from numpyclip.runtime.finite import checked_finite
 from numpyclip.videos.container import is_video_name
 from numpyclip.videos.named_moment import moment_of
-from numpyclip.videos.video_embeddings import read_moment
+from numpyclip.videos.video_embeddings import moment_image
 from numpyclip.videos.video_options import VideoOptions
 
 # A sign has spaces around it, so that "black-and-white" and "-5" are words.
@@ -96,7 +96,7 @@ class Query:
 
         def embed(term: Term) -> Array:
             if term.is_picture:
-                pixels = _read(model.preprocess, term.content, self.options)
+                pixels = model.preprocess.read(_image(model.preprocess, term.content, self.options), self.options)
                 return checked_finite(model.embed_pixels([pixels]), lambda _: term.content)
             return model.embed_texts(term.content)
 
@@ -111,9 +111,7 @@ class Query:
             raise InputError(f"query {self}: has {len(places)} images; views are those of one. Leave out views.")
         (place,) = places
         path = self.terms[place].content
-        if moment_of(path) is not None:
-            raise InputError(f"query {self}: is a moment of a video; views are those of an image. Leave out views.")
-        pixels = read_views(model.preprocess, self.views, path, self.options)
+        pixels = read_views(model.preprocess, self.views, _image(model.preprocess, path, self.options), self.options)
         embeddings = checked_finite(model.embed_pixels([*pixels.values()]), lambda _: path)
         texts = [None if term.is_picture else model.embed_texts(term.content)[0] for term in self.terms]
         return np.stack([self.sum([row if text is None else text for text in texts]) for row in embeddings])
@@ -139,13 +137,13 @@ class Query:
         return " ".join(written).removeprefix("+ ")
 
 
-def _read(preprocess: Preprocess, name: str, options: DecodeOptions) -> NDArray[np.uint8]:
-    """Read an image, or the frame of a video that is named with its time."""
+def _image(preprocess: Preprocess, name: str, options: DecodeOptions) -> Picture:
+    """Return the name of an image, or the frame of a video that is named with its time."""
     if (moment := moment_of(name)) is not None:
-        return read_moment(preprocess, *moment, VideoOptions(max_pixels=options.max_pixels))
+        return moment_image(preprocess, *moment, VideoOptions.of(options))
     if is_video_name(name):
         raise InputError(f"{name}: is a video; expected a moment of it, in seconds, such as {name}@12.5.")
-    return preprocess.read(name, options)
+    return name
 
 
 def _term(sign: str, content: str, query: str, pictures: bool) -> Term:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import MissingPackageError, PictureError
 from numpyclip.regular_file import open_regular
+from numpyclip.videos.mp4_samples import claims_too_much
 from numpyclip.videos.video_options import VideoOptions
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _CODECS = (
     *("h264", "hevc", "av1", "libdav1d", "vp8", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "prores"),
     *("theora", "vc1", "wmv1", "wmv2", "wmv3", "h263", "flv", "msmpeg4", "msmpeg4v2", "msmpeg4v3", "dvvideo"),
 )
+_MOST_SECONDS = 864_000  # ten days: what says that it is longer does not know
 _MICROSECONDS = 1_000_000  # in which FFmpeg has times of containers
 
 
@@ -60,6 +62,8 @@ def opened(path: str | os.PathLike[str], options: VideoOptions) -> Iterator[tupl
     with ExitStack() as held:
         try:
             file = held.enter_context(open_regular(path))
+            if claims_too_much(file):
+                raise ValueError("it claims more frames than it has bytes")
             container: Any = held.enter_context(
                 av.open(
                     file,
@@ -93,8 +97,8 @@ def check_size(name: str, width: int, height: int, options: VideoOptions) -> Non
     """Raise PictureError if frames have too many pixels."""
     if width * height > options.max_pixels:
         raise PictureError(
-            f"{name}: has frames of {width} x {height} pixels; expected at most {options.max_pixels} in all. A larger "
-            "max_pixels (--max-pixels) allows more."
+            f"{name}: has frames of {width} x {height} pixels; expected at most {options.max_pixels} in all, a quarter "
+            "of what images may have. A larger max_pixels (--max-pixels) allows more."
         )
 
 
@@ -104,8 +108,9 @@ def start_of(container: Any) -> float:
 
 
 def duration_of(container: Any) -> float | None:
-    """Return how long a video is, in seconds, as its header says; None if it does not."""
-    return container.duration / _MICROSECONDS if container.duration and container.duration > 0 else None
+    """Return how long a video is, in seconds, as its header says; None if it does not, or something absurd."""
+    seconds = (container.duration or 0) / _MICROSECONDS
+    return seconds if 0 < seconds <= _MOST_SECONDS else None
 
 
 def _pictures(container: Any) -> Any:

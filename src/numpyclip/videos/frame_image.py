@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.videos.changes import LUMA_SIDE
+
 if TYPE_CHECKING:
     from PIL import Image
 
-_LUMA_SIDE = 16  # pixels of a side that tell whether a picture has changed
 _BT709, _BT601 = "ITU709", "ITU601"
 _UNSPECIFIED = 2  # of colour spaces
 _HD = 720  # lines from which BT.709 is usual where a file does not tell
@@ -25,7 +26,7 @@ _TO_BT709 = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-
 
 def luma_of(frame: Any) -> NDArray[np.float32]:
     """Return the brightness of a frame, in a few pixels."""
-    small = frame.reformat(width=_LUMA_SIDE, height=_LUMA_SIDE, format="gray", interpolation="AREA")
+    small = frame.reformat(width=LUMA_SIDE, height=LUMA_SIDE, format="gray", interpolation="AREA")
     return np.asarray(small.to_ndarray(), np.float32)
 
 

@@ -10,9 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from numpyclip.errors import PictureError
+from numpyclip.videos.changes import changes
 from numpyclip.videos.container import check_size, duration_of, opened, start_of, unreadable
 from numpyclip.videos.frame_image import image_of, luma_of
 from numpyclip.videos.video_options import DEFAULTS, VideoOptions
@@ -20,8 +19,6 @@ from numpyclip.videos.video_options import DEFAULTS, VideoOptions
 if TYPE_CHECKING:
     from PIL import Image
 
-_LEAST_GAP = 0.5  # seconds between frames that are compared
-_CHANGE = 16.0  # mean difference of brightness, of 255, from which a picture is another one
 _MAX_GROUP = 64 << 20  # bytes of compressed frames that wait for the next keyframe
 _MAX_ERRORS = 1000  # packets in a row that cannot be decoded
 
@@ -33,11 +30,9 @@ class VideoDecoding:
     name: str
     options: VideoOptions
     every: float  # seconds between frames, at most
-    apart: float = 0.0  # and at least
     spent: float = 0.0  # seconds of decoding
     failed: int = 0  # packets in a row
     note: str | None = None  # why the rest is left out
-    last: float = -1.0  # time of the last frame that was compared
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -76,9 +71,10 @@ def frames(
     with opened(path, options) as (container, stream):
         start, duration = start_of(container), duration_of(container) or 0.0
         apart = duration / options.max_frames
-        decoding = VideoDecoding(name, options, max(options.every, 2 * apart), apart)
+        decoding = VideoDecoding(name, options, max(options.every, 2 * apart))
         count = 0
-        for seconds, frame in _chosen(_decoded(container, stream, decoding), stream, start, decoding):
+        shown = ((_time_of(frame, stream, start), frame) for frame in _decoded(container, stream, decoding))
+        for seconds, frame in changes(shown, luma_of, decoding.every, apart):
             yield seconds, image_of(frame, side, stream.sample_aspect_ratio)
             count += 1
             if count == options.max_frames:
@@ -112,6 +108,11 @@ def frame_at(path: str | os.PathLike[str], seconds: float, side: int, options: V
     raise PictureError(f"{decoding.name}: has no frame at {seconds:g} s that can be decoded{_because(decoding)}.")
 
 
+def first_frame(name: str, container: Any, stream: Any, options: VideoOptions) -> Any:
+    """Return the first frame of a video that is open; None if there is none that can be decoded."""
+    return next(_decoded(container, stream, VideoDecoding(name, options, options.every)), None)
+
+
 def _seek(container: Any, stream: Any, seconds: float) -> None:
     """Go to the keyframe before a time, if that is possible."""
     import av
@@ -137,22 +138,6 @@ def _because(decoding: VideoDecoding) -> str:
     return f" ({decoding.note.removesuffix('.')})" if decoding.note else ""
 
 
-def _chosen(found: Iterator[Any], stream: Any, start: float, decoding: VideoDecoding) -> Iterator[tuple[float, Any]]:
-    """Choose frames that differ from the last one that was chosen, and those that follow it after some seconds."""
-    chosen: float | None = None
-    luma = np.zeros(0, np.float32)
-    for frame in found:
-        seconds = _time_of(frame, stream, start)
-        if chosen is not None and (seconds < decoding.last + _LEAST_GAP or seconds < chosen + decoding.apart):
-            continue
-        check_size(decoding.name, frame.width, frame.height, decoding.options)
-        decoding.last = seconds
-        this = luma_of(frame)
-        if chosen is None or seconds - chosen >= decoding.every / 2 or np.abs(this - luma).mean() >= _CHANGE:
-            chosen, luma = seconds, this
-            yield seconds, frame
-
-
 def _time_of(frame: Any, stream: Any, start: float) -> float:
     pts = frame.pts if frame.pts is not None else frame.dts
     return 0.0 if pts is None else round(max(0.0, float(pts * stream.time_base) - start), 3)
@@ -164,6 +149,7 @@ def _decoded(container: Any, stream: Any, decoding: VideoDecoding) -> Iterator[A
         for frame in _frames_of(packet, stream, decoding):
             # What is shown before the keyframe needs frames of the group before, which were not decoded.
             if frame.key_frame or first is None or frame.pts is None or frame.pts >= first:
+                check_size(decoding.name, frame.width, frame.height, decoding.options)
                 yield frame
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from numpyclip.runtime.chunks import batched
 from numpyclip.runtime.finite import checked_finite
 from numpyclip.videos.frames import frame_at, frames
 from numpyclip.videos.video_options import DEFAULTS, VideoOptions
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 class VideoEmbeddings(NamedTuple):
@@ -70,11 +73,11 @@ def embed_video(
     return VideoEmbeddings(np.array(times), np.concatenate(rows))
 
 
-def read_moment(
+def moment_image(
     preprocess: Preprocess, path: str | os.PathLike[str], seconds: float, options: VideoOptions = DEFAULTS
-) -> NDArray[np.uint8]:
-    """Read the pixels of the frame that a video shows at a time, as `Preprocess.read` does those of an image."""
-    return preprocess.crop(frame_at(path, seconds, _side(preprocess), options))
+) -> Image.Image:
+    """Return the frame that a video shows at a time, of the size that `embed_video` takes."""
+    return frame_at(path, seconds, _side(preprocess), options)
 
 
 def _side(preprocess: Preprocess) -> int:

@@ -6,10 +6,10 @@ import datetime
 import math
 import os
 import re
-from typing import Any
 
 from numpyclip.images.exif import Exif
 from numpyclip.videos.container import duration_of, opened
+from numpyclip.videos.frames import first_frame
 from numpyclip.videos.video_options import DEFAULTS, VideoOptions
 
 _LOCAL, _UTC = "com.apple.quicktime.creationdate", "creation_time"
@@ -34,22 +34,12 @@ def read_video_exif(path: str | os.PathLike[str], options: VideoOptions = DEFAUL
         width, height = stream.codec_context.width, stream.codec_context.height
         if (shape := stream.sample_aspect_ratio) and 0.1 < shape < 10:
             width = round(width * shape)
-        if _is_turned(container, stream):
+        frame = first_frame(os.fsdecode(path), container, stream, options)
+        if frame is not None and round(frame.rotation / 90) % 2 == 1:  # it is shown on its side
             width, height = height, width
         latitude, longitude = _place_of(metadata)
         duration = duration_of(container)
         return Exif(width, height, _taken(metadata), latitude, longitude, duration=duration and round(duration, 3))
-
-
-def _is_turned(container: Any, stream: Any) -> bool:
-    """Tell whether a frame is shown on its side."""
-    import av
-
-    try:
-        frame = next(container.decode(stream), None)
-    except av.FFmpegError:
-        frame = None
-    return frame is not None and round(frame.rotation / 90) % 2 == 1
 
 
 def _taken(metadata: dict[str, str]) -> str | None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
-from numpyclip.images.decode_options import MAX_PIXELS
+from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
+
+_FRAMES = 4  # of how many an image may have the pixels: a decoder holds up to twenty of them
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class VideoOptions:
     max_seconds : float
         Maximum time to decode a video, in seconds of this thread and its decoders; the rest of it is left out.
     max_pixels : int
-        Videos with more pixels a frame are refused.
+        Videos with more pixels a frame are refused: 62.5 million, a quarter of what images may have.
 
     Raises
     ------
@@ -34,7 +36,7 @@ class VideoOptions:
     every: float = 5.0
     max_frames: int = 3000
     max_seconds: float = 1800.0
-    max_pixels: int = MAX_PIXELS
+    max_pixels: int = MAX_PIXELS // _FRAMES
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -45,6 +47,11 @@ class VideoOptions:
         for name in ("max_frames", "max_pixels"):
             if (count := whole_number(getattr(self, name))) is None or count < 1:
                 raise InputError(f"{name} is {getattr(self, name)!r:.60}; expected an integer above 0.")
+
+    @classmethod
+    def of(cls, options: DecodeOptions) -> VideoOptions:
+        """Return those that belong to options of images."""
+        return cls(max_pixels=max(1, options.max_pixels // _FRAMES))
 
 
 DEFAULTS = VideoOptions()

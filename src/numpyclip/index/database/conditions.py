@@ -37,8 +37,11 @@ def below(folder: str, column: str = "directory", *, about: bool = False) -> tup
     return condition, [ends[0], ends[2], path, start, end]
 
 
-def conditions(where: Where, *, about: bool = False) -> tuple[str, list[Any]]:
-    """Return the condition for rows of `files` that are searched; see `below`."""
+def conditions(where: Where, *, about: bool = False, by_row: bool = False) -> tuple[str, list[Any]]:
+    """Return the condition for rows of `files` that are searched; see `below`.
+
+    With `by_row` the picture of each row is looked at, instead of listing all of which that is true.
+    """
     written = ["picture IS NOT NULL"]
     values: list[Any] = []
     if where.folder is not None:
@@ -49,9 +52,10 @@ def conditions(where: Where, *, about: bool = False) -> tuple[str, list[Any]]:
         if date is not None:
             written.append(f"date {sign} ?")
             values.append(date)
-    condition, more = _of_pictures(where)
+    condition, more = _of_pictures(where, by_row=by_row)
     if condition:
-        written.append(f"picture IN (SELECT id FROM pictures WHERE {condition})")
+        its = "EXISTS (SELECT 1 FROM pictures WHERE id = picture AND"
+        written.append(f"{its if by_row else 'picture IN (SELECT id FROM pictures WHERE'} {condition})")
         values.extend(more)
     return " AND ".join(written), values
 
@@ -64,7 +68,12 @@ def is_searched(modality: Modality, where: Where) -> tuple[str, list[Any]]:
     return f"EXISTS (SELECT 1 FROM files WHERE picture = item AND {condition})", values
 
 
-def _of_pictures(where: Where) -> tuple[str, list[Any]]:
+def of_files(where: Where) -> Where:
+    """Return the part of the conditions that is about files, and not about the pictures in them."""
+    return Where(where.folder, where.after, where.before)
+
+
+def _of_pictures(where: Where, *, by_row: bool) -> tuple[str, list[Any]]:
     """Return the condition for rows of `pictures`; an empty one for all."""
     written: list[str] = []
     values: list[Any] = []
@@ -77,7 +86,9 @@ def _of_pictures(where: Where) -> tuple[str, list[Any]]:
     marks += [("album", "=", where.album)] if where.album is not None else []
     marks += [("rating", ">=", str(where.rating))] if where.rating is not None else []
     for kind, sign, name in marks:
-        written.append(f"digest IN (SELECT digest FROM marks WHERE kind = ? AND name {sign} ?)")
+        its = "EXISTS (SELECT 1 FROM marks WHERE digest = pictures.digest AND"
+        marked = its if by_row else "digest IN (SELECT digest FROM marks WHERE"
+        written.append(f"{marked} kind = ? AND name {sign} ?)")
         values.extend((kind, name))
     places = [_within(*where.within)] if where.within is not None else []
     places += [_around(*where.around)] if where.around is not None else []

@@ -170,8 +170,10 @@ _SQLITE_TO_2 = (
     "INSERT INTO texts SELECT id, CAST(text AS BLOB), sha256(CAST(text AS BLOB)) FROM texts_1",
     "DROP TABLE texts_1",
 )
+_UNREAD_EXIF = "INSERT INTO meta SELECT 'unread_exif', CAST(max(id) AS TEXT) FROM pictures HAVING max(id) > 0"
 _SQLITE_TO_3 = (
     *_COLUMNS_OF_PICTURES,
+    _UNREAD_EXIF,
     f"ALTER TABLE vectors ADD COLUMN {_SQLITE_PART}",
     "DROP INDEX vectors_of_item",
     _SQLITE_ITEMS,
@@ -192,6 +194,7 @@ _POSTGRES_TO_2 = (
 _POSTGRES_TO_3 = ("DROP INDEX IF EXISTS files_key", *_POSTGRES_KEYS, _FILES_BELOW, _WHOLE_ROWS)
 _POSTGRES_TO_4 = (
     *_COLUMNS_OF_PICTURES,
+    _UNREAD_EXIF,
     f"ALTER TABLE vectors ADD COLUMN {_POSTGRES_PART}",
     "ALTER TABLE vectors DROP CONSTRAINT vectors_pkey, ADD PRIMARY KEY (generation, side, item, part)",
     _MARKS.format(**_POSTGRES_TYPES),

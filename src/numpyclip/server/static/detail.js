@@ -1,5 +1,5 @@
 // One picture, enlarged, with what is known of it. It has its own entry in the browser's history: going back closes it.
-import {$, copyText, day, element, number, percent, time} from "./dom.js";
+import {$, copyText, day, element, foundAt, number, percent} from "./dom.js";
 import {query} from "./query.js";
 import {startSearch, view} from "./search.js";
 import {describe, focusTile} from "./grid.js";
@@ -58,7 +58,7 @@ function fill(n) {
 
 function facts(match) {
   return {
-    Moment: match.seconds === undefined ? "" : time(match.seconds),
+    Found: match.cosine === undefined ? "" : foundAt(match),
     Shows: match.tag,
     Match: match.probability === undefined ? "" : `${percent(match.probability)} probable`,
     Similarity: match.cosine === undefined ? "" : match.cosine.toFixed(3),
@@ -73,7 +73,8 @@ function facts(match) {
   };
 }
 
-function asTerm({id, thumbnail, name}) { return {id: String(id), source: thumbnail || "data:,", name}; }
+// Of a video its moment is meant.
+function asTerm({id, part, seconds, thumbnail, name}) { return {id: seconds === undefined ? String(id) : `${id}@${part}`, source: thumbnail || "data:,", name}; }
 
 function searchWith(pictures, text) {
   query.pictures = pictures;

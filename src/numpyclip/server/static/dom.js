@@ -32,6 +32,15 @@ export function time(seconds) {
   return `${hours ? `${hours}:${String(minutes).padStart(2, "0")}` : minutes}:${String(rest).padStart(2, "0")}`;
 }
 
+// Where in a picture, or when in a video, a search has found something; "" for the picture as models see it.
+export function foundAt({part, seconds, cosine}) {
+  if (!part) return "";
+  if (seconds !== undefined) return cosine === undefined ? "video" : `at ${time(seconds)}`;
+  const [side, number] = part.split("-");
+  return {pad: "in the whole picture", squash: "in the whole picture, squashed", middle: "in the middle part"}[part] ??
+    (number ? `in part ${number} from the ${side}` : `in the ${side} part`);
+}
+
 export function setStatus(text) { $("status").textContent = text; }
 
 export async function copyText(text, button) {

@@ -2,10 +2,14 @@
 import {$, button, time} from "./dom.js";
 
 const film = $("film");
+film.onerror = () => { film.hidden = $("moments").hidden = true; $("large").hidden = false; };  // of no format that this browser plays
+
+const ANIMATED = /\.(gif|a?png|webp|avif)$/i;  // which are images to a browser, and play by themselves
 
 // Show the video of a match, or none; true if there is one.
 export function showFilm(match) {
-  const isFilm = match !== null && match.seconds !== undefined && match.original !== undefined;
+  const isFilm = match !== null && match.seconds !== undefined && match.original !== undefined
+    && !ANIMATED.test(match.path);
   film.hidden = $("moments").hidden = !isFilm;
   const address = isFilm ? `${match.original}#t=${match.seconds}` : null;
   if (film.getAttribute("src") === address) return isFilm;
@@ -15,7 +19,9 @@ export function showFilm(match) {
     film.load();  // which ends what is being received
     return false;
   }
+  film.poster = match.thumbnail ? `${match.thumbnail}&side=1600` : "";
   film.src = address;
+  film.play().catch(() => {});  // which is told by its controls, or by onerror
   const moments = [match, ...match.moments ?? []].map(({seconds}) => seconds).sort((one, other) => one - other);
   $("moments").replaceChildren(...moments.map(seconds => button(time(seconds), () => {
     film.currentTime = seconds;

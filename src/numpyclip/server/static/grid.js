@@ -1,5 +1,5 @@
 // The thumbnails.
-import {$, day, element} from "./dom.js";
+import {$, day, element, foundAt} from "./dom.js";
 import {open} from "./detail.js";
 import {isChosen, takeClick} from "./selection.js";
 
@@ -10,6 +10,7 @@ export const tiles = () => [...grid.querySelectorAll(".tile")];
 export function draw(matches, start = 0) {
   if (!start) grid.replaceChildren();
   grid.querySelector(".end")?.remove();
+  tiles().forEach((tile, n) => showAlike(tile, matches[n]));
   grid.append(...matches.slice(start).map((match, n) => tile(match, start + n)));
   if (matches.length) grid.append(element("li", {className: "end", ariaHidden: "true"}));
 }
@@ -21,9 +22,17 @@ function tile(match, n) {
   image.onerror = () => button.classList.add("broken");
   const item = element("li", {}, button, element("span", {className: "caption", textContent: match.name, ariaHidden: "true"}));
   if (document.body.classList.contains("choosing")) button.ariaPressed = isChosen(match.id);
-  if (match.alike) button.append(element("span", {className: "alike", textContent: `+${match.alike}`, title: "near duplicates"}));
+  showAlike(button, match);
+  if (foundAt(match)) button.append(element("span", {className: "found", textContent: match.seconds === undefined ? `found ${foundAt(match)}` : foundAt(match)}));
   item.style.setProperty("--ratio", Math.min(3, Math.max(.45, match.width / match.height || 1)).toFixed(3));
   return item;
+}
+
+// How many near duplicates are left out, which are more as more is loaded.
+function showAlike(tile, {alike}) {
+  if (!alike) return;
+  tile.querySelector(".alike")?.remove();
+  tile.append(element("span", {className: "alike", textContent: `+${alike}`, title: "near duplicates"}));
 }
 
 // What a picture shows, and when; its name where that is not known.

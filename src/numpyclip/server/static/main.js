@@ -20,10 +20,15 @@ $("fold").onclick = () => {
   $("fold").setAttribute("aria-expanded", isUnfolded);
 };
 
-// What has the focus is not hidden by the header.
-new ResizeObserver(() => {
-  document.documentElement.style.scrollPaddingTop = `${$("header").offsetHeight + 8}px`;
-}).observe($("header"));
+// What has the focus is hidden neither by the header nor by the bar of what is selected.
+const padding = new ResizeObserver(() => {
+  const {style} = document.documentElement;
+  style.scrollPaddingTop = `${$("header").offsetHeight + 8}px`;
+  style.scrollPaddingBottom = `${$("bar").offsetHeight + 8}px`;
+  document.activeElement?.closest("#grid .tile")?.scrollIntoView({block: "nearest"});
+});
+padding.observe($("header"));
+padding.observe($("bar"));
 
 startHistory();
 if (filters().length) $("fold").click();

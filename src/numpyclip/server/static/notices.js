@@ -30,12 +30,12 @@ export function showNothing() {
 }
 
 // How many are shown of how many, in which order, and whether that is more than chance.
-export function summary({matches, next, answer}) {
+export function summary({matches, loaded, next, answer}) {
   if (!matches.length) return "";
   const first = answer.order === "date" ? "newest" : "nearest";
   const since = answer.order === "date" && query.from ? ` from ${month(query.from)} back` : "";
   const all = answer.is_estimate ? `about ${number(Math.max(answer.searched, matches.length))} pictures` : plural(answer.searched, "picture");
-  const count = next ? `The ${first} ${number(matches.length)}${since} of ${all}` : `${plural(matches.length, "picture")}${since}, the ${first} first`;
+  const count = next || loaded < answer.searched ? `The ${first} ${number(matches.length)}${since} of ${all}` : `${plural(matches.length, "picture")}${since}, the ${first} first`;
   return answer.cutoff !== null && !answer.is_match ? `${count}. Perhaps none of them is meant: of so many pictures, one fits as well by chance.` : count;
 }
 

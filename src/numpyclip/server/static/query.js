@@ -1,6 +1,8 @@
 // What is looked for: words, pictures (of the index, or files), and filters.
 import {$, day, element} from "./dom.js";
 
+const MOST_SHOWN = 10_000;  // that a request may name
+
 // Pictures are {id, source, name} or {file, source, name}; browsing begins with the month `from`, such as "2024-05".
 export const query = {pictures: [], from: ""};
 
@@ -31,8 +33,8 @@ export function clear() {
   for (const control of controls()) control.value = "";
 }
 
-// The form of a request; `cursor` stands for the words and pictures of the first one.
-export function body(n, cursor) {
+// The form of a request; `cursor` stands for the words and pictures of the first one, of which `shown` are left.
+export function body(n, cursor, shown = []) {
   const form = new FormData();
   if (cursor) form.append("cursor", cursor);
   else {
@@ -43,6 +45,7 @@ export function body(n, cursor) {
   }
   for (const [name, value] of filters()) form.append(name, value);
   if (query.from && isEmpty()) form.append("until", following(query.from));
+  if (form.get("group") && shown.length) form.append("shown", shown.slice(-MOST_SHOWN).map(({id}) => id).join(","));
   form.append("n", n);
   form.append("tags", "1");
   return form;
@@ -69,7 +72,7 @@ export function readAddress() {
   restore({
     text: parameters.get("q") || "",
     from: /^\d{4}-(0[1-9]|1[0-2])$/.test(parameters.get("from") || "") ? parameters.get("from") : "",
-    pictures: parameters.getAll("near").filter(id => /^\d+$/.test(id)).map(id => ({id, source: `thumbnails/${id}`, name: `picture ${id}`})),
+    pictures: parameters.getAll("near").filter(id => /^\d+(@[\d.]+)?$/.test(id)).map(id => ({id, source: `thumbnails/${id.replace("@", "?t=")}`, name: `picture ${id}`})),
     filters: controls().map(({dataset: {filter}}) => [filter, parameters.get(filter) || ""]),
   });
 }

@@ -14,7 +14,7 @@ let running = null;
 export let view = null;
 
 function makeView(key = crypto.getRandomValues(new Uint32Array(2)).join("-")) {
-  const made = {key, query: snapshot(), matches: [], next: null, answer: null, scroll: 0, focus: -1};
+  const made = {key, query: snapshot(), matches: [], loaded: 0, next: null, answer: null, scroll: 0, focus: -1};
   views.set(key, made);
   if (views.size > MOST_VIEWS) views.delete(views.keys().next().value);
   return made;
@@ -50,7 +50,7 @@ async function run(focus) {
   try {
     const answer = await request("search", {method: "POST", body: body(PAGE), signal});
     if (signal.aborted) return;
-    Object.assign(mine, {answer, matches: firstAlike(answer.matches), next: answer.next});
+    Object.assign(mine, {answer, matches: withFound([], answer.matches), loaded: answer.matches.length, next: answer.next});
     show(mine, before === notices);
     scrollTo(0, 0);
   } catch (error) {
@@ -86,14 +86,18 @@ function keepFocus(change) {
 }
 
 function focusResults() {
-  if (!focusTile(0, {preventScroll: true})) ($("notice").hidden ? $("grid") : $("notice")).focus({preventScroll: true});
+  if (!focusTile(0)) ($("notice").hidden ? $("grid") : $("notice")).focus({preventScroll: true});
 }
 
-// Leave out near duplicates where they are named, but tell of them.
-function firstAlike(matches) {
-  const counts = new Map();
-  for (const {id, like = id} of matches) counts.set(like, (counts.get(like) ?? -1) + 1);
-  return matches.filter(({id, like = id}) => like === id).map(match => ({...match, alike: counts.get(match.id)}));
+// Add what was found to what is shown, but of near duplicates, where they are named, only the first; count those.
+function withFound(shown, found) {
+  const byID = new Map(shown.map(match => [match.id, match]));
+  for (const match of found) {
+    const {id, like = id} = match;
+    if (like !== id && byID.has(like)) byID.get(like).alike = (byID.get(like).alike ?? 0) + 1;
+    else if (!byID.has(id)) byID.set(id, match);
+  }
+  return [...byID.values()];
 }
 
 async function loadMore() {
@@ -102,10 +106,11 @@ async function loadMore() {
   document.body.classList.add("busy");
   const {signal} = running;
   try {
-    const answer = await request("search", {method: "POST", body: body(2 * PAGE, cursor), signal});
-    const known = new Set(mine.matches.map(({id}) => id)), start = mine.matches.length;
+    const answer = await request("search", {method: "POST", body: body(2 * PAGE, cursor, mine.matches), signal});
+    const start = mine.matches.length;
     mine.next = answer.next;
-    mine.matches = [...mine.matches, ...firstAlike(answer.matches).filter(({id}) => !known.has(id))];
+    mine.loaded += answer.matches.length;
+    mine.matches = withFound(mine.matches, answer.matches);
     if (view !== mine) return;
     draw(mine.matches, start);
     setStatus(summary(mine));

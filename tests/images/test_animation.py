@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from numpyclip.errors import PictureError
+from numpyclip.images.animation import iter_frames
 from numpyclip.images.decode_options import DecodeOptions
-from numpyclip.images.frames import iter_frames
 from numpyclip.images.open import open_picture
 
 COLORS = ("red", "lime", "blue", "white")

@@ -1,6 +1,8 @@
-"""Whether a model's embeddings can be compared with those of an index, or added to them."""
+"""The model that an index records, and whether embeddings of another can be compared with it, or added."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint
@@ -21,6 +23,21 @@ def check_comparable(store: Store, found: Fingerprint, mine: Fingerprint) -> Non
     """Raise InputError if the embeddings of an index and those of a model do not compare."""
     if not found.is_comparable(mine):
         raise InputError(f"{store.place}: {_mismatch(found, mine)}")
+
+
+def record_model(store: Store, model: CLIP, precision: str | None, *, mix: bool) -> None:
+    """Record the model of embeddings to be added, in this precision or its own; see `Index.begin`."""
+    mine = replace(model.fingerprint, precision=precision or model.fingerprint.precision)
+    if store.fingerprint is None:
+        store.begin(mine, model.config.embed_dim)
+    found = store.fingerprint or mine
+    check_comparable(store, found, mine)  # another process may have begun with another model
+    if both := found.mixed_with(mine):
+        if not mix:
+            raise other_precision(found, mine.precision, store, model)
+        store.mix(both)
+    elif found == mine and mine.weights_float16 and not found.weights_float16:
+        store.replace_fingerprint(mine)
 
 
 def other_precision(found: Fingerprint, added: str, store: Store, model: CLIP) -> InputError:

@@ -92,6 +92,23 @@ def iter_frames(
             seconds += shown_for if shown_for > _LEAST_SECONDS else _USUAL_SECONDS
 
 
+def is_animation(data: bytes, options: DecodeOptions, name: str) -> bool:
+    """Tell whether a file is an animated GIF, PNG, WebP or AVIF; PictureError if it is no image."""
+    with watched(name, options), errors_named(name), identify(BytesIO(data)) as image:
+        return image.format in _ANIMATED and bool(getattr(image, "is_animated", False))
+
+
+def frame_shown_at(source: str | bytes, seconds: float, options: DecodeOptions) -> Image.Image:
+    """Return the frame of an animation that is shown at a time, or the last one; PictureError if there is none."""
+    shown = None
+    for frame in iter_frames(source, options):
+        if shown is not None and frame.seconds > seconds:
+            break
+        shown = frame.image
+    assert shown is not None
+    return shown
+
+
 def _found(image: Image.Image, number: int) -> bool:
     """Go to a frame; tell whether there is one."""
     if number == 0:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from numpyclip.errors import InputError
+from numpyclip.images.exif import Exif
 from numpyclip.images.find import FileState
 from numpyclip.index import picture_rows, rows
 from numpyclip.index.database import Database
 from numpyclip.index.where import absolute, is_path
 
 
-class Filing:
+class IndexedFiles:
     """See `Store`."""
 
     _database: Database
@@ -70,6 +71,18 @@ class Filing:
         """Return the path of a picture that is no file on this machine, such as a URL, if there is one."""
         with self._database.reading() as connection:
             return picture_rows.no_file(connection)
+
+    def unread_exif(self, n: int) -> dict[int, list[tuple[str, FileState]]]:
+        """Return files of some pictures of which an earlier version has read less EXIF data, the last ones first."""
+        with self._database.reading() as connection:
+            numbers = picture_rows.unread_exif(connection, n)
+            files = picture_rows.files_of(connection, numbers)
+        return {number: [(path, state) for path, state, *_ in files[number] if state.is_here] for number in numbers}
+
+    def replace_exif(self, found: Mapping[int, Exif], last: int) -> None:
+        """Replace what is known of pictures; of all from the number `last` on, nothing is to be read again."""
+        with self._database.transaction() as connection:
+            picture_rows.replace_exif(connection, found, last)
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Iterate over files that cannot be read, each with the reason."""
