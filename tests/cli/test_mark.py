@@ -250,6 +250,17 @@ def test_a_sidecar_wins_over_the_image_and_what_can_be_no_mark_is_told(run: Run,
     assert "1 image read, 0 with new marks" in run("mark", jpeg, "--read-xmp").err
 
 
+def test_without_images_all_of_the_index_are_meant_each_once(run: Run, indexed: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="the extra numpyclip[parquet] is not installed")
+    assert run("index", indexed / "sub").status == 0
+    run("mark", indexed, "--tag", "x")
+    assert "3 sidecars would be written" in run("mark", "--write-xmp").err
+    assert run("index", "--export", tmp_path / "exported").status == 0
+    run("index", "--import", tmp_path / "exported", "-m", "tiny", "--store", tmp_path / "imported")
+    assert run("mark", indexed, "--tag", "x", "--store", tmp_path / "imported").status == 0
+    assert "3 sidecars would be written" in run("mark", "--write-xmp", "--store", tmp_path / "imported").err
+
+
 def test_new_sidecars_may_be_called_as_those_of_adobe(run: Run, indexed: Path) -> None:
     run("mark", indexed / "bird.png", "--tag", "x", "--write-xmp", "--yes", "--xmp-name", "replace")
     assert (indexed / "bird.xmp").exists()

@@ -149,11 +149,10 @@ class _Images:
 
     def _indexed(self) -> Iterator[str]:
         """Iterate over the files of the index."""
-        for folder in self._store.folders():
-            for directory in self._store.directories(folder):
-                for name, state in self._store.files(directory).items():
-                    if state.digest is not None:
-                        yield str(Path(directory, name))
+        for directory in sorted(self._store.directories()):
+            for name, state in self._store.files(directory).items():
+                if state.digest is not None:
+                    yield str(Path(directory, name))
 
     def _digest(self, path: str) -> bytes:
         """Return the SHA-256 of a file; of one that has not changed since it was indexed, without reading it."""

@@ -169,9 +169,9 @@ def _local_time(mtime_ns: int) -> str:
         return FIRST_MOMENT if mtime_ns < 0 else _LAST_MOMENT
 
 
-def directories_in(connection: Connection, folder: str) -> list[str]:
-    """List the folder and those below it in which there are files of this machine."""
-    condition, values = below(folder)
+def directories_in(connection: Connection, folder: str | None) -> list[str]:
+    """List the folder and those below it, or all folders, in which there are files of this machine."""
+    condition, values = ("1 = 1", []) if folder is None else below(folder)
     found = connection.execute(f"SELECT DISTINCT directory FROM files WHERE {condition} AND size >= 0", values)
     return [os.fsdecode(*checked(row, bytes)) for row in found]
 
