@@ -12,10 +12,13 @@ from PIL import Image
 
 from numpyclip.errors import InputError, StoreError
 from numpyclip.image_marks import KINDS, Mark
+from numpyclip.images.exif import Exif
+from numpyclip.images.find import FileState
 from numpyclip.index import Index, Where, check_index
 from numpyclip.index.marks import checked_mark
 from numpyclip.index.marks_file import FORMAT, VERSION, import_marks
 from numpyclip.index.open_store import open_store
+from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.store import Store
 from numpyclip.lock import exclusive
 from tests.index.filled import HERE, digest_of, picture
@@ -69,6 +72,45 @@ def test_marks_of_pictures_without_a_file_are_counted(store: Store) -> None:
         store.mark([digest], "tag", "x")
         store.mark([digest], "favourite")
     assert store.marked_without_file() == 2
+
+
+def test_marks_follow_a_file_that_gets_another_content(store: Store) -> None:
+    store.mark([A], "tag", "x")
+    store.mark([A], "rating", "4")
+    edited = picture(store, "edited", paths=["/photos/a"])
+    assert store.marks_of([A, edited]) == {key: [Mark("rating", "4"), Mark("tag", "x")] for key in (A, edited)}
+    assert found(store, tag="x") == ["a"]
+    store.mark([edited], "rating", "5")
+    store.unmark([edited], "tag", "x")
+    picture(store, "a")  # as it was, with its own rating
+    assert store.marks_of([A])[A] == [Mark("rating", "4"), Mark("tag", "x")]
+
+
+def test_marks_stay_with_a_content_that_another_file_has_or_that_is_known(store: Store) -> None:
+    store.mark([A], "tag", "x")
+    picture(store, "a", paths=["/photos/copy"])
+    edited = picture(store, "edited", paths=["/photos/a"])
+    assert store.marks_of([edited])[edited] == []
+    again = picture(store, "again", paths=["/photos/copy"])
+    assert store.marks_of([again])[again] == [Mark("tag", "x")]
+    store.mark([B], "tag", "y")
+    picture(store, "c", paths=["/photos/b"])  # moved there
+    assert store.marks_of([C])[C] == []
+
+
+def test_marks_of_files_that_change_their_names_are_not_mixed_up(store: Store) -> None:
+    store.mark([A], "tag", "x")
+    store.mark([B], "tag", "y")
+    with store.writing():
+        state = FileState(2, 3)
+        new = {digest_of("new"): NewPicture(Exif(1, 1), {"": HERE})}
+        names = {"/photos/a": digest_of("new"), "/photos/b": A, "/photos/d": B, "/photos/e": A}
+        store.write(Changes([Filed(path, state, digest) for path, digest in names.items()], new))
+    assert store.marks_of([A, B, digest_of("new")]) == {
+        A: [Mark("tag", "x")],
+        B: [Mark("tag", "y")],
+        digest_of("new"): [],
+    }
 
 
 def test_marks_are_taken_back(store: Store) -> None:

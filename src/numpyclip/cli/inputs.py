@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import glob
+import io
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +21,7 @@ from numpyclip.file_systems import is_url
 from numpyclip.images.find import find_pictures, summary
 from numpyclip.images.views import CROP
 from numpyclip.remote import open_stream
-from numpyclip.sources.lines import decoded, lines, printed_path
+from numpyclip.sources.lines import decoded, lines, null_ended, printed_path
 from numpyclip.sources.part import Row
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def texts_beside(items: Sequence[str], file: str | None, what: str) -> list[str]
 
 
 def paths_in(file: str) -> Iterator[str]:
-    """Paths in a file, or on standard input for ``-``: one a line, in the bytes of the file system."""
+    """Paths in a file, or on standard input for ``-``: one a line, or with null bytes behind them."""
     return map(printed_path, lines_in(file))
 
 
@@ -61,6 +63,9 @@ def lines_in(file: str) -> Iterator[str]:
 def _decoded(file: str, kind: Kind) -> Iterator[str]:
     """Lines as they come, without their ends; empty ones are left out."""
     with opened(file) as stream:
+        if kind == "images" and isinstance(stream, io.BufferedReader) and b"\0" in stream.peek(1):
+            yield from map(os.fsdecode, null_ended(stream, file))
+            return
         for offset, line, _ in lines(stream, file):
             yield decoded(file, offset, line, kind)
 

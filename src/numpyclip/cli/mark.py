@@ -19,14 +19,13 @@ from numpyclip.cli.stores import open_made
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.escaping import json_text
 from numpyclip.image_marks import Mark, Marks
-from numpyclip.images.find import FileState
+from numpyclip.images.find import FileState, digest_of
 from numpyclip.images.sidecars import Sidecars
 from numpyclip.index.marks import checked_mark
 from numpyclip.index.marks_file import exported_marks, import_marks
 from numpyclip.index.picture_rows import storable
 from numpyclip.index.where import absolute
 from numpyclip.runtime.chunks import batched
-from numpyclip.weights.local import read_sha256
 from numpyclip.xmp.properties import with_marks
 
 if TYPE_CHECKING:
@@ -148,11 +147,10 @@ class _Images:
 
     def _indexed(self) -> Iterator[str]:
         """Iterate over the files of the index."""
-        for folder in self._store.folders():
-            for directory in self._store.directories(folder):
-                for name, state in self._store.files(directory).items():
-                    if state.digest is not None:
-                        yield str(Path(directory, name))
+        for directory in sorted(self._store.directories()):
+            for name, state in self._store.files(directory).items():
+                if state.digest is not None:
+                    yield str(Path(directory, name))
 
     def _digest(self, path: str) -> bytes:
         """Return the SHA-256 of a file; of one that has not changed since it was indexed, without reading it."""
@@ -162,7 +160,7 @@ class _Images:
         known = self._files.get(name)
         if known is not None and known.digest is not None and known == storable(FileState.of(path)):
             return known.digest
-        digest = bytes.fromhex(read_sha256(Path(path)))
+        digest = digest_of(path)
         if not self._store.knows(digest):
             raise PictureError(f"{path}: is not in the index; add it first: numpyclip index FOLDER.")
         return digest

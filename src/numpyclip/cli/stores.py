@@ -144,6 +144,21 @@ def load_remembered(
             return load_model(arguments)
 
 
+def load_for_requests(arguments: argparse.Namespace) -> CLIP:
+    """Load the model that was asked for, else the one of the index, which need not be there unless it was named."""
+    from numpyclip.index.database import NoIndexError
+
+    try:
+        with closing(open_made(arguments)) as store:
+            return load_remembered(arguments, store, must_fit=False)
+    except NoIndexError as error:
+        if arguments.store is not None:
+            raise
+        say(f"nothing to search yet: {error}")
+    arguments.model = arguments.model or arguments.usual_model
+    return load_model(arguments)
+
+
 @contextmanager
 def _explained(made_with: dict[str, str], arguments: argparse.Namespace) -> Iterator[None]:
     """Say in an error, perhaps of the engine, that nobody asked for it now."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from numpyclip.arguments import OnError, as_paths, error_handler
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.raw_files import RAW_SUFFIXES
+from numpyclip.regular_file import read_sha256
 
 # Of the formats in `numpyclip.images.open`, those in which people keep pictures.
 _SUFFIXES = (
@@ -87,8 +88,7 @@ class FileState:
         try:
             found = os.stat(path)
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise PictureError(f"{os.fsdecode(path)}: cannot be read ({reason}).") from error
+            raise _unreadable(path, error) from error
         return cls(found.st_size, found.st_mtime_ns)
 
     @property
@@ -98,6 +98,18 @@ class FileState:
 
 
 NO_FILE = FileState(-1, 0)
+
+
+def digest_of(path: str | os.PathLike[str]) -> bytes:
+    """Compute the SHA-256 of a file, in flat memory; PictureError if it cannot be read."""
+    try:
+        return read_sha256(path)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str | os.PathLike[str], error: Exception) -> PictureError:
+    return PictureError(f"{os.fsdecode(path)}: cannot be read ({getattr(error, 'strerror', None) or error}).")
 
 
 def find_pictures(

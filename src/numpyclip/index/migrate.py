@@ -12,12 +12,13 @@ import numpy as np
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, PictureError, StoreError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
+from numpyclip.images.find import digest_of
 from numpyclip.images.open import file_content
 from numpyclip.images.views import View, checked_views, read_views, view_of
 from numpyclip.index.picture_views import is_view, part_of
 from numpyclip.index.records import WHOLE, PendingPicture, seconds_of
 from numpyclip.index.store import Store
-from numpyclip.index.video_files import moments_again, video_digest
+from numpyclip.index.video_files import moments_again
 from numpyclip.model.ops import Array
 from numpyclip.pipeline import Reading, iter_embeddings
 
@@ -109,7 +110,7 @@ def _embed_video(
     """Embed the moments of a video again; return why not, if no file holds it any more."""
 
     def moments(path: str) -> dict[str, Array] | None:
-        return moments_again(model, path, options, batch_size) if video_digest(path) == pending.digest else None
+        return moments_again(model, path, options, batch_size) if digest_of(path) == pending.digest else None
 
     try:
         found = _reread(pending, moments)

@@ -16,7 +16,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.exif import Exif, read_exif
-from numpyclip.images.find import IGNORED, FileState, raw_beside, walk
+from numpyclip.images.find import IGNORED, FileState, digest_of, raw_beside, walk
 from numpyclip.images.live_photo import live_photo_videos
 from numpyclip.images.open import file_content
 from numpyclip.images.views import CROP, read_views
@@ -27,7 +27,7 @@ from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.reread_exif import reread_exif
 from numpyclip.index.scope import Scope, is_within, reaches
 from numpyclip.index.store import Store
-from numpyclip.index.video_files import animation_parts, is_indexed_name, new_video, video_decoders, video_digest
+from numpyclip.index.video_files import animation_parts, is_indexed_name, new_video, video_decoders
 from numpyclip.pipeline import Embedded, Reading, iter_embeddings
 from numpyclip.runtime.finite import NotFinite
 from numpyclip.videos.container import can_read_videos, is_video_name
@@ -256,7 +256,7 @@ class Updater:
         """Add a video, or why it has no moments, in a transaction of its own."""
         batch = Changes()
         try:
-            digest = video_digest(path)
+            digest = digest_of(path)
             if self._store.knows(digest):
                 self._report.recognised += 1
             else:

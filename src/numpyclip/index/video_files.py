@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from typing import Any
 
 from numpyclip.dual_encoder.clip import CLIP
@@ -15,32 +13,17 @@ from numpyclip.images.preprocess import Preprocess
 from numpyclip.index.decoders import package_version
 from numpyclip.index.records import NewPicture
 from numpyclip.model.ops import Array
-from numpyclip.regular_file import open_regular
 from numpyclip.runtime.finite import NotFinite
 from numpyclip.videos.animation_moments import read_moments
-from numpyclip.videos.container import is_video_name, unreadable
+from numpyclip.videos.container import is_video_name
 from numpyclip.videos.video_embeddings import embed_video
 from numpyclip.videos.video_exif import read_video_exif
 from numpyclip.videos.video_options import VideoOptions
-
-_PIECE = 1 << 20  # bytes
 
 
 def is_indexed_name(name: str) -> bool:
     """Tell by its suffix whether a file is a picture or a video."""
     return is_picture_name(name) or is_video_name(name)
-
-
-def video_digest(path: str) -> bytes:
-    """Compute the SHA-256 of a video, in flat memory; PictureError if it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        with open_regular(path) as file:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-    except (OSError, ValueError) as error:
-        raise unreadable(os.fsdecode(path), error) from error
-    return digest.digest()
 
 
 def new_video(model: CLIP, path: str, options: VideoOptions, batch_size: int) -> NewPicture:

@@ -54,7 +54,7 @@ async def towns(request: Request) -> Response:
         listed: list[dict[str, Any]] = []
         for town in find_towns(fields.text("name") or "")[:_MAX_TOWNS]:
             around = (town.latitude, town.longitude, town.radius)
-            count = store.counts(replace(where, within=None, near=around)).pictures
+            count = store.counts(replace(where, within=None, around=around)).pictures
             listed.append({"name": str(town), "around": around, "pictures": count})
         return {"towns": sorted(listed, key=lambda town: -town["pictures"])}
 
