@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from numpyclip.images.exif import Exif
 from numpyclip.images.find import FileState
 from numpyclip.index.index import Index
 from numpyclip.index.records import WHOLE, Changes, Filed, NewPicture
-from tests.server.conftest import Client, Serve
+from tests.server.conftest import Client, Png, Serve
 
 SPOTS = {"berlin": (52.52, 13.4), "potsdam": (52.39, 13.06), "quito": (-0.18, -78.47), "nowhere": (None, None)}
 
@@ -265,3 +266,16 @@ def test_an_id_of_another_content_is_refused(client: Client) -> None:
         for wrong in ("", "-", "-x", "-0123456789AB", "-0123456789abc", "-0123456789ab-"):
             assert client.post("/marks", {"ids": [f"{match['id']}{wrong or 'x'}"], "kind": "favourite"}).status == 400
     assert found(client, "favourite=1") == []
+
+
+def test_folders_that_no_request_can_name_are_not_offered(serve: Serve, tiny: CLIP, tmp_path: Path, png: Png) -> None:
+    folders = [tmp_path / "photos", tmp_path / "photos" / "caf\udce9", tmp_path / "photos" / "caf\u00e9"]
+    for number, folder in enumerate(folders):
+        folder.mkdir()
+        (folder / "a.png").write_bytes(png(("house", "bird", "cookie")[number]))
+    with Index(tmp_path / "store", tiny, create=True) as index:
+        index.update([folders[0]])
+    client = serve(store=str(tmp_path / "store"))
+    listed = client.get("/library").json
+    assert (listed["folders"], "folders_bytes" in listed) == ([str(folders[0]), str(folders[2])], False)
+    assert [len(found(client, f"folder={quote(folder)}")) for folder in listed["folders"]] == [3, 1]

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from numpyclip.dispatch.fields import Fields
 from numpyclip.errors import MissingPackageError
+from numpyclip.escaping import is_utf8
 from numpyclip.image_marks import KINDS, Mark, Marks
 from numpyclip.index.store import Store
 from numpyclip.index.where import Where
@@ -81,18 +82,10 @@ async def library(request: Request) -> Response:
 
 
 def _folders(store: Store) -> list[str]:
-    """List the folders of the index and those within them; these not if they are many. Names are UTF-8, as JSON is."""
-    folders = list(filter(_is_utf8, store.folders()))
-    within = {directory for folder in folders for directory in store.directories(folder) if _is_utf8(directory)}
-    return sorted({*folders, *within}) if len(within) <= _MAX_NAMES else folders
-
-
-def _is_utf8(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    """List the folders of the index that a request can name, and those within them; these not if they are many."""
+    folders = list(store.folders())
+    within = {directory for folder in folders for directory in store.directories(folder)}
+    return sorted(filter(is_utf8, {*folders, *within} if len(within) <= _MAX_NAMES else folders))
 
 
 async def mark(request: Request) -> Response:
