@@ -1,6 +1,7 @@
 """Indexes whose files are damaged: the same results as before, or StoreError."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ FILES = ("index.sqlite", "index.sqlite-checksum", "000000.float32", "000000.floa
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, emoji: dict[str, Image.Image], tiny: CLIP) -> Path:
+    """A folder of photos and their index."""
     folder = tmp_path_factory.mktemp("fuzz")
     (folder / "photos").mkdir()
     for name, picture in sorted(emoji.items())[:12]:
@@ -32,18 +34,26 @@ def whole(tmp_path_factory: pytest.TempPathFactory, emoji: dict[str, Image.Image
     return folder
 
 
-def answers(place: Path, model: CLIP, photos: Path) -> str:
-    """Return all that can be asked of an index."""
-    query = model.embed_texts(["a bird"])[0]
-    with Index(place, model) as index:
-        found = [
-            *index.search(query, 50),
-            *index.search(query, 50, where=Where(folder=photos, after="2001")),
-            *index.search(query, 50, modality="texts"),
-        ]
-        store = index.store
-        facts = [store.counts(), list(store.problems()), store.folders(), sorted(store.files(str(photos)).items())]
-        return repr([[match.to_dict() for match in found], facts, store.model_name])
+Ask = Callable[[Path], str]
+
+
+@pytest.fixture(scope="module")
+def ask(whole: Path, tiny: CLIP) -> Ask:
+    """Return all that can be asked of an index; the model is no argument of tests, which are shown when one fails."""
+    query, photos = tiny.embed_texts(["a bird"])[0], whole / "photos"
+
+    def ask(place: Path) -> str:
+        with Index(place, tiny) as index:
+            found = [
+                *index.search(query, 50),
+                *index.search(query, 50, where=Where(folder=photos, after="2001")),
+                *index.search(query, 50, modality="texts"),
+            ]
+            store = index.store
+            facts = [store.counts(), list(store.problems()), store.folders(), sorted(store.files(str(photos)).items())]
+            return repr([[match.to_dict() for match in found], facts, store.model_name])
+
+    return ask
 
 
 def damaged(data: bytes, kind: str, at: int, value: int) -> bytes:
@@ -72,15 +82,15 @@ ANYWHERE, BYTE = st.integers(0, 1 << 20), st.integers(0, 255)
 
 
 @pytest.fixture(scope="module")
-def expected(whole: Path, tiny: CLIP) -> str:
-    return answers(whole / "index", tiny, whole / "photos")
+def expected(whole: Path, ask: Ask) -> str:
+    return ask(whole / "index")
 
 
 @given(st.sampled_from(FILES), st.lists(st.tuples(KINDS, ANYWHERE, BYTE), min_size=1, max_size=3))
 @example("index.sqlite", [("byte", 5000, 1)])
 @example("000000.int8", [("zeros", 0, 0)])
 def test_damage_is_noticed(
-    whole: Path, expected: str, tiny: CLIP, name: str, damages: list[tuple[str, int, int]]
+    whole: Path, expected: str, ask: Ask, name: str, damages: list[tuple[str, int, int]]
 ) -> None:
     place = whole / "damaged"
     shutil.rmtree(place, ignore_errors=True)
@@ -91,7 +101,7 @@ def test_damage_is_noticed(
         data = damaged(data, *damage)
     file.write_bytes(data)
     try:
-        found = answers(place, tiny, whole / "photos")
+        found = ask(place)
     except StoreError as error:
         assert str(place) in str(error)
     else:
@@ -100,28 +110,28 @@ def test_damage_is_noticed(
 
 @given(st.lists(st.tuples(KINDS, ANYWHERE, BYTE), min_size=1, max_size=5))
 def test_a_database_without_checksum_raises_no_other_error(
-    whole: Path, tiny: CLIP, damages: list[tuple[str, int, int]]
+    whole: Path, ask: Ask, damages: list[tuple[str, int, int]]
 ) -> None:
     """As a killed writer leaves it: what SQLite cannot tell may be found, but nothing else is raised."""
     data = (whole / "index" / "index.sqlite").read_bytes()
     for damage in damages:
         data = damaged(data, *damage)
-    _assert_only_ours(whole, tiny, data)
+    _assert_only_ours(whole, ask, data)
 
 
 @pytest.mark.parametrize("name", sorted(file.name for file in CORPUS.iterdir()))
-def test_what_once_raised_another_error(whole: Path, tiny: CLIP, name: str) -> None:
-    _assert_only_ours(whole, tiny, (CORPUS / name).read_bytes())
+def test_what_once_raised_another_error(whole: Path, ask: Ask, name: str) -> None:
+    _assert_only_ours(whole, ask, (CORPUS / name).read_bytes())
 
 
-def _assert_only_ours(whole: Path, tiny: CLIP, data: bytes) -> None:
+def _assert_only_ours(whole: Path, ask: Ask, data: bytes) -> None:
     place = whole / "damaged"
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(whole / "index", place)
     (place / "index.sqlite-checksum").unlink()
     (place / "index.sqlite").write_bytes(data)
     try:
-        answers(place, tiny, whole / "photos")
+        ask(place)
     except StoreError:
         pass
     except ValueError as error:

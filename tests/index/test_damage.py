@@ -139,6 +139,21 @@ def test_a_damaged_database_is_made_again(
         assert check_index(place) == []
 
 
+def test_a_damaged_name_in_a_database_is_shown_in_the_message(place: Path, photos: Path, tiny: CLIP) -> None:
+    file = place / "index.sqlite"
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_master SET name = CAST(x'c07f' AS TEXT), sql = 'CREATE' WHERE name = 'pictures'"
+        )
+    SQLiteDatabase(place).forget_checksum()
+    with pytest.raises(StoreError, match=r"malformed database schema \(\\xc0.*index --check"):
+        Index(place, tiny)
+    assert check_index(place)
+    with Index(place, tiny) as index:
+        assert index.update([photos]).embedded == 6
+
+
 def test_only_what_is_damaged_in_a_database_is_lost(tmp_path: Path) -> None:
     embeddings = np.random.default_rng(0).standard_normal((3000, 32), np.float32)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from numpyclip.index.database import Connection
@@ -21,6 +22,16 @@ class SQLiteConnection(sqlite3.Connection, Connection):
 
     key_of_files = "directory, name"
 
+    def execute(self, sql: str, values: Any = (), /) -> sqlite3.Cursor:
+        """Run a statement."""
+        with _readable_errors():
+            return super().execute(sql, values)
+
+    def executescript(self, script: str, /) -> sqlite3.Cursor:
+        """Run statements."""
+        with _readable_errors():
+            return super().executescript(script)
+
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], conflict: str, /) -> None:
         """Add rows."""
         marks = ", ".join("?" * len(columns))
@@ -31,6 +42,15 @@ class SQLiteConnection(sqlite3.Connection, Connection):
         condition, values = conditions(where)
         sql = f"SELECT count(*) FROM files WHERE {condition}" if values else "SELECT max(id) FROM pictures"
         return int(self.execute(sql, values).fetchone()[0])
+
+
+@contextlib.contextmanager
+def _readable_errors() -> Iterator[None]:
+    """Raise errors of SQLite as such, also where their messages quote a damaged name, which is no text."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise sqlite3.DatabaseError(error.object.decode("utf-8", "backslashreplace")) from error
 
 
 def connected(uri: str) -> SQLiteConnection:
