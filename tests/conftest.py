@@ -15,6 +15,29 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.engines.selection import ENGINES
 from tests.object_store import ObjectStore
 
+try:
+    from hypothesis import HealthCheck, settings
+except ImportError:  # where only the package's dependencies are installed
+    pass
+else:  # no test depends on how fast the machine is
+    settings.register_profile(
+        "ci",
+        max_examples=60,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        print_blob=False,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.register_profile(
+        "hours",
+        max_examples=int(os.environ.get("NUMPYCLIP_FUZZ_EXAMPLES", "20000")),
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
 TESTS = Path(__file__).parent
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts jobs in the background with it ignored

@@ -3,27 +3,7 @@
 Without hypothesis only the package's dependencies are installed, and no module of this folder is collected.
 """
 
-import os
+import importlib.util
 
-try:
-    from hypothesis import HealthCheck, settings
-except ImportError:
+if importlib.util.find_spec("hypothesis") is None:
     collect_ignore_glob = ["test_*.py"]
-else:
-    settings.register_profile(
-        "ci",
-        max_examples=60,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        print_blob=False,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
-    settings.register_profile(
-        "hours",
-        max_examples=int(os.environ.get("NUMPYCLIP_FUZZ_EXAMPLES", "20000")),
-        deadline=None,
-        print_blob=True,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
-    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
