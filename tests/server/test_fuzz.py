@@ -3,6 +3,7 @@
 import json
 import random
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -18,9 +19,13 @@ _POSTS = (
     "/knn-service",
     "/metadata",
     "/login",
+    "/marks",
 )
+_GETS = ("/search", "/timeline", "/places", "/towns", "/library", "/thumbnails/1", "/original/1")
 _NAMES = (
-    *("query", "q", "near", "image", "not", "n", "folder", "after", "before", "in", "all", "labels", "template"),
+    *("query", "q", "near", "image", "not", "n", "folder", "after", "before", "in", "labels", "template"),
+    *("camera", "lens", "tag", "album", "within", "around", "favourite", "rating", "until", "group", "shown"),
+    *("kind", "name", "names", "remove", "side", "t"),
     *("input", "model", "modality", "messages", "encoding_format", "dimensions", "truncate", "entries", "text"),
     *(
         "image_url",
@@ -80,6 +85,16 @@ def test_nonsense_in_json(client: Client, seed: int) -> None:
         path = rng.choice(_POSTS)
         answer = client("POST", path, json.dumps(values).encode(), Content_Type="application/json")
         assert answer.status < 500, (path, values, answer.body)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nonsense_in_addresses(client: Client, gazetteer: None, seed: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(60):
+        fields = [(rng.choice(_NAMES), str(rng.choice(_ODD))) for _ in range(rng.randint(0, 6))]
+        path = f"{rng.choice(_GETS)}?{urlencode(fields, errors='surrogatepass')}"
+        answer = client.get(path)
+        assert answer.status < 500, (path, answer.body)
 
 
 def test_a_folder_that_is_no_path(client: Client) -> None:
