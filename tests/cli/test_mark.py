@@ -12,10 +12,9 @@ from numpyclip.xmp.properties import with_marks
 from tests.cli.conftest import Run
 from tests.index.conftest import empty_postgres, postgres, server_of
 from tests.picture_files import with_xmp
-from tests.test_towns import gazetteer
 from tests.xmp.test_packet import LIGHTROOM
 
-__all__ = ["empty_postgres", "gazetteer", "postgres", "server_of"]
+__all__ = ["empty_postgres", "postgres", "server_of"]
 
 
 @pytest.fixture

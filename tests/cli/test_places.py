@@ -5,9 +5,6 @@ import pytest
 from PIL import Image
 
 from tests.cli.conftest import Run
-from tests.test_towns import gazetteer
-
-__all__ = ["gazetteer"]
 
 PLACES = {"zurich.jpg": ((47, 22, 0), (8, 33, 0)), "texas.jpg": ((33, 39, 0), (-95, 33, 0))}
 

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.exif import Exif
-from numpyclip.images.find import NO_FILE
 from numpyclip.index.index import Index
-from numpyclip.index.records import Changes, Filed, NewPicture
+from numpyclip.index.records import WHOLE
+from tests.index.filled import made_index
 
 pytest.importorskip("starlette")
 pytest.importorskip("prometheus_client")
@@ -126,13 +127,32 @@ def place(tmp_path_factory: pytest.TempPathFactory, drawings: Path, tiny: CLIP) 
 @pytest.fixture
 def elsewhere(tmp_path: Path, tiny: CLIP) -> str:
     """An index of two images that are no files here."""
-    places = {"https://x.org/a.jpg": b"a" * 32, "s3://b/00000.tar/s/000": b"b" * 32}
-    with Index(tmp_path / "elsewhere", tiny, create=True) as index, index.adding():
-        index.begin()
-        embeddings = zip(places.values(), tiny.embed_texts(["a bird", "a house"]), strict=True)
-        pictures = {digest: NewPicture(Exif(0, 0), {"": embedding}) for digest, embedding in embeddings}
-        index.store.write(Changes([Filed(place, NO_FILE, digest) for place, digest in places.items()], pictures))
-    return str(tmp_path / "elsewhere")
+    bird, house = tiny.embed_texts(["a bird", "a house"])
+    urls = {"https://x.org/a.jpg": bird, "s3://b/00000.tar/s/000": house}
+    return made_index(
+        str(tmp_path / "elsewhere"), tiny, {url: (Exif(0, 0), {"": embedding}) for url, embedding in urls.items()}
+    )
+
+
+SPOTS = {"berlin": (52.52, 13.4), "potsdam": (52.39, 13.06), "quito": (-0.18, -78.47), "nowhere": (None, None)}
+
+
+@pytest.fixture(scope="session")
+def atlas(tmp_path_factory: pytest.TempPathFactory, tiny: CLIP) -> str:
+    """An index of a picture of each place, one month after the other; the first two are nearly the same."""
+    rows = np.eye(len(SPOTS), tiny.config.embed_dim, dtype=np.float32)
+    rows[1, :2] = 0.98, np.sqrt(1 - 0.98**2)
+    pictures = {}
+    for number, ((name, coordinates), row) in enumerate(zip(SPOTS.items(), rows, strict=True)):
+        exif = Exif(4, 3, f"2024-{number + 1:02}-15T12:00:00", *coordinates, camera=f"Camera {number % 2}", lens="Lens")
+        pictures[f"/photos/{name}.jpg"] = exif, {WHOLE: row}
+    return made_index(str(tmp_path_factory.mktemp("atlas") / "store"), tiny, pictures)
+
+
+@pytest.fixture
+def own_atlas(atlas: str, tmp_path: Path) -> str:
+    """A copy of it, to be changed."""
+    return str(shutil.copytree(atlas, tmp_path / "atlas"))
 
 
 @pytest.fixture(scope="session")

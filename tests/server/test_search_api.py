@@ -13,11 +13,10 @@ from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.exif import Exif
-from numpyclip.images.find import FileState
 from numpyclip.index.index import Index
-from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.stored_calibration import store_calibration
 from numpyclip.tasks.background import Calibration
+from tests.index.filled import made_index
 from tests.picture_files import encoded
 from tests.server.conftest import NAMES, Client, Png, Serve
 
@@ -342,15 +341,8 @@ def test_a_thumbnail_of_what_is_sent(client: Client, png: Png) -> None:
 def test_a_moment_of_a_video_is_searched_with(serve: Serve, tiny: CLIP, tmp_path: Path) -> None:
     one, other = tiny.embed_texts(["a bird", "a house"])
     parts = {"clip.mp4": {"0.5": one, "2.5": other}, "bird.jpg": {"": one}, "house.jpg": {"": other}}
-    changes = Changes()
-    for number, (name, embeddings) in enumerate(parts.items()):
-        digest = bytes([number]) * 32
-        changes.filed.append(Filed(f"/photos/{name}", FileState(1, 0), digest))
-        changes.pictures[digest] = NewPicture(Exif(4, 3), embeddings)
-    with Index(tmp_path / "store", tiny, create=True) as index, index.adding():
-        index.begin()
-        index.store.write(changes)
-    client = serve(store=str(tmp_path / "store"))
+    pictures = {f"/photos/{name}": (Exif(4, 3), embeddings) for name, embeddings in parts.items()}
+    client = serve(store=made_index(str(tmp_path / "store"), tiny, pictures))
     video = number_of(client, "clip.mp4")
     for part, nearest in (("", "bird.jpg"), ("@0.5", "bird.jpg"), ("@2.5", "house.jpg")):
         for answer in (client.get(f"/search?near={video}{part}"), client.post("/search", {"near": [f"{video}{part}"]})):

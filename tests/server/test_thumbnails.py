@@ -11,13 +11,12 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import PictureError
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.exif import Exif
-from numpyclip.images.find import FileState
 from numpyclip.index.index import Index
-from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.server import thumbnails
 from numpyclip.server.thumbnails import ThumbnailCache
 from numpyclip.videos.video_options import VideoOptions
 from numpyclip.viz.thumbnail import thumbnail_bytes
+from tests.index.filled import made_index
 from tests.server.conftest import Serve
 from tests.videos.made_videos import GREEN, RED, scenes, write_video
 
@@ -80,16 +79,12 @@ def test_the_limits_of_a_server_hold_for_what_it_shows(serve: Serve) -> None:
 def test_other_thumbnails_do_not_wait_for_videos(
     serve: Serve, tmp_path: Path, tiny: CLIP, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Index(tmp_path / "index", tiny, create=True) as index, index.adding():
-        index.begin()
-        filed, pictures = [], {}
-        for name, embedding in zip(("a.mp4", "b.jpg"), tiny.embed_texts(["a", "b"]), strict=True):
-            (tmp_path / name).touch()
-            digest = name.encode().ljust(32)
-            filed.append(Filed(str(tmp_path / name), FileState.of(tmp_path / name), digest))
-            pictures[digest] = NewPicture(Exif(4, 3), {"": embedding})
-        index.store.write(Changes(filed, pictures))
-    client = serve(store=str(tmp_path / "index"))
+    paths = [tmp_path / "a.mp4", tmp_path / "b.jpg"]
+    for path in paths:
+        path.touch()
+    embeddings = zip(paths, tiny.embed_texts(["a", "b"]), strict=True)
+    pictures = {str(path): (Exif(4, 3), {"": embedding}) for path, embedding in embeddings}
+    client = serve(store=made_index(str(tmp_path / "index"), tiny, pictures))
     number = {match["name"]: match["id"] for match in client.get("/search").json["matches"]}
     begun, end, at_once = threading.Semaphore(0), threading.Event(), [0, 0]  # now, and at most
 
