@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from numpyclip.image_marks import Marks
 from numpyclip.xmp.packet import Packet
-from numpyclip.xmp.properties import Marks, with_marks
+from numpyclip.xmp.properties import with_marks
 from tests.cli.conftest import Run
 from tests.index.conftest import empty_postgres, postgres, server_of
 from tests.picture_files import with_xmp
@@ -100,7 +101,7 @@ def test_paths_come_from_a_pipe_and_what_is_not_in_the_index_is_told(run: Run, i
         ([], "nothing to mark"),
         (["--tag", "x"], "nothing to mark"),
         (["a.png", "--tag", "a//b"], "has an empty level"),
-        (["a.png", "--tag", ""], "has an empty level"),
+        (["a.png", "--tag", ""], "expected a name"),
         (["a.png", "--rating", "6"], "invalid choice|unknown"),
         (["a.png", "--album", "a\nb"], "without control characters"),
         (["a.png", "--remove"], "--remove has nothing to do"),

@@ -205,10 +205,13 @@ def test_places_are_cells_with_counts(places: Store) -> None:
 
 
 def test_the_edges_of_the_map_are_cells(store: Store) -> None:
-    for name, place in (("pole", (90.0, 180.0)), ("other", (-90.0, -180.0))):
+    for name, place in (("pole", (90.0, 180.0)), ("other", (-90.0, -180.0)), ("beside", (89.9, 179.9))):
         picture(store, name, Exif(1, 1, latitude=place[0], longitude=place[1]))
-    for cell in store.places():
-        assert len(store.browse(Where(within=cell[:4])).matches) == 1
+    cells = store.places()
+    assert [cell.pictures for cell in cells] == [2, 1]
+    for cell in cells:
+        assert cell.south < cell.north <= 90 and cell.west < cell.east <= 180
+        assert len(store.browse(Where(within=cell[:4])).matches) == cell.pictures
 
 
 def plan(store: Store, sql: str, values: list[Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from numpyclip.errors import InputError
 
 _MAX_CHARACTERS = 100_000  # of a text: far more than any model reads
+_FLAGS = {**dict.fromkeys(("1", "true", "on", "yes"), True), **dict.fromkeys(("", "0", "false", "off", "no"), False)}
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Fields:
     def flag(self, name: str) -> bool:
         """Return a boolean; False if missing."""
         value = self.values.get(name)
-        if isinstance(value, str):
-            return value.lower() in ("1", "true", "on", "yes")
+        if isinstance(value, str) and value.lower() in _FLAGS:
+            return _FLAGS[value.lower()]
         return bool(self._checked(name, bool, "true or false", False))
 
     def texts(self, name: str) -> list[str]:

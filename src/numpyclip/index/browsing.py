@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -104,14 +105,17 @@ class Browsing:
     def places(self, where: Where = EVERYWHERE) -> list[Place]:
         """Count pictures by where they were taken, in cells of one degree, the most frequent first."""
         condition, values = _with_file(where)
+        y, x = (  # what is on the last edge is in the last cell
+            f"CASE WHEN {name} >= {end} THEN {end - 1} ELSE floor({name}) END"
+            for name, end in (("latitude", 90), ("longitude", 180))
+        )
         sql = (
-            "SELECT floor(latitude) AS y, floor(longitude) AS x, avg(latitude), avg(longitude), count(*) AS pictures "
-            f"FROM pictures WHERE {HAS_PLACE} AND {condition} "
-            "GROUP BY 1, 2 ORDER BY pictures DESC, 1, 2"
+            f"SELECT {y} AS y, {x} AS x, avg(latitude), avg(longitude), count(*) AS pictures FROM pictures "
+            f"WHERE {HAS_PLACE} AND {condition} GROUP BY 1, 2 ORDER BY pictures DESC, 1, 2"
         )
         with self._database.reading() as connection:
             found = connection.execute(sql, values).fetchall()
-        return [Place(y, x, min(90, y + 1), min(180, x + 1), *more) for y, x, *more in found]
+        return [Place(y, x, y + 1, x + 1, *more) for y, x, *more in found]
 
     def _by_column(self, column: str, where: Where) -> dict[str, int]:
         condition, values = _with_file(where)
@@ -170,6 +174,7 @@ def _place_of(cursor: str) -> tuple[str, int]:
     """Read a cursor: a date, and the number of a picture."""
     if not isinstance(cursor, str) or (found := _CURSOR.fullmatch(cursor)) is None:
         raise InputError(
-            f"after is {cursor!r:.60}; expected the cursor of what was browsed before, or a date such as '2024-06'."
+            f"{cursor!r:.60}: nothing is browsed from there; expected the cursor of what was browsed before, or a date "
+            "such as '2024-06'."
         )
     return found[1], int(found[2] or 0)

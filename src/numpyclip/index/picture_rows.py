@@ -64,6 +64,16 @@ def pictures_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes,
     return found
 
 
+def digests_of(connection: Connection, numbers: Iterable[int]) -> dict[int, bytes]:
+    """Look up the digests of pictures of which there is a file, by their numbers."""
+    found: dict[int, bytes] = {}
+    for some in batched(numbers, MOST_VALUES):
+        has_file = "EXISTS (SELECT 1 FROM files WHERE picture = id)"
+        rows = connection.execute(f"SELECT id, digest FROM pictures WHERE id {one_of(len(some))} AND {has_file}", some)
+        found.update(checked(row, int, bytes) for row in rows)
+    return found
+
+
 def number_at(connection: Connection, path: str) -> int | None:
     """Look up which picture a file is, by its path; None for a file that is not there, or is no picture."""
     row = connection.execute("SELECT picture FROM files WHERE directory = ? AND name = ?", key_of(path)).fetchone()

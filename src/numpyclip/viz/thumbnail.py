@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from numpyclip.videos.video_options import VideoOptions
 
 if TYPE_CHECKING:
     from PIL import Image
+
+_MAX_SECONDS = 10.0  # to find a frame: somebody waits for it
 
 
 def thumbnail(image: Image.Image, side: int) -> Image.Image:
@@ -37,7 +40,8 @@ def read_thumbnail(picture: Picture, side: int, options: DecodeOptions = DEFAULT
 def thumbnail_bytes(path: str | bytes, size: int, options: DecodeOptions, seconds: float | None = None) -> bytes:
     """Encode an image as JPEG without metadata, on white, its longer side at most `size` pixels.
 
-    Of a video or an animation, the frame at some seconds; by default the first one.
+    Of a video or an animation, the frame at some seconds, or where that takes too long, one before; by default the
+    first one.
 
     Raises
     ------
@@ -46,7 +50,7 @@ def thumbnail_bytes(path: str | bytes, size: int, options: DecodeOptions, second
     """
     stream = BytesIO()
     if isinstance(path, str) and is_video_name(path):
-        frame = frame_at(path, seconds or 0.0, size, VideoOptions.of(options))
+        frame = frame_at(path, seconds or 0.0, size, replace(VideoOptions.of(options), max_seconds=_MAX_SECONDS))
         small = thumbnail(frame, min(size, max(frame.size)))
     elif seconds is not None:
         frame = frame_shown_at(path, seconds, options)
