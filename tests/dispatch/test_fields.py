@@ -42,7 +42,7 @@ def test_what_is_no_integer_above_0_is_refused(value: Any) -> None:
     ("value", "expected"),
     [
         *((value, True) for value in (True, "1", "true", "True", "on", "YES")),
-        *((value, False) for value in (False, "0", "false", "off", "no", "", "2")),
+        *((value, False) for value in (False, "0", "false", "off", "no", "")),
     ],
 )
 def test_flags_are_booleans_or_their_words(value: Any, expected: bool) -> None:
@@ -51,6 +51,7 @@ def test_flags_are_booleans_or_their_words(value: Any, expected: bool) -> None:
 
 def test_flags_are_no_numbers() -> None:
     assert refused("flag", 1) == "x is 1; expected true or false."
+    assert refused("flag", "maybe") == "x is 'maybe'; expected true or false."
 
 
 def test_choices_are_as_they_are_named() -> None:
