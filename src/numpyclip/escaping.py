@@ -25,6 +25,11 @@ _LETTERS = {sequence[1]: letter for letter, sequence in _SHORT.items()}
 _NO_BYTE = 0xDC00  # a byte that is not UTF-8 is the surrogate that is so much more
 
 
+def is_utf8(text: str) -> bool:
+    """Tell whether a text, such as the name of a file, can be sent."""
+    return not _SURROGATE.search(_decoded(text))
+
+
 def column(text: str) -> str:
     r"""Write a text as a column of a table: as it is, or, where it would be unsafe or ambiguous, in double quotes.
 
@@ -78,7 +83,7 @@ def _bytes(entry: Any) -> str | list[str | None] | None:
     """Encode what lone surrogates stand for, of a text or a list of texts; None where UTF-8 has everything."""
     if isinstance(entry, list | tuple) and any(isinstance(text, str) and _bytes(text) for text in entry):
         return [base64.b64encode(_encoded(text)).decode("ascii") for text in entry]
-    if isinstance(entry, str) and _SURROGATE.search(_decoded(entry)):
+    if isinstance(entry, str) and not is_utf8(entry):
         return base64.b64encode(_encoded(entry)).decode("ascii")
     return None
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from numpyclip.image_marks import Marks
 from numpyclip.xmp.packet import Packet
-from numpyclip.xmp.properties import Marks, with_marks
+from numpyclip.xmp.properties import with_marks
 from tests.cli.conftest import Run
 from tests.index.conftest import empty_postgres, postgres, server_of
 from tests.picture_files import with_xmp
@@ -116,7 +117,7 @@ def test_paths_may_end_in_null_bytes_as_search_prints_them(run: Run, indexed: Pa
         ([], "nothing to mark"),
         (["--tag", "x"], "nothing to mark"),
         (["a.png", "--tag", "a//b"], "has an empty level"),
-        (["a.png", "--tag", ""], "has an empty level"),
+        (["a.png", "--tag", ""], "expected a name"),
         (["a.png", "--rating", "6"], "invalid choice|unknown"),
         (["a.png", "--album", "a\nb"], "without control characters"),
         (["a.png", "--remove"], "--remove has nothing to do"),

@@ -52,6 +52,7 @@ def test_flags_are_booleans_or_their_words(value: Any, expected: bool) -> None:
 def test_flags_are_no_numbers() -> None:
     assert refused("flag", 1) == "x is 1; expected true or false."
     assert refused("flag", "maybe") == "x is 'maybe'; expected true or false."
+    assert "expected true or false" in refused("flag", "2")
 
 
 def test_choices_are_as_they_are_named() -> None:

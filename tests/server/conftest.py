@@ -32,6 +32,7 @@ from numpyclip.server.uvicorn_server import listen, make_server
 from tests.server.browser import Open
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+PHOTOS = "photos.lan"  # a name as in a local network, of which browsers think otherwise than of 127.0.0.1
 NAMES = ("bird", "house", "camera", "bomb", "butterfly", "motor boat", "cookie", "ring buoy")
 
 
@@ -198,7 +199,9 @@ def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("there is no chromium")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", f"--host-resolver-rules=MAP {PHOTOS} 127.0.0.1"]
+        )
         yield browser
         browser.close()
 

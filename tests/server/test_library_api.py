@@ -1,10 +1,12 @@
 """The timeline, places and cameras of a library, and what a person says of images."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from numpyclip.images.exif import Exif
 from numpyclip.images.find import FileState
 from numpyclip.index.index import Index
 from numpyclip.index.records import WHOLE, Changes, Filed, NewPicture
-from tests.server.conftest import Client, Serve
+from tests.server.conftest import Client, Png, Serve
 
 SPOTS = {"berlin": (52.52, 13.4), "potsdam": (52.39, 13.06), "quito": (-0.18, -78.47), "nowhere": (None, None)}
 
@@ -64,7 +66,22 @@ def test_what_there_is(client: Client) -> None:
         "lenses": ["Lens"],
         "tags": [],
         "albums": [],
+        "originals": True,
+        "marks": True,
     }
+
+
+def test_what_a_server_does_not_do_is_told(serve: Serve, atlas: str) -> None:
+    told = serve(store=atlas, originals=False, marks=False).get("/library").json
+    assert (told["originals"], told["marks"]) == (False, False)
+
+
+def test_folders_that_json_cannot_name_are_not_listed(serve: Serve, tiny: CLIP, tmp_path: Path) -> None:
+    odd, plain = tmp_path / os.fsdecode(b"fol\xffder"), tmp_path / "folder"
+    with Index(tmp_path / "store", tiny, create=True) as index, index.adding():
+        for folder in (tmp_path, odd, plain):
+            index.store.set_folder(str(folder), [])
+    assert serve(store=str(tmp_path / "store")).get("/library").json["folders"] == [str(tmp_path), str(plain)]
 
 
 def test_towns(client: Client) -> None:
@@ -109,6 +126,7 @@ def test_filters(client: Client, query: str, names: list[str]) -> None:
     [
         *("around=52", "around=a,b,c", "around=1,2,3,4", "around=91,0,1", "around=nan,0,1", "around=0,0,-1"),
         *("within=1,2,3", "within=10,0,-10,0", "within=inf,0,0,0", "within=" + "1," * 5000, "rating=6", "rating=x"),
+        *("favourite=maybe", "folder=..", "folder=photos", "until=10000-01"),
         *("until=x", "until=2024-05-01T99", "tag=%00", "album=" + "a" * 300),
     ],
 )
@@ -186,6 +204,9 @@ def test_marks_are_set_and_taken_back(client: Client) -> None:
     "fields",
     [
         {"ids": [1], "kind": "colour"},
+        {"ids": [1]},
+        {"ids": [1], "kind": None},
+        {"ids": [1], "kind": "favourite", "remove": "maybe"},
         {"ids": [], "kind": "favourite"},
         {"ids": [1], "kind": "tag"},
         {"ids": [1], "kind": "tag", "name": "\n"},
@@ -217,3 +238,44 @@ def test_indexed_images_are_classified(client: Client, tiny: CLIP) -> None:
     assert answer.status == 200
     assert [len(predictions) for predictions in answer.json["predictions"]] == [2, 2]
     assert client.post("/classify", {"ids": [12345], "labels": ["a dog"]}).status == 404
+
+
+def test_many_are_marked_at_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def picture(*_: object) -> None:
+        raise AssertionError("each is looked up by itself")
+
+    keys = [match["key"] for match in client.get("/search").json["matches"]]
+    monkeypatch.setattr("numpyclip.index.store.Store.picture", picture)
+    assert client.post("/marks", {"ids": keys, "kind": "favourite"}).status == 200
+    assert client.post("/classify", {"ids": keys, "labels": ["a dog", "a cat"]}).status == 200
+    assert client.post("/marks", {"ids": [*range(1, 5001)], "kind": "favourite"}).status == 404
+
+
+def test_an_id_of_another_content_is_refused(client: Client) -> None:
+    for match in client.get("/search?n=2").json["matches"]:
+        assert match["key"].startswith(f"{match['id']}-") and len(match["key"].partition("-")[2]) == 12
+        other = f"{match['id']}-0123456789ab"
+        for path, fields in (
+            ("/marks", {"ids": [match["key"], other], "kind": "favourite"}),
+            ("/classify", {"ids": [other], "labels": ["a dog", "a cat"]}),
+            ("/search", {"near": other}),
+        ):
+            answer = client.post(path, fields)
+            assert (answer.status, "is another one now; search again" in answer.message) == (404, True), path
+        assert client.get(f"/search?near={match['key']}&n=1").json["matches"][0]["id"] == match["id"]
+        for wrong in ("", "-", "-x", "-0123456789AB", "-0123456789abc", "-0123456789ab-"):
+            assert client.post("/marks", {"ids": [f"{match['id']}{wrong or 'x'}"], "kind": "favourite"}).status == 400
+    assert found(client, "favourite=1") == []
+
+
+def test_folders_that_no_request_can_name_are_not_offered(serve: Serve, tiny: CLIP, tmp_path: Path, png: Png) -> None:
+    folders = [tmp_path / "photos", tmp_path / "photos" / "caf\udce9", tmp_path / "photos" / "caf\u00e9"]
+    for number, folder in enumerate(folders):
+        folder.mkdir()
+        (folder / "a.png").write_bytes(png(("house", "bird", "cookie")[number]))
+    with Index(tmp_path / "store", tiny, create=True) as index:
+        index.update([folders[0]])
+    client = serve(store=str(tmp_path / "store"))
+    listed = client.get("/library").json
+    assert (listed["folders"], "folders_bytes" in listed) == ([str(folders[0]), str(folders[2])], False)
+    assert [len(found(client, f"folder={quote(folder)}")) for folder in listed["folders"]] == [3, 1]

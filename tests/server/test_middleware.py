@@ -337,3 +337,23 @@ def test_a_response_that_is_not_received_is_ended() -> None:
         await asyncio.Event().wait()
 
     assert asked(Settings(timeout=0.01), app, {"type": "http.request", "body": b"a"})[-1]["more_body"]
+
+
+def test_a_search_below_a_prefix_stays_one(serve: Serve) -> None:
+    answer = serve(url_prefix="/photos").get("/photos?q=a%20bird&n=3")
+    assert (answer.status, answer.headers["Location"]) == (308, "/photos/?q=a%20bird&n=3")
+
+
+def test_a_token_that_is_no_unicode_is_wrong(serve: Serve) -> None:
+    assert serve(token="sesame").post("/login", {"token": "\ud800"}).status == 401
+
+
+def test_the_page_says_to_its_own_server_where_a_form_is_from(client: Client) -> None:
+    assert client.get("/", Accept="text/html").headers["Referrer-Policy"] == "same-origin"  # else `Origin: null`
+    assert client.post("/download", {"ids": [1]}, Origin="null").status == 403
+
+
+@pytest.mark.parametrize("path", ["/search?q=a", "/timeline", "/places", "/library", "/index"])
+def test_what_is_asked_for_its_headers_has_no_body(client: Client, path: str) -> None:
+    answer = client("HEAD", path)
+    assert (answer.status, answer.body, answer.headers["Content-Type"]) == (200, b"", "application/json")

@@ -2,20 +2,26 @@ import http.client
 import io
 import json
 import os
+import shutil
 import socket
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.exif import Exif
 from numpyclip.images.find import FileState
 from numpyclip.index.index import Index
 from numpyclip.index.records import WHOLE, Changes, Filed, NewPicture
+from numpyclip.server import downloads
 from numpyclip.server.originals import disposition
+from numpyclip.server.service import Service
 from tests.server.conftest import Client, Png, Serve
 
 
@@ -32,7 +38,8 @@ def test_an_original_is_the_file_itself(client: Client, drawings: Path) -> None:
     assert answer.headers["Content-Length"] == str(len(data))
     assert answer.headers["Content-Disposition"] == "inline; filename=\"bird.jpg\"; filename*=UTF-8''bird.jpg"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none';") and policy.endswith("; sandbox allow-same-origin")  # for a video
     assert answer.headers["Accept-Ranges"] == "bytes"
     saved = client.get(address_of(client, "bird.jpg") + "?download=1")
     assert saved.headers["Content-Disposition"].startswith("attachment;")
@@ -40,6 +47,12 @@ def test_an_original_is_the_file_itself(client: Client, drawings: Path) -> None:
     assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", str(len(data)))
     again = client.get(address_of(client, "bird.jpg"), If_None_Match=answer.headers["ETag"])
     assert (again.status, again.body) == (304, b"")
+    tag = answer.headers["ETag"]
+    for known in ("*", f"W/{tag}", f'"other", {tag}', f'"other",W/{tag}'):
+        for path in (address_of(client, "bird.jpg"),):
+            assert client.get(path, If_None_Match=known).status == 304, known
+    for unknown in ("", '"other"', tag[:-1], f"x{tag}"):
+        assert client.get(address_of(client, "bird.jpg"), If_None_Match=unknown).status == 200, unknown
 
 
 @pytest.mark.parametrize(
@@ -62,7 +75,7 @@ def test_ranges_of_bytes(client: Client, drawings: Path, asked: str, start: int,
     assert answer.headers["Content-Range"] == f"bytes {first}-{first + len(part) - 1}/{len(data)}"
 
 
-@pytest.mark.parametrize("asked", ["bytes=999999-", "bytes=9-3", "bytes=-0"])
+@pytest.mark.parametrize("asked", ["bytes=999999-", "bytes=-0"])
 def test_ranges_that_there_are_not(client: Client, drawings: Path, asked: str) -> None:
     size = (drawings / "bird.jpg").stat().st_size
     answer = client.get(address_of(client, "bird.jpg"), Range=asked)
@@ -71,7 +84,16 @@ def test_ranges_that_there_are_not(client: Client, drawings: Path, asked: str) -
 
 @pytest.mark.parametrize(
     "asked",
-    ["bytes=0-1,3-4", "bytes=" + "0-1," * 5000, "bytes=-", "bytes=a-b", "lines=0-1", f"bytes={'9' * 30}-", "0-1"],
+    [
+        "bytes=0-1,3-4",
+        "bytes=9-3",
+        "bytes=" + "0-1," * 5000,
+        "bytes=-",
+        "bytes=a-b",
+        "lines=0-1",
+        f"bytes={'9' * 30}-",
+        "0-1",
+    ],
 )
 def test_other_ranges_are_the_whole_file(client: Client, drawings: Path, asked: str) -> None:
     answer = client.get(address_of(client, "bird.jpg"), Range=asked)
@@ -225,3 +247,124 @@ def are_open(folder: Path) -> bool:
             if entry.readlink().parent == folder and entry.readlink().suffix == ".jpg":
                 return True
     return False
+
+
+def test_a_number_that_another_image_has_got_leads_to_nothing(serve: Serve, tiny: CLIP, tmp_path: Path) -> None:
+    photo = tmp_path / "photos" / "a.jpg"
+    photo.parent.mkdir()
+    exif = Image.Exif()
+    exif[0x0132] = "2024:05:01 12:00:00"  # the date that is shown stays the same
+    place, before = str(tmp_path / "store"), {}
+    client = serve(store=place)
+    for colour in ("red", "blue"):
+        Image.new("RGB", (40, 40), colour).save(photo, exif=exif)
+        shutil.rmtree(place, ignore_errors=True)
+        with Index(place, tiny, create=True) as index:
+            index.update([photo.parent])
+        client = serve(store=place)
+        (match,) = client.get("/search").json["matches"]
+        if colour == "red":
+            before = match
+            assert client.get(f"/{match['thumbnail']}").status == client.get(f"/{match['original']}").status == 200
+    assert match["id"] == before["id"]
+    for address in ("thumbnail", "original"):
+        assert match[address] != before[address]
+        assert client.get(f"/{match[address]}").status == 200
+        answer = client.get(f"/{before[address]}")
+        assert (answer.status, "is another one now" in answer.message) == (404, True)
+    answer = client.post("/download", {"ids": [match["key"], before["key"], match["key"]]})
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        assert archive.namelist() == ["a.jpg", "not included.txt"]
+        assert b"is another one now" in archive.read("not included.txt")
+
+
+def test_what_is_missing_is_looked_for_one_after_the_other(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that goes away ends it, and others have a turn."""
+    turns = []
+
+    async def run(self: Service, function: Callable[..., Any], *arguments: Any) -> Any:
+        turns.append(function)
+        return function(*arguments)
+
+    monkeypatch.setattr(Service, "run_in_thread", run)
+    answer = client.post("/download", {"ids": [*range(1000, 1100)]})
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        assert archive.read("not included.txt").count(b"\n") == 99
+    assert len(turns) > 100
+
+
+def test_a_link_leads_only_to_what_was_indexed(serve: Serve, tiny: CLIP, tmp_path: Path, png: Png) -> None:
+    photos, kept = tmp_path / "photos", tmp_path / "elsewhere.png"
+    photos.mkdir()
+    kept.write_bytes(png("house"))
+    (photos / "link.png").symlink_to(kept)
+    (photos / "steal.png").write_bytes(png("bird"))
+    state = (photos / "steal.png").stat()
+    with Index(tmp_path / "store", tiny, create=True) as index:
+        index.update([photos])
+    secret = tmp_path / "secret.txt"
+    secret.write_bytes(b"top secret".ljust(state.st_size))
+    os.utime(secret, ns=(state.st_mtime_ns, state.st_mtime_ns))  # as an attacker does with the picture
+    (photos / "steal.png").unlink()
+    (photos / "steal.png").symlink_to(secret)
+    client = serve(store=str(tmp_path / "store"))
+    for _ in range(2):
+        assert client.get(address_of(client, "link.png")).body == png("house")
+        assert client.get(address_of(client, "steal.png")).status == 404
+    secret.write_bytes(png("bird"))
+    os.utime(secret, ns=(state.st_mtime_ns, state.st_mtime_ns))
+    assert client.get(address_of(client, "steal.png")).body == png("bird")
+    kept.write_bytes(b"top secret".ljust(len(png("house"))))
+    assert client.get(address_of(client, "link.png")).status == 404
+
+
+def test_a_file_that_was_cut_short_is_named_in_a_zip(
+    serve: Serve, tiny: CLIP, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = serve(store=large_files(tmp_path, tiny))
+    for method, path, body in (("POST", "/download", '{"ids": [1]}'), ("GET", "/original/2", None)):
+        with closing(http.client.HTTPConnection("127.0.0.1", client.port)) as connection:
+            connection.request(method, path, body)
+            response = connection.getresponse()
+            received = response.read(1 << 16)
+            os.truncate(tmp_path / ("large 0.jpg" if body else "large 1.jpg"), 0)
+            with suppress(http.client.IncompleteRead):
+                received += response.read()
+        if body:
+            with zipfile.ZipFile(io.BytesIO(received)) as archive:
+                assert b"large 0.jpg: has changed while it was sent" in archive.read("not included.txt")
+    assert len(received) < LARGE
+    assert "large 1.jpg: has changed while it was sent" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_names_in_a_zip_are_no_longer_than_in_file_systems() -> None:
+    names = downloads._Names()
+    for suffix in (".jpg", "." + "x" * 249, ""):
+        for letter in ("a", "\N{SNOWMAN}"):
+            name = letter * ((255 - len(suffix)) // len(letter.encode())) + suffix
+            found = [names.unique(name) for _ in range(12)]
+            assert len(set(found)) == 12
+            assert all(len(each.encode()) <= 255 for each in found)
+            if len(suffix) < 5:
+                assert all(each.endswith(suffix) for each in found)
+
+
+def test_who_takes_nothing_gives_way(serve: Serve, tiny: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = serve(store=large_files(tmp_path, tiny))
+    monkeypatch.setattr("numpyclip.server.streams._MAX_STREAMS", 1)
+    monkeypatch.setattr("numpyclip.server.streams._PATIENCE", 0)
+    with socket.create_connection(("127.0.0.1", client.port)) as idle:
+        idle.sendall(b"GET /original/1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert idle.recv(100).startswith(b"HTTP/1.1 200 ")
+        for _ in range(10_000):
+            answer = client.get("/original/2")
+            if answer.status == 200:
+                break
+            assert answer.status == 503
+        assert len(answer.body) == LARGE
+        received = 0
+        with suppress(ConnectionError):
+            while block := idle.recv(1 << 20):
+                received += len(block)
+        assert received < LARGE

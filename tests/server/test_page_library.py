@@ -14,7 +14,7 @@ from numpyclip.images.find import FileState
 from numpyclip.index.index import Index
 from numpyclip.index.records import Changes, Filed, NewPicture
 from tests.server.browser import Open, expect_count, expect_first, first, search, wait_until
-from tests.server.conftest import Client, Serve
+from tests.server.conftest import PHOTOS, Client, Serve
 from tests.server.test_library_api import atlas
 from tests.server.test_page_access import AXE, PHONE, violations
 from tests.videos.made_videos import GREEN, RED, scenes, write_video
@@ -165,7 +165,7 @@ def test_a_video_plays_from_the_moment_that_was_found(
     first(page).click()
     page.get_by_role("button", name="More like this").click()
     page.locator(".chip").wait_for()
-    assert page.url.endswith("?near=1%402.5")
+    assert page.url.endswith(f"?near=1-{(b'v' * 6).hex()}%402.5")
     page.reload()
     assert page.locator(".chip img").evaluate(COLOUR) == "green"
     page.locator(".found").get_by_text("at 0:02").wait_for()
@@ -230,3 +230,51 @@ def test_the_page_below_a_path(open_page: Open, serve: Serve, strips: bool) -> N
         page.get_by_role("link", name="Original").evaluate("link => new URL(link.href).pathname").startswith("/photos/")
     )
     assert "/photos/?q=a+house" in page.url
+
+
+def test_pictures_are_downloaded_in_a_local_network(open_page: Open, client: Client) -> None:
+    page = open_page(client, f"http://{PHOTOS}:{client.port}/")
+    page.get_by_role("button", name="Select", exact=True).click()
+    first(page).click()
+    with page.expect_download() as download:
+        page.get_by_role("toolbar").get_by_role("button", name="Download").click()
+    assert zipfile.is_zipfile(download.value.path())
+
+
+def test_the_original_of_a_video_plays(open_page: Open, serve: Serve, tiny: CLIP, tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="the extra numpyclip[video] is not installed")
+    path = str(write_video(tmp_path / "clip.webm", scenes((2, RED), rate=10), codec="libvpx"))
+    client = serve(store=one_file(tmp_path, tiny, path, {"0.5": tiny.embed_texts(["a bird"])[0]}))
+    page = open_page(client)
+    address = client.get("/search").json["matches"][0]["original"]
+    page.goto(f"http://127.0.0.1:{client.port}/{address}")
+    video = page.wait_for_selector("video")
+    assert any(video.evaluate("video => video.readyState") for _ in range(10_000))  # nothing runs in a sandbox
+
+
+def test_what_a_server_does_not_do_is_not_offered(open_page: Open, serve: Serve, atlas: str) -> None:
+    page = open_page(serve(store=atlas, originals=False, marks=False), expects="400")
+    page.get_by_role("button", name="Select", exact=True).click()
+    first(page).click()
+    bar = page.get_by_role("toolbar")
+    bar.get_by_role("button", name="Copy paths").wait_for()
+    bar.get_by_role("button", name="Favourite").wait_for(state="hidden")
+    names = [button.inner_text() for button in bar.get_by_role("button").all()]
+    assert names == ["Copy paths", "Classify …", "Clear"]
+    bar.get_by_role("button", name="Clear").click()
+    first(page).click()
+    page.locator("#detail").wait_for()
+    assert page.locator("#said").is_hidden()
+
+
+def test_the_last_month_of_all_is_browsed(open_page: Open, serve: Serve, tiny: CLIP, tmp_path: Path) -> None:
+    filed, pictures = [], {}
+    for number, (taken, embedding) in enumerate(zip(("9999-12", "2024-01"), tiny.embed_texts(["a", "b"]), strict=True)):
+        digest = bytes([number]) * 32
+        filed.append(Filed(f"/photos/{taken}.jpg", FileState(1, 0), digest))
+        pictures[digest] = NewPicture(Exif(4, 3, f"{taken}-31T12:00:00"), {"": embedding})
+    with Index(tmp_path / "index", tiny, create=True) as index, index.adding():
+        index.begin()
+        index.store.write(Changes(filed, pictures))
+    page = open_page(serve(store=str(tmp_path / "index")), "/?from=9999-12", expects="400")
+    expect_first(page, "9999-12.jpg")

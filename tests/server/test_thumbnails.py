@@ -1,3 +1,5 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -8,9 +10,13 @@ from PIL import Image, ImageCms
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import PictureError
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
+from numpyclip.images.exif import Exif
+from numpyclip.images.find import FileState
 from numpyclip.index.index import Index
+from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.server import thumbnails
 from numpyclip.server.thumbnails import ThumbnailCache
+from numpyclip.videos.video_options import VideoOptions
 from numpyclip.viz.thumbnail import thumbnail_bytes
 from tests.server.conftest import Serve
 from tests.videos.made_videos import GREEN, RED, scenes, write_video
@@ -69,6 +75,54 @@ def test_what_has_too_many_pixels_is_not_drawn(tmp_path: Path) -> None:
 def test_the_limits_of_a_server_hold_for_what_it_shows(serve: Serve) -> None:
     answer = serve(max_pixels=10).get("/thumbnails/1")
     assert (answer.status, "expected at most 10." in answer.message) == (400, True)
+
+
+def test_other_thumbnails_do_not_wait_for_videos(
+    serve: Serve, tmp_path: Path, tiny: CLIP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Index(tmp_path / "index", tiny, create=True) as index, index.adding():
+        index.begin()
+        filed, pictures = [], {}
+        for name, embedding in zip(("a.mp4", "b.jpg"), tiny.embed_texts(["a", "b"]), strict=True):
+            (tmp_path / name).touch()
+            digest = name.encode().ljust(32)
+            filed.append(Filed(str(tmp_path / name), FileState.of(tmp_path / name), digest))
+            pictures[digest] = NewPicture(Exif(4, 3), {"": embedding})
+        index.store.write(Changes(filed, pictures))
+    client = serve(store=str(tmp_path / "index"))
+    number = {match["name"]: match["id"] for match in client.get("/search").json["matches"]}
+    begun, end, at_once = threading.Semaphore(0), threading.Event(), [0, 0]  # now, and at most
+
+    def draw(path: str, *_: object) -> bytes:
+        if path.endswith(".mp4"):
+            at_once[0] += 1
+            at_once[1] = max(at_once)
+            begun.release()
+            end.wait()
+            at_once[0] -= 1
+        return b"x"
+
+    monkeypatch.setattr(thumbnails, "thumbnail_bytes", draw)
+    with ThreadPoolExecutor(40) as pool:
+        videos = [pool.submit(client.get, f"/thumbnails/{number['a.mp4']}?t={second}") for second in range(40)]
+        begun.acquire()
+        begun.acquire()
+        try:
+            picture = client.get(f"/thumbnails/{number['b.jpg']}")
+        finally:
+            end.set()
+        assert picture.status == 200
+        assert [video.result().status for video in videos] == [200] * 40
+    assert at_once == [0, 2]
+
+
+def test_a_frame_is_looked_for_for_some_seconds_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def frame_at(path: str, seconds: float, side: int, options: VideoOptions) -> Image.Image:
+        assert options.max_seconds <= 10
+        return Image.new("RGB", (8, 8))
+
+    monkeypatch.setattr("numpyclip.viz.thumbnail.frame_at", frame_at)
+    assert opened(thumbnail_bytes(str(tmp_path / "a.mp4"), 320, DEFAULTS, 7.0)).size == (8, 8)
 
 
 def test_a_video_is_shown_at_its_moment(serve: Serve, tmp_path: Path, tiny: CLIP) -> None:

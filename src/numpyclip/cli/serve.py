@@ -8,7 +8,7 @@ import os
 import threading
 from typing import Any
 
-from numpyclip.cli.options import add_decoding_option, add_file_options, load_model, model_name, positive
+from numpyclip.cli.options import add_decoding_option, add_file_options, file_options, load_model, model_name, positive
 from numpyclip.cli.outputs import say
 from numpyclip.cli.stores import add_store_options, load_for_requests, place_of
 from numpyclip.cli.updates import background_updates
@@ -99,9 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
             max_total_body=8 * arguments.max_body << 20,
             max_waiting=arguments.max_waiting,
             draft=arguments.draft,
-            max_pixels=arguments.max_pixels,
-            strict_files=arguments.strict_files,
-            develop_raw=arguments.develop_raw,
+            **file_options(arguments),
             batch_size=arguments.batch_size,
             timeout=arguments.timeout,
         )

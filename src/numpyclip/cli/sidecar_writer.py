@@ -11,11 +11,12 @@ from numpyclip.cli.inputs import Reporter
 from numpyclip.cli.options import Options
 from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.errors import NumPyCLIPError
+from numpyclip.image_marks import Marks
 from numpyclip.images.embedded_xmp import embedded_packet
 from numpyclip.images.find import FileState
 from numpyclip.images.sidecars import Sidecars, read_sidecar, replace_sidecar
 from numpyclip.xmp.packet import Packet
-from numpyclip.xmp.properties import Marks, automatic_in, has_rating, marks_in
+from numpyclip.xmp.properties import automatic_in, has_rating, marks_in
 
 _T = TypeVar("_T")
 

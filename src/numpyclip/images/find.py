@@ -241,14 +241,23 @@ def walk(
         waiting += reversed(folders)
 
 
-def _raw_beside(names: Iterable[str]) -> list[str]:
-    """List the RAW files beside a JPEG or HEIF of the same picture, which stands for both."""
-    raw = [name for name in names if name.lower().endswith(RAW_SUFFIXES)]
-    shown = {_stem(name) for name in names if raw and name.lower().endswith(_BESIDE_RAW)}
-    return [name for name in raw if _stem(name) in shown]
+def raw_beside(path: str) -> str | None:
+    """Return the RAW file beside a JPEG or HEIF, which stands for both; None if there is none that could be read."""
+    folder, name = os.path.split(path)
+    others = os.listdir(folder or os.curdir) if name.lower().endswith(_BESIDE_RAW) else []
+    raw = (other for other in others if other.lower().endswith(RAW_SUFFIXES) and is_picture_name(other))
+    return next((other for other in raw if stem(other) == stem(name)), None)
 
 
-def _stem(name: str) -> str:
+def _raw_beside(files: Mapping[str, FileState]) -> list[str]:
+    """List the RAW files beside a JPEG or HEIF of the same picture, which stands for both, unless it is empty."""
+    raw = [name for name in files if name.lower().endswith(RAW_SUFFIXES)]
+    shown = {stem(name) for name in files if raw and name.lower().endswith(_BESIDE_RAW) and files[name].size}
+    return [name for name in raw if stem(name) in shown]
+
+
+def stem(name: str) -> str:
+    """Return what the names of files of one photograph have in common: of a RAW file and its JPEG, say."""
     return _PIXEL_NAMES.sub("", os.path.splitext(name)[0].lower())
 
 

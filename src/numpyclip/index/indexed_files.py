@@ -62,6 +62,11 @@ class IndexedFiles:
         with self._database.reading() as connection:
             return picture_rows.number_at(connection, absolute(path))
 
+    def digests(self, numbers: Sequence[int]) -> dict[int, bytes]:
+        """Look up the SHA-256 of pictures of which there is a file, by their numbers; others are left out."""
+        with self._database.reading() as connection:
+            return picture_rows.digests_of(connection, numbers)
+
     def paths_of(self, digests: Sequence[bytes]) -> dict[bytes, set[str]]:
         """Look up where pictures are, by the SHA-256 of their files; those that are not there are left out."""
         with self._database.reading() as connection:

@@ -11,6 +11,7 @@ from typing import Any
 
 from numpyclip.errors import InputError
 from numpyclip.file_systems import is_url
+from numpyclip.images.dates import date_in_name
 from numpyclip.images.exif import Exif
 from numpyclip.images.find import NO_FILE, FileState
 from numpyclip.index.database import Connection
@@ -67,6 +68,16 @@ def pictures_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes,
         found.update(
             (digest, (number, taken)) for digest, number, taken in (checked(row, bytes, int, _TEXT) for row in rows)
         )
+    return found
+
+
+def digests_of(connection: Connection, numbers: Iterable[int]) -> dict[int, bytes]:
+    """Look up the digests of pictures of which there is a file, by their numbers."""
+    found: dict[int, bytes] = {}
+    for some in batched(numbers, MOST_VALUES):
+        has_file = "EXISTS (SELECT 1 FROM files WHERE picture = id)"
+        rows = connection.execute(f"SELECT id, digest FROM pictures WHERE id {one_of(len(some))} AND {has_file}", some)
+        found.update(checked(row, int, bytes) for row in rows)
     return found
 
 
@@ -147,8 +158,20 @@ def _row_of(
     else:
         picture, taken = found
     state = storable(filed.state)
-    date = taken or (FIRST_MOMENT if state == NO_FILE else _local_time(filed.state.mtime_ns))
+    modified = FIRST_MOMENT if state == NO_FILE else _local_time(filed.state.mtime_ns)
+    date = taken or date_in_name(filed.path) or modified
     return key_of(filed.path), (state.size, state.mtime_ns, date, picture, problem, filed.tried_with)
+
+
+def date_by_names(connection: Connection) -> None:
+    """Give files of pictures that say no date that of their names, once: earlier versions did not read it."""
+    if meta(connection, "dates") is not None:
+        return
+    set_meta(connection, dates="of names")
+    sql = "SELECT directory, name FROM files JOIN pictures ON id = picture WHERE taken IS NULL ORDER BY directory, name"
+    keys = (checked(row, bytes, bytes) for row in connection.execute(sql))
+    dates = [(date, *key) for key in keys if (date := date_in_name(os.fsdecode(key[1])))]
+    connection.executemany("UPDATE files SET date = ? WHERE directory = ? AND name = ?", dates)
 
 
 def storable(state: FileState) -> FileState:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, PictureError
-from numpyclip.images.decode_options import DRAFT, DecodeOptions
+from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.find import is_picture_name
 from numpyclip.images.open import file_content
 from numpyclip.images.preprocess import Preprocess
+from numpyclip.index.decoders import package_version
 from numpyclip.index.records import NewPicture
 from numpyclip.model.ops import Array
 from numpyclip.runtime.finite import NotFinite
@@ -41,12 +41,12 @@ def animation_parts(preprocess: Preprocess, data: bytes, options: DecodeOptions,
     return {_part(seconds): pixels for seconds, pixels in read_moments(preprocess, data, options, name).items()}
 
 
-def moments_again(model: CLIP, path: str, batch_size: int) -> dict[str, Array]:
+def moments_again(model: CLIP, path: str, options: DecodeOptions, batch_size: int) -> dict[str, Array]:
     """Embed the moments of a video or an animated image again; PictureError if that is impossible."""
     if is_video_name(path):
-        return dict(new_video(model, path, VideoOptions(), batch_size).embeddings)
+        return dict(new_video(model, path, VideoOptions.of(options), batch_size).embeddings)
     with file_content(path) as data:
-        pixels = animation_parts(model.preprocess, data, DRAFT, path)
+        pixels = animation_parts(model.preprocess, data, options, path)
     if not pixels:
         raise PictureError(f"{path}: is no animation any more.")
     return dict(zip(pixels, model.embed_pixels([*pixels.values()]), strict=True))
@@ -59,4 +59,4 @@ def _part(seconds: float) -> str:
 
 def video_decoders(options: VideoOptions) -> str:
     """Name what videos are read with, and the limits that may refuse one."""
-    return f"av {version('av')} {options.max_pixels} {options.max_seconds:g}"
+    return f"av {package_version('av')} {options.max_pixels} {options.max_seconds:g}"

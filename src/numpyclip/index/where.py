@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
 from numpyclip.file_systems import is_url
+from numpyclip.image_marks import NO_TEXT, is_tag
 from numpyclip.images.exif import MOST_LATITUDE, MOST_LONGITUDE
 
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}(:\d{2}(:\d{2})?)?)?)?)?", re.ASCII)
 MOST_STARS = 5
 _LONGEST = 200  # characters of a name
-_NO_LETTERS = ("Cc", "Cs")  # control characters, and surrogates
 FIRST_MOMENT = "0001-01-01T00:00:00"  # completes the beginning of a date
 
 
@@ -115,12 +115,12 @@ def existing_folder(path: str | os.PathLike[str]) -> str:
 def checked_name(kind: str, name: object) -> str:
     """Return the name of a tag, say, without space around it and in normal form C; InputError if it can be none."""
     written = unicodedata.normalize("NFC", name).strip() if isinstance(name, str) else ""
-    if not (
-        0 < len(written) <= _LONGEST and all(unicodedata.category(letter) not in _NO_LETTERS for letter in written)
-    ):
+    if not 0 < len(written) <= _LONGEST or NO_TEXT.search(written):
         raise InputError(
             f"{kind} is {name!r:.60}; expected a name of 1 to {_LONGEST} characters, without control characters."
         )
+    if kind == "tag" and not is_tag(written):
+        raise InputError(f"tag {name!r:.60} has an empty level; expected a name such as 'places/Italy'.")
     return written
 
 

@@ -13,16 +13,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from numpyclip.dispatch.fields import Fields, is_row_id, shown
+from numpyclip.server.image_ids import ImageId, ids_of
 from numpyclip.server.originals import disposition, open_original
 from numpyclip.server.request_parsing import any_fields
-from numpyclip.server.responses import bad_request
 from numpyclip.server.service import Service
 from numpyclip.server.streams import BLOCK, Stream
 
-_MAX_FILES = 10_000  # each takes a kilobyte of memory until the end
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE | re.ASCII)  # Windows' names of these
+_MOST_BYTES, _MOST_SUFFIX = 255, 20  # of a name, and letters of the suffix that a name keeps
 _MISSING = "not included.txt"
 
 
@@ -31,24 +30,13 @@ async def download(request: Request) -> Response:
     service: Service = request.app.state.service
     if not service.settings.originals:
         raise HTTPException(404, "this server sends no image files; its owner may have it do so.")
-    ids = ids_of(await any_fields(request))
+    ids = list(dict.fromkeys(ids_of(await any_fields(request))))
     headers = {
         "content-type": "application/zip",
         "content-disposition": disposition("attachment", "pictures.zip"),
         "cache-control": "no-store",
     }
     return Stream(request, _archive(service, ids), headers)
-
-
-def ids_of(fields: Fields, name: str = "ids") -> list[int]:
-    """Return the IDs of several images, also in one string with commas, each once."""
-    value = fields.values.get(name)
-    texts: Sequence[object] = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else ()
-    if not 0 < len(texts) <= _MAX_FILES:
-        raise bad_request(f"{len(texts)} IDs; expected 1 to {_MAX_FILES}.")
-    if not all(is_row_id(str(text)) for text in texts):
-        raise bad_request(f"{name} is {shown(value)}; expected IDs of images.")
-    return list(dict.fromkeys(int(str(text)) for text in texts))
 
 
 class _Sink:
@@ -70,13 +58,14 @@ class _Sink:
         return taken
 
 
-def _archive(service: Service, ids: Sequence[int]) -> Iterator[bytes]:
-    """Write an archive, file by file: uncompressed, for images are."""
+def _archive(service: Service, ids: Sequence[ImageId]) -> Iterator[bytes]:
+    """Write an archive, file by file: uncompressed, for images are. Each file, and each that is missing, has blocks."""
     sink, names, missing = _Sink(), _Names(), list[str]()
     with zipfile.ZipFile(sink, "w") as archive:  # type: ignore[call-overload]
-        for row_id in ids:
+        for image in ids:
+            yield sink.take()
             try:
-                path, file, state = open_original(service.indexed_image(row_id))
+                path, file, state = open_original(service.indexed_image(image))
             except HTTPException as error:
                 missing.append(error.detail)
                 continue
@@ -89,6 +78,8 @@ def _archive(service: Service, ids: Sequence[int]) -> Iterator[bytes]:
                     left -= len(block)
                     entry.write(block)
                     yield sink.take()
+                if left:
+                    missing.append(f"{path}: has changed while it was sent.")
         if missing:
             archive.writestr(names.unique(_MISSING), "\n".join(missing).encode("utf-8", "replace"))
     yield sink.take()
@@ -106,15 +97,23 @@ class _Names:
         if name == _MISSING:
             return name
         safe = _UNSAFE.sub("_", name).rstrip(". ") or "_"
-        safe = f"_{safe}" if _DEVICES.match(safe) else safe
+        safe = _joined("_" if _DEVICES.match(safe) else "", safe, "")
         stem, suffix = os.path.splitext(safe)  # noqa: PTH122
+        if len(suffix) > _MOST_SUFFIX:
+            stem, suffix = safe, ""
         candidate, count = safe, self._counts.get(_key(safe), 1)
         while _key(candidate) in self._taken:
             count += 1
-            candidate = f"{stem} ({count}){suffix}"
+            candidate = _joined("", stem, f" ({count}){suffix}")
         self._counts[_key(safe)] = count
         self._taken.add(_key(candidate))
         return candidate
+
+
+def _joined(start: str, stem: str, end: str) -> str:
+    """Join parts of a name, of which the one in the middle is cut to what file systems take."""
+    most = _MOST_BYTES - len((start + end).encode())
+    return start + stem.encode()[:most].decode("utf-8", "ignore") + end
 
 
 def _key(name: str) -> str:

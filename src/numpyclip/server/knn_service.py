@@ -21,6 +21,7 @@ from numpyclip.errors import PictureError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.index.records import Match, Modality
 from numpyclip.model.ops import Array, normalize
+from numpyclip.server.image_ids import key_of
 from numpyclip.server.request_parsing import json_fields
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
@@ -109,7 +110,7 @@ def _metadata(match: Match, options: DecodeOptions) -> dict[str, Any]:
     if match.file is None:
         is_web = match.path.lower().startswith(("http://", "https://"))
         return {"image_path": match.path, **({"url": match.path} if is_web else {})}
-    fields: dict[str, Any] = {"image_path": match.path, "url": f"/thumbnails/{match.id}"}
+    fields: dict[str, Any] = {"image_path": match.path, "url": f"/thumbnails/{key_of(match)}"}
     with contextlib.suppress(PictureError):  # the file is gone
         fields["image"] = base64.b64encode(thumbnail_bytes(match.file, _THUMBNAIL_SIZE, options)).decode("ascii")
     return fields

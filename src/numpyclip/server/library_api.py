@@ -12,18 +12,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from numpyclip.dispatch.fields import Fields
-from numpyclip.dispatch.queries import where_of
 from numpyclip.errors import MissingPackageError
-from numpyclip.index.marks import KINDS, Mark
+from numpyclip.escaping import is_utf8
+from numpyclip.image_marks import KINDS, Mark, Marks
 from numpyclip.index.store import Store
 from numpyclip.index.where import Where
-from numpyclip.server.downloads import ids_of
-from numpyclip.server.request_parsing import any_fields
+from numpyclip.server.image_ids import ids_of
+from numpyclip.server.request_parsing import any_fields, where_in
 from numpyclip.server.responses import JSONResponse, bad_request, compressed
 from numpyclip.server.service import Service
+from numpyclip.server.settings import Settings
 from numpyclip.towns import find_towns, place_name
 
-_MAX_LENGTH = 200  # characters of a name
 _MAX_NAMES = 1000  # of cameras, lenses, tags and albums each, and of places
 _MAX_NAMED = 100  # places whose towns are looked up, in 5 ms each
 _MAX_TOWNS = 20  # of one name
@@ -63,7 +63,8 @@ async def towns(request: Request) -> Response:
 
 
 async def library(request: Request) -> Response:
-    """Return folders, cameras, lenses, tags and albums by which images can be filtered."""
+    """Return folders, cameras, lenses, tags and albums by which images can be filtered, and what the server does."""
+    settings: Settings = request.app.state.service.settings
 
     def found(store: Store, where: Where, _: Fields) -> dict[str, object]:
         marks = store.marks()
@@ -73,16 +74,18 @@ async def library(request: Request) -> Response:
             "lenses": list(store.lenses(where))[:_MAX_NAMES],
             "tags": list(marks["tag"])[:_MAX_NAMES],
             "albums": list(marks["album"])[:_MAX_NAMES],
+            "originals": settings.originals,
+            "marks": settings.marks,
         }
 
     return await _answer(request, found)
 
 
 def _folders(store: Store) -> list[str]:
-    """List the folders of the index and those within them; these not if they are many."""
+    """List the folders of the index that a request can name, and those within them; these not if they are many."""
     folders = list(store.folders())
     within = {directory for folder in folders for directory in store.directories(folder)}
-    return sorted({*folders, *within}) if len(within) <= _MAX_NAMES else folders
+    return sorted(filter(is_utf8, {*folders, *within} if len(within) <= _MAX_NAMES else folders))
 
 
 async def mark(request: Request) -> Response:
@@ -91,44 +94,35 @@ async def mark(request: Request) -> Response:
     if not service.settings.marks:
         raise HTTPException(403, "this server changes nothing; its owner may have it do so.")
     fields = await any_fields(request)
-    kind: Any = fields.choice("kind", *KINDS)
+    kind: Any = fields.choice("kind", "", *KINDS)
+    if not kind:
+        raise bad_request(f"kind is missing; expected {' or '.join(KINDS)}.")
     ids, name = ids_of(fields), fields.text("name")
-    if name is not None and len(name) > _MAX_LENGTH:
-        raise bad_request(f"name has {len(name)} characters; expected at most {_MAX_LENGTH}.")
     takes_back = fields.flag("remove")
 
     def marked() -> Response:
         store = service.index().store
-        digests = {row_id: match.digest for row_id in ids if (match := store.picture(row_id)) and match.digest}
-        if missing := [row_id for row_id in ids if row_id not in digests]:
-            raise HTTPException(404, f"there is no image {missing[0]} in the index.")
+        digests = service.digests_of(ids)
         if takes_back:
-            store.unmark(list(digests.values()), kind, name)
+            store.unmark(digests, kind, name)
         else:
-            store.mark(list(digests.values()), kind, name or "")
-        said = store.marks_of(list(digests.values()))
-        return compressed(
-            request, JSONResponse({"marks": {str(row_id): marks_json(said[d]) for row_id, d in digests.items()}})
-        )
+            store.mark(digests, kind, name or "")
+        said = store.marks_of(digests)
+        marks = {str(image.number): marks_json(said[digest]) for image, digest in zip(ids, digests, strict=True)}
+        return compressed(request, JSONResponse({"marks": marks}))
 
     return await service.run_in_thread(marked)
 
 
 def marks_json(marks: list[Mark]) -> dict[str, object]:
     """Return what is said of an image."""
-    ratings = [int(mark.name) for mark in marks if mark.kind == "rating"]
-    return {
-        "favourite": any(mark.kind == "favourite" for mark in marks),
-        "rating": ratings[0] if ratings else 0,
-        "tags": [mark.name for mark in marks if mark.kind == "tag"],
-        "albums": [mark.name for mark in marks if mark.kind == "album"],
-    }
+    return {"favourite": False, "rating": 0, "tags": [], "albums": [], **Marks.of(marks).to_dict()}
 
 
 async def _answer(request: Request, found: Callable[[Store, Where, Fields], dict[str, object]]) -> Response:
     service: Service = request.app.state.service
     fields = Fields(dict((await any_fields(request)).values))
-    where = where_of(fields)
+    where = where_in(fields)
 
     def answered() -> Response:
         try:

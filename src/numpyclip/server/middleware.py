@@ -28,7 +28,7 @@ _PATIENCE = 1.0  # seconds for which a body that arrives need not give way to ot
 _CLIENT_CLOSED_REQUEST = 499  # in metrics, as nginx has it
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with none at all, browsers send `Origin: null` with forms of the page
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
@@ -117,7 +117,8 @@ class AccessMiddleware:
             return error_response(421, "this Host is not allowed; the server's owner can allow it with --allow-host.")
         path, token = scope["path"], settings.token
         if path and path == settings.url_prefix:  # from where the page's relative addresses would lead elsewhere
-            return Response(status_code=308, headers={"Location": f"{settings.url_prefix}/"})
+            query = scope["query_string"].decode("latin-1")
+            return Response(status_code=308, headers={"Location": f"{path}/{query and '?'}{query}"})
         if _is_foreign(headers) and (scope["method"], path) != ("GET", "/"):
             return error_response(403, "requests of other sites are refused.")
         is_public = path in _PUBLIC_PATHS or path.startswith("/static/")
@@ -259,7 +260,7 @@ def _is_foreign(headers: Headers) -> bool:
 
 def is_token(sent: str, token: str) -> bool:
     """Compare tokens in constant time."""
-    return hmac.compare_digest(sent.encode("utf-8", "surrogateescape"), token.encode("utf-8", "surrogateescape"))
+    return hmac.compare_digest(sent.encode("utf-8", "surrogatepass"), token.encode("utf-8", "surrogatepass"))
 
 
 def _is_authorized(headers: Headers, token: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 import re
 import string
@@ -19,9 +21,10 @@ from numpyclip.images.find import FileState
 from numpyclip.index.picture_rows import storable
 from numpyclip.index.records import Match
 from numpyclip.regular_file import open_regular
-from numpyclip.server.request_parsing import path_id
+from numpyclip.server.image_ids import path_id
+from numpyclip.server.responses import is_known
 from numpyclip.server.service import Service
-from numpyclip.server.streams import BLOCK, Stream
+from numpyclip.server.streams import BLOCK, BrokenOff, Stream
 
 _SHOWN = {  # what browsers show, and nothing that may hold scripts
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), "image/jpeg"),
@@ -36,7 +39,8 @@ _SHOWN = {  # what browsers show, and nothing that may hold scripts
 }
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _PLAIN = frozenset(string.ascii_letters + string.digits + " .-_()")
-_POLICY = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox"
+# A video asks for its own bytes, which is the same origin's; scripts are not allowed.
+_POLICY = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox allow-same-origin"
 
 
 def open_original(match: Match) -> tuple[str, IO[bytes], FileState]:
@@ -55,19 +59,46 @@ def open_original(match: Match) -> tuple[str, IO[bytes], FileState]:
         except (OSError, ValueError):
             continue
         status = os.fstat(file.fileno())
-        if storable(FileState(status.st_size, status.st_mtime_ns)) == recorded:
+        is_as_recorded = storable(FileState(status.st_size, status.st_mtime_ns)) == recorded
+        if is_as_recorded and (_is_no_link(path, status) or _sha256(path, _identity(status)) == recorded.digest):
             return path, file, recorded
         file.close()
     raise HTTPException(404, f"{match.path}: is no file here, or no longer the one that was indexed.")
 
 
+def _is_no_link(path: str, status: os.stat_result) -> bool:
+    """Tell whether a file is in its folder itself; a link may lead to what was never indexed, now or soon."""
+    try:
+        return os.path.samestat(os.lstat(path), status)
+    except OSError:
+        return False
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    """Return what changes with the content, also where its owner sets the modification time."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@functools.lru_cache(1000)
+def _sha256(path: str, identity: tuple[int, ...]) -> bytes:
+    """Compute the SHA-256 of a file, once; empty if it is another one."""
+    digest = hashlib.sha256()
+    try:
+        with open_regular(path) as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+            return digest.digest() if _identity(os.fstat(file.fileno())) == identity else b""
+    except OSError:
+        return b""
+
+
 async def original(request: Request) -> Response:
     """Return the file of an indexed image, whole or a range of its bytes."""
     service: Service = request.app.state.service
-    row_id = path_id(request)
+    image = path_id(request)
     if not service.settings.originals:
         raise HTTPException(404, "this server sends no image files; its owner may have it do so.")
-    match = await service.run_in_thread(service.indexed_image, row_id)
+    match = await service.run_in_thread(service.indexed_image, image)
     return await service.run_in_thread(_response, request, match)
 
 
@@ -75,13 +106,13 @@ def _response(request: Request, match: Match) -> Response:
     path, file, state = open_original(match)
     headers = _headers(path, state, is_download=Fields(dict(request.query_params)).flag("download"))
     part, size = _range(request.headers, headers["etag"], state.size), state.size
-    if request.headers.get("if-none-match") == headers["etag"]:
+    if is_known(request, headers["etag"]):
         file.close()
         return Response(status_code=304, headers=headers)
     if part is not None and not part:
         file.close()
         return Response(status_code=416, headers=headers | {"content-range": f"bytes */{size}"})
-    blocks = _read(file, part or range(size))
+    blocks = _read(path, file, part or range(size))
     next(blocks)
     if part is None:
         return Stream(request, blocks, headers | {"content-length": str(size)})
@@ -89,7 +120,7 @@ def _response(request: Request, match: Match) -> Response:
     return Stream(request, blocks, headers | shown, 206)
 
 
-def _read(file: IO[bytes], part: range) -> Iterator[bytes]:
+def _read(path: str, file: IO[bytes], part: range) -> Iterator[bytes]:
     """Read a part of a file, block by block, after an empty one; from there on it is closed, whatever happens."""
     with file:
         yield b""
@@ -98,6 +129,8 @@ def _read(file: IO[bytes], part: range) -> Iterator[bytes]:
         while left and (block := file.read(min(BLOCK, left))):
             left -= len(block)
             yield block
+    if left:
+        raise BrokenOff(f"{path}: has changed while it was sent.")
 
 
 def _headers(path: str, state: FileState, *, is_download: bool) -> dict[str, str]:
@@ -120,11 +153,13 @@ def disposition(way: str, name: str) -> str:
 
 
 def _range(headers: Headers, tag: str, size: int) -> range | None:
-    """Return the bytes that are asked for; None for all, also where several ranges are, or those of another version."""
+    """Return the bytes that are asked for; None for all, also where several ranges are, none, or another version's."""
     sent = _RANGE.fullmatch(headers.get("range", ""))
     if sent is None or headers.get("if-range", tag) != tag or not any(sent.groups()):
         return None
     first, last = sent.groups()
+    if first and last and int(first) > int(last):
+        return None
     if not first:  # the last bytes
         return range(max(0, size - int(last)), size)
     return range(int(first), min(size, int(last) + 1 if last else size))

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from numpyclip.dispatch.fields import Fields, is_row_id, shown
+from numpyclip.dispatch.fields import Fields, shown
+from numpyclip.dispatch.queries import where_of
+from numpyclip.file_systems import is_url
+from numpyclip.index.where import Where
 from numpyclip.server.body_parsing import MAX_TEXT, FormParser, parse_json_body, parse_query
 from numpyclip.server.responses import bad_request
 
 _MAX_CONTENT_TYPE = 300  # characters: parsing it takes time by their square
-
-
-def path_id(request: Request) -> int:
-    """Return the ID in the path of a request.
-
-    Raises
-    ------
-    HTTPException
-        404 if it cannot be one.
-    """
-    row_id: str = request.path_params["id"]
-    if not is_row_id(row_id):
-        raise HTTPException(404, f"{row_id:.60} is not the ID of an image.")
-    return int(row_id)
 
 
 async def json_fields(request: Request) -> Fields:
@@ -53,13 +42,21 @@ async def form_fields(request: Request) -> Fields:
 
 
 async def any_fields(request: Request) -> Fields:
-    """Parse a form or JSON; for GET, the query string."""
-    if request.method == "GET":
+    """Parse a form or JSON; for GET and HEAD, the query string."""
+    if request.method in ("GET", "HEAD"):
         return Fields(parse_query(request.scope["query_string"].decode("latin-1")))
     kind = request.headers.get("content-type", "").lower()
     if kind.startswith(("multipart/form-data", "application/x-www-form-urlencoded")):
         return await form_fields(request)
     return await json_fields(request)
+
+
+def where_in(fields: Fields) -> Where:
+    """Return which images are meant; 400 for a folder below the one that the server was started in."""
+    folder = fields.text("folder") or None
+    if folder is not None and not (Path(folder).is_absolute() or is_url(folder)):
+        raise bad_request(f"folder is {shown(folder)}; expected an absolute path.")
+    return where_of(fields)
 
 
 async def _body(request: Request, most: int) -> bytearray:

@@ -58,6 +58,12 @@ def compressed(request: Request, response: Response) -> Response:
     return response
 
 
+def is_known(request: Request, tag: str) -> bool:
+    """Tell whether a client has what is tagged so; a proxy that compresses weakens tags."""
+    known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    return tag in known or known == ["*"]
+
+
 class OverloadedError(HTTPException):
     """A limit of the server is reached; the client may retry.
 

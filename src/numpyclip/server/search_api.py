@@ -9,29 +9,30 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from numpyclip.dispatch.fields import Fields, shown
+from numpyclip.dispatch.fields import Fields
 from numpyclip.dispatch.json_values import contents, ranked
-from numpyclip.dispatch.queries import is_browsing, query_of, where_of
+from numpyclip.dispatch.queries import is_browsing, query_of
 from numpyclip.dual_encoder.validation import captions
+from numpyclip.image_marks import Mark
 from numpyclip.index.index import Index
-from numpyclip.index.marks import Mark
 from numpyclip.index.model_options import remembered_options
-from numpyclip.index.records import MODALITIES, Match, Modality, is_part
+from numpyclip.index.records import MODALITIES, Match, Modality
 from numpyclip.index.rows import COUNTED
 from numpyclip.index.store import Store
 from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
 from numpyclip.server.cursors import MAX_DEPTH, Cursor
-from numpyclip.server.downloads import ids_of
+from numpyclip.server.image_ids import ImageId, ids_of, key_of
 from numpyclip.server.library_api import marks_json
-from numpyclip.server.request_parsing import any_fields
+from numpyclip.server.request_parsing import any_fields, where_in
 from numpyclip.server.responses import JSONResponse, bad_request, compressed
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
-from numpyclip.server.thumbnails import version
+from numpyclip.server.thumbnails import SIZES
 from numpyclip.tasks.query import Query
 
 _MAX_RESULTS = 1000
@@ -44,7 +45,7 @@ async def search(request: Request) -> Response:
     service: Service = request.app.state.service
     fields = await any_fields(request)
     modality: Any = fields.choice("in", *MODALITIES)
-    where, n = where_of(fields), fields.integer("n", 60, _MAX_RESULTS)
+    where, n = where_in(fields), fields.integer("n", 60, _MAX_RESULTS)
     is_strict, has_tags = fields.flag("strict"), fields.flag("tags")
     groups = fields.flag("group") and modality == "pictures"
     earlier = ids_of(fields, "shown") if groups and fields.values.get("shown") else []
@@ -68,7 +69,7 @@ async def search(request: Request) -> Response:
         marks = store.marks_of([match.digest for match in matches if match.digest])
         shown = [_to_json(match, tags.get(match.id), marks, service.settings) for match in matches]
         if groups:
-            firsts = _first_alike(store, earlier, [match.id for match in matches])
+            firsts = _first_alike(store, [image.number for image in earlier], [match.id for match in matches])
             for match, values in zip(matches, shown, strict=True):
                 values["like"] = firsts[match.id]
         if answer["order"] == "date":
@@ -134,8 +135,12 @@ async def classify(request: Request) -> Response:
     return await service.run_in_thread(predictions)
 
 
-def _indexed(service: Service, ids: Sequence[int]) -> Array:
-    return np.stack([service.indexed_image(row_id).embedding for row_id in ids])
+def _indexed(service: Service, ids: Sequence[ImageId]) -> Array:
+    service.digests_of(ids)
+    found = service.index().store.embeddings_by_number([image.number for image in ids])
+    if lost := [image.number for image in ids if image.number not in found]:
+        raise HTTPException(404, f"image {lost[0]} has no embedding in the index.")
+    return np.stack([found[image.number] for image in ids])
 
 
 async def describe(request: Request) -> Response:
@@ -170,28 +175,16 @@ async def _place(service: Service, fields: Fields) -> Cursor | str | None:
 
 async def _embed_query(service: Service, fields: Fields) -> tuple[Query, Array] | None:
     """Parse and embed the query: a text, IDs of indexed images, uploaded images, texts to subtract; None if empty."""
-    near, uploads = _near(fields), fields.images("image")
+    near, uploads = ids_of(fields, "near") if fields.values.get("near") else [], fields.images("image")
     if is_browsing(fields):
         return None
     query = await service.parse(
-        query_of, fields, [*(f"image {row_id}" for row_id, _ in near), *["the image"] * len(uploads)]
+        query_of, fields, [*(f"image {image.number}" for image in near), *["the image"] * len(uploads)]
     )
-    texts = [term.content for term in query.terms if not term.is_picture]
-    indexed = [await service.run_in_thread(service.indexed_image, *each) for each in near]
-    of_texts = iter(await service.embed_texts(texts) if texts else ())
+    indexed = [(await service.run_in_thread(service.indexed_image, image)).embedding for image in near]
+    of_texts = await service.embed_texts(query.texts) if query.texts else ()
     of_uploads = await service.embed_images(uploads) if uploads else ()
-    of_images = iter([*(match.embedding for match in indexed), *of_uploads])
-    return query, query.sum([next(of_images if term.is_picture else of_texts) for term in query.terms])
-
-
-def _near(fields: Fields) -> list[tuple[int, str]]:
-    """Return IDs of indexed images, and the part of each: ``12@21.5`` is a moment of a video."""
-    value = fields.values.get("near") or []
-    values = [str(each).partition("@") for each in (value if isinstance(value, list) else [value])]
-    if wrong := [part for _, mark, part in values if mark and not (part and is_part(part))]:
-        raise bad_request(f"near has @{shown(wrong[0])}; expected seconds of a video, or another part.")
-    numbers = Fields({"near": [number for number, _, _ in values]}).row_ids("near")
-    return list(zip(numbers, (part for _, _, part in values), strict=True))
+    return query, query.combined(of_texts, [*indexed, *of_uploads])
 
 
 def _to_json(match: Match, tag: str | None, marks: Mapping[bytes, list[Mark]], settings: Settings) -> dict[str, object]:
@@ -201,11 +194,11 @@ def _to_json(match: Match, tag: str | None, marks: Mapping[bytes, list[Mark]], s
     if said := match.digest and marks.get(match.digest):
         fields["marks"] = marks_json(said)
     if match.path is not None:
+        fields["key"] = key_of(match)
         fields["name"] = os.path.basename(match.path)  # noqa: PTH119  the path may be of another operating system
     if match.file is not None:
-        fields["thumbnail"] = f"thumbnails/{match.id}?v={version(match)}" + (
-            f"&t={match.part}" if match.seconds is not None else ""
-        )
+        moment = f"&t={match.part}" if match.seconds is not None else ""
+        fields["thumbnail"] = f"thumbnails/{key_of(match)}?side={SIZES[0]}{moment}"
         if settings.originals:
-            fields["original"] = f"original/{match.id}"
+            fields["original"] = f"original/{key_of(match)}"
     return fields

@@ -20,16 +20,18 @@ from numpyclip.images.formats import identify
 from numpyclip.images.watch import quietly
 from numpyclip.index.index import Index
 from numpyclip.index.recorded_model import check_fit
-from numpyclip.index.records import WHOLE, Match
+from numpyclip.index.records import Match
 from numpyclip.model.ops import Array
 from numpyclip.runtime.finite import checked_finite
 from numpyclip.server.base64_images import decode_base64
 from numpyclip.server.batching import SHUTDOWN_TIMEOUT, Batcher
 from numpyclip.server.best_tags import Tags
+from numpyclip.server.image_ids import ImageId
 from numpyclip.server.image_urls import Fetcher, is_url
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.responses import bad_request
 from numpyclip.server.settings import Settings
+from numpyclip.videos.container import is_video_name
 
 _T = TypeVar("_T")
 _MAX_CHARACTERS = 1_000_000  # of all texts of a request
@@ -72,7 +74,7 @@ class Service:
         self.metrics = Metrics()
         self.batcher = Batcher(model, settings, self.metrics)
         self.fetcher = Fetcher(settings.fetch_hosts, private=settings.fetch_private)
-        self.streams = 0  # responses that are being sent block by block
+        self.streams: set[Any] = set()  # responses that are being sent block by block
         self._store = store
         self._index: Index | None = None
         self._fitting: Fingerprint | None = None  # that of the index when it was last found to fit the model
@@ -84,8 +86,9 @@ class Service:
         count = max(4, os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(count, "numpyclip-requests")
         self._decoders = ThreadPoolExecutor(count, "numpyclip-decoding")  # of their own: they wait for memory
+        self._video_decoders = ThreadPoolExecutor(2, "numpyclip-videos")  # which take seconds
         self._parsers = ThreadPoolExecutor(2, "numpyclip-parsing")
-        self._pools = (self._threads, self._decoders, self._parsers)
+        self._pools = (self._threads, self._decoders, self._video_decoders, self._parsers)
         await self.run_in_thread(self._start)
         await self.batcher.__aenter__()
         return self
@@ -126,6 +129,11 @@ class Service:
     async def decode(self, function: Callable[..., _T], *arguments: object) -> _T:
         """Call a decoder of images, for which only other decoders wait."""
         return await self._run(self._decoders, function, *arguments)
+
+    async def decode_file(self, function: Callable[..., _T], path: str, *arguments: object) -> _T:
+        """Call a decoder of a file; for one of a video only others of videos wait."""
+        pool = self._video_decoders if is_video_name(path) else self._decoders
+        return await self._run(pool, function, path, *arguments)
 
     async def parse(self, function: Callable[..., _T], *arguments: object) -> _T:
         """Call a parser without blocking the event loop."""
@@ -249,18 +257,31 @@ class Service:
             self._fitting = self._index.store.fingerprint
         return self._index
 
-    def indexed_image(self, row_id: int, part: str = WHOLE) -> Match:
-        """Return an image of the index by its ID, or another part of it.
+    def indexed_image(self, image: ImageId) -> Match:
+        """Return an image of the index by its ID, or the part of it that is named there.
 
         Raises
         ------
         HTTPException
-            404 if there is none.
+            404 if there is none, or it is another one now.
         """
-        match = self.index().store.picture(row_id, part)
-        if match is None:
-            raise HTTPException(404, f"there is no image {row_id}{part and '@'}{part} in the index.")
+        match = self.index().store.picture(image.number, image.part)
+        if match is None or not image.is_of(match.digest):
+            raise _missing(image, match is not None)
         return match
+
+    def digests_of(self, images: Sequence[ImageId]) -> list[bytes]:
+        """Look up the SHA-256 of images by their IDs, of many in little time; 404 as of `indexed_image`."""
+        known = self.index().store.digests([image.number for image in images])
+        if lost := next((image for image in images if not image.is_of(known.get(image.number))), None):
+            raise _missing(lost, lost.number in known)
+        return [known[image.number] for image in images]
+
+
+def _missing(image: ImageId, is_another: bool) -> HTTPException:
+    if is_another:
+        return HTTPException(404, f"image {image.number} of the index is another one now; search again.")
+    return HTTPException(404, f"there is no image {image} in the index.")
 
 
 def _plain(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 
@@ -12,9 +11,10 @@ from starlette.responses import Response
 
 from numpyclip.dispatch.fields import Fields, shown
 from numpyclip.images.decode_options import DecodeOptions
-from numpyclip.index.records import Match, is_part, seconds_of
-from numpyclip.server.request_parsing import form_fields, path_id
-from numpyclip.server.responses import bad_request
+from numpyclip.index.records import is_part, seconds_of
+from numpyclip.server.image_ids import key_of, path_id
+from numpyclip.server.request_parsing import form_fields
+from numpyclip.server.responses import bad_request, is_known
 from numpyclip.server.service import Service, check_decoding_time
 from numpyclip.viz.thumbnail import thumbnail_bytes
 
@@ -61,11 +61,11 @@ async def thumbnail(request: Request) -> Response:
     match = await service.run_in_thread(service.indexed_image, path_id(request))
     if match.file is None:
         raise HTTPException(404, f"{match.path}: is no file on this server, which fetches no images: no thumbnail.")
-    tag = version(match) + moment
+    tag = f"{key_of(match)}-{moment}"
     headers = {"ETag": f'"{tag}-{size}"', "Cache-Control": "private, max-age=3600"}
-    if request.headers.get("if-none-match") == headers["ETag"]:
+    if is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    data = await service.decode(request.app.state.thumbnails.get, match.file, size, tag, seconds_of(moment))
+    data = await service.decode_file(request.app.state.thumbnails.get, match.file, size, tag, seconds_of(moment))
     return Response(data, media_type="image/jpeg", headers=headers)
 
 
@@ -81,8 +81,3 @@ async def drawn(request: Request) -> Response:
         return thumbnail_bytes(image, SIZES[0], service.settings.decode_options)
 
     return Response(await service.decode(draw), media_type="image/jpeg", headers={"Cache-Control": "no-store"})
-
-
-def version(match: Match) -> str:
-    """Return a version of a thumbnail: a rebuilt index may give an ID to another file."""
-    return hashlib.sha256(f"{match.path}\0{match.date}".encode("utf-8", "surrogateescape")).hexdigest()[:12]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from numpyclip.videos.video_options import VideoOptions
 
 if TYPE_CHECKING:
     from PIL import Image
+
+_MAX_SECONDS = 10.0  # to find a frame: somebody waits for it
 
 
 def thumbnail(image: Image.Image, side: int) -> Image.Image:
@@ -50,7 +53,8 @@ def _opened(
     picture: Picture, side: int, options: DecodeOptions, seconds: float | None
 ) -> AbstractContextManager[Image.Image]:
     if isinstance(picture, str | os.PathLike) and is_video_name(path := os.fsdecode(picture)):
-        return nullcontext(frame_at(path, seconds or 0.0, side, VideoOptions.of(options)))
+        limits = replace(VideoOptions.of(options), max_seconds=_MAX_SECONDS)
+        return nullcontext(frame_at(path, seconds or 0.0, side, limits))
     if seconds is not None and isinstance(picture, str | bytes):
         return nullcontext(frame_shown_at(picture, seconds, options))
     return decoded(picture, options, draft_size=side)
@@ -59,7 +63,8 @@ def _opened(
 def thumbnail_bytes(path: str | bytes, size: int, options: DecodeOptions, seconds: float | None = None) -> bytes:
     """Encode an image as JPEG without metadata, on white, its longer side at most `size` pixels.
 
-    Of a video or an animation, the frame at some seconds; by default the first one.
+    Of a video or an animation, the frame at some seconds, or where that takes too long, one before; by default the
+    first one.
 
     Raises
     ------

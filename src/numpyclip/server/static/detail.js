@@ -74,7 +74,7 @@ function facts(match) {
 }
 
 // Of a video its moment is meant.
-function asTerm({id, part, seconds, thumbnail, name}) { return {id: seconds === undefined ? String(id) : `${id}@${part}`, source: thumbnail || "data:,", name}; }
+function asTerm({key, part, seconds, thumbnail, name}) { return {id: seconds === undefined ? key : `${key}@${part}`, source: thumbnail || "data:,", name}; }
 
 function searchWith(pictures, text) {
   query.pictures = pictures;

@@ -8,7 +8,7 @@ export const marksOf = match => match.marks ?? NOTHING;
 
 // Say something of pictures, or take it back.
 export async function mark(matches, kind, name, remove = false) {
-  const ids = matches.map(({id}) => id);
+  const ids = matches.map(({key}) => key);
   const body = JSON.stringify({ids, kind, remove, ...(name === undefined ? {} : {name})});
   const {marks} = await request("marks", {method: "POST", body});
   for (const match of matches) match.marks = marks[match.id];
@@ -18,7 +18,9 @@ export async function mark(matches, kind, name, remove = false) {
 // Tell which folders, cameras and so on there are.
 export async function loadLibrary() {
   try {
-    const {folders, cameras, lenses, tags, albums} = await request("library");
+    const {folders, cameras, lenses, tags, albums, originals, marks} = await request("library");
+    document.body.classList.toggle("no-originals", !originals);
+    document.body.classList.toggle("no-marks", !marks);
     for (const [name, values] of Object.entries({folder: folders, camera: cameras, lens: lenses, tag: tags, album: albums})) setOptions(name, values);
   } catch { /* the search shows errors */ }
 }

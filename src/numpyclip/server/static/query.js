@@ -2,6 +2,7 @@
 import {$, day, element} from "./dom.js";
 
 const MOST_SHOWN = 10_000;  // that a request may name
+const LAST_MONTH = "9999-12";  // with which all begins
 
 // Pictures are {id, source, name} or {file, source, name}; browsing begins with the month `from`, such as "2024-05".
 export const query = {pictures: [], from: ""};
@@ -44,7 +45,7 @@ export function body(n, cursor, shown = []) {
     }
   }
   for (const [name, value] of filters()) form.append(name, value);
-  if (query.from && isEmpty()) form.append("until", following(query.from));
+  if (query.from && query.from < LAST_MONTH && isEmpty()) form.append("until", following(query.from));
   if (form.get("group") && shown.length) form.append("shown", shown.slice(-MOST_SHOWN).map(({id}) => id).join(","));
   form.append("n", n);
   form.append("tags", "1");
@@ -72,7 +73,7 @@ export function readAddress() {
   restore({
     text: parameters.get("q") || "",
     from: /^\d{4}-(0[1-9]|1[0-2])$/.test(parameters.get("from") || "") ? parameters.get("from") : "",
-    pictures: parameters.getAll("near").filter(id => /^\d+(@[\d.]+)?$/.test(id)).map(id => ({id, source: `thumbnails/${id.replace("@", "?t=")}`, name: `picture ${id}`})),
+    pictures: parameters.getAll("near").filter(id => /^\d+(-[0-9a-f]{12})?(@[\d.]+)?$/.test(id)).map(id => ({id, source: `thumbnails/${id.replace("@", "?t=")}`, name: `picture ${parseInt(id)}`})),
     filters: controls().map(({dataset: {filter}}) => [filter, parameters.get(filter) || ""]),
   });
 }

@@ -53,7 +53,7 @@ const all = () => [...chosen.values()];
 
 function download() {
   const form = element("form", {method: "post", action: "download", hidden: true},
-    element("input", {name: "ids", value: all().map(({id}) => id).join(",")}));
+    element("input", {name: "ids", value: all().map(({key}) => key).join(",")}));
   document.body.append(form);
   form.submit();
   form.remove();
@@ -84,7 +84,7 @@ async function classify() {
   $("unsorted").textContent = "";
   try {
     const matches = all();
-    const {predictions} = await request("classify", {method: "POST", body: JSON.stringify({ids: matches.map(({id}) => id), labels, template: "a photo of a {}"})});
+    const {predictions} = await request("classify", {method: "POST", body: JSON.stringify({ids: matches.map(({key}) => key), labels, template: "a photo of a {}"})});
     $("sorted").replaceChildren(...labels.map(label => {
       const those = matches.filter((_, n) => predictions[n][0].label === label);
       return element("li", {}, `${label}: ${plural(those.length, "picture")} `, ...those.length ? [
