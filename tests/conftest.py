@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,18 @@ def store(monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
 def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An empty cache again, where tests share one."""
     monkeypatch.setenv("NUMPYCLIP_CACHE", str(tmp_path / "prepared"))
+
+
+@pytest.fixture
+def zone_of_minus_five(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Local time is five hours behind UTC."""
+    if not hasattr(time, "tzset"):
+        pytest.skip("the zone of a process is POSIX")
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "EST5")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.fixture(params=ENGINES)

@@ -26,7 +26,8 @@ ROOMS = {
     "reference": "",
     "weights": "escaping errors atomic regular_file",
     "towns": "errors",
-    "xmp": "errors",
+    "image_marks": "",
+    "xmp": "errors image_marks",
     "images": "errors arguments atomic regular_file xmp",
     "file_systems": "errors",
     "resumed_stream": "errors regular_file file_systems",
@@ -49,18 +50,19 @@ ROOMS = {
     "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
     " dual_encoder file_systems remote sources videos",
     "index": "errors arguments lock atomic regular_file images file_systems remote sources destinations model runtime"
-    " pipeline dual_encoder videos tasks xmp",
+    " pipeline dual_encoder videos tasks image_marks",
     "batch": "escaping errors arguments lazy_exports lock images file_systems remote sources destinations model runtime"
     " engines pipeline dual_encoder loader",
-    "dispatch": "escaping errors images model dual_encoder viz tasks index",
-    "server": "escaping errors regular_file images model runtime dual_encoder viz tasks index dispatch towns",
+    "dispatch": "escaping errors images model pipeline dual_encoder viz tasks index",
+    "server": "escaping errors regular_file image_marks images file_systems model runtime dual_encoder videos viz tasks"
+    " index dispatch towns",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"
     " index open_clip",
     "cli": "escaping interrupts errors arguments atomic weights images model runtime engines pipeline dual_encoder"
     " families loader saving layouts videos viz tasks index batch file_systems remote sources destinations dispatch"
-    " server numpyclip towns xmp",
+    " server numpyclip towns image_marks xmp",
     "__main__": "cli",
 }
 

@@ -49,6 +49,12 @@ def test_what_does_not_take_its_name_is_removed_after_an_error_too(tmp_path: Pat
     assert (tmp_path / "file").read_text() == "whole"
 
 
+def test_nothing_is_left_of_a_file_whose_name_is_too_long(tmp_path: Path) -> None:
+    with pytest.raises(NumPyCLIPError, match="cannot be written"), atomic_file(tmp_path / ("a" * 300)) as stream:
+        stream.write(b"new")
+    assert names(tmp_path) == set()
+
+
 def test_a_file_is_written_as_a_whole_or_stays_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "file"
     with atomic_file(file) as stream:

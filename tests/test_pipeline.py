@@ -35,7 +35,7 @@ def computed(pixels: Sequence[Any]) -> np.ndarray:
 def reading(value: int) -> Reading[str]:
     if value < 0:
         raise PictureError(f"{value}: cannot be read.")
-    return Reading(np.full((1, 1, 3), value, np.uint8), extra=f"no. {value}")
+    return Reading({"crop": np.full((1, 1, 3), value, np.uint8)}, extra=f"no. {value}")
 
 
 def test_there_is_a_record_of_every_picture_in_order(tiny: CLIP, files: list[str]) -> None:
@@ -128,6 +128,7 @@ def test_what_is_known_is_neither_read_nor_computed(tiny: CLIP, files: list[str]
     pictures: list[Any] = [files[0], files[1], files[4], Path(files[1]).read_bytes()]
     records = list(iter_embeddings(tiny.embed_pixels, pictures, read, batch_size=3))
     assert [record.embedding.tolist() for record in records[1:]] == [[2], [1], [2]]
+    assert all(record.views == {"crop": record.embedding} for record in records)
     np.testing.assert_allclose(records[0].embedding, tiny.embed_images(files[0])[0], atol=1e-6)
 
 
@@ -167,8 +168,8 @@ def test_metadata_is_read_also_where_the_embedding_is_known(tiny: CLIP, files: l
     for known in (First(), None):
         read = PictureReader(tiny.preprocess, known=known, with_metadata=True)
         one, other, content = (read(picture) for picture in (files[0], files[1], Path(files[1]).read_bytes()))
-        assert (one.pixels is None) == (known is not None)
-        assert other.pixels is not None and content.pixels is not None
+        assert (not one.pixels) == (known is not None)
+        assert other.pixels.keys() == content.pixels.keys() == {"crop"}
         assert isinstance(one.extra, ImageMetadata) and isinstance(content.extra, ImageMetadata)
         assert other.extra == replace(content.extra, state=FileState.of(files[1]))
         assert one.extra.digest == hashlib.sha256(Path(files[0]).read_bytes()).digest()

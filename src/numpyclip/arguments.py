@@ -28,6 +28,13 @@ def whole_number(value: Any) -> int | None:
         return None
 
 
+def positive(value: Any, name: str) -> int:
+    """Return an integer above 0; InputError, which names the argument, if it is none."""
+    if (number := whole_number(value)) is None or number < 1:
+        raise InputError(f"{name} is {value!r:.60}; expected an integer above 0.")
+    return number
+
+
 def as_paths(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], name: str = "paths"
 ) -> Iterable[str | os.PathLike[str]]:

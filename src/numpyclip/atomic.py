@@ -131,7 +131,7 @@ def remove_abandoned(folder: Path, target: str | None = None) -> None:
 
 
 def _remove(part: Path, target: Path) -> None:
-    if not target.exists() and (part / _REPLACED).exists():  # killed before the new folder took its place
+    if (part / _REPLACED).exists() and not target.exists():  # killed before the new folder took its place
         (part / _REPLACED).replace(target)
     if part.is_dir():
         shutil.rmtree(part, ignore_errors=True)

@@ -25,7 +25,7 @@ from numpyclip.images.find import FileState
 from numpyclip.images.metadata import ImageMetadata
 from numpyclip.images.open import Picture, file_content, has_state
 from numpyclip.images.preprocess import Preprocess
-from numpyclip.images.views import View, read_views
+from numpyclip.images.views import CROP, View, read_views
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched, checked_batch_size
 from numpyclip.runtime.finite import NOT_FINITE, NotFinite, any_finite, finite_rows
@@ -42,8 +42,8 @@ _MOST_WAITING = 10  # batches of pictures that need no embedding, behind some th
 class Reading(Generic[_X]):
     """What was read of a picture."""
 
-    pixels: _Pixels | Mapping[str, _Pixels] | None = None  # of `Preprocess.crop`, or of views by name, to be embedded
-    embedding: Array | None = None  # (embed_dim,), if it is known already
+    pixels: Mapping[str, _Pixels] = field(default_factory=dict)  # of its views by name, to be embedded
+    embedding: Array | None = None  # of its crop, (embed_dim,), if it is known already
     extra: _X | None = None  # what else the caller wants of it
     name: str | None = None  # in messages; by default its path or position
 
@@ -61,7 +61,7 @@ class Embedded(Generic[_T, _X]):
     embedding : ndarray of shape (embed_dim,), dtype=float32, or None
         Of unit length; of several views, that of the first.
     views : mapping of str to ndarray
-        If views were asked for, the embedding of each by its name, such as "crop" or "left".
+        The embedding of each view by its name: "crop", or what was asked for, such as "left".
     error : PictureError, InputError or None
         Why there is none.
     extra : object or None
@@ -75,12 +75,9 @@ class Embedded(Generic[_T, _X]):
     extra: _X | None = None
     views: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
-    def _with(self, pixels: _Pixels | Mapping[str, _Pixels], embeddings: Iterator[Any]) -> Embedded[_T, _X]:
-        """Take the embeddings of its pixels."""
-        if not isinstance(pixels, Mapping):
-            return replace(self, embedding=next(embeddings))
-        views = {name: next(embeddings) for name in pixels}
-        return replace(self, embedding=next(iter(views.values())), views=views)
+    def _with(self, views: Mapping[str, Any]) -> Embedded[_T, _X]:
+        """Take the embeddings of its views."""
+        return replace(self, embedding=next(iter(views.values())), views=views) if views else self
 
 
 class Known(Protocol):
@@ -101,7 +98,7 @@ class PictureReader:
     options: DecodeOptions = DEFAULTS
     known: Known | None = None  # where files and their contents are looked up before they are decoded
     with_metadata: bool = False  # whether `extra` is the `ImageMetadata` of a file, or of its content
-    views: Sequence[View] | None = None  # to be made of it, of which none is known; None for the crop alone
+    views: Sequence[View] = CROP  # to be made of it; others than the crop are not known
 
     def __call__(self, picture: Picture, name: str | None = None) -> Reading[Any]:
         """Read a picture, unless its embedding is known."""
@@ -122,25 +119,17 @@ class PictureReader:
         digest = hashlib.sha256(data).digest()
         if embedding is None and self.known is not None:
             embedding = self.known.of_digest(digest)
-        pixels = None if embedding is not None else self._pixels(data, name)
+        pixels = self._pixels(data, name) if embedding is None else {}
         metadata = ImageMetadata(digest, read_exif(data, name), state) if self.with_metadata else None
         return Reading(pixels, embedding, metadata, name)
 
-    def _pixels(self, picture: Picture, name: str | None) -> _Pixels | Mapping[str, _Pixels]:
-        if self.views is None:
-            return self.preprocess.read(picture, self.options, name=name)
+    def _pixels(self, picture: Picture, name: str | None) -> Mapping[str, _Pixels]:
         return read_views(self.preprocess, self.views, picture, self.options, name=name)
-
-
-def _as_list(pixels: _Pixels | Mapping[str, _Pixels] | None) -> list[_Pixels]:
-    if isinstance(pixels, Mapping):
-        return list(pixels.values())
-    return [] if pixels is None else [pixels]
 
 
 def _checked(record: Embedded[_T, _X], name: str | None) -> Embedded[_T, _X]:
     """Put an error into a record in the place of an embedding that is not finite."""
-    if record.embedding is None or all(map(finite_rows, record.views.values() or [record.embedding])):
+    if all(map(finite_rows, record.views.values())):
         return record
     if name is None:
         picture: object = record.picture
@@ -192,17 +181,18 @@ def iter_embeddings(
             if on_error == "raise" and not is_single:
                 error.args = (f"{error.args[0]} It is image {position}, counted from 0.",)
             return Embedded(picture, position, error=error), Reading()
-        return Embedded(picture, position, reading.embedding, extra=reading.extra), reading
+        known = {} if reading.embedding is None else {"crop": reading.embedding}
+        return Embedded(picture, position, extra=reading.extra)._with(known), reading
 
     is_sound = False  # whether an embedding was finite, so that the weights are not to blame for all
 
     def finished(waiting: list[tuple[Embedded[_T, _X], Reading[_X]]]) -> Iterator[Embedded[_T, _X]]:
         """Embed the pixels of a batch; errors are raised or told in their turn."""
         nonlocal is_sound
-        to_embed = chain.from_iterable(_as_list(reading.pixels) for _, reading in waiting)
+        to_embed = chain.from_iterable(reading.pixels.values() for _, reading in waiting)
         embeddings = chain.from_iterable(map(compute, batched(to_embed, size)))
         batch = [
-            _checked(record if reading.pixels is None else record._with(reading.pixels, embeddings), reading.name)
+            _checked(record._with({name: next(embeddings) for name in reading.pixels}), reading.name)
             for record, reading in waiting
         ]
         is_sound = is_sound or any_finite(
@@ -220,7 +210,7 @@ def iter_embeddings(
             attempt, enumerate(pictures), size - 1, by_caller=lambda numbered: in_turn(numbered[1])
         ):
             waiting.append((record, reading))
-            to_embed += reading.pixels is not None
+            to_embed += bool(reading.pixels)
             if to_embed in (0, size) or len(waiting) >= _MOST_WAITING * size:
                 yield from finished(waiting)
                 waiting, to_embed = [], 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from pathlib import Path
 from typing import IO
 
+_PIECE = 1 << 20  # bytes
 _KINDS = {
     stat.S_ISDIR: "a folder",
     stat.S_ISFIFO: "a named pipe",
@@ -37,6 +39,15 @@ def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
         file.close()
         raise
     return file
+
+
+def read_sha256(path: str | os.PathLike[str]) -> bytes:
+    """Compute the SHA-256 of a regular file, in flat memory; OSError or ValueError as of `open_regular`."""
+    digest = hashlib.sha256()
+    with open_regular(path) as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.digest()
 
 
 def _check_kind(status: os.stat_result, path: str | os.PathLike[str]) -> None:

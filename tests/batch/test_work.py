@@ -307,7 +307,9 @@ def test_a_job_is_small(job: Job) -> None:
 def test_each_view_is_a_row_beside_which_the_columns_of_the_source_stay(tiny: CLIP, bird: Path) -> None:
     rows = [Row(str(bird), str(bird), {"view": "front", "n": 1}), Row("none.png", "none.png", {})]
     read = PictureReader(tiny.preprocess, views=("crop", "tiles"))
-    found = list(work.embed_images(tiny, rows, read, 2))
+    found = [each for pair in work.embed_images(tiny, rows, read, 2) for each in work.view_rows(*pair, named=True)]
     assert [dict(row.columns) for row in found] == [{"view": "crop", "source_view": "front", "n": 1}, {"view": None}]
-    (plain, _) = work.embed_images(tiny, rows, PictureReader(tiny.preprocess), 2)
-    assert plain.columns == {"view": "front", "n": 1}
+    assert [row.error is None for row in found] == [True, False]
+    plain, _ = work.embed_images(tiny, rows, PictureReader(tiny.preprocess), 2)
+    (row,) = work.view_rows(*plain, named=False)
+    assert row.columns == {"view": "front", "n": 1}

@@ -59,9 +59,27 @@ def test_a_tag_names_pictures(run: Run, store: Path, queries: Path, album: Path,
     assert (record["queries"], record["right"]) == (3, 3)
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_columns_are_separated_as_spreadsheets_do(run: Run, store: Path, queries: Path, separator: str) -> None:
+    queries.write_text(queries.read_text("utf-8").replace(",", separator), "utf-8")
+    record = json.loads(run("index", "--calibrate", queries, "--json", "--store", store).out)
+    assert (record["queries"], record["right"]) == (3, 3)
+
+
+def test_what_is_worse_than_the_default_is_said_and_not_kept(run: Run, store: Path, album: Path, queries: Path) -> None:
+    queries.write_text(
+        f"query,path\nbird,{album / 'bird.png'}\ncamera,{album / 'sub'}\nhouse,{album / 'sub'}\n", "utf-8"
+    )
+    result = run("index", "--calibrate", queries, "--store", store)
+    assert result.status == 1
+    assert "that is worse than the default, and is not kept" in result.err
+    assert "calibrated" not in run("index", "--list", "--store", store).out
+
+
 def test_json_has_the_same(run: Run, store: Path, queries: Path) -> None:
     record = json.loads(run("index", "--calibrate", queries, "--json", "--store", store).out)
     assert (record["queries"], record["right"], record["pictures"], record["shown"]) == (3, 3, 3, 3)
+    assert record["is_better"]
     for when in ("before", "after"):
         assert set(record[when]) == {"error", "hidden", "passed"}
 
@@ -73,6 +91,7 @@ def test_json_has_the_same(run: Run, store: Path, queries: Path) -> None:
         ("query,pictures\na,b\n", "has the columns query, pictures; expected"),
         ("path,folder\na,b\n", "has the columns path, folder; expected"),
         ("query,path\n,bird.png\n", "line 2 has no query"),
+        ("query,path,Path \na,b,c\n", "has a column twice (query, path, Path ); expected a row for each image"),
         ("query,path\na bird\n", "line 2 has no pictures"),
         ('query,path\n"a bird,b\n', "is not a CSV file"),
         ("query,path\na bird,bird.png\n", "queries: 1; expected 3 at least"),

@@ -1,11 +1,14 @@
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from numpyclip.image_marks import Marks
 from numpyclip.xmp.packet import Packet
-from numpyclip.xmp.properties import Marks, with_marks
+from numpyclip.xmp.properties import with_marks
 from tests.cli.conftest import Run
 from tests.index.conftest import empty_postgres, postgres, server_of
 from tests.picture_files import with_xmp
@@ -60,7 +63,7 @@ def test_marks_stay_with_the_content_of_images(run: Run, indexed: Path) -> None:
     assert rows(run("mark", "--list").out) == [["1", "tag", "bird"]]
 
 
-def test_marks_of_an_image_that_was_changed_are_told_and_kept(run: Run, indexed: Path, tmp_path: Path) -> None:
+def test_marks_follow_an_image_that_was_changed_and_stay_with_what_it_was(run: Run, indexed: Path) -> None:
     bird = indexed / "bird.png"
     run("mark", bird, "--tag", "bird")
     assert run("mark", "--list").err == ""
@@ -68,7 +71,7 @@ def test_marks_of_an_image_that_was_changed_are_told_and_kept(run: Run, indexed:
     Image.open(bird).rotate(90).save(bird)
     run("index")
     result = run("mark", "--list")
-    assert (result.out, result.status) == ("", 0)
+    assert (rows(result.out), result.status) == ([["1", "tag", "bird"]], 0)
     assert "marks of 1 image not in the index (removed, or changed by another program) are kept" in result.err
     bird.write_bytes(content)
     run("index")
@@ -90,8 +93,22 @@ def test_paths_come_from_a_pipe_and_what_is_not_in_the_index_is_told(run: Run, i
     result = run("mark", "-", "--tag", "x", stdin=paths.encode())
     assert result.status == 3
     assert "other.png: is not in the index; add it first: numpyclip index FOLDER." in result.err
-    assert "none.png: " in result.err
+    assert f"none.png: cannot be read ({os.strerror(errno.ENOENT)}).\n" in result.err
     assert "1 image marked" in result.err
+    assert run("mark", tmp_path / "none.png", "--tag", "x").status == 2
+
+
+def test_paths_may_end_in_null_bytes_as_search_prints_them(run: Run, indexed: Path) -> None:
+    (indexed / "bird.png").rename(indexed / "a\nb.png")
+    run("index")
+    paths = run("search", "--folder", indexed, "--paths", "-0").out.encode()
+    assert paths.count(b"\0") == 3
+    assert run("mark", "-", "--tag", "x", stdin=paths).err == "numpyclip: 3 images marked.\n"
+    assert run("mark", "-", "--read-xmp", stdin=paths.rstrip(b"\0")).status == 0
+    assert run("tag", "-", "-m", "tiny", "--no-index", stdin=paths).status == 0
+    damaged = run("mark", "-", "--tag", "x", stdin=b"a\n" * 9000 + b"x\0y\n")
+    assert damaged.status == 2
+    assert r"x\x00y: cannot be read (" in damaged.err
 
 
 @pytest.mark.parametrize(
@@ -100,7 +117,7 @@ def test_paths_come_from_a_pipe_and_what_is_not_in_the_index_is_told(run: Run, i
         ([], "nothing to mark"),
         (["--tag", "x"], "nothing to mark"),
         (["a.png", "--tag", "a//b"], "has an empty level"),
-        (["a.png", "--tag", ""], "has an empty level"),
+        (["a.png", "--tag", ""], "expected a name"),
         (["a.png", "--rating", "6"], "invalid choice|unknown"),
         (["a.png", "--album", "a\nb"], "without control characters"),
         (["a.png", "--remove"], "--remove has nothing to do"),
@@ -232,6 +249,17 @@ def test_a_sidecar_wins_over_the_image_and_what_can_be_no_mark_is_told(run: Run,
     assert "a.jpg: in its XMP, tag is 'xxx" in result.err
     assert rows(run("mark", jpeg).out) == [[str(jpeg), "tag Zürich", "tag inside"]]
     assert "1 image read, 0 with new marks" in run("mark", jpeg, "--read-xmp").err
+
+
+def test_without_images_all_of_the_index_are_meant_each_once(run: Run, indexed: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="the extra numpyclip[parquet] is not installed")
+    assert run("index", indexed / "sub").status == 0
+    run("mark", indexed, "--tag", "x")
+    assert "3 sidecars would be written" in run("mark", "--write-xmp").err
+    assert run("index", "--export", tmp_path / "exported").status == 0
+    run("index", "--import", tmp_path / "exported", "-m", "tiny", "--store", tmp_path / "imported")
+    assert run("mark", indexed, "--tag", "x", "--store", tmp_path / "imported").status == 0
+    assert "3 sidecars would be written" in run("mark", "--write-xmp", "--store", tmp_path / "imported").err
 
 
 def test_new_sidecars_may_be_called_as_those_of_adobe(run: Run, indexed: Path) -> None:

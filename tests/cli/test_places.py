@@ -62,8 +62,8 @@ def test_without_words_the_newest_come_first_with_their_dates(run: Run, indexed:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (["--near-place=47.3,8.5,20"], ["zurich.jpg"]),
-        (["--near-place=-47.3,8.5,20"], []),
+        (["--around=47.3,8.5,20"], ["zurich.jpg"]),
+        (["--around=-47.3,8.5,20"], []),
         (["--within", "30,-100,40,-90"], ["texas.jpg"]),
         (["--place", "Zürich"], ["zurich.jpg"]),
         (["--place", "paris, us"], ["texas.jpg"]),
@@ -97,12 +97,12 @@ def test_a_country_is_searched_before_towns_of_that_name_and_said_so(run: Run, i
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--near-place", "1,2"], "expected latitude"),
-        (["--near-place", "91,0,1"], "91"),
+        (["--around", "1,2"], "expected latitude"),
+        (["--around", "91,0,1"], "91"),
         (["--rating", "6"], "6"),
         (["--place", "Atlantis"], "no town of 1,000 inhabitants"),
         (["--place", "France", "--within", "1,2,3,4"], "cannot be combined with --within"),
-        (["--place", "Paris", "--near-place", "1,2,3"], "not allowed with"),
+        (["--place", "Paris", "--around", "1,2,3"], "not allowed with"),
         (["--tag", ""], "expected a name"),
     ],
 )

@@ -3,6 +3,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -11,6 +12,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index import Index
 from tests.cli.conftest import Run
 from tests.families.test_parity import FAMILIES
+from tests.videos.made_videos import BLUE, RED, scenes, write_video
 
 
 def test_an_index_remembers_its_folders_and_its_model(run: Run, store: Path, album: Path) -> None:
@@ -231,7 +233,7 @@ def test_migration_is_refused_where_it_would_change_nothing(run: Run, store: Pat
         (["search", "x", "--folder", ""], "folder is empty"),
         (["search", "x", "--rating", "6"], "expected an integer from 1 to 5"),
         (["search", "x", "--within", "1,2,3"], "expected south, west, north and east"),
-        (["search", "x", "--near-place", "91,0,1"], "expected latitude and longitude"),
+        (["search", "x", "--around", "91,0,1"], "expected latitude and longitude"),
         (["search", "x", "--tag", ""], "tag is ''; expected a name"),
         (["search", "x", "--before", "2024-02-30"], "'2024-02-30' is no date"),
         (["search", "x", "--after", "yesterday"], "'yesterday' is no date"),
@@ -308,3 +310,35 @@ def test_a_search_says_which_view_is_the_best(run: Run, wide: Path, tmp_path: Pa
     assert out.startswith(f"1.0000\t{wide}")
     assert run("index", "--compact", "--views", "crop", "--store", store).status == 2
     assert run("search", "a bird", "--views", "crop", "--store", store).status == 2
+
+
+def test_without_words_the_index_is_updated_too_if_that_is_asked_for(run: Run, store: Path, album: Path) -> None:
+    Image.new("RGB", (9, 9)).save(album / "new.png")
+    words = ("search", "--folder", album, "--store", store, "--paths")
+    assert "new.png" not in run(*words).out
+    assert f"{album / 'new.png'}\n" in run(*words, "--update").out
+
+
+@pytest.mark.parametrize("option", ["--strict", "--threshold=0.5", "--sheet=x.png", "--preview=sixel", "--views=pad"])
+def test_without_words_there_is_nothing_that_a_result_could_be_worth(run: Run, store: Path, option: str) -> None:
+    result = run("search", "--after", "1990", option, "--store", store)
+    assert (result.status, result.out) == (2, "")
+    assert f"{option.partition('=')[0]}: needs something to look for" in result.err
+
+
+def test_without_words_nothing_has_a_cosine(run: Run, store: Path) -> None:
+    found = [json.loads(line) for line in run("search", "--after", "1990", "--json", "--store", store).out.splitlines()]
+    assert [each.keys() & {"cosine", "date"} for each in found] == [{"date"}] * 3
+
+
+def test_videos_are_shown_at_the_moments_that_were_found(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="the extra numpyclip[video] is not installed")
+    (tmp_path / "photos").mkdir()
+    write_video(tmp_path / "photos" / "clip.mp4", scenes((6, RED), (6, BLUE)))
+    assert run("index", tmp_path / "photos", "-m", "tiny", "--store", tmp_path / "index").status == 0
+    words = ("search", "--near", f"{tmp_path / 'photos' / 'clip.mp4'}@9", "--store", tmp_path / "index")
+    result = run(*words, "--preview", "sixel", "--sheet", tmp_path / "sheet.png")
+    assert (result.status, result.err, result.out.count("\033Pq")) == (0, "", 1)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        red, _, blue = np.asarray(sheet)[92, 92]
+    assert blue > 200 > red

@@ -48,6 +48,18 @@ def test_without_an_index_it_embeds(run: Run, tmp_path: Path) -> None:
     assert (named.status, named.out) == (2, "")
 
 
+def test_a_damaged_index_is_not_one_that_is_still_to_be_made(
+    run: Run, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (store / "index.sqlite").write_bytes(b"damaged" * 1000)
+    monkeypatch.setenv("NUMPYCLIP_INDEX", str(store))
+    for command in ("stdio", "serve"):
+        result = run(command, "-m", "tiny", *(["--port", "0"] if command == "serve" else []))
+        assert (result.status, result.out) == (2, "")
+        assert "nothing to search yet" not in result.err
+        assert str(store) in result.err
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 def test_interrupts_and_closed_pipes_end_it_without_a_traceback(store: Path) -> None:
     with started("--store", store) as process:

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.cli.conftest import Run
 
@@ -59,6 +60,14 @@ def test_tags_are_written_into_sidecars_and_removed_again(run: Run, tmp_path: Pa
     assert run("tag", tmp_path, "--remove-xmp", "--yes").status == 0
     assert not sidecar.exists()
     assert picture.read_bytes() == (ALBUM / "bicycle.png").read_bytes()
+
+
+def test_no_sidecars_of_images_that_are_not_there(run: Run, tmp_path: Path) -> None:
+    result = run("tag", tmp_path / "none.jpg", "--remove-xmp")
+    assert result.status == 2
+    assert "none.jpg: cannot be read (" in result.err
+    Image.new("RGB", (9, 9)).save(tmp_path / "there.png")
+    assert run("tag", tmp_path / "none.jpg", tmp_path / "there.png", "--remove-xmp").status == 3
 
 
 @pytest.mark.parametrize("words", [["--yes"], ["--write-xmp", "--remove-xmp"]])

@@ -12,7 +12,7 @@ GIVEN: list[tuple[list[str], Where]] = [
     (["--folder", "/photos", "--after", "2023", "--before", "2024"], Where("/photos", "2023", "2024")),
     (["--camera", "Nikon D750", "--lens", "50 mm"], Where(camera="Nikon D750", lens="50 mm")),
     (["--within=-20,170,-10,-170"], Where(within=(-20, 170, -10, -170))),
-    (["--near-place", "47.38,8.54,10"], Where(near=(47.38, 8.54, 10))),
+    (["--around", "47.38,8.54,10"], Where(around=(47.38, 8.54, 10))),
     (["--favorite", "--rating", "3"], Where(favourite=True, rating=3)),
     (["--tag", "sea", "--album", "Summer"], Where(tag="sea", album="Summer")),
 ]

@@ -95,6 +95,20 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
             open_picture(data)
 
 
+@pytest.mark.parametrize(("brand", "form", "package"), [("heic", "HEIC", "pillow_heif"), ("avif", "AVIF", None)])
+def test_what_is_damaged_is_named(brand: str, form: str, package: str | None) -> None:
+    if package is not None:
+        pytest.importorskip(package, reason=f"{form} needs a plug-in")
+    else:
+        from PIL import Image
+
+        Image.init()
+        if form not in Image.OPEN:
+            pytest.skip("this version of Pillow has no AVIF")
+    with pytest.raises(PictureError, match=rf"a\.jpg: cannot be read as a picture \(it is {form}, but damaged\)"):
+        open_picture(b"\0\0\0\x18ftyp" + brand.encode() + bytes(100), name="a.jpg")
+
+
 def test_plugins_are_imported_only_for_their_files() -> None:
     code = """if True:
         import io, sys

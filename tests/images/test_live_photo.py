@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from numpyclip.images.live_photo import live_photo_videos, with_live_photo_videos
+from numpyclip.images.live_photo import live_photo_videos
 
 ONE, TWO = "0F4B7C1E-8D5A-4A0E-9C55-AA00BB11CC22", "1F4B7C1E-8D5A-4A0E-9C55-AA00BB11CC22"
 
@@ -80,13 +80,6 @@ def test_a_video_belongs_to_the_picture_of_its_stem_and_content_identifier(album
 def test_exif_data_is_found_wherever_it_is(album: Path) -> None:
     (album / "IMG_1.HEIC").write_bytes(bytes(200_000) + (album / "IMG_1.JPG").read_bytes())
     assert live_photo_videos(str(album), ["img_1.mov"], ["IMG_1.HEIC"]) == {"img_1.mov"}
-
-
-def test_the_videos_that_a_picture_may_have() -> None:
-    assert with_live_photo_videos("/a.b/IMG.1.HEIC") == [
-        *("/a.b/IMG.1.HEIC", "/a.b/IMG.1.mov", "/a.b/IMG.1.MOV", "/a.b/IMG.1.mp4", "/a.b/IMG.1.MP4")
-    ]
-    assert with_live_photo_videos("/a.b/c") == ["/a.b/c"]
 
 
 def test_hostile_videos_end(tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ WITHIN: list[tuple[tuple[float, float, float, float], list[str]]] = [
     ((-90, -180, 90, 180), sorted(set(PLACES) - {"nowhere"})),
     ((-1, -1, 1, 1), []),
 ]
-NEAR: list[tuple[tuple[float, float, float], list[str]]] = [
+AROUND: list[tuple[tuple[float, float, float], list[str]]] = [
     ((47.3769, 8.5417, 0.01), ["Zurich"]),
     ((47.3769, 8.5417, 13.6), ["Zurich"]),
     ((47.3769, 8.5417, 13.8), ["Uster", "Zurich"]),
@@ -184,9 +184,9 @@ NEAR: list[tuple[tuple[float, float, float], list[str]]] = [
 ]
 
 
-def test_pictures_within_a_rectangle_and_near_a_place(places: Store) -> None:
+def test_pictures_within_a_rectangle_and_around_a_place(places: Store) -> None:
     chosen = [(Where(within=within), expected) for within, expected in WITHIN]
-    chosen += [(Where(near=near), expected) for near, expected in NEAR]
+    chosen += [(Where(around=around), expected) for around, expected in AROUND]
     for where, expected in chosen:
         assert sorted(names(places.browse(where))) == expected, where
 
@@ -199,22 +199,19 @@ def test_places_are_cells_with_counts(places: Store) -> None:
     assert [first.latitude, first.longitude] == pytest.approx([47.3638, 8.6302])
     for cell in cells:
         assert len(places.browse(Where(within=cell[:4])).matches) == cell.pictures
-    (zurich,) = places.places(Where(near=(47.3769, 8.5417, 1)), 0.25)
-    assert zurich[:4] == (47.25, 8.5, 47.5, 8.75)
-    newest = places.picture(zurich.newest)
-    assert newest is not None
-    assert newest.path == "/photos/Zurich"
-    wrong: list[Any] = [0, -1, 181, float("nan"), "1", None]
-    for degrees in wrong:
-        with pytest.raises(InputError, match="degrees"):
-            places.places(degrees=degrees)
+    (zurich,) = places.places(Where(around=(47.3769, 8.5417, 1)))
+    assert zurich[:4] == (47, 8, 48, 9)
+    assert zurich.pictures == 1
 
 
 def test_the_edges_of_the_map_are_cells(store: Store) -> None:
-    for name, place in (("pole", (90.0, 180.0)), ("other", (-90.0, -180.0))):
+    for name, place in (("pole", (90.0, 180.0)), ("other", (-90.0, -180.0)), ("beside", (89.9, 179.9))):
         picture(store, name, Exif(1, 1, latitude=place[0], longitude=place[1]))
-    for cell in store.places(degrees=30):
-        assert len(store.browse(Where(within=cell[:4])).matches) == 1
+    cells = store.places()
+    assert [cell.pictures for cell in cells] == [2, 1]
+    for cell in cells:
+        assert cell.south < cell.north <= 90 and cell.west < cell.east <= 180
+        assert len(store.browse(Where(within=cell[:4])).matches) == cell.pictures
 
 
 def plan(store: Store, sql: str, values: list[Any]) -> str:
@@ -226,7 +223,7 @@ BY_INDEX = [
     (Where(camera="x"), "pictures_by_camera"),
     (Where(lens="x"), "pictures_by_lens"),
     (Where(within=(1, 2, 3, 4)), "pictures_by_place"),
-    (Where(near=(1, 2, 3)), "pictures_by_place"),
+    (Where(around=(1, 2, 3)), "pictures_by_place"),
     (Where(tag="x"), "marks_by_name"),
     (Where(rating=3), "marks_by_name"),
     (Where(favourite=True), "marks_by_name"),
@@ -284,7 +281,7 @@ def test_postgresql_finds_by_its_indexes(store: Store) -> None:
         for where, index in (
             (Where(camera="camera 7"), "pictures_by_camera"),
             (Where(lens="lens 7"), "pictures_by_lens"),
-            (Where(near=(47, 47, 10)), "pictures_by_place"),
+            (Where(around=(47, 47, 10)), "pictures_by_place"),
             (Where(tag="x"), "marks_by_name"),
         ):
             condition, values = conditions(where)

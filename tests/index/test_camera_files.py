@@ -10,6 +10,7 @@ from PIL import Image
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index import Index
 from numpyclip.index.update import Report
+from tests.raw_files import dng, preview
 
 
 def exif() -> Image.Exif:
@@ -60,6 +61,26 @@ def heic_burst(primary: Image.Image, other: Image.Image) -> bytes:
     burst.add_from_pillow(other)
     burst.save(file, primary_index=1, quality=95, exif=exif().tobytes())
     return file.getvalue()
+
+
+def test_a_broken_jpeg_says_which_raw_file_it_hides_and_an_empty_one_hides_none(tmp_path: Path, tiny: CLIP) -> None:
+    pytest.importorskip("rawpy", reason="the extra numpyclip[raw] is not installed")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, data in {
+        "a.JPG": preview()[:200],
+        "a.dng": dng(preview()),
+        "b.JPG": b"",
+        "b.dng": dng(preview()),
+    }.items():
+        (folder / name).write_bytes(data)
+    index = Index(tmp_path / "index", tiny, create=True)
+    told: list[str] = []
+    assert index.update([folder], report=told.append) == Report(embedded=1, unreadable=2)
+    (beside,) = (problem for problem in told if "beside" in problem)
+    assert beside.endswith(" a.dng beside it is left out; remove this file, and the next update adds that one.")
+    (folder / "a.JPG").unlink()
+    assert index.update().recognised == 1
 
 
 @pytest.mark.parametrize(("make", "suffix"), [(mpo, ".mpo"), (mpo, ".jpg"), (ultra_hdr, ".jpg"), (heic_burst, ".heic")])

@@ -1,5 +1,6 @@
 """Favourites, stars, tags and albums."""
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,9 +11,14 @@ import pytest
 from PIL import Image
 
 from numpyclip.errors import InputError, StoreError
+from numpyclip.image_marks import KINDS, Mark
+from numpyclip.images.exif import Exif
+from numpyclip.images.find import FileState
 from numpyclip.index import Index, Where, check_index
-from numpyclip.index.marks import KINDS, Mark, checked_mark
+from numpyclip.index.marks import checked_mark
+from numpyclip.index.marks_file import FORMAT, VERSION, import_marks
 from numpyclip.index.open_store import open_store
+from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.store import Store
 from numpyclip.lock import exclusive
 from tests.index.filled import HERE, digest_of, picture
@@ -68,6 +74,45 @@ def test_marks_of_pictures_without_a_file_are_counted(store: Store) -> None:
     assert store.marked_without_file() == 2
 
 
+def test_marks_follow_a_file_that_gets_another_content(store: Store) -> None:
+    store.mark([A], "tag", "x")
+    store.mark([A], "rating", "4")
+    edited = picture(store, "edited", paths=["/photos/a"])
+    assert store.marks_of([A, edited]) == {key: [Mark("rating", "4"), Mark("tag", "x")] for key in (A, edited)}
+    assert found(store, tag="x") == ["a"]
+    store.mark([edited], "rating", "5")
+    store.unmark([edited], "tag", "x")
+    picture(store, "a")  # as it was, with its own rating
+    assert store.marks_of([A])[A] == [Mark("rating", "4"), Mark("tag", "x")]
+
+
+def test_marks_stay_with_a_content_that_another_file_has_or_that_is_known(store: Store) -> None:
+    store.mark([A], "tag", "x")
+    picture(store, "a", paths=["/photos/copy"])
+    edited = picture(store, "edited", paths=["/photos/a"])
+    assert store.marks_of([edited])[edited] == []
+    again = picture(store, "again", paths=["/photos/copy"])
+    assert store.marks_of([again])[again] == [Mark("tag", "x")]
+    store.mark([B], "tag", "y")
+    picture(store, "c", paths=["/photos/b"])  # moved there
+    assert store.marks_of([C])[C] == []
+
+
+def test_marks_of_files_that_change_their_names_are_not_mixed_up(store: Store) -> None:
+    store.mark([A], "tag", "x")
+    store.mark([B], "tag", "y")
+    with store.writing():
+        state = FileState(2, 3)
+        new = {digest_of("new"): NewPicture(Exif(1, 1), {"": HERE})}
+        names = {"/photos/a": digest_of("new"), "/photos/b": A, "/photos/d": B, "/photos/e": A}
+        store.write(Changes([Filed(path, state, digest) for path, digest in names.items()], new))
+    assert store.marks_of([A, B, digest_of("new")]) == {
+        A: [Mark("tag", "x")],
+        B: [Mark("tag", "y")],
+        digest_of("new"): [],
+    }
+
+
 def test_marks_are_taken_back(store: Store) -> None:
     for name in ("one", "two"):
         store.mark([A, B], "tag", name)
@@ -88,12 +133,51 @@ def test_a_picture_has_one_rating(store: Store) -> None:
     assert store.marks()["tag"] == {"x": 1}
 
 
+def counted(monkeypatch: pytest.MonkeyPatch, store: Store) -> list[int]:
+    """Count the transactions of marks."""
+    begun: list[int] = []
+    marking = store._database.marking
+
+    def count() -> Any:
+        begun.append(1)
+        return marking()
+
+    monkeypatch.setattr(store._database, "marking", count)
+    return begun
+
+
+def test_all_that_is_said_is_one_transaction(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = counted(monkeypatch, store)
+    store.mark([A, B], "rating", "1")
+    said = [(A, Mark("tag", " x ")), (A, Mark("rating", "2")), (B, Mark("favourite")), (A, Mark("rating", "4"))]
+    store.mark_all(iter([*said, (A, Mark("tag", "x"))]))
+    assert store.marks_of([A, B]) == {
+        A: [Mark("rating", "4"), Mark("tag", "x")],
+        B: [Mark("favourite"), Mark("rating", "1")],
+    }
+    with pytest.raises(InputError, match="expected a name"):
+        store.mark_all([(C, Mark("tag", "y")), (C, Mark("tag", "\n"))])
+    assert store.marks_of([C]) == {C: []}
+    store.mark_all([])
+    assert len(begun) == 2
+
+
+def test_a_file_of_marks_is_one_transaction(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = [{"sha256": digest.hex(), "tags": [f"tag {n}", "all"], "rating": n} for n, digest in enumerate((A, B), 1)]
+    begun = counted(monkeypatch, store)
+    import_marks(store, json.dumps({"format": FORMAT, "version": VERSION, "images": images}).encode(), "x.json")
+    assert len(begun) == 1
+    assert store.marks_of([A, B])[B] == [Mark("rating", "2"), Mark("tag", "all"), Mark("tag", "tag 2")]
+
+
 REFUSED = [
     ("tag", "", "expected a name of 1 to 200 characters"),
     ("tag", " ", "expected a name"),
     ("album", "a\0b", "without control characters"),
     ("tag", "\ud800", "expected a name"),
     ("tag", "x" * 201, "expected a name"),
+    *(("tag", tag, "has an empty level") for tag in ("beach/", "/beach", "a//b", "a/ /b")),
+    ("album", "\ufffe", "expected a name"),
     ("rating", "6", "expected an integer from 1 to 5"),
     ("rating", "0", "expected an integer from 1 to 5"),
     ("rating", "good", "expected an integer from 1 to 5"),

@@ -71,6 +71,13 @@ def test_a_match_has_the_embedding_of_its_part(store: Store) -> None:
     assert (second.to_dict()["seconds"], second.to_dict()["duration"]) == (21.5, 41)
 
 
+def test_embeddings_of_other_moments_are_not_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = [match.moments for match in found(store, 4)]
+    monkeypatch.setattr(store._vectors, "take", None)
+    assert [match.moments for match in found(store, 4)] == expected
+    assert [moment.seconds for moment in found(store, 1, Where("/photos"), at(21))[0].moments] == [22.5, 23.5, 24.5]
+
+
 def test_embeddings_by_number_are_of_the_first_part(store: Store) -> None:
     numbers = {Path(str(match.path)).name: match.id for match in found(store)}
     looked_up = store.embeddings_by_number([numbers["far.jpg"], numbers["pan.jpg"], 12345])

@@ -13,10 +13,11 @@ from numpyclip.batch.run import Options
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
 from numpyclip.images.decode_options import DRAFT
-from numpyclip.index import Index
+from numpyclip.index import Index, picture_views
 from numpyclip.index.exporting import export_embeddings
 from numpyclip.index.importing import import_embeddings
 from numpyclip.index.migrate import migrate
+from numpyclip.index.scope import Scope
 from numpyclip.loader import TruncationWarning
 from numpyclip.tasks.query import Query, Term
 
@@ -105,6 +106,22 @@ def test_what_an_interrupted_update_did_not_add_the_next_one_does(index: Index, 
     assert parts(index)["bird"] == {"", "left", "right"}
 
 
+def test_an_update_of_a_few_files_or_without_time_completes_no_others(
+    index: Index, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update([photos])
+    monkeypatch.setattr(picture_views, "_PAGE", 1)
+    over = iter([False, False, False, True])
+    update = {"views": "tiles", "scope": Scope(frozenset([str(photos / "camera.png")]))}
+    with monkeypatch.context() as patch:
+        patch.setattr(picture_views.Viewing, "lacking", None)  # it is not walked through
+        assert index.update(**update).completed == 0  # type: ignore[arg-type]
+    Image.new("RGB", (9, 9)).save(photos / "new.png")
+    report = index.update(scope=Scope(is_over=lambda: next(over, True)))
+    assert (report.embedded, report.completed) == (1, 0)  # what is new comes first
+    assert index.update([photos], scope=Scope(frozenset([str(photos)]))).completed == 2
+
+
 def test_a_picture_that_cannot_be_completed_stays(index: Index, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index.update([photos])
     report = index.update(views="tiles", max_pixels=100)
@@ -112,7 +129,6 @@ def test_a_picture_that_cannot_be_completed_stays(index: Index, photos: Path, mo
     assert parts(index) == {"bird": {""}, "house": {""}, "camera": {""}}
     (photos / "bird.png").unlink()
     (photos / "house.png").rename(photos / "moved.png")
-    assert index.update().completed == 0
     assert index.update().completed == 1
     assert parts(index) == {"moved": {"", "top", "bottom"}, "camera": {""}}
 

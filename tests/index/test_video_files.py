@@ -9,7 +9,7 @@ from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
-from numpyclip.images.live_photo import with_live_photo_videos
+from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.index import Index, update
 from numpyclip.index.scope import Scope
 from numpyclip.index.video_files import new_video
@@ -120,6 +120,18 @@ def test_a_migration_embeds_the_moments_again(made: Index, videos: Path, tiny: C
     assert len(match.embedding) == 64
 
 
+def test_a_migration_has_the_limits_of_an_update(made: Index, videos: Path) -> None:
+    from numpyclip.index.migrate import migrate
+    from numpyclip.loader import load
+
+    with pytest.warns(UserWarning):
+        other, _ = load("tiny", truncate_dim=64)
+    told: list[str] = []
+    with made.store.writing():
+        list(migrate(made.store, other, options=DecodeOptions(max_pixels=4096), report=told.append))
+    assert any("clip.mp4" in problem and "pixels" in problem for problem in told)
+
+
 def test_parts_are_seconds(videos: Path, tiny: CLIP) -> None:
     found = new_video(tiny, str(videos / "clip.mp4"), VideoOptions(), 2)
     assert next(iter(found.embeddings)) == "0"
@@ -139,7 +151,7 @@ def test_a_live_photo_is_one_item_also_if_a_part_of_it_comes_later(tmp_path: Pat
     video.write_bytes(live_photo_video(tmp_path))
     assert index.update([folder]).embedded == 1
     photo.write_bytes(live_photo_picture(ONE))
-    report = index.update(scope=Scope(frozenset(with_live_photo_videos(str(photo)))))
+    report = index.update(scope=Scope(frozenset([str(photo), str(video)])))
     assert (report.embedded, report.forgotten, paths()) == (1, 1, ["IMG_1.JPG"])
     report = index.update(scope=Scope(frozenset([str(video)])))
     assert (report.embedded, report.forgotten, report.left_out) == (0, 0, {"video of a Live Photo": 1})

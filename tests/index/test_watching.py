@@ -15,6 +15,7 @@ from numpyclip.index import Index, watching
 from numpyclip.index.scope import Scope
 from numpyclip.index.update import Report
 from numpyclip.index.watching import changes, updates
+from tests.raw_files import dng, preview
 
 Batch = set[str] | Exception | Callable[[], object]
 
@@ -184,6 +185,26 @@ def test_what_has_changed_is_updated(index: Index, old: Path) -> None:
     (old / "more").rename(old / "moved")
     assert run(index, old, {old / "more", old / "moved"}) == [Report(recognised=3, forgotten=3)]
     assert run(index, old, {old}) == [Report(unchanged=6)]
+
+
+def test_of_a_raw_file_and_its_jpeg_one_is_indexed(index: Index, old: Path) -> None:
+    pytest.importorskip("rawpy", reason="the extra numpyclip[raw] is not installed")
+    for name in ("p.dng", "q.DNG"):
+        (old / name).write_bytes(dng(preview()))
+    for name in ("p.jpg", "r.jpg"):
+        (old / name).write_bytes(preview())
+    for path in old.iterdir():
+        os.utime(path, (1, 1))
+    index.update([old])
+
+    def names() -> set[str]:
+        return {*index.store.files(str(old))} & {"p.dng", "q.DNG", "p.jpg", "Q.jpg"}
+
+    assert names() == {"p.jpg", "q.DNG"}
+    (old / "p.jpg").unlink()
+    (old / "r.jpg").rename(old / "Q.jpg")
+    run(index, old, {old / "p.jpg", old / "Q.jpg"})
+    assert names() == {"p.dng", "Q.jpg"}
 
 
 def test_an_update_is_not_made_for_what_is_no_picture(index: Index, old: Path) -> None:

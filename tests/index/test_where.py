@@ -97,9 +97,9 @@ def test_dates_are_beginnings_of_moments() -> None:
         *(({"favourite": value}, "expected True or False") for value in (1, None, "yes")),
         *(({"within": value}, "within is .*; expected south") for value in ((1, 2, 3), (3, 2, 1, 4), (0, 0, 91, 0), 5)),
         *(({"within": value}, "within is .*; expected south") for value in ((0, -181, 1, 0), (0, float("nan"), 1, 0))),
-        *(({"near": value}, "near is .*; expected latitude") for value in ((1, 2), (91, 0, 1), (0, 181, 1), "123")),
+        *(({"around": value}, "around is .*; expected latitude") for value in ((1, 2), (91, 0, 1), (0, 181, 1), "123")),
         *(
-            ({"near": value}, "near is .*; expected latitude")
+            ({"around": value}, "around is .*; expected latitude")
             for value in ((0, 0, 0), (0, 0, -1), (0, 0, float("inf")))
         ),
     ],
@@ -110,6 +110,6 @@ def test_what_no_condition_is_is_refused(wrong: dict[str, Any], message: str) ->
 
 
 def test_conditions_are_equal_however_they_are_written() -> None:
-    assert Where(tag=" Zu\u0308rich ", near=[1, 2, 3], within=(1, 2, 3, 4), rating=np.int64(3)) == Where(  # type: ignore[arg-type]
-        tag="Zürich", near=(1.0, 2.0, 3.0), within=(1.0, 2.0, 3.0, 4.0), rating=3
+    assert Where(tag=" Zu\u0308rich ", around=[1, 2, 3], within=(1, 2, 3, 4), rating=np.int64(3)) == Where(  # type: ignore[arg-type]
+        tag="Zürich", around=(1.0, 2.0, 3.0), within=(1.0, 2.0, 3.0, 4.0), rating=3
     )

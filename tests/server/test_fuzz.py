@@ -83,7 +83,7 @@ def test_nonsense_in_json(client: Client, seed: int) -> None:
 
 
 def test_a_folder_that_is_no_path(client: Client) -> None:
-    body = b'{"query": "a dog", "folder": "\\ud800"}'
+    body = b'{"query": "a dog", "folder": "/\\ud800"}'
     answer = client("POST", "/search", body, Content_Type="application/json")
     assert (answer.status, b"which no path can be" in answer.body) == (400, True)
 

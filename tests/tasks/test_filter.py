@@ -21,7 +21,7 @@ class ByHand:
 
     config = SimpleNamespace(embed_dim=3)
 
-    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+    def embed_texts(self, texts: Sequence[str], *, truncate: bool) -> np.ndarray:
         return np.array([TEXTS[text] for text in ([texts] if isinstance(texts, str) else texts)], np.float32)
 
 

@@ -185,17 +185,17 @@ def test_one_label_by_default_of_pictures_as_they_are_turned(
     classifier: ZeroShotClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    embed_images = CLIP.embed_images
+    iter_embeddings = CLIP.iter_embeddings
 
-    def note(model: CLIP, images: Any, batch_size: int = 0, **options: Any) -> np.ndarray:
+    def note(model: CLIP, images: Any, batch_size: int = 0, **options: Any) -> Any:
         seen.append((batch_size, options))
-        return embed_images(model, images, batch_size, **options)
+        return iter_embeddings(model, images, batch_size, **options)
 
-    monkeypatch.setattr(CLIP, "embed_images", note)
+    monkeypatch.setattr(CLIP, "iter_embeddings", note)
     found = classifier.classify([ALBUM / "umbrella.png"] * 2)
     classifier.classify(ALBUM / "umbrella.png", batch_size=3, orient=False)
     assert [[p.label for p in row] for row in found] == [["umbrella"]] * 2
-    assert seen == [(32, {"orient": True}), (3, {"orient": False})]
+    assert seen == [(32, {"orient": True, "views": ("crop",)}), (3, {"orient": False, "views": ("crop",)})]
 
 
 def test_probable_labels_make_their_parents_probable_where_each_is_judged_by_itself(tiny: CLIP) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from numpyclip.videos.video_exif import _place_of, _taken, read_video_exif
+from numpyclip.videos.video_exif import _camera, _dated, _place_of, read_video_exif
 from tests.videos.made_videos import RED, scenes, write_video
 
 
@@ -18,7 +18,9 @@ def test_the_size_is_that_of_what_is_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("metadata", "expected"),
     [
-        ({"com.apple.quicktime.creationdate": "2024-05-01T14:00:00+0200"}, "2024-05-01T14:00:00"),
+        ({"com.apple.quicktime.creationdate": "2024-05-01T14:00:00+0200"}, ("2024-05-01T14:00:00", "+02:00")),
+        ({"com.apple.quicktime.creationdate": "1965-05-01"}, ("1965-05-01T00:00:00", None)),
+        ({"creation_time": "2024-05-01T02:00:00.000000Z"}, ("2024-04-30T21:00:00", "-05:00")),
         ({"creation_time": "1904-01-01T00:00:00.000000Z"}, None),
         ({"creation_time": "1970-01-01T00:00:00.000000Z"}, None),
         ({"creation_time": "2024-13-01T00:00:00.000000Z"}, None),
@@ -26,21 +28,22 @@ def test_the_size_is_that_of_what_is_shown(tmp_path: Path) -> None:
         ({}, None),
     ],
 )
-def test_dates(metadata: dict[str, str], expected: str | None) -> None:
-    assert _taken(metadata) == expected
+@pytest.mark.usefixtures("zone_of_minus_five")
+def test_dates(metadata: dict[str, str], expected: tuple[str, str | None] | None) -> None:
+    assert _dated(metadata) == expected
 
 
-def test_a_date_in_utc_is_told_in_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    time = pytest.importorskip("time")
-    monkeypatch.setenv("TZ", "EST5")
-    if not hasattr(time, "tzset"):
-        pytest.skip("the zone of a process is POSIX")
-    time.tzset()
-    try:
-        assert _taken({"creation_time": "2024-05-01T02:00:00.000000Z"}) == "2024-04-30T21:00:00"
-    finally:
-        monkeypatch.undo()
-        time.tzset()
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"com.apple.quicktime.make": "Apple", "com.apple.quicktime.model": "iPhone 15"}, "Apple iPhone 15"),
+        ({"com.android.manufacturer": "Google", "com.android.model": "Pixel 8"}, "Google Pixel 8"),
+        ({"make": "Canon", "model": "Canon EOS R5"}, "Canon EOS R5"),
+        ({}, None),
+    ],
+)
+def test_cameras(metadata: dict[str, str], expected: str | None) -> None:
+    assert _camera(metadata) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
+from numpyclip.image_marks import Marks, is_tag
 from numpyclip.xmp.packet import Packet
-from numpyclip.xmp.properties import Marks, automatic_in, dates_in, is_tag, marks_in, with_automatic, with_marks
+from numpyclip.xmp.properties import automatic_in, dates_in, marks_in, with_automatic, with_marks
 from tests.xmp.test_packet import LIGHTROOM, SUBJECT, TAGS_LIST, packet
 
 DIGIKAM = """\

@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
-from typing import Any
+from itertools import chain
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +28,11 @@ from numpyclip.errors import (
     TextTooLongError,
 )
 from numpyclip.file_systems import CredentialsError
+from numpyclip.images.views import CROP
 from numpyclip.loader import load
 from numpyclip.lock import exclusive
 from numpyclip.model.ops import normalize
-from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
+from numpyclip.pipeline import Embedded, PictureReader, Reading, iter_embeddings
 from numpyclip.runtime.chunks import batched
 from numpyclip.runtime.finite import NOT_FINITE, NotFinite, any_finite, finite_rows
 from numpyclip.runtime.prepared import is_prepared, prepared_folder
@@ -39,6 +41,8 @@ from numpyclip.sources.read import read_part
 
 _LIBRARIES = ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "BLIS_NUM", "VECLIB_MAXIMUM")
 ONE_THREAD = {f"{library}_THREADS": "1" for library in _LIBRARIES}  # environment of workers, read with NumPy
+
+EmbeddedImage: TypeAlias = tuple[Row, Embedded[Any, Any]]  # a row without its content, and what became of that
 
 
 def filter_warnings() -> None:
@@ -120,15 +124,15 @@ def _embed(model: CLIP, part: Part, job: Job) -> Iterator[OutputRow]:
     rows = read_part(part, job.reading)
     if job.reading.kind == "texts":
         return embed_texts(model, rows, job.batch_size, truncate=job.truncate)
-    read = PictureReader(model.preprocess, job.decoding, with_metadata=True, views=job.views)
-    if part.reader == "files":
-        return _embed_files(model, rows, read, job.batch_size, part.source)
-    return embed_images(model, rows, read, job.batch_size)
+    read = PictureReader(model.preprocess, job.decoding, with_metadata=True, views=job.views or CROP)
+    embed = partial(_embed_files, source=part.source) if part.reader == "files" else embed_images
+    embedded = embed(model, rows, read, job.batch_size)
+    return chain.from_iterable(view_rows(row, record, named=job.views is not None) for row, record in embedded)
 
 
 def _embed_files(
-    model: CLIP, rows: Iterable[Row], read_picture: PictureReader, batch_size: int, source: str
-) -> Iterator[OutputRow]:
+    model: CLIP, rows: Iterable[Row], read_picture: PictureReader, batch_size: int, *, source: str
+) -> Iterator[EmbeddedImage]:
     """Embed image files; InputError if none can be opened: they were there when the run was planned."""
     count, unopened = 0, list[Exception]()
 
@@ -136,8 +140,8 @@ def _embed_files(
         if _file_error(error) is not None:
             unopened.append(error)
 
-    for count, row in enumerate(embed_images(model, rows, read_picture, batch_size, note), start=1):  # noqa: B007
-        yield row
+    for count, embedded in enumerate(embed_images(model, rows, read_picture, batch_size, note), start=1):  # noqa: B007
+        yield embedded
     if unopened and len(unopened) == count:
         raise InputError(f"{source}: none of {count} files can be opened, such as {unopened[0]} Is a disk not mounted?")
 
@@ -162,11 +166,8 @@ class _Image:
 
 def embed_images(
     model: CLIP, rows: Iterable[Row], read_picture: PictureReader, batch_size: int, on_error: OnError = "skip"
-) -> Iterator[OutputRow]:
-    """Embed rows of images; yield one row for each, or for each of its views, in order.
-
-    Contents are dropped as soon as they are decoded.
-    """
+) -> Iterator[EmbeddedImage]:
+    """Embed rows of images; yield each with its record, in order. Contents are dropped as soon as they are decoded."""
 
     def read(image: _Image) -> Reading[Any]:
         try:
@@ -180,19 +181,20 @@ def embed_images(
         finally:
             image.content = None
 
-    handle = error_handler(on_error)
+    images = map(_Image, rows)
     for record in iter_embeddings(
-        model.embed_pixels, map(_Image, rows), read, batch_size=batch_size, on_error="skip", in_turn=_Image.is_large
+        model.embed_pixels, images, read, batch_size=batch_size, on_error=on_error, in_turn=_Image.is_large
     ):
-        row, error = record.picture.row, record.error
-        if error is not None:
-            handle(error)
-        problem = None if error is None else str(error)
-        names: list[str | None] = [*record.views] or [None]
-        for view in names:
-            embedding = record.embedding if view is None else record.views[view]
-            columns = row.columns if read_picture.views is None else _with_view(row.columns, view)
-            yield OutputRow(row.key, embedding, columns, problem, record.extra)
+        yield record.picture.row, record
+
+
+def view_rows(row: Row, record: Embedded[Any, Any], *, named: bool) -> Iterator[OutputRow]:
+    """Make a row of each view of an image, with its name where views were asked for, or a row of what is wrong."""
+    problem = None if record.error is None else str(record.error)
+    views: list[tuple[str | None, Any]] = [*record.views.items()] or [(None, None)]
+    for view, embedding in views:
+        columns = _with_view(row.columns, view) if named else row.columns
+        yield OutputRow(row.key, embedding, columns, problem, record.extra)
 
 
 def _with_view(columns: Mapping[str, Any], view: str | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -23,12 +24,12 @@ def read_queries(file: str) -> dict[str, list[str | Where]]:
     from numpyclip.index.calibrate import check_queries
     from numpyclip.tasks.text_files import read_text
 
-    reader = csv.DictReader(io.StringIO(read_text(file), newline=""), strict=True)
+    text = read_text(file)
+    header = text.partition("\n")[0]
+    separator = next((each for each in ",;\t" if each in header), ",")  # as spreadsheets write them
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
-        columns = {name.strip().lower(): name for name in reader.fieldnames or ()}
-        if "query" not in columns or not columns.keys() & _PLACES:
-            names = ", ".join(reader.fieldnames or ()) or "none"
-            raise InputError(f"{file}: has the columns {names:.80}; expected query, and path, folder or tag.")
+        columns = _columns(reader.fieldnames or (), file)
         queries: dict[str, list[str | Where]] = {}
         for row in reader:
             cells = {name: cell for name, written in columns.items() if (cell := (row[written] or "").strip())}
@@ -48,17 +49,28 @@ def read_queries(file: str) -> dict[str, list[str | Where]]:
     return queries
 
 
+def _columns(names: Sequence[str], file: str) -> dict[str, str]:
+    """Return the names of columns as they are written, by what they mean."""
+    columns = {name.strip().lower(): name for name in names}
+    if "query" not in columns or not columns.keys() & _PLACES:
+        shown = ", ".join(names) or "none"
+        raise InputError(f"{file}: has the columns {shown:.80}; expected query, and path, folder or tag.")
+    if len(columns) < len(names):
+        raise InputError(f"{file}: has a column twice ({', '.join(names):.80}); expected a row for each image.")
+    return columns
+
+
 def run_calibrate(arguments: argparse.Namespace, index: Index, queries: dict[str, list[str | Where]]) -> int:
     """Calibrate an index, and say what came of it."""
     from numpyclip.index import calibrate
 
     report = calibrate(index, queries)
     if arguments.json:
-        print_json(asdict(report))
-        return 0
-    for line in _described(report):
-        say(line)
-    return 0
+        print_json({**asdict(report), "is_better": report.is_better})
+    else:
+        for line in _described(report):
+            say(line)
+    return 0 if report.is_better else 1
 
 
 def _described(report: CalibrationReport) -> list[str]:
@@ -72,6 +84,8 @@ def _described(report: CalibrationReport) -> list[str]:
     ]
     if after.hidden is not None and before.hidden is not None:
         lines.append(f"results with a right image that do not {after.hidden:.0%} ({before.hidden:.0%})")
-    if after.error > before.error:
-        lines.append("that is no better than the default: name more queries, or go back with --no-calibration.")
+    if not report.is_better:
+        lines.append(
+            "that is worse than the default, and is not kept: name more queries, and all right images of each."
+        )
     return lines

@@ -3,7 +3,7 @@
 import argparse
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_beside, with_stdin
-from numpyclip.cli.options import add_embedding_options, add_pictures, load_model
+from numpyclip.cli.options import add_embedding_options, add_pictures, file_options, load_model
 from numpyclip.cli.outputs import print_columns, print_json
 from numpyclip.errors import PictureError
 
@@ -35,10 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(arguments)
     captioner = Captioner(model, captions)
     pictures = EmbeddedPictures(model, arguments, with_stdin(arguments.items, paths_in))
-    options = {name: getattr(arguments, name) for name in ("orient", "max_pixels", "strict_files", "develop_raw")}
     for path, embedding in progress(pictures, "image", printing=True):
         try:
-            [found] = captioner([path], embedding[None], **options)
+            [found] = captioner([path], embedding[None], orient=arguments.orient, **file_options(arguments))
         except PictureError as error:  # it has gone since, or its embedding was in the index
             pictures.report(error)
             continue

@@ -5,7 +5,14 @@ from contextlib import nullcontext
 from dataclasses import asdict
 
 from numpyclip.cli.inputs import PicturePaths, Reporter, exit_status, paths_in, progress, say_left_out, with_stdin
-from numpyclip.cli.options import add_file_options, add_index_options, add_model_options, add_pictures, load_model
+from numpyclip.cli.options import (
+    add_file_options,
+    add_index_options,
+    add_model_options,
+    add_pictures,
+    file_options,
+    load_model,
+)
 from numpyclip.cli.outputs import print_columns, print_json
 from numpyclip.cli.stores import known_embeddings
 
@@ -49,9 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
             batch_size=arguments.batch_size,
             on_error=unreadable,
             known=known,
-            max_pixels=arguments.max_pixels,
-            strict_files=arguments.strict_files,
-            develop_raw=arguments.develop_raw,
+            **file_options(arguments),
         )
     for number, group in enumerate(groups, start=1):
         if arguments.json:

@@ -5,32 +5,32 @@ from __future__ import annotations
 import argparse
 import contextlib
 import glob
+import io
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
 
 from numpyclip.cli.options import decode_options
 from numpyclip.cli.outputs import say
 from numpyclip.cli.stores import known_embeddings
-from numpyclip.destinations.row import VIEW
 from numpyclip.errors import InputError, PictureError
 from numpyclip.file_systems import is_url
 from numpyclip.images.find import find_pictures, summary
+from numpyclip.images.views import CROP
 from numpyclip.remote import open_stream
-from numpyclip.sources.lines import decoded, lines, printed_path
+from numpyclip.sources.lines import decoded, lines, null_ended, printed_path
 from numpyclip.sources.part import Row
 
 if TYPE_CHECKING:
-    from numpyclip.destinations.row import OutputRow
+    from numpyclip.batch.work import EmbeddedImage
     from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.model.ops import Array
     from numpyclip.sources.part import Kind
 
 _T = TypeVar("_T")
-_NUMBER = "number"  # column by which the views of one image are told from those of the next
 NamedEmbedding: TypeAlias = "tuple[str, Array]"  # a path or text, and its embedding (e,)
 
 
@@ -51,7 +51,7 @@ def texts_beside(items: Sequence[str], file: str | None, what: str) -> list[str]
 
 
 def paths_in(file: str) -> Iterator[str]:
-    """Paths in a file, or on standard input for ``-``: one a line, in the bytes of the file system."""
+    """Paths in a file, or on standard input for ``-``: one a line, or with null bytes behind them."""
     return map(printed_path, lines_in(file))
 
 
@@ -63,6 +63,9 @@ def lines_in(file: str) -> Iterator[str]:
 def _decoded(file: str, kind: Kind) -> Iterator[str]:
     """Lines as they come, without their ends; empty ones are left out."""
     with opened(file) as stream:
+        if kind == "images" and isinstance(stream, io.BufferedReader) and b"\0" in stream.peek(1):
+            yield from map(os.fsdecode, null_ended(stream, file))
+            return
         for offset, line, _ in lines(stream, file):
             yield decoded(file, offset, line, kind)
 
@@ -171,22 +174,16 @@ class Embedder:
         self._model = model
         self._arguments = arguments
 
-    def embed_images(self, rows: Iterable[Row], *, with_metadata: bool = False) -> Iterator[OutputRow]:
-        """Embed rows of images, or take embeddings from an index; one row for each, in order."""
+    def embed_images(self, rows: Iterable[Row], *, with_metadata: bool = False) -> Iterator[EmbeddedImage]:
+        """Embed rows of images, or take embeddings from an index; a row and a record for each, in order."""
         from numpyclip.batch.work import embed_images
         from numpyclip.pipeline import PictureReader
 
         with known_embeddings(self._arguments, self._model) as known:
             preprocess, options = self._model.preprocess, decode_options(self._arguments)
-            views = getattr(self._arguments, "views", None)
+            views = getattr(self._arguments, "views", None) or CROP
             read = PictureReader(preprocess, options, known, with_metadata, views)
-            yield from self.counted(embed_images(self._model, rows, read, self._arguments.batch_size, self.report))
-
-    def counted(self, rows: Iterable[OutputRow]) -> Iterator[OutputRow]:
-        """Count rows that have an embedding, for the exit status."""
-        for row in rows:
-            self.embedded += row.embedding is not None
-            yield row
+            yield from embed_images(self._model, rows, read, self._arguments.batch_size, self.report)
 
     @property
     def status(self) -> int:
@@ -203,23 +200,15 @@ class EmbeddedPictures(Embedder):
 
     def __iter__(self) -> Iterator[NamedEmbedding]:
         """Iterate over pairs of a path and its embedding (e,)."""
-        for row in self._rows():
-            if row.embedding is not None:
-                yield row.key, row.embedding
+        for path, views in self.with_views():
+            yield path, next(iter(views.values()))
 
-    def with_views(self) -> Iterator[tuple[str, dict[str, Array]]]:
+    def with_views(self) -> Iterator[tuple[str, Mapping[str, Array]]]:
         """Iterate over pairs of a path and the embeddings of its views, by name; "crop" if none were asked for."""
-        for _, group in groupby(self._rows(), lambda row: row.columns[_NUMBER]):
-            key, embeddings = "", {}
-            for row in group:
-                if row.embedding is not None:
-                    key, embeddings[row.columns.get(VIEW, "crop")] = row.key, row.embedding
-            if embeddings:
-                yield key, embeddings
-
-    def _rows(self) -> Iterator[OutputRow]:
-        numbered = enumerate(self._paths)
-        yield from self.embed_images(Row(path, path, {_NUMBER: number}) for number, path in numbered)
+        for row, record in self.embed_images(Row(path, path, {}) for path in self._paths):
+            if record.views:
+                self.embedded += 1
+                yield row.key, record.views
         say_left_out(self._paths.left_out, self._paths.failed)
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,15 +18,15 @@ from numpyclip.cli.sidecar_writer import SidecarWriter, add_sidecar_options, sai
 from numpyclip.cli.stores import open_made
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.escaping import json_text
-from numpyclip.images.find import FileState
+from numpyclip.image_marks import Mark, Marks
+from numpyclip.images.find import FileState, digest_of
 from numpyclip.images.sidecars import Sidecars
-from numpyclip.index.marks import Mark, checked_mark
+from numpyclip.index.marks import checked_mark
 from numpyclip.index.marks_file import exported_marks, import_marks
 from numpyclip.index.picture_rows import storable
 from numpyclip.index.where import absolute
 from numpyclip.runtime.chunks import batched
-from numpyclip.weights.local import read_sha256
-from numpyclip.xmp.properties import Marks, is_tag, with_marks
+from numpyclip.xmp.properties import with_marks
 
 if TYPE_CHECKING:
     from numpyclip.index.store import Store
@@ -94,8 +93,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _marks(arguments: argparse.Namespace) -> list[Mark]:
     """Return the marks that were given."""
-    if wrong := [tag for tag in arguments.tag if not is_tag(tag)]:
-        raise InputError(f"--tag {wrong[0]!r:.60}: has an empty level; expected a name such as 'places/Italy'.")
     given = Marks(arguments.favourite, arguments.rating or None, tuple(arguments.tag), tuple(arguments.album))
     return [checked_mark(*pair) for pair in given.pairs()]
 
@@ -150,11 +147,10 @@ class _Images:
 
     def _indexed(self) -> Iterator[str]:
         """Iterate over the files of the index."""
-        for folder in self._store.folders():
-            for directory in self._store.directories(folder):
-                for name, state in self._store.files(directory).items():
-                    if state.digest is not None:
-                        yield str(Path(directory, name))
+        for directory in sorted(self._store.directories()):
+            for name, state in self._store.files(directory).items():
+                if state.digest is not None:
+                    yield str(Path(directory, name))
 
     def _digest(self, path: str) -> bytes:
         """Return the SHA-256 of a file; of one that has not changed since it was indexed, without reading it."""
@@ -164,15 +160,17 @@ class _Images:
         known = self._files.get(name)
         if known is not None and known.digest is not None and known == storable(FileState.of(path)):
             return known.digest
-        digest = bytes.fromhex(read_sha256(Path(path)))
+        digest = digest_of(path)
         if not self._store.knows(digest):
             raise PictureError(f"{path}: is not in the index; add it first: numpyclip index FOLDER.")
         return digest
 
 
 def _mark(arguments: argparse.Namespace, store: Store, digests: list[bytes], marks: list[Mark]) -> None:
-    for mark in marks:
-        (store.unmark if arguments.remove else store.mark)(digests, *mark)
+    if not arguments.remove:
+        store.mark_all((digest, mark) for digest in digests for mark in marks)
+    for mark in marks if arguments.remove else ():
+        store.unmark(digests, *mark)
     if arguments.rating == 0:
         store.unmark(digests, "rating")
 
@@ -180,7 +178,7 @@ def _mark(arguments: argparse.Namespace, store: Store, digests: list[bytes], mar
 def _read_xmp(store: Store, images: Sequence[tuple[str, bytes]], report: Reporter) -> int:
     """Add what the XMP of images and their sidecars says; return of how many it said something new."""
     known, sidecars = store.marks_of([digest for _, digest in images]), Sidecars()
-    new: dict[Mark, list[bytes]] = defaultdict(list)
+    new: list[tuple[bytes, Mark]] = []
     for path, digest in images:
         try:
             said = said_of(path, sidecars).pairs()
@@ -194,10 +192,9 @@ def _read_xmp(store: Store, images: Sequence[tuple[str, bytes]], report: Reporte
                 report(PictureError(f"{path}: in its XMP, {error}"))
                 continue
             if mark not in known[digest]:
-                new[mark].append(digest)
-    for mark, digests in new.items():
-        store.mark(digests, *mark)
-    return len(set(chain.from_iterable(new.values())))
+                new.append((digest, mark))
+    store.mark_all(new)
+    return len({digest for digest, _ in new})
 
 
 def _print(arguments: argparse.Namespace, path: str, digest: bytes, marks: list[Mark]) -> None:

@@ -171,14 +171,17 @@ def add_file_options(options: Options) -> None:
     )
 
 
+def file_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of `add_file_options`, for functions that have the same."""
+    return {name: getattr(arguments, name) for name in ("max_pixels", "strict_files", "develop_raw")}
+
+
 def decode_options(arguments: argparse.Namespace, *, draft: bool | None = None) -> DecodeOptions:
     """Return how images are decoded; `draft` and applying the orientation where the command has no such option."""
     return DecodeOptions(
         orient=getattr(arguments, "orient", True),
         draft=arguments.draft if draft is None else draft,
-        max_pixels=arguments.max_pixels,
-        strict_files=arguments.strict_files,
-        develop_raw=arguments.develop_raw,
+        **file_options(arguments),
     )
 
 

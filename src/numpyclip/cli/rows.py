@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
-from numpyclip.batch.work import embed_texts
+from numpyclip.batch.work import embed_texts, view_rows
 from numpyclip.cli.inputs import Embedder, Reporter, opened, paths_in, say_left_out, with_stdin
 from numpyclip.destinations.row import OutputRow
 from numpyclip.errors import InputError, TextTooLongError
@@ -39,16 +39,20 @@ class EmbeddedRows(Embedder):
 
     def __iter__(self) -> Iterator[OutputRow]:
         """Iterate over rows."""
-        rows = islice(self._rows(), self._arguments.limit)
-        if self._options.kind == "images":
-            yield from self.embed_images(rows, with_metadata=self._is_parquet)
-        else:
-            yield from self._embed_texts(rows)
+        embed = self._embed_images if self._options.kind == "images" else self._embed_texts
+        for row in embed(islice(self._rows(), self._arguments.limit)):
+            self.embedded += row.embedding is not None
+            yield row
         say_left_out(self._left_out, self.report.count)
+
+    def _embed_images(self, rows: Iterable[Row]) -> Iterator[OutputRow]:
+        named = self._arguments.views is not None
+        for row, record in self.embed_images(rows, with_metadata=self._is_parquet):
+            yield from view_rows(row, record, named=named)
 
     def _embed_texts(self, rows: Iterable[Row]) -> Iterator[OutputRow]:
         model, size, truncate = self._model, self._arguments.batch_size, self._arguments.truncate
-        return self.counted(embed_texts(model, rows, size, truncate=truncate, on_error=self._text_error))
+        return embed_texts(model, rows, size, truncate=truncate, on_error=self._text_error)
 
     def _text_error(self, error: Exception) -> None:
         if isinstance(error, TextTooLongError) and not self._is_parquet:

@@ -13,19 +13,19 @@ from numpyclip.cli.outputs import check_output, counted, output_path, print_colu
 from numpyclip.cli.stores import add_store_options, load_remembered, open_made
 from numpyclip.cli.updates import update_in_time
 from numpyclip.cli.where import add_where_options, at_place, where_of
-from numpyclip.errors import InputError, PictureError
+from numpyclip.errors import InputError, MissingPackageError, PictureError
 from numpyclip.images.views import CROP
 from numpyclip.viz.terminal import PROTOCOLS, drawn, terminal_protocol
 
 if TYPE_CHECKING:
     from numpyclip.images.decode_options import DecodeOptions
-    from numpyclip.index import Match, SearchResult
+    from numpyclip.index import Match, SearchResult, Where
     from numpyclip.tasks.query import Query
 
 EXAMPLES = """\
   numpyclip search a dog on a beach
   numpyclip search "horse + stripes" -n 5 --folder photos/zoo --after 2024-01-01
-  numpyclip search a boat --near-place 47.38,8.54,20 --rating 4
+  numpyclip search a boat --around 47.38,8.54,20 --rating 4
   numpyclip search --near photo.jpg --not "at night"
   numpyclip search --near photo.jpg --in texts
   numpyclip search a boat --tag holidays --place Zurich
@@ -85,8 +85,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Search, and print what is found."""
     from numpyclip.index import Index, Where
 
-    if not (arguments.items or arguments.near or arguments.without) and _has_conditions(arguments):
-        return _browse(arguments)
+    where = where_of(arguments)
+    has_conditions = arguments.place is not None or where != Where()
+    if not (arguments.items or arguments.near or arguments.without) and has_conditions:
+        return _browse(arguments, where)
     query = _query(arguments)
     if arguments.modality == "texts" and (arguments.sheet or arguments.preview):
         raise InputError("texts have no images to show; leave out --sheet and --preview.")
@@ -96,7 +98,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--threshold: probabilities of pictures are known for a single text only; leave it out.")
     protocol = _protocol(arguments)
     check_output(arguments.sheet)
-    where = where_of(arguments)
     with closing(open_made(arguments)) as store:
         where = at_place(arguments.place, where, store)
         index = Index(store, load_remembered(arguments, store))
@@ -111,30 +112,36 @@ def run(arguments: argparse.Namespace) -> int:
     for match in matches:
         _print(arguments, match)
         if protocol and match.file is not None:
-            _show(match.file, protocol, decode_options(arguments, draft=True))
+            _show(match, protocol, decode_options(arguments, draft=True))
     if matches and arguments.sheet is not None:
         _draw(arguments.sheet, matches, decode_options(arguments, draft=True))
     return 0 if matches else 1
 
 
-def _has_conditions(arguments: argparse.Namespace) -> bool:
-    from numpyclip.index import Where
+def _browse(arguments: argparse.Namespace, where: Where) -> int:
+    """Print what meets the conditions where there is nothing to look for, the newest first.
 
-    return arguments.place is not None or where_of(arguments) != Where()
+    No model is needed but to update the index before.
+    """
+    from numpyclip.index import Index
 
-
-def _browse(arguments: argparse.Namespace) -> int:
-    """Print what meets the conditions where there is nothing to look for, the newest first; no model is needed."""
-    if arguments.modality == "texts" or arguments.threshold is not None or arguments.sheet or arguments.preview:
-        raise InputError("--in texts, --threshold, --sheet and --preview need something to look for; say it in words.")
-    where = where_of(arguments)
+    for name in ("threshold", "strict", "sheet", "preview", "views"):
+        if getattr(arguments, name) not in (None, False):
+            raise InputError(f"--{name}: needs something to look for; say it in words.")
+    if arguments.modality == "texts":
+        raise InputError("--in texts: needs something to look for; say it in words.")
     with closing(open_made(arguments)) as store:
+        if arguments.update:
+            update_in_time(arguments, Index(store, load_remembered(arguments, store)))
         found = store.browse(at_place(arguments.place, where, store), arguments.top)
+    end = "\0" if arguments.null else "\n"
     for match in found.matches:
-        if arguments.json or arguments.paths:
+        if arguments.json:
+            print_json({name: value for name, value in match.to_dict().items() if name != "cosine"}, end)
+        elif arguments.paths:
             _print(arguments, match)
         else:
-            print_columns(match.date, match.path, end="\0" if arguments.null else "\n")
+            print_columns(match.date, match.path, end=end)
     return 0 if found.matches else 1
 
 
@@ -194,20 +201,25 @@ def _print(arguments: argparse.Namespace, match: Match) -> None:
         print_columns(f"{match.score:.4f}", match.path or match.text, *parts, end=end)
 
 
-def _show(path: str, protocol: str, options: DecodeOptions) -> None:
+def _show(match: Match, protocol: str, options: DecodeOptions) -> None:
     from numpyclip.viz.thumbnail import read_thumbnail
 
     try:
-        write(drawn(read_thumbnail(path, 320, options), protocol) + "\n")
-    except PictureError as error:
+        write(drawn(read_thumbnail(match.file or "", 320, options, seconds=match.seconds), protocol) + "\n")
+    except (PictureError, MissingPackageError) as error:
         say(error)
 
 
 def _draw(output: Path, matches: list[Match], options: DecodeOptions) -> None:
+    from numpyclip.videos.named_moment import Moment
     from numpyclip.viz.contact_sheet import contact_sheets
 
     named = [(match.file or match.path, match) for match in matches]  # a place that is no file is crossed out
-    tiles = [(path, f"{Path(path).name}\n{match.score:.2f}") for path, match in named if path]
+    tiles = [
+        (path if match.seconds is None else Moment(path, match.seconds), f"{Path(path).name}\n{match.score:.2f}")
+        for path, match in named
+        if path
+    ]
     (page,) = contact_sheets(tiles, columns=5, rows=-(-len(tiles) // 5), options=options)
     with atomic_file(output) as file:
         page.save(file, "PNG")

@@ -8,11 +8,11 @@ import os
 import threading
 from typing import Any
 
-from numpyclip.cli.options import add_decoding_option, add_file_options, load_model, model_name, positive
+from numpyclip.cli.options import add_decoding_option, add_file_options, file_options, load_model, model_name, positive
 from numpyclip.cli.outputs import say
-from numpyclip.cli.stores import add_store_options, load_remembered, open_made, place_of
+from numpyclip.cli.stores import add_store_options, load_for_requests, place_of
 from numpyclip.cli.updates import background_updates
-from numpyclip.errors import InputError, NumPyCLIPError, StoreError
+from numpyclip.errors import InputError, NumPyCLIPError
 
 EXAMPLES = """\
   numpyclip serve                                     # the page: http://127.0.0.1:8000
@@ -99,9 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
             max_total_body=8 * arguments.max_body << 20,
             max_waiting=arguments.max_waiting,
             draft=arguments.draft,
-            max_pixels=arguments.max_pixels,
-            strict_files=arguments.strict_files,
-            develop_raw=arguments.develop_raw,
+            **file_options(arguments),
             batch_size=arguments.batch_size,
             timeout=arguments.timeout,
         )
@@ -132,13 +130,7 @@ def _is_loopback(arguments: argparse.Namespace) -> bool:
 def _load(arguments: argparse.Namespace, place: str | None) -> Any:
     """Load the model that was asked for, else the index's, if there is one."""
     if place is not None:
-        try:
-            with contextlib.closing(open_made(arguments)) as store:
-                return load_remembered(arguments, store, must_fit=False)
-        except StoreError as error:
-            if arguments.store is not None:
-                raise
-            say(f"nothing to search yet: {error}")
+        return load_for_requests(arguments)
     arguments.model = arguments.model or arguments.usual_model
     return load_model(arguments)
 

@@ -11,10 +11,12 @@ from numpyclip.cli.inputs import Reporter
 from numpyclip.cli.options import Options
 from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.errors import NumPyCLIPError
+from numpyclip.image_marks import Marks
 from numpyclip.images.embedded_xmp import embedded_packet
+from numpyclip.images.find import FileState
 from numpyclip.images.sidecars import Sidecars, read_sidecar, replace_sidecar
 from numpyclip.xmp.packet import Packet
-from numpyclip.xmp.properties import Marks, automatic_in, has_rating, marks_in
+from numpyclip.xmp.properties import automatic_in, has_rating, marks_in
 
 _T = TypeVar("_T")
 
@@ -43,12 +45,14 @@ class SidecarWriter:
         self._sidecars = Sidecars(arguments.xmp_name)
         self._count = 0
 
-    def write(self, path: str, change: Callable[[Packet, _T, Sequence[str]], bytes], what: _T) -> None:
-        """Write something into the sidecars of an image, or into a new one if there is none; errors are reported.
+    def write(self, path: str, change: Callable[[Packet, _T, Sequence[str]], bytes], what: _T) -> bool:
+        """Write something into the sidecars of an image, or into a new one if there is none.
 
-        `change` is given a packet, what is to be written, and the tags in the image itself.
+        `change` is given a packet, what is to be written, and the tags in the image itself. An error is reported, and
+        False is returned.
         """
         try:
+            FileState.of(path)  # of an image that is not there nothing is written
             there = self._sidecars.of(path)
             for sidecar in there or [self._sidecars.new(path)]:
                 before = read_sidecar(sidecar) if there else None
@@ -57,6 +61,8 @@ class SidecarWriter:
                     self._write(path, sidecar, before, data)
         except NumPyCLIPError as error:
             self._report(error)
+            return False
+        return True
 
     def finish(self) -> None:
         """Say on stderr what was done."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import copy
 import sys
 from contextlib import closing
 
-from numpyclip.cli.options import add_decoding_option, add_file_options, decode_options, load_model
-from numpyclip.cli.outputs import say, write
-from numpyclip.cli.stores import add_store_options, load_remembered, open_made, place_of
-from numpyclip.errors import StoreError
+from numpyclip.cli.options import add_decoding_option, add_file_options, decode_options
+from numpyclip.cli.outputs import write
+from numpyclip.cli.stores import add_store_options, load_for_requests, place_of
 
 EXAMPLES = """\
   echo '{"id": 1, "command": "search", "query": "a dog", "n": 5}' | numpyclip stdio
@@ -41,15 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.index import Index
 
     place = place_of(arguments)
-    try:
-        with closing(open_made(arguments)) as store:
-            model = load_remembered(copy.copy(arguments), store, must_fit=False)
-    except StoreError as error:
-        if arguments.store is not None:
-            raise
-        say(f"nothing to search yet: {error}")
-        arguments.model = arguments.model or arguments.usual_model
-        model = load_model(arguments)
+    model = load_for_requests(arguments)
     session = Session(lambda: Index(place, model), model, decode_options(arguments), arguments.batch_size)
     with closing(session):
         for answer in JSONLines(session).answers(sys.stdin.buffer):

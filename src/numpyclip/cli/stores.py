@@ -9,13 +9,15 @@ import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.arguments import ENGINE_OPTIONS
-from numpyclip.cli.options import USUAL_MODEL, add_model_options, load_model
+from numpyclip.cli.options import USUAL_MODEL, add_model_options, decode_options, load_model
 from numpyclip.cli.outputs import say
 from numpyclip.errors import EngineError, InputError, MissingPackageError, NumPyCLIPError
+from numpyclip.images.decode_options import DRAFT, MAX_PIXELS
 from numpyclip.index.model_options import MODEL_OPTIONS, remembered_options
 
 if TYPE_CHECKING:
@@ -71,9 +73,7 @@ def known_embeddings(arguments: argparse.Namespace, model: CLIP) -> Iterator[Kno
     place, named = place_of(arguments), arguments.store is not None
     if (
         arguments.no_index
-        or not (arguments.orient and arguments.draft)
-        or arguments.strict_files
-        or arguments.develop_raw
+        or replace(decode_options(arguments), max_pixels=MAX_PIXELS) != DRAFT
         or getattr(arguments, "views", None) is not None
         or not (named or _is_there(place))
     ):
@@ -142,6 +142,21 @@ def load_remembered(
             warnings.simplefilter("ignore", TruncationWarning)
         with _explained({key: wanted[key] for key in ENGINE_OPTIONS if key in wanted and key not in given}, arguments):
             return load_model(arguments)
+
+
+def load_for_requests(arguments: argparse.Namespace) -> CLIP:
+    """Load the model that was asked for, else the one of the index, which need not be there unless it was named."""
+    from numpyclip.index.database import NoIndexError
+
+    try:
+        with closing(open_made(arguments)) as store:
+            return load_remembered(arguments, store, must_fit=False)
+    except NoIndexError as error:
+        if arguments.store is not None:
+            raise
+        say(f"nothing to search yet: {error}")
+    arguments.model = arguments.model or arguments.usual_model
+    return load_model(arguments)
 
 
 @contextmanager

@@ -85,8 +85,7 @@ def _remove(arguments: argparse.Namespace) -> int:
     """Remove the tags in sidecars, without a model."""
     paths = PicturePaths(with_stdin(arguments.items, paths_in))
     writer = SidecarWriter(arguments, paths.report)
-    for path in paths:
-        writer.write(path, with_automatic, [])
+    done = sum(writer.write(path, with_automatic, []) for path in paths)
     writer.finish()
     say_left_out(paths.left_out, paths.failed)
-    return exit_status(paths.failed, paths.count)
+    return exit_status(paths.failed, done)

@@ -12,6 +12,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.cli.inputs import Reporter, exit_status, progress, say_left_out
+from numpyclip.cli.options import file_options
 from numpyclip.cli.outputs import counted, print_json, say
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.interrupts import terminations_as_interrupts
@@ -91,9 +92,8 @@ def update_in_time(arguments: argparse.Namespace, index: Index) -> None:
 
     end = time.monotonic() + MOST_SECONDS
     scope = Scope(is_over=lambda: time.monotonic() > end, videos=False)
-    options = {name: getattr(arguments, name) for name in ("max_pixels", "strict_files", "develop_raw")}
     try:
-        report = index.update(**options, batch_size=1, scope=scope, report=say)
+        report = index.update(**file_options(arguments), batch_size=1, scope=scope, report=say)
     except (NumPyCLIPError, OSError, MemoryError) as error:
         say(f"not updated: {error}")
         return
@@ -199,5 +199,4 @@ def _recorded(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return how images are decoded."""
-    names = ("batch_size", "draft", "max_pixels", "strict_files", "develop_raw")
-    return {name: getattr(arguments, name) for name in names}
+    return {"batch_size": arguments.batch_size, "draft": arguments.draft, **file_options(arguments)}

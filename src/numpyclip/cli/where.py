@@ -39,7 +39,7 @@ def add_where_options(command: argparse.ArgumentParser) -> None:
         'pip install "numpyclip[places]"',
     )
     near.add_argument(
-        "--near-place", metavar="LAT,LON,KM", type=numbers, help="taken at most so far from this place: 47.38,8.54,10"
+        "--around", metavar="LAT,LON,KM", type=numbers, help="taken at most so far from this place: 47.38,8.54,10"
     )
     group.add_argument("--favourite", "--favorite", action="store_true", help="favourites")
     group.add_argument("--rating", metavar="N", type=int, help="with at least N stars, 1 to 5")
@@ -58,7 +58,7 @@ def where_of(arguments: argparse.Namespace) -> Where:
         camera=arguments.camera,
         lens=arguments.lens,
         within=arguments.within,
-        near=arguments.near_place,
+        around=arguments.around,
         favourite=arguments.favourite,
         rating=arguments.rating,
         tag=arguments.tag,
@@ -82,7 +82,7 @@ def at_place(name: str | None, where: Where, store: Store) -> Where:
         say(f"{name}: searched is the rectangle around its towns, --within={given}, with parts of its neighbours.")
         return replace(where, within=rectangle)
     towns = find_towns(name)
-    places = [replace(where, near=(town.latitude, town.longitude, town.radius)) for town in towns]
+    places = [replace(where, around=(town.latitude, town.longitude, town.radius)) for town in towns]
     if len(towns) == 1:
         return places[0]
     counts = [store.counts(place).pictures for place in places]

@@ -31,7 +31,7 @@ def where_of(fields: Fields) -> Where:
         favourite=fields.flag("favourite"),
         rating=stars or None,
         within=_numbers(fields, "within"),
-        near=_numbers(fields, "around"),
+        around=_numbers(fields, "around"),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpyclip.index.index import Index
 from numpyclip.index.model_options import remembered_options
 from numpyclip.index.records import MODALITIES, Match
 from numpyclip.index.search_result import SearchResult
-from numpyclip.tasks.query import Query, Term
+from numpyclip.pipeline import PictureReader, iter_embeddings
 
 MAX_RESULTS = 1000
 MAX_INPUTS = 1000  # of a request: its answer is one line
@@ -91,11 +92,9 @@ class Session:
             return SearchResult(self.index().store.browse(where, n).matches)
         near, files = fields.row_ids("near"), self._files(fields)
         query = query_of(fields, [*(f"image {row_id}" for row_id in near), *files])
-        index = self.index()
-        images = [self.picture(row_id).embedding for row_id in near]
-        if files:
-            images += [*index.model.embed_images(files, draft=self.options.draft)]
-        return index.search(self._sum(query, images), n, where=where, modality=modality, is_text=query.is_text)
+        index, known = self.index(), [self.picture(row_id).embedding for row_id in near]
+        embedding = replace(query, options=self.options).embed(index.model, known, truncate=True)
+        return index.search(embedding, n, where=where, modality=modality, is_text=query.is_text)
 
     def similar(self, match: Match, fields: Fields, n: int = 20) -> SearchResult:
         """Search the images nearest to one of the index, which is left out."""
@@ -134,14 +133,8 @@ class Session:
     def embed_images(self, files: Sequence[str]) -> list[Any]:
         """Embed image files: an embedding (embed_dim,) of each, or the error that keeps it from having one."""
         _check_count(len(files))
-        records = self.model.iter_embeddings(
-            files,
-            self._batch_size,
-            on_error="skip",
-            draft=self.options.draft,
-            max_pixels=self.options.max_pixels,
-            strict_files=self.options.strict_files,
-        )
+        read = PictureReader(self.model.preprocess, self.options)
+        records = iter_embeddings(self.model.embed_pixels, files, read, batch_size=self._batch_size, on_error="skip")
         return [record.embedding if record.error is None else record.error for record in records]
 
     def describe(self) -> dict[str, object]:
@@ -154,15 +147,6 @@ class Session:
         files = fields.texts("image")
         _check_count(len(files), 0)
         return files
-
-    def _sum(self, query: Query, images: Sequence[Any]) -> Any:
-        """Embed the terms of a query, of which the images are given, and sum them."""
-        of_images = iter(images)
-
-        def embedding(term: Term) -> Any:
-            return next(of_images) if term.is_picture else self.model.embed_texts(term.content, truncate=True)[0]
-
-        return query.sum([embedding(term) for term in query.terms])
 
 
 def _check_count(count: int, least: int = 1) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpyclip.errors import InputError, quoted
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
 from numpyclip.images.open import Picture
 from numpyclip.images.open import pictures as as_pictures
-from numpyclip.images.views import View, checked_views
+from numpyclip.images.views import CROP, View, checked_views
 from numpyclip.model import ops
 from numpyclip.model.ops import Array
 from numpyclip.pipeline import Embedded, PictureReader, iter_embeddings
@@ -48,11 +48,11 @@ def of_best_views(
     records: Iterable[Embedded[Any, Any]], embed_dim: int, probabilities: Callable[[Array], Array]
 ) -> Array:
     """Compute probabilities (n_images, n_labels) of the best view of each image."""
-    rows = [probabilities(np.empty((0, embed_dim), np.float32))]
-    for record in records:
-        of_views = probabilities(np.stack([*record.views.values()]))
-        rows.append(of_views[best_view(of_views)][np.newaxis])
-    return np.concatenate(rows)
+    views = [[*record.views.values()] for record in records]
+    of_views = probabilities(np.array([*chain.from_iterable(views)], np.float32).reshape(-1, embed_dim))
+    ends = accumulate(map(len, views))
+    best = [end - len(rows) + best_view(of_views[end - len(rows) : end]) for rows, end in zip(views, ends, strict=True)]
+    return of_views[np.array(best, np.intp)]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,7 +84,7 @@ class CLIP(TokenEncoder):
         strict_files: bool = False,
         develop_raw: bool = False,
         on_error: OnError = "raise",
-        views: View | Iterable[View] | None = None,
+        views: View | Iterable[View] = CROP,
     ) -> Array:
         """Embed images.
 
@@ -109,7 +109,7 @@ class CLIP(TokenEncoder):
             Develop the samples of cameras' RAW files, instead of reading the previews in them.
         on_error : {"raise", "skip"} or callable, default="raise"
             As in `iter_embeddings`. A skipped image has no row.
-        views : {"crop", "pad", "squash", "tiles"} or iterable of them, optional
+        views : {"crop", "pad", "squash", "tiles"} or iterable of them, default="crop"
             What is embedded of an image: the model's own crop, by default; all of it, padded or squashed to the crop's
             shape; or, of an image that is longer than 1.3 times its width or height, the tiles that cover it. Several
             are several rows; `iter_embeddings` names them.
@@ -117,7 +117,7 @@ class CLIP(TokenEncoder):
         Returns
         -------
         ndarray of shape (n_images, embed_dim), dtype=float32
-            Of unit length. With `views`, a row for each view of each image, those of an image beside each other.
+            Of unit length: a row for each view of each image, those of an image beside each other.
 
         Raises
         ------
@@ -135,8 +135,7 @@ class CLIP(TokenEncoder):
             on_error=on_error,
             views=views,
         )
-        found = (record.views.values() or [record.embedding] for record in records if record.embedding is not None)
-        rows = [*chain.from_iterable(found)]
+        rows = [*chain.from_iterable(record.views.values() for record in records)]
         return np.stack(rows) if rows else np.empty((0, self.config.embed_dim), np.float32)
 
     def iter_embeddings(  # noqa: PLR0913  options of one kind each
@@ -151,7 +150,7 @@ class CLIP(TokenEncoder):
         max_pixels: int = MAX_PIXELS,
         strict_files: bool = False,
         develop_raw: bool = False,
-        views: View | Iterable[View] | None = None,
+        views: View | Iterable[View] = CROP,
     ) -> Iterator[Embedded[Picture, Any]]:
         """Embed images one after another, in constant memory.
 
@@ -172,10 +171,10 @@ class CLIP(TokenEncoder):
         Yields
         ------
         Embedded
-            One for each image, in order: ``picture``, ``position``, and ``embedding`` (embed_dim,) or ``error``. With
-            `views`, ``views`` has the embeddings by name: "crop", "pad" and "squash", and of tiles "left", "right",
-            "top", "bottom", "middle", and of a very long image also "left-2", the second one from the left, and so
-            forth. Views that are the same for the model, or for an image of the crop's shape, are one.
+            One for each image, in order: ``picture``, ``position``, and ``embedding`` (embed_dim,) or ``error``.
+            ``views`` has the embeddings by name: "crop", "pad" and "squash", and of tiles "left", "right", "top",
+            "bottom", "middle", and of a very long image also "left-2", the second one from the left, and so forth.
+            Views that are the same for the model, or for an image of the crop's shape, are one.
 
         Raises
         ------
@@ -184,7 +183,7 @@ class CLIP(TokenEncoder):
         """
         several = as_pictures(pictures)
         options = DecodeOptions(orient, draft, max_pixels, strict_files, develop_raw)
-        read = PictureReader(self.preprocess, options, views=None if views is None else checked_views(views))
+        read = PictureReader(self.preprocess, options, views=checked_views(views))
         several = several if progress is None else progress(several)
         return iter_embeddings(self.embed_pixels, several, read, batch_size=batch_size, on_error=on_error)
 
@@ -242,7 +241,7 @@ class CLIP(TokenEncoder):
         template: str = "{}",
         batch_size: int = 32,
         orient: bool = True,
-        views: View | Iterable[View] | None = None,
+        views: View | Iterable[View] = CROP,
     ) -> Array:
         """Classify images by labels (zero-shot).
 
@@ -265,8 +264,6 @@ class CLIP(TokenEncoder):
             SigLIP's are independent: see `probabilities`.
         """
         texts = self.embed_texts(captions(labels, template))
-        if views is None:
-            return self.probabilities(self.embed_images(images, batch_size, orient=orient), texts)
         records = self.iter_embeddings(images, batch_size, orient=orient, views=views)
         return of_best_views(records, self.config.embed_dim, lambda rows: self.probabilities(rows, texts))
 

@@ -10,11 +10,14 @@ from typing import Any, NamedTuple
 _DATE = re.compile(r"(\d{4})[:/.-](\d{2})[:/.-](\d{2})", re.ASCII)
 _TIME = re.compile(r"[ T](\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?", re.ASCII)
 _ZONE = re.compile(r"\s*(?:([+-])(\d{2}):?(\d{2})|Z)\s*\0*\Z", re.ASCII)
+_MONTH = re.compile(r"(\d{4})(?:-(\d{2}))?", re.ASCII)
 _MOST_HOURS = 14  # from UTC
+# Others are those of clocks that were never set, or what programs write for no date; the first photograph is of 1826.
+_FIRST_YEAR, _LAST_YEAR = 1826, 2099
 
 # In names, dates are of years in which there were digital cameras, so that other numbers are mistaken for none.
 _YEAR, _TWO = r"(?P<y>19[89]\d|20[0-4]\d)", r"\d{2}"
-_CLOCK = rf"(?P<h>\d{{1,2}})[-_.:]?(?P<min>{_TWO})[-_.:]?(?P<s>{_TWO})"
+_CLOCK = rf"(?P<h>\d{{2}}|\d(?=[-_.:]))(?P<sep>[-_.:]?)(?P<min>{_TWO})(?P=sep)(?P<s>{_TWO})"
 _NAMES = [
     re.compile(pattern, re.IGNORECASE | re.ASCII)
     for pattern in (
@@ -61,6 +64,8 @@ def written_date(value: Any, offset: Any = None) -> Dated | None:
         return None
     time = _TIME.match(text, day.end())
     numbers = [int(number or 0) for number in (*day.groups(), *(time.groups() if time else ()))]
+    if not _FIRST_YEAR <= numbers[0] <= _LAST_YEAR:
+        return None
     for used in (numbers, numbers[:3]):
         with suppress(ValueError):
             taken = datetime.datetime(*used).isoformat()  # type: ignore[arg-type]
@@ -70,7 +75,7 @@ def written_date(value: Any, offset: Any = None) -> Dated | None:
 
 
 def utc_date(day: Any, clock: Any) -> Dated | None:
-    """Read the date of GPS data and its time, hours, minutes and seconds, which are in UTC."""
+    """Read the date of GPS data and its time, hours, minutes and seconds, which are in UTC; see `local_date`."""
     dated = written_date(day)
     if dated is None or dated.taken is None or not isinstance(clock, tuple | list):
         return dated
@@ -79,23 +84,38 @@ def utc_date(day: Any, clock: Any) -> Dated | None:
         time = datetime.time(hours, minutes, seconds)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         return dated
-    return Dated(f"{dated.taken[:10]}T{time.isoformat()}", "+00:00")
+    return local_date(datetime.datetime.combine(datetime.date.fromisoformat(dated.taken[:10]), time))
 
 
-def date_in_name(name: str) -> Dated | None:
-    """Read the date that a camera, a phone or a program has put into the name of a file.
+def local_date(utc: datetime.datetime) -> Dated:
+    """Turn what is told in UTC alone into local time of this machine, as modification times of files are."""
+    try:
+        local = utc.replace(tzinfo=datetime.timezone.utc).astimezone().isoformat()
+    except (ValueError, OverflowError, OSError):  # of a system that has no such years
+        return Dated(utc.isoformat(), "+00:00")
+    return Dated(local[:19], local[19:25])
+
+
+def xmp_date(text: str) -> Dated | None:
+    """Read a date of XMP data: of scans often only the month or the year is known."""
+    day = _MONTH.fullmatch(text.strip())
+    return written_date(f"{day[1]}-{day[2] or '01'}-01" if day else text)
+
+
+def date_in_name(name: str) -> str | None:
+    """Read the date that a camera, a phone or a program has put into the name of a file, in local time.
 
     Digits alone are a date only together with a time, or after a prefix of those programs.
     """
     last = re.split(r"[/\\]", name)[-1][:255]
     for pattern in _NAMES:
         for found in pattern.finditer(last):
-            if (dated := _named(found.groupdict())) is not None:
-                return dated
+            if (date := _named(found.groupdict())) is not None:
+                return date
     return None
 
 
-def _named(parts: dict[str, str | None]) -> Dated | None:
+def _named(parts: dict[str, str | None]) -> str | None:
     year, month, day = (int(parts[name] or 0) for name in "ymd")
     numbers = [int(parts.get(name) or 0) for name in ("h", "min", "s")]
     if (half := parts.get("half")) is not None and 1 <= numbers[0] <= 12:
@@ -106,8 +126,9 @@ def _named(parts: dict[str, str | None]) -> Dated | None:
         return None
     with suppress(ValueError):
         timed = date.replace(hour=numbers[0], minute=numbers[1], second=numbers[2])
-        return Dated(timed.isoformat(), "+00:00" if parts.get("utc") or parts.get("zulu") else None)
-    return Dated(date.isoformat()) if parts.get("gap") else None
+        is_utc = parts.get("utc") or parts.get("zulu")
+        return local_date(timed).taken if is_utc else timed.isoformat()
+    return date.isoformat() if parts.get("gap") else None
 
 
 def _text(value: Any) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from numpyclip.arguments import whole_number
-from numpyclip.errors import InputError
+from numpyclip.arguments import positive
 
 MAX_PIXELS = 250_000_000  # the largest sensors of phones have 200 megapixels
 
@@ -39,8 +38,7 @@ class DecodeOptions:
 
     def __post_init__(self) -> None:
         """Raise InputError unless some pixels are allowed."""
-        if (count := whole_number(self.max_pixels)) is None or count < 1:
-            raise InputError(f"max_pixels is {self.max_pixels!r:.60}; expected an integer above 0.")
+        positive(self.max_pixels, "max_pixels")
 
 
 DEFAULTS = DecodeOptions()

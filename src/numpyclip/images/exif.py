@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import PictureError
 from numpyclip.images.camera import camera_name, lens_name
-from numpyclip.images.dates import Dated, date_in_name, utc_date, written_date
+from numpyclip.images.dates import Dated, utc_date, written_date, xmp_date
 from numpyclip.images.embedded_xmp import packet_of
 from numpyclip.images.formats import identify
 from numpyclip.images.open import reason_of
@@ -73,15 +73,16 @@ class Exif:
 def read_exif(data: bytes, name: str = "the picture") -> Exif:
     """Read the size of an image that is known to be sound, and its EXIF data as far as it is.
 
-    Its date is the first that there is of DateTimeOriginal, DateTimeDigitized, XMP data, the name of the file, DateTime
-    and GPS data. Its coordinates are those of GPS data, else of XMP data.
+    Its date is the first that there is of DateTimeOriginal, DateTimeDigitized, XMP data, DateTime and GPS data; that
+    in the name of a file is not of its content. Its coordinates are those of GPS data, else of
+    XMP data.
 
     Parameters
     ----------
     data : bytes
         Of the file.
     name : str, optional
-        That of the file, which may have a date in it; also used in messages.
+        That of the file, for messages.
 
     Raises
     ------
@@ -102,7 +103,7 @@ def read_exif(data: bytes, name: str = "the picture") -> Exif:
         if outer.get(ORIENTATION) in (5, 6, 7, 8) and image.format != "TIFF":  # Pillow turns these itself
             width, height = height, width
     latitude, longitude = _place(place) or _place(_xmp_gps(packet)) or (None, None)
-    dated = next(filter(None, _dates(outer, inner, place, packet, name)), Dated(None))
+    dated = next(filter(None, _dates(outer, inner, place, packet)), Dated(None))
     return Exif(
         *(width, height, dated.taken, latitude, longitude),
         camera_name(outer.get(_MAKE), outer.get(_MODEL)),
@@ -112,13 +113,12 @@ def read_exif(data: bytes, name: str = "the picture") -> Exif:
 
 
 def _dates(
-    outer: Mapping[int, Any], inner: Mapping[int, Any], place: Mapping[int, Any], packet: Packet | None, name: str
+    outer: Mapping[int, Any], inner: Mapping[int, Any], place: Mapping[int, Any], packet: Packet | None
 ) -> Iterator[Dated | None]:
     """Read dates, best first."""
     yield written_date(inner.get(_DATE_TIME_ORIGINAL), inner.get(_OFFSET_ORIGINAL))
     yield written_date(inner.get(_DATE_TIME_DIGITIZED), inner.get(_OFFSET_DIGITIZED))
-    yield from map(written_date, () if packet is None else dates_in(packet))
-    yield date_in_name(name)
+    yield from map(xmp_date, () if packet is None else dates_in(packet))
     yield written_date(outer.get(_DATE_TIME), inner.get(_OFFSET))  # of the last change
     yield utc_date(place.get(_GPS_DATE), place.get(_GPS_TIME))
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from numpyclip.arguments import OnError, as_paths, error_handler
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.raw_files import RAW_SUFFIXES
+from numpyclip.regular_file import read_sha256
 
 # Of the formats in `numpyclip.images.open`, those in which people keep pictures.
 _SUFFIXES = (
@@ -87,8 +88,7 @@ class FileState:
         try:
             found = os.stat(path)
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise PictureError(f"{os.fsdecode(path)}: cannot be read ({reason}).") from error
+            raise _unreadable(path, error) from error
         return cls(found.st_size, found.st_mtime_ns)
 
     @property
@@ -98,6 +98,18 @@ class FileState:
 
 
 NO_FILE = FileState(-1, 0)
+
+
+def digest_of(path: str | os.PathLike[str]) -> bytes:
+    """Compute the SHA-256 of a file, in flat memory; PictureError if it cannot be read."""
+    try:
+        return read_sha256(path)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str | os.PathLike[str], error: Exception) -> PictureError:
+    return PictureError(f"{os.fsdecode(path)}: cannot be read ({getattr(error, 'strerror', None) or error}).")
 
 
 def find_pictures(
@@ -229,14 +241,23 @@ def walk(
         waiting += reversed(folders)
 
 
-def _raw_beside(names: Iterable[str]) -> list[str]:
-    """List the RAW files beside a JPEG or HEIF of the same picture, which stands for both."""
-    raw = [name for name in names if name.lower().endswith(RAW_SUFFIXES)]
-    shown = {_stem(name) for name in names if raw and name.lower().endswith(_BESIDE_RAW)}
-    return [name for name in raw if _stem(name) in shown]
+def raw_beside(path: str) -> str | None:
+    """Return the RAW file beside a JPEG or HEIF, which stands for both; None if there is none that could be read."""
+    folder, name = os.path.split(path)
+    others = os.listdir(folder or os.curdir) if name.lower().endswith(_BESIDE_RAW) else []
+    raw = (other for other in others if other.lower().endswith(RAW_SUFFIXES) and is_picture_name(other))
+    return next((other for other in raw if stem(other) == stem(name)), None)
 
 
-def _stem(name: str) -> str:
+def _raw_beside(files: Mapping[str, FileState]) -> list[str]:
+    """List the RAW files beside a JPEG or HEIF of the same picture, which stands for both, unless it is empty."""
+    raw = [name for name in files if name.lower().endswith(RAW_SUFFIXES)]
+    shown = {stem(name) for name in files if raw and name.lower().endswith(_BESIDE_RAW) and files[name].size}
+    return [name for name in raw if stem(name) in shown]
+
+
+def stem(name: str) -> str:
+    """Return what the names of files of one photograph have in common: of a RAW file and its JPEG, say."""
     return _PIXEL_NAMES.sub("", os.path.splitext(name)[0].lower())
 
 

@@ -156,12 +156,12 @@ def _opened(file: IO[bytes]) -> Image.Image:
             return _raw(file)
         if is_jpeg_xl(file):
             return _jpeg_xl(file)
-        needed = _load_plugin(file)
+        reason = _load_plugin(file)
     try:
         return Image.open(file, formats=[name for name in _OTHER_FORMATS if name in Image.OPEN])
     except UnidentifiedImageError as error:
-        if needed is not None:
-            raise OSError(needed) from error
+        if reason is not None:
+            raise OSError(reason) from error
         raise
 
 
@@ -190,7 +190,7 @@ def opening_memory(file: IO[bytes]) -> int:
         return 0
     from PIL import Image
 
-    with suppress(OSError), quietly():  # of one without a header, which is not opened either
+    with suppress(OSError, OverflowError), quietly():  # of one without a header, which is not opened either
         size, extra_channels = jpeg_xl_header(file)
         Image._decompression_bomb_check(size)
         return size[0] * size[1] * (_JPEG_XL_BYTES + extra_channels * _BYTES_PER_CHANNEL)
@@ -198,21 +198,24 @@ def opening_memory(file: IO[bytes]) -> int:
 
 
 def _jpeg_xl(file: IO[bytes]) -> Image.Image:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     opening_memory(file)
     try:
         import pillow_jxl  # noqa: F401  which adds itself
     except ImportError as error:
         raise OSError("it is JPEG XL: pip install pillow-jxl-plugin") from error
-    image = Image.open(file, formats=["JXL"])
+    try:
+        image = Image.open(file, formats=["JXL"])
+    except (UnidentifiedImageError, RuntimeError) as error:  # of the plug-in, on how to build it
+        raise OSError("it is JPEG XL, but damaged") from error
     if not getattr(image, "jpeg", False):  # the plug-in has turned it, as its codestream says; EXIF data does not count
         image.getexif().pop(ORIENTATION, None)
     return image
 
 
 def _load_plugin(file: IO[bytes]) -> str | None:
-    """Load the plug-in of Pillow that a file needs; say how to install it if it is missing; or that it is a video."""
+    """Load the plug-in of Pillow that a file needs; say what is wrong if it is missing, or does not open the file."""
     from PIL import Image
 
     Image.init()
@@ -233,6 +236,7 @@ def _load_plugin(file: IO[bytes]) -> str | None:
             if brand in _HEIC_BRANDS
             else 'it is AVIF: pip install "pillow>=11.3"'
         )
-    is_video = brand and brand not in (*_HEIC_BRANDS, *_AVIF_BRANDS)
-    is_video = is_video or start.startswith(_MATROSKA) or (start[:4] == b"RIFF" and start[8:] == b"AVI ")
+    if brand in (*_HEIC_BRANDS, *_AVIF_BRANDS):
+        return f"it is {'HEIC' if brand in _HEIC_BRANDS else 'AVIF'}, but damaged"
+    is_video = brand or start.startswith(_MATROSKA) or (start[:4] == b"RIFF" and start[8:] == b"AVI ")
     return "it is a video: `numpyclip index` embeds its moments" if is_video else None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import IO
 
-from numpyclip.images.find import is_picture_name
+from numpyclip.images.find import is_picture_name, stem
 from numpyclip.images.tiff_tags import TiffTags
 from numpyclip.regular_file import open_regular
 
@@ -34,25 +34,14 @@ def live_photo_videos(folder: str, videos: Iterable[str], pictures: Iterable[str
     """
     by_stem: dict[str, list[str]] = {}
     for name in filter(is_picture_name, pictures):
-        by_stem.setdefault(_stem(name), []).append(name)
+        by_stem.setdefault(stem(name), []).append(name)
     return {
         video
         for video in videos
-        if video.lower().endswith(_VIDEOS) and (beside := by_stem.get(_stem(video)))
+        if video.lower().endswith(_VIDEOS) and (beside := by_stem.get(stem(video)))
         if (identifier := _of_video(os.path.join(folder, video)))
         if any(_of_picture(os.path.join(folder, name)) == identifier for name in beside)
     }
-
-
-def with_live_photo_videos(path: str) -> list[str]:
-    """Return the path of a picture, and those that a video has which belongs to it: it is one of its own without it."""
-    stem = os.path.splitext(path)[0]
-    suffixes = (spelled for suffix in _VIDEOS for spelled in (suffix, suffix.upper()))
-    return [path, *(stem + suffix for suffix in suffixes if is_picture_name(path))]
-
-
-def _stem(name: str) -> str:
-    return os.path.splitext(name)[0].lower()
 
 
 def _of_picture(path: str) -> bytes | None:

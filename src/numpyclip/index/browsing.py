@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from numpyclip.arguments import whole_number
+from numpyclip.arguments import positive
 from numpyclip.errors import InputError
 from numpyclip.index import rows
 from numpyclip.index.database import Connection, Database
@@ -45,7 +45,6 @@ class Place(NamedTuple):
     latitude: float  # on average, as the longitude
     longitude: float
     pictures: int
-    newest: int  # the number of a picture
 
 
 class Browsing:
@@ -72,8 +71,7 @@ class Browsing:
         InputError
             If `after` is neither, or `n` no count.
         """
-        if (count := whole_number(n)) is None or count < 1:
-            raise InputError(f"n is {n!r:.60}; expected an integer above 0.")
+        count = positive(n, "n")
         cursor = None if after is None else _place_of(after)
         with self._database.reading() as connection:
             found = _newest(connection, where, min(count, _MOST) + 1, cursor)
@@ -103,32 +101,20 @@ class Browsing:
         """Count pictures by the lens they were taken with, the most frequent first."""
         return self._by_column("lens", where)
 
-    def places(self, where: Where = EVERYWHERE, degrees: float = 1.0) -> list[Place]:
-        """Count pictures by where they were taken, in cells of so many degrees, the most frequent first.
-
-        Raises
-        ------
-        InputError
-            If there are no such cells.
-        """
-        if not (isinstance(degrees, int | float) and 0 < degrees <= 180):
-            raise InputError(f"degrees is {degrees!r:.60}; expected a number above 0, up to 180.")
+    def places(self, where: Where = EVERYWHERE) -> list[Place]:
+        """Count pictures by where they were taken, in cells of one degree, the most frequent first."""
         condition, values = _with_file(where)
+        y, x = (  # what is on the last edge is in the last cell
+            f"CASE WHEN {name} >= {end} THEN {end - 1} ELSE floor({name}) END"
+            for name, end in (("latitude", 90), ("longitude", 180))
+        )
         sql = (
-            "SELECT floor((latitude + 90) / ?) AS y, floor((longitude + 180) / ?) AS x, avg(latitude), avg(longitude), "
-            f"count(*) AS pictures, max(id) FROM pictures WHERE {HAS_PLACE} AND {condition} "
-            "GROUP BY 1, 2 ORDER BY pictures DESC, 1, 2"
+            f"SELECT {y} AS y, {x} AS x, avg(latitude), avg(longitude), count(*) AS pictures FROM pictures "
+            f"WHERE {HAS_PLACE} AND {condition} GROUP BY 1, 2 ORDER BY pictures DESC, 1, 2"
         )
         with self._database.reading() as connection:
-            found = connection.execute(sql, (degrees, degrees, *values)).fetchall()
-        return [
-            Place(
-                *(y * degrees - 90, x * degrees - 180),
-                *(min(90.0, (y + 1) * degrees - 90), min(180.0, (x + 1) * degrees - 180)),
-                *more,
-            )
-            for y, x, *more in found
-        ]
+            found = connection.execute(sql, values).fetchall()
+        return [Place(y, x, y + 1, x + 1, *more) for y, x, *more in found]
 
     def _by_column(self, column: str, where: Where) -> dict[str, int]:
         condition, values = _with_file(where)

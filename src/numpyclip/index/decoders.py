@@ -22,14 +22,15 @@ def decoders() -> str:
     import PIL
     from PIL import features
 
-    means = [PIL.__version__, *(str(features.version(name)) for name in _FEATURES), _version("numpyclip")]
+    means = [PIL.__version__, *(str(features.version(name)) for name in _FEATURES), package_version("numpyclip")]
     for module, package in _READERS.items():
         if (found := find_spec(module)) is not None:
-            means += [module, str(found.origin), _version(package)]
+            means += [module, str(found.origin), package_version(package)]
     return hashlib.sha256(" ".join(means).encode()).hexdigest()[:16]
 
 
-def _version(package: str) -> str:
+def package_version(package: str) -> str:
+    """Return the version of a package, empty if it does not say it."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpyclip.arguments import OnError, as_paths, whole_number
+from numpyclip.arguments import OnError, as_paths, positive, whole_number
 from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError, StoreError
@@ -28,11 +28,11 @@ from numpyclip.index.migrate import embed_pending_texts
 from numpyclip.index.open_store import open_store
 from numpyclip.index.recorded_model import check_fit, record_model
 from numpyclip.index.records import Match, Modality
-from numpyclip.index.scope import EVERYTHING, Scope
+from numpyclip.index.scope import EVERYTHING, Scope, roots
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
 from numpyclip.index.stored_calibration import stored_calibration
-from numpyclip.index.update import FoundFile, Report, Updater, roots
+from numpyclip.index.update import FoundFile, Report, Updater
 from numpyclip.index.vectors.shards import VectorDType
 from numpyclip.index.where import EVERYWHERE, Where, existing_folder
 from numpyclip.pipeline import Embedded, PictureReader, iter_embeddings
@@ -282,9 +282,7 @@ class Index:
         InputError
             If the query cannot be read, or another argument is none of those above.
         """
-        count = whole_number(n)
-        if count is None or count < 1:
-            raise InputError(f"n is {n!r:.60}; expected an integer above 0.")
+        count = positive(n, "n")
         if (skipped := whole_number(skip)) is None or skipped < 0:
             raise InputError(f"skip is {skip!r:.60}; expected an integer, 0 or above.")
         if not isinstance(where, Where):

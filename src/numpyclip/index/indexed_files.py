@@ -35,8 +35,8 @@ class IndexedFiles:
         with self._database.transaction() as connection:
             return rows.forget_folder(connection, folder)
 
-    def directories(self, folder: str) -> list[str]:
-        """List the folder and those below it in which there are files of this machine."""
+    def directories(self, folder: str | None = None) -> list[str]:
+        """List the folder and those below it, or all folders, in which there are files of this machine."""
         with self._database.reading() as connection:
             return picture_rows.directories_in(connection, folder)
 

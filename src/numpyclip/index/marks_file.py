@@ -11,18 +11,17 @@ import functools
 import itertools
 import json
 import os
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from numpyclip.errors import InputError
+from numpyclip.image_marks import Mark, Marks
 from numpyclip.images.find import FileState
-from numpyclip.index.marks import Mark, checked_mark
+from numpyclip.index.marks import checked_mark
 from numpyclip.index.store import Store
 from numpyclip.index.where import absolute, is_path
 from numpyclip.runtime.chunks import batched
-from numpyclip.xmp.properties import Marks, is_tag
 
 FORMAT, VERSION = "numpyclip-marks", 1
 _AT_ONCE = 1000  # images whose paths are looked up together
@@ -71,7 +70,7 @@ def import_marks(store: Store, data: bytes, name: str) -> ImportedMarks:
         If the file is no such JSON, of which nothing is added then.
     """
     images = list(_images(data, name))
-    digests: dict[Mark, list[bytes]] = defaultdict(list)
+    said: list[tuple[bytes, Mark]] = []
     by_path = unknown = 0
     files = functools.cache(store.files)
     for some in batched(images, _AT_ONCE):
@@ -80,10 +79,8 @@ def import_marks(store: Store, data: bytes, name: str) -> ImportedMarks:
             found = [] if digest in known else _digests_by_path(files, paths)
             by_path += bool(found)
             unknown += digest not in known and not found
-            for mark in marks:
-                digests[mark] += [digest, *found]
-    for mark, marked in digests.items():
-        store.mark(marked, mark.kind, mark.name)
+            said += ((each, mark) for each in (digest, *found) for mark in marks)
+    store.mark_all(said)
     return ImportedMarks(len(images), by_path, unknown)
 
 
@@ -121,8 +118,6 @@ def _image(image: Any) -> tuple[bytes, list[str], list[Mark]]:
     favourite, rating = image.get("favourite", False), image.get("rating")
     if not isinstance(favourite, bool):
         raise InputError(f"favourite is {favourite!r:.60}; expected true or false.")
-    if wrong := [tag for tag in tags if not is_tag(tag)]:
-        raise InputError(f"tag {wrong[0]!r:.60} has an empty level; expected a name such as 'places/Italy'.")
     said = Marks(favourite, None, tuple(tags), tuple(albums)).pairs()
     if rating is not None:
         said.append(("rating", str(rating)))

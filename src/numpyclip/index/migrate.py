@@ -5,20 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, PictureError, StoreError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
+from numpyclip.images.find import digest_of
 from numpyclip.images.open import file_content
 from numpyclip.images.views import View, checked_views, read_views, view_of
 from numpyclip.index.picture_views import is_view, part_of
 from numpyclip.index.records import WHOLE, PendingPicture, seconds_of
 from numpyclip.index.store import Store
-from numpyclip.index.video_files import moments_again, video_digest
+from numpyclip.index.video_files import moments_again
+from numpyclip.model.ops import Array
 from numpyclip.pipeline import Reading, iter_embeddings
+
+_Read = TypeVar("_Read")
 
 
 def migrate(
@@ -54,17 +58,17 @@ def migrate(
         )
     store.start_migration(model.fingerprint, model.config.embed_dim)
     read = partial(_read, model, options, store.views)
+    embed = partial(_embed_video, store, model, options, batch_size)
     yield from embed_pending_texts(store, model, batch_size)
     while pending := store.pending_pictures(batch_size):
         videos = [picture for picture in pending if any(seconds_of(part) is not None for part in picture.parts)]
-        for picture in videos:
-            _migrate_video(store, model, picture, batch_size, report)
+        lost = [(picture, error) for picture in videos if (error := embed(picture)) is not None]
         pictures = [picture for picture in pending if picture not in videos]
         records = list(iter_embeddings(model.embed_pixels, pictures, read, batch_size=batch_size, on_error="skip"))
-        lost = [record for record in records if record.error is not None]
-        for record in lost:
-            if record.picture.paths:  # else its files were forgotten before
-                report(str(record.error))
+        lost += [(record.picture, record.error) for record in records if record.error is not None]
+        for picture, problem in lost:
+            if picture.paths:  # else its files were forgotten before
+                report(str(problem))
         done = {
             (record.picture.number, part_of(name)): embedding
             for record in records
@@ -73,7 +77,7 @@ def migrate(
         }
         if done:
             store.write_embeddings("pictures", list(done), np.stack(list(done.values())))
-        store.drop_pictures([record.picture.number for record in lost])
+        store.drop_pictures([picture.number for picture, _ in lost])
         yield len(pending)
     store.finish_migration()
 
@@ -87,35 +91,43 @@ def embed_pending_texts(store: Store, model: CLIP, batch_size: int, *, migrating
         yield len(texts)
 
 
-def _migrate_video(
-    store: Store, model: CLIP, pending: PendingPicture, batch_size: int, report: Callable[[str], object]
-) -> None:
-    """Re-embed the moments of a video, which is removed if no file holds it any more."""
-    problem = PictureError("all files of a video are gone.")
-    for path in pending.paths:
-        try:
-            if video_digest(path) == pending.digest:
-                found = moments_again(model, path, batch_size)
-                keys = [(pending.number, part) for part in found]
-                return store.write_embeddings("pictures", keys, np.stack(list(found.values())))
-            problem = PictureError(f"{path}: has changed; `numpyclip index` reads it anew.")
-        except PictureError as error:
-            problem = error
-    if pending.paths:
-        report(str(problem))
-    store.drop_pictures([pending.number])
+def _read(model: CLIP, options: DecodeOptions, views: Sequence[View], pending: PendingPicture) -> Reading[Any]:
+    """Read a picture again, in the views that it has and others."""
+    views = checked_views({*views, *(view_of(part) for part in pending.parts if is_view(part))})
+
+    def read(path: str) -> Reading[Any] | None:
+        with file_content(path) as data:
+            if hashlib.sha256(data).digest() != pending.digest:
+                return None
+            return Reading(read_views(model.preprocess, views, data, options, name=path), name=path)
+
+    return _reread(pending, read)
+
+
+def _embed_video(
+    store: Store, model: CLIP, options: DecodeOptions, batch_size: int, pending: PendingPicture
+) -> BaseException | None:
+    """Embed the moments of a video again; return why not, if no file holds it any more."""
+
+    def moments(path: str) -> dict[str, Array] | None:
+        return moments_again(model, path, options, batch_size) if digest_of(path) == pending.digest else None
+
+    try:
+        found = _reread(pending, moments)
+    except PictureError as error:
+        return error
+    keys = [(pending.number, part) for part in found]
+    store.write_embeddings("pictures", keys, np.stack(list(found.values())))
     return None
 
 
-def _read(model: CLIP, options: DecodeOptions, views: Sequence[View], pending: PendingPicture) -> Reading[Any]:
-    """Read a picture again, from the first of its files that still holds it, in the views that it has and others."""
-    views = checked_views({*views, *(view_of(part) for part in pending.parts if is_view(part))})
+def _reread(pending: PendingPicture, read: Callable[[str], _Read | None]) -> _Read:
+    """Read from the first file that still holds a picture or video; of one that does not, `read` returns None."""
     problem = PictureError("all files of a picture are gone.")
     for path in pending.paths:
         try:
-            with file_content(path) as data:
-                if hashlib.sha256(data).digest() == pending.digest:
-                    return Reading(read_views(model.preprocess, views, data, options, name=path), name=path)
+            if (found := read(path)) is not None:
+                return found
             problem = PictureError(f"{path}: has changed; `numpyclip index` reads it anew.")
         except PictureError as error:
             problem = error

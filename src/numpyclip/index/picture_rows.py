@@ -11,11 +11,12 @@ from typing import Any
 
 from numpyclip.errors import InputError
 from numpyclip.file_systems import is_url
+from numpyclip.images.dates import date_in_name
 from numpyclip.images.exif import Exif
 from numpyclip.images.find import NO_FILE, FileState
 from numpyclip.index.database import Connection
 from numpyclip.index.database.conditions import below, conditions
-from numpyclip.index.database.sql import MOST_VALUES, checked, meta, one_of, set_meta
+from numpyclip.index.database.sql import MOST_KEYS, MOST_VALUES, checked, meta, one_of, set_meta
 from numpyclip.index.records import Filed, NewPicture
 from numpyclip.index.where import EVERYWHERE, FIRST_MOMENT, Where
 from numpyclip.runtime.chunks import batched
@@ -25,6 +26,13 @@ _TEXT, _FLOAT = (str, NoneType), (float, NoneType)  # or nothing
 EXIF_COLUMNS = ("width", "height", "taken", "latitude", "longitude", "camera", "lens", "utc_offset", "duration")
 EXIF_TYPES = (int, int, _TEXT, _FLOAT, _FLOAT, _TEXT, _TEXT, _TEXT, _FLOAT)
 _FILES = ("directory", "name", "size", "mtime_ns", "date", "picture", "problem", "cause")
+_PICTURE = _FILES.index("picture") - 2  # in a row behind its key
+_COPY_MARKS = (
+    "INSERT INTO marks (digest, kind, name) SELECT after.digest, kind, marks.name "
+    "FROM marks JOIN pictures AS before ON before.digest = marks.digest, pictures AS after "
+    "WHERE before.id = ? AND after.id = ? AND NOT EXISTS (SELECT 1 FROM files WHERE picture = before.id) "
+    "ON CONFLICT DO NOTHING"
+)
 _LAST_MOMENT = "9999-12-31T23:59:59"
 
 
@@ -98,6 +106,8 @@ def drop_without_file(connection: Connection) -> int:
 def put_files(connection: Connection, filed: Sequence[Filed], found: Mapping[bytes, tuple[int, str | None]]) -> None:
     """Add files, or change what is known of them; `found` are pictures that were looked up before.
 
+    Where a file has another content now, which is new, and no other file has that of before, its marks are copied.
+
     Raises
     ------
     InputError
@@ -110,7 +120,30 @@ def put_files(connection: Connection, filed: Sequence[Filed], found: Mapping[byt
     written = [(*key_of_file, *row) for key_of_file, row in rows.items()]
     keep = "excluded.size >= 0 OR files.size < 0"  # what is no file here takes no file's place
     conflict = f"({connection.key_of_files}) DO UPDATE SET {update} WHERE {keep}"
+    edited = _edited(connection, {key: row[_PICTURE] for key, row in rows.items()})
     connection.insert("files", _FILES, written, conflict)
+    connection.executemany(_COPY_MARKS, edited)
+
+
+def _edited(connection: Connection, pictures: Mapping[tuple[bytes, bytes], Any]) -> list[tuple[int, int]]:
+    """List which pictures of files other ones, of which there is no file yet, will take the place of."""
+    edited: set[tuple[int, int]] = set()
+    for keys in batched(pictures, MOST_KEYS):
+        directories, names = ({*each} for each in zip(*keys, strict=True))
+        sql = (
+            f"SELECT directory, name, picture FROM files WHERE directory {one_of(len(directories))} "
+            f"AND name {one_of(len(names))} AND picture IS NOT NULL"
+        )
+        for row in connection.execute(sql, (*directories, *names)):
+            *key, before = checked(row, bytes, bytes, int)
+            after = pictures.get((key[0], key[1]))
+            if after not in (None, before):
+                edited.add((before, after))
+    there: set[int] = set()
+    for some in batched({after for _, after in edited}, MOST_VALUES):
+        found = connection.execute(f"SELECT DISTINCT picture FROM files WHERE picture {one_of(len(some))}", some)
+        there.update(checked(row, int)[0] for row in found)
+    return sorted((before, after) for before, after in edited if after not in there)
 
 
 def _row_of(
@@ -125,8 +158,20 @@ def _row_of(
     else:
         picture, taken = found
     state = storable(filed.state)
-    date = taken or (FIRST_MOMENT if state == NO_FILE else _local_time(filed.state.mtime_ns))
+    modified = FIRST_MOMENT if state == NO_FILE else _local_time(filed.state.mtime_ns)
+    date = taken or date_in_name(filed.path) or modified
     return key_of(filed.path), (state.size, state.mtime_ns, date, picture, problem, filed.tried_with)
+
+
+def date_by_names(connection: Connection) -> None:
+    """Give files of pictures that say no date that of their names, once: earlier versions did not read it."""
+    if meta(connection, "dates") is not None:
+        return
+    set_meta(connection, dates="of names")
+    sql = "SELECT directory, name FROM files JOIN pictures ON id = picture WHERE taken IS NULL ORDER BY directory, name"
+    keys = (checked(row, bytes, bytes) for row in connection.execute(sql))
+    dates = [(date, *key) for key in keys if (date := date_in_name(os.fsdecode(key[1])))]
+    connection.executemany("UPDATE files SET date = ? WHERE directory = ? AND name = ?", dates)
 
 
 def storable(state: FileState) -> FileState:
@@ -147,9 +192,9 @@ def _local_time(mtime_ns: int) -> str:
         return FIRST_MOMENT if mtime_ns < 0 else _LAST_MOMENT
 
 
-def directories_in(connection: Connection, folder: str) -> list[str]:
-    """List the folder and those below it in which there are files of this machine."""
-    condition, values = below(folder)
+def directories_in(connection: Connection, folder: str | None) -> list[str]:
+    """List the folder and those below it, or all folders, in which there are files of this machine."""
+    condition, values = ("1 = 1", []) if folder is None else below(folder)
     found = connection.execute(f"SELECT DISTINCT directory FROM files WHERE {condition} AND size >= 0", values)
     return [os.fsdecode(*checked(row, bytes)) for row in found]
 

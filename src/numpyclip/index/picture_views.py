@@ -72,11 +72,11 @@ class Viewing:
         with self._database.transaction() as connection:
             set_meta(connection, animations="moments" if moments else "first frame")
 
-    def lacking(self, expected: ExpectedParts) -> Iterator[Lacking]:
+    def lacking(self, expected: ExpectedParts, is_over: Callable[[], bool] = lambda: False) -> Iterator[Lacking]:
         """Iterate over pictures without the embedding of an expected part, but for videos, which have moments."""
         last = -1
         sql = "SELECT id, digest, width, height FROM pictures WHERE id > ? ORDER BY id LIMIT ?"
-        while True:
+        while not is_over():
             with self._database.reading() as connection:
                 some = [checked(row, int, bytes, int, int) for row in connection.execute(sql, (last, _PAGE))]
                 have: dict[int, set[str]] = {number: set() for number, *_ in some}

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from numpyclip.images.exif import Exif
@@ -14,7 +15,7 @@ from numpyclip.index.database import Connection, Damage
 from numpyclip.index.database.conditions import below, conditions
 from numpyclip.index.database.sql import MOST_VALUES, checked, one_of
 from numpyclip.index.picture_rows import files_of
-from numpyclip.index.records import Counts, Key, Match, Modality
+from numpyclip.index.records import Counts, Key, Match, Modality, seconds_of
 from numpyclip.index.vectors import Found, Space
 from numpyclip.index.where import EVERYWHERE, Where
 from numpyclip.model.ops import Array
@@ -176,16 +177,17 @@ def matches(
     numbers = [number for number, *_ in found]
     if modality == "texts":
         texts = _texts_of(connection, numbers)
-        for number, cosine, embedding, _ in found:
+        for number, cosine, embedding, *_ in found:
             yield Match(number, cosine, embedding, text=texts[number])
         return
     files = files_of(connection, list(dict.fromkeys(numbers)), where)
-    for number, cosine, embedding, part in found:
+    for number, cosine, embedding, part, others in found:
         if files[number]:
             (path, _, date, *exif), *copies = files[number]
             states = tuple(state for _, state, *_ in files[number])
-            others = tuple(copy for copy, *_ in copies)
-            yield Match(number, cosine, embedding, path, others, date, Exif(*exif), states=states, part=part)
+            match = Match(number, cosine, embedding, path, tuple(copy for copy, *_ in copies), date, Exif(*exif))
+            moments = () if seconds_of(part) is None else tuple(others)
+            yield replace(match, states=states, part=part, moments=moments)
 
 
 def by_themselves(embeddings: Mapping[Key, Array]) -> Iterator[Found]:

@@ -7,11 +7,12 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
-from numpyclip.images.find import FileState
+from numpyclip.images.find import IGNORED, FileState, is_ignored
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,28 @@ class Scope:
 
 
 EVERYTHING = Scope()
+
+
+def is_within(path: str, place: str) -> bool:
+    """Tell whether a path is that of a folder, or of something in it."""
+    return path == place or path.startswith(os.path.join(place, ""))
+
+
+def roots(folders: Sequence[str], ignored: Mapping[str, Sequence[str]]) -> list[str]:
+    """Leave out folders that a walk through another one comes to."""
+    return [
+        folder
+        for folder in dict.fromkeys(folders)
+        if not any(other != folder and reaches(other, (*IGNORED, *ignored[other]), folder) for other in folders)
+    ]
+
+
+def reaches(folder: str, ignore: Sequence[str], other: str) -> bool:
+    """Tell whether a walk through a folder comes to another one, both absolute."""
+    steps = [path for path in (Path(other), *Path(other).parents) if Path(folder) in path.parents]
+    return (other == folder or bool(steps)) and not any(
+        step.is_symlink() or is_ignored(os.path.relpath(step, folder), ignore) for step in steps
+    )
 
 
 def _above(path: str) -> Iterator[str]:

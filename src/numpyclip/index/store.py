@@ -17,7 +17,6 @@ from numpyclip.index.drop_damaged import drop_damaged
 from numpyclip.index.generations import following, searched
 from numpyclip.index.indexed_files import IndexedFiles
 from numpyclip.index.marks import Marking
-from numpyclip.index.moments import with_moments
 from numpyclip.index.pending import Pending
 from numpyclip.index.picture_views import Viewing
 from numpyclip.index.records import (
@@ -104,6 +103,7 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
             with self._database.transaction() as connection:
                 if self._vectors.upgrade(connection):
                     drop_damaged(connection, self._vectors)
+                picture_rows.date_by_names(connection)
             yield
 
     def begin(self, fingerprint: Fingerprint, embed_dim: int) -> None:
@@ -205,11 +205,7 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
         with self._database.reading() as connection:
             space = searched(connection, modality)
             found = self._vectors.nearest(connection, space, queries, skip + n, where)
-            matches = [list(rows.matches(connection, modality, nearest[skip:], where)) for nearest in found]
-            return [
-                with_moments(connection, self._vectors, space, query, near)
-                for query, near in zip(queries, matches, strict=True)
-            ]
+            return [list(rows.matches(connection, modality, nearest[skip:], where)) for nearest in found]
 
     def picture(self, number: int, part: str = WHOLE) -> Match | None:
         """Return a picture by its number, with a cosine of 1 to itself; None if there is none, or no file of it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -16,7 +16,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.exif import Exif, read_exif
-from numpyclip.images.find import IGNORED, FileState, is_ignored, walk
+from numpyclip.images.find import IGNORED, FileState, digest_of, raw_beside, walk
 from numpyclip.images.live_photo import live_photo_videos
 from numpyclip.images.open import file_content
 from numpyclip.images.views import CROP, read_views
@@ -25,9 +25,9 @@ from numpyclip.index.picture_rows import storable
 from numpyclip.index.picture_views import expected_parts, part_of
 from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.reread_exif import reread_exif
-from numpyclip.index.scope import Scope
+from numpyclip.index.scope import Scope, is_within, reaches
 from numpyclip.index.store import Store
-from numpyclip.index.video_files import animation_parts, is_indexed_name, new_video, video_decoders, video_digest
+from numpyclip.index.video_files import animation_parts, is_indexed_name, new_video, video_decoders
 from numpyclip.pipeline import Embedded, Reading, iter_embeddings
 from numpyclip.runtime.finite import NotFinite
 from numpyclip.videos.container import can_read_videos, is_video_name
@@ -87,7 +87,7 @@ class Updater:
     def update(self, folders: Sequence[str]) -> Report:
         """Look at files in folders of the store: embed new and changed ones, and forget those that are gone."""
         changed: list[FoundFile] = []
-        batch = Changes()
+        forgotten: list[str] = []
         ignored = self._store.folders()
         for folder in folders:
             if not self._enters(folder):
@@ -98,11 +98,21 @@ class Updater:
                     changed.append(found)
                 else:
                     self._report.waiting.append(found[0])
-            batch.forgotten += gone
+            forgotten += gone
         self._report.left_out = dict(self._left_out)
-        changed += self._incomplete({path for path, _ in changed})
-        pictures = [file for file in changed if not is_video_name(file[0])]
-        videos = [file for file in changed if is_video_name(file[0])]
+        self._embed(changed, forgotten)
+        if self._views != CROP and any(map(self._scope.holds, folders)):
+            self._embed(self._incomplete())
+        if self._scope.only is None:
+            reread_exif(self._store, self._scope)
+        self._report.remaining = self._store.counts().unreadable
+        return self._report
+
+    def _embed(self, found: list[FoundFile], forgotten: Iterable[str] = ()) -> None:
+        """Read and embed files while there is time, pictures first, and remove those that are gone."""
+        batch = Changes(forgotten=[*forgotten])
+        pictures = [file for file in found if not is_video_name(file[0])]
+        videos = [file for file in found if is_video_name(file[0])]
         if not self._scope.videos:
             self._report.waiting += [path for path, _ in videos]
             videos.clear()
@@ -121,10 +131,6 @@ class Updater:
         self._write(batch)
         for path, state in files:
             self._add_video(path, state)
-        if self._scope.only is None:
-            reread_exif(self._store, self._scope)
-        self._report.remaining = self._store.counts().unreadable
-        return self._report
 
     def _compare(self, folder: str, ignore: Sequence[str], apart: Iterable[str]) -> tuple[list[FoundFile], list[str]]:
         """Find files that are new or changed, and those that are gone, except in folders `apart` from the walk."""
@@ -160,9 +166,9 @@ class Updater:
             gone += [
                 os.path.join(directory, name) for name, state in known.items() if name not in files and state.is_here
             ]
-        kept = [other for other in apart if _is_within(other, folder) and not reaches(folder, ignore, other)]
+        kept = [other for other in apart if is_within(other, folder) and not reaches(folder, ignore, other)]
         for directory in self._directories(folder):
-            if directory not in visited and not any(_is_within(directory, other) for other in kept):
+            if directory not in visited and not any(is_within(directory, other) for other in kept):
                 known = self._store.files(directory)
                 gone += [os.path.join(directory, name) for name, state in known.items() if state.is_here]
         if gone and not found and not self._has_more(folder, ignore):
@@ -171,17 +177,17 @@ class Updater:
                 f"not mounted?). `numpyclip index --forget {folder}` forgets them."
             )
             return [], []
-        return changed, [path for path in gone if not any(_is_within(path, place) for place in unlisted)]
+        return changed, [path for path in gone if not any(is_within(path, place) for place in unlisted)]
 
-    def _incomplete(self, others: Container[str]) -> list[FoundFile]:
-        """Find files of pictures that lack views, each with one that has not changed and is not among others."""
+    def _incomplete(self) -> list[FoundFile]:
+        """Find files of pictures that lack views, while there is time: of each one that has not changed."""
         found = []
         expected = expected_parts(self._model.preprocess, self._views)
-        for digest, files, parts in self._store.lacking(expected) if self._views != CROP else ():
+        for digest, files, parts in self._store.lacking(expected, self._scope.is_over):
             for path, known in files:
                 with suppress(PictureError):  # it is gone, or on a disk that is
                     state = FileState.of(path)
-                    if path not in others and storable(state) == replace(known, digest=None):
+                    if self._scope.holds(path) and storable(state) == replace(known, digest=None):
                         found.append((path, state))
                         self._lacking[digest] = parts
                         self._incomplete_files.add(path)
@@ -211,7 +217,7 @@ class Updater:
 
     def _in_time(self, files: list[FoundFile]) -> Iterator[FoundFile]:
         """Iterate over files until the time is over; the others are left to another update."""
-        for done, file in enumerate(self._progress(files)):
+        for done, file in enumerate(self._progress(files) if files else ()):
             if self._scope.is_over():
                 self._report.waiting += [path for path, _ in files[done:]]
                 return
@@ -231,7 +237,7 @@ class Updater:
             if parts is not None:
                 pixels = {name: view for name, view in pixels.items() if part_of(name) in parts}
             exif = read_exif(data, path) if pixels else None
-            return Reading(pixels or None, extra=(digest, exif), name=path)
+            return Reading(pixels, extra=(digest, exif), name=path)
 
     def _readable(self, files: list[FoundFile]) -> list[FoundFile]:
         """Leave out videos where the package is missing that reads them; those of the index stay in it."""
@@ -250,7 +256,7 @@ class Updater:
         """Add a video, or why it has no moments, in a transaction of its own."""
         batch = Changes()
         try:
-            digest = video_digest(path)
+            digest = digest_of(path)
             if self._store.knows(digest):
                 self._report.recognised += 1
             else:
@@ -262,7 +268,10 @@ class Updater:
 
     def _refuse(self, path: str, state: FileState, error: PictureError | InputError | None, batch: Changes) -> None:
         """Record why a file cannot be read, and tell."""
-        problem = str(error).removeprefix(f"{NumPyCLIPError(path)}: ")
+        problem = _reason(path, error)
+        with suppress(OSError):
+            if state.size and (raw := raw_beside(path)) is not None:
+                problem += f" {raw} beside it is left out; remove this file, and the next update adds that one."
         batch.filed.append(Filed(path, state, None, problem, None if _may_pass(error) else self._tried(path)))
         self._report.unreadable += 1
         self._tell(f"{path}: {problem}")
@@ -276,8 +285,7 @@ class Updater:
             return
         if error is not None or file.extra is None:
             if path in self._incomplete_files:  # its picture stays as it is
-                problem = str(error).removeprefix(f"{NumPyCLIPError(path)}: ")
-                self._problem(f"{path}: {problem}")
+                self._problem(f"{path}: {_reason(path, error)}")
             else:
                 self._refuse(path, state, error, batch)
             return
@@ -303,6 +311,11 @@ class Updater:
         self._tell(problem)
 
 
+def _reason(path: str, error: BaseException | None) -> str:
+    """Return what an error says, without the path before it."""
+    return str(error).removeprefix(f"{NumPyCLIPError(path)}: ")
+
+
 def _may_pass(error: BaseException | None) -> bool:
     """Tell whether a file may be readable another time, though nothing of it has changed."""
     cause = None if error is None else error.__cause__
@@ -310,25 +323,4 @@ def _may_pass(error: BaseException | None) -> bool:
         isinstance(error, NotFinite)
         or isinstance(cause, MemoryError)
         or (isinstance(cause, OSError) and cause.errno is not None)
-    )
-
-
-def _is_within(path: str, place: str) -> bool:
-    return path == place or path.startswith(os.path.join(place, ""))
-
-
-def roots(folders: Sequence[str], ignored: Mapping[str, Sequence[str]]) -> list[str]:
-    """Leave out folders that a walk through another one comes to."""
-    return [
-        folder
-        for folder in dict.fromkeys(folders)
-        if not any(other != folder and reaches(other, (*IGNORED, *ignored[other]), folder) for other in folders)
-    ]
-
-
-def reaches(folder: str, ignore: Sequence[str], other: str) -> bool:
-    """Tell whether a walk through a folder comes to another one, both absolute."""
-    steps = [path for path in (Path(other), *Path(other).parents) if Path(folder) in path.parents]
-    return (other == folder or bool(steps)) and not any(
-        step.is_symlink() or is_ignored(os.path.relpath(step, folder), ignore) for step in steps
     )

@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from importlib.metadata import version
 from typing import Any
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, PictureError
-from numpyclip.images.decode_options import DRAFT, DecodeOptions
+from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.find import is_picture_name
 from numpyclip.images.open import file_content
 from numpyclip.images.preprocess import Preprocess
+from numpyclip.index.decoders import package_version
 from numpyclip.index.records import NewPicture
 from numpyclip.model.ops import Array
-from numpyclip.regular_file import open_regular
 from numpyclip.runtime.finite import NotFinite
 from numpyclip.videos.animation_moments import read_moments
-from numpyclip.videos.container import is_video_name, unreadable
+from numpyclip.videos.container import is_video_name
 from numpyclip.videos.video_embeddings import embed_video
 from numpyclip.videos.video_exif import read_video_exif
 from numpyclip.videos.video_options import VideoOptions
-
-_PIECE = 1 << 20  # bytes
 
 
 def is_indexed_name(name: str) -> bool:
     """Tell by its suffix whether a file is a picture or a video."""
     return is_picture_name(name) or is_video_name(name)
-
-
-def video_digest(path: str) -> bytes:
-    """Compute the SHA-256 of a video, in flat memory; PictureError if it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        with open_regular(path) as file:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-    except (OSError, ValueError) as error:
-        raise unreadable(os.fsdecode(path), error) from error
-    return digest.digest()
 
 
 def new_video(model: CLIP, path: str, options: VideoOptions, batch_size: int) -> NewPicture:
@@ -58,12 +41,12 @@ def animation_parts(preprocess: Preprocess, data: bytes, options: DecodeOptions,
     return {_part(seconds): pixels for seconds, pixels in read_moments(preprocess, data, options, name).items()}
 
 
-def moments_again(model: CLIP, path: str, batch_size: int) -> dict[str, Array]:
+def moments_again(model: CLIP, path: str, options: DecodeOptions, batch_size: int) -> dict[str, Array]:
     """Embed the moments of a video or an animated image again; PictureError if that is impossible."""
     if is_video_name(path):
-        return dict(new_video(model, path, VideoOptions(), batch_size).embeddings)
+        return dict(new_video(model, path, VideoOptions.of(options), batch_size).embeddings)
     with file_content(path) as data:
-        pixels = animation_parts(model.preprocess, data, DRAFT, path)
+        pixels = animation_parts(model.preprocess, data, options, path)
     if not pixels:
         raise PictureError(f"{path}: is no animation any more.")
     return dict(zip(pixels, model.embed_pixels([*pixels.values()]), strict=True))
@@ -76,4 +59,4 @@ def _part(seconds: float) -> str:
 
 def video_decoders(options: VideoOptions) -> str:
     """Name what videos are read with, and the limits that may refuse one."""
-    return f"av {version('av')} {options.max_pixels} {options.max_seconds:g}"
+    return f"av {package_version('av')} {options.max_pixels} {options.max_seconds:g}"

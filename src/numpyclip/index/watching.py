@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import stat
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from numpyclip.errors import MissingPackageError, NumPyCLIPError
-from numpyclip.images.find import IGNORED, FileState, is_ignored
-from numpyclip.images.live_photo import with_live_photo_videos
-from numpyclip.index.scope import Scope
+from numpyclip.images.find import IGNORED, FileState, is_ignored, stem
+from numpyclip.index.scope import Scope, reaches
 from numpyclip.index.store import Store
-from numpyclip.index.update import Report, reaches
+from numpyclip.index.update import Report
 from numpyclip.index.video_files import is_indexed_name
 
 QUIET = 2.0  # seconds after which a file counts as complete
@@ -90,7 +91,7 @@ def updates(
             continue
         ready = {path for path in waiting if path in folders or _is_settled(path)}
         try:
-            only = frozenset(_wanted(ready, store, folders))
+            only = frozenset(_with_others(_wanted(ready, store, folders), store))
             report = update(Scope(only, QUIET)) if only else Report()
         except (NumPyCLIPError, OSError, MemoryError) as error:
             retry = time.monotonic() + _RETRY
@@ -148,4 +149,18 @@ def _wanted(paths: Iterable[str], store: Store, folders: Collection[str]) -> Ite
                 reaches(folder, ignore, directory) and not is_ignored(os.path.relpath(path, folder), ignore)
                 for folder, ignore in ignored.items()
             ):
-                yield from with_live_photo_videos(path)
+                yield path
+
+
+def _with_others(paths: Iterable[str], store: Store) -> Iterator[str]:
+    """Add the other files of photographs, of which one or another is indexed: of RAW files and Live Photos."""
+    changed: defaultdict[str, set[str]] = defaultdict(set)
+    for path in paths:
+        yield path
+        if is_indexed_name(path):
+            changed[os.path.dirname(path)].add(stem(os.path.basename(path)))
+    for folder, stems in changed.items():
+        names = {*store.files(folder)}
+        with suppress(OSError):  # it is gone
+            names.update(filter(is_indexed_name, os.listdir(folder)))
+        yield from (os.path.join(folder, name) for name in names if stem(name) in stems)

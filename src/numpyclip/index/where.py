@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
 from numpyclip.file_systems import is_url
+from numpyclip.image_marks import NO_TEXT, is_tag
 from numpyclip.images.exif import MOST_LATITUDE, MOST_LONGITUDE
 
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}(:\d{2}(:\d{2})?)?)?)?)?", re.ASCII)
 MOST_STARS = 5
 _LONGEST = 200  # characters of a name
-_NO_LETTERS = ("Cc", "Cs")  # control characters, and surrogates
 FIRST_MOMENT = "0001-01-01T00:00:00"  # completes the beginning of a date
 
 
@@ -46,8 +46,8 @@ class Where:
     within : tuple of float or None
         Those taken in a rectangle: south, west, north and east in degrees. One whose west is greater than its east goes
         over the date line.
-    near : tuple of float or None
-        Those taken near a place: latitude and longitude in degrees, and the greatest distance in kilometres.
+    around : tuple of float or None
+        Those taken around a place: latitude and longitude in degrees, and the greatest distance in kilometres.
 
     Raises
     ------
@@ -65,7 +65,7 @@ class Where:
     tag: str | None = None
     album: str | None = None
     within: tuple[float, float, float, float] | None = None
-    near: tuple[float, float, float] | None = None
+    around: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
         """Check and normalise what was given."""
@@ -115,12 +115,12 @@ def existing_folder(path: str | os.PathLike[str]) -> str:
 def checked_name(kind: str, name: object) -> str:
     """Return the name of a tag, say, without space around it and in normal form C; InputError if it can be none."""
     written = unicodedata.normalize("NFC", name).strip() if isinstance(name, str) else ""
-    if not (
-        0 < len(written) <= _LONGEST and all(unicodedata.category(letter) not in _NO_LETTERS for letter in written)
-    ):
+    if not 0 < len(written) <= _LONGEST or NO_TEXT.search(written):
         raise InputError(
             f"{kind} is {name!r:.60}; expected a name of 1 to {_LONGEST} characters, without control characters."
         )
+    if kind == "tag" and not is_tag(written):
+        raise InputError(f"tag {name!r:.60} has an empty level; expected a name such as 'places/Italy'.")
     return written
 
 
@@ -145,12 +145,12 @@ def _checked_rectangle(name: str, within: object) -> tuple[float, ...]:
     return edges
 
 
-def _checked_circle(name: str, near: object) -> tuple[float, ...]:
-    place = _numbers(near)
+def _checked_circle(name: str, around: object) -> tuple[float, ...]:
+    place = _numbers(around)
     if not (len(place) == 3 and abs(place[0]) <= MOST_LATITUDE and abs(place[1]) <= MOST_LONGITUDE and place[2] > 0):
         raise InputError(
-            f"{name} is {near!r:.60}; expected latitude and longitude in degrees and a distance in kilometres, such as "
-            "(47.38, 8.54, 10)."
+            f"{name} is {around!r:.60}; expected latitude and longitude in degrees and a distance in kilometres, "
+            "such as (47.38, 8.54, 10)."
         )
     return place
 
@@ -188,6 +188,6 @@ _CHECKS: dict[str, Callable[[str, object], object]] = {
     **dict.fromkeys(("camera", "lens", "tag", "album"), checked_name),
     "rating": checked_rating,
     "within": _checked_rectangle,
-    "near": _checked_circle,
+    "around": _checked_circle,
 }
 EVERYWHERE = Where()

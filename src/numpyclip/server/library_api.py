@@ -14,7 +14,7 @@ from starlette.responses import Response
 from numpyclip.dispatch.fields import Fields
 from numpyclip.errors import MissingPackageError
 from numpyclip.escaping import is_utf8
-from numpyclip.index.marks import KINDS, Mark
+from numpyclip.image_marks import KINDS, Mark, Marks
 from numpyclip.index.store import Store
 from numpyclip.index.where import Where
 from numpyclip.server.image_ids import ids_of
@@ -24,7 +24,6 @@ from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
 from numpyclip.towns import find_towns, place_name
 
-_MAX_LENGTH = 200  # characters of a name
 _MAX_NAMES = 1000  # of cameras, lenses, tags and albums each, and of places
 _MAX_NAMED = 100  # places whose towns are looked up, in 5 ms each
 _MAX_TOWNS = 20  # of one name
@@ -56,7 +55,7 @@ async def towns(request: Request) -> Response:
         listed: list[dict[str, Any]] = []
         for town in find_towns(fields.text("name") or "")[:_MAX_TOWNS]:
             around = (town.latitude, town.longitude, town.radius)
-            count = store.counts(replace(where, within=None, near=around)).pictures
+            count = store.counts(replace(where, within=None, around=around)).pictures
             listed.append({"name": str(town), "around": around, "pictures": count})
         return {"towns": sorted(listed, key=lambda town: -town["pictures"])}
 
@@ -99,8 +98,6 @@ async def mark(request: Request) -> Response:
     if not kind:
         raise bad_request(f"kind is missing; expected {' or '.join(KINDS)}.")
     ids, name = ids_of(fields), fields.text("name")
-    if name is not None and len(name) > _MAX_LENGTH:
-        raise bad_request(f"name has {len(name)} characters; expected at most {_MAX_LENGTH}.")
     takes_back = fields.flag("remove")
 
     def marked() -> Response:
@@ -119,13 +116,7 @@ async def mark(request: Request) -> Response:
 
 def marks_json(marks: list[Mark]) -> dict[str, object]:
     """Return what is said of an image."""
-    ratings = [int(mark.name) for mark in marks if mark.kind == "rating"]
-    return {
-        "favourite": any(mark.kind == "favourite" for mark in marks),
-        "rating": ratings[0] if ratings else 0,
-        "tags": [mark.name for mark in marks if mark.kind == "tag"],
-        "albums": [mark.name for mark in marks if mark.kind == "album"],
-    }
+    return {"favourite": False, "rating": 0, "tags": [], "albums": [], **Marks.of(marks).to_dict()}
 
 
 async def _answer(request: Request, found: Callable[[Store, Where, Fields], dict[str, object]]) -> Response:

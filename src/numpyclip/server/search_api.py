@@ -17,8 +17,8 @@ from numpyclip.dispatch.fields import Fields
 from numpyclip.dispatch.json_values import contents, ranked
 from numpyclip.dispatch.queries import is_browsing, query_of
 from numpyclip.dual_encoder.validation import captions
+from numpyclip.image_marks import Mark
 from numpyclip.index.index import Index
-from numpyclip.index.marks import Mark
 from numpyclip.index.model_options import remembered_options
 from numpyclip.index.records import MODALITIES, Match, Modality
 from numpyclip.index.rows import COUNTED
@@ -181,12 +181,10 @@ async def _embed_query(service: Service, fields: Fields) -> tuple[Query, Array] 
     query = await service.parse(
         query_of, fields, [*(f"image {image.number}" for image in near), *["the image"] * len(uploads)]
     )
-    texts = [term.content for term in query.terms if not term.is_picture]
-    indexed = [await service.run_in_thread(service.indexed_image, image) for image in near]
-    of_texts = iter(await service.embed_texts(texts) if texts else ())
+    indexed = [(await service.run_in_thread(service.indexed_image, image)).embedding for image in near]
+    of_texts = await service.embed_texts(query.texts) if query.texts else ()
     of_uploads = await service.embed_images(uploads) if uploads else ()
-    of_images = iter([*(match.embedding for match in indexed), *of_uploads])
-    return query, query.sum([next(of_images if term.is_picture else of_texts) for term in query.terms])
+    return query, query.combined(of_texts, [*indexed, *of_uploads])
 
 
 def _to_json(match: Match, tag: str | None, marks: Mapping[bytes, list[Mark]], settings: Settings) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import os
 from collections.abc import Iterator
 from typing import IO
@@ -57,6 +58,18 @@ def lines(
             line = line.removeprefix(codecs.BOM_UTF8)
         if line.strip():
             yield offset, line.rstrip(b"\r\n") if is_whole else None, position
+
+
+def null_ended(stream: io.BufferedReader, source: str) -> Iterator[bytes]:
+    """Iterate over paths with a null byte behind each, as ``find -print0`` writes them; InputError as of `lines`."""
+    rest = b""
+    while piece := stream.read1(_MOST_LINE):
+        *whole, rest = (rest + piece).split(b"\0")
+        yield from filter(None, whole)
+        if len(rest) > _MOST_LINE:
+            raise InputError(f"{source}: has more than {_MOST_LINE >> 20} MiB without a null byte, where there is one.")
+    if rest:
+        yield rest
 
 
 def _skip_line(stream: IO[bytes], where: str) -> int:

@@ -69,6 +69,11 @@ class Quality:
     hidden: float | None
     passed: float
 
+    @property
+    def misjudged(self) -> float:
+        """Both shares together: how often the cutoff is wrong, where half of the results have a right image."""
+        return ((self.hidden or 0.0) + self.passed) / 2
+
 
 def fit_calibration(queries: Sequence[QueryOdds], n_images: int) -> Calibration:
     """Fit a calibration to queries among so many images."""

@@ -186,7 +186,7 @@ def _read(preprocess: Preprocess | None, known: Known | None, options: DecodeOpt
         image = image if header.depth is None else header.depth.eight_bits(image)
         thumbnail = np.asarray(on_white(image).resize((_SIDE, _SIDE), Resampling.LANCZOS, reducing_gap=3))
         embedding = None if known is None else known.of_digest(digest)
-        pixels = preprocess.crop(image) if embedding is None else None
+        pixels = {"crop": preprocess.crop(image)} if embedding is None else {}
         del image
     return Reading(pixels, embedding, replace(found, thumbnail=thumbnail))
 

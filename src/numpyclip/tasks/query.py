@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -91,30 +92,54 @@ class Query:
         """Whether it is a single text, which the model was trained to compare with images."""
         return len(self.terms) == 1 and self.terms[0].weight > 0 and not self.terms[0].is_picture
 
-    def embed(self, model: CLIP) -> Array:
-        """Embed the terms and return their `sum`, (e,); large JPEG files are decoded reduced, as for an index."""
+    @property
+    def texts(self) -> list[str]:
+        """Its texts, in order."""
+        return [term.content for term in self.terms if not term.is_picture]
 
-        def embed(term: Term) -> Array:
-            if term.is_picture:
-                pixels = model.preprocess.read(_image(model.preprocess, term.content, self.options), self.options)
-                return checked_finite(model.embed_pixels([pixels]), lambda _: term.content)
-            return model.embed_texts(term.content)
+    def embed(self, model: CLIP, known: Sequence[Array] = (), *, truncate: bool = False) -> Array:
+        """Embed the terms and return their `sum`, (e,): the first row of `embed_views`."""
+        embedding: Array = self.embed_views(model, known, truncate=truncate)[0]
+        return embedding
 
-        return self.sum([embed(term)[0] for term in self.terms])
+    def embed_views(self, model: CLIP, known: Sequence[Array] = (), *, truncate: bool = False) -> Array:
+        """Embed the query once for each view of its image; large JPEG files are decoded reduced, as for an index.
 
-    def embed_views(self, model: CLIP) -> Array:
-        """Embed the query once for each view of its image, (n_views, e); InputError if there are several images."""
-        places = [place for place, term in enumerate(self.terms) if term.is_picture]
-        if self.views == CROP or not places:
-            return self.embed(model)[np.newaxis]
-        if len(places) > 1:
-            raise InputError(f"query {self}: has {len(places)} images; views are those of one. Leave out views.")
-        (place,) = places
-        path = self.terms[place].content
-        pixels = read_views(model.preprocess, self.views, _image(model.preprocess, path, self.options), self.options)
-        embeddings = checked_finite(model.embed_pixels([*pixels.values()]), lambda _: path)
-        texts = [None if term.is_picture else model.embed_texts(term.content)[0] for term in self.terms]
-        return np.stack([self.sum([row if text is None else text for text in texts]) for row in embeddings])
+        Parameters
+        ----------
+        model : CLIP
+        known : sequence of ndarray of shape (e,)
+            Embeddings of the first images, which are not read.
+        truncate : bool, default=False
+            Truncate texts that are too long.
+
+        Returns
+        -------
+        ndarray of shape (n_views, e)
+
+        Raises
+        ------
+        InputError
+            If views other than the crop are asked for, and there are several images.
+        """
+        images = [term.content for term in self.terms if term.is_picture]
+        if self.views != CROP and len(images) > 1:
+            raise InputError(f"query {self}: has {len(images)} images; views are those of one. Leave out views.")
+        texts = [model.embed_texts(text, truncate=truncate)[0] for text in self.texts]
+        views: list[Iterable[Array]] = [[embedding] for embedding in known]
+        views += [self._embed_image(model, name) for name in images[len(known) :]]
+        return np.stack([self.combined(texts, rows) for rows in product(*views)])
+
+    def _embed_image(self, model: CLIP, name: str) -> Array:
+        """Embed the views of an image, or of the frame of a video that is named with its time."""
+        image = _image(model.preprocess, name, self.options)
+        pixels = read_views(model.preprocess, self.views, image, self.options)
+        return checked_finite(model.embed_pixels([*pixels.values()]), lambda _: name)
+
+    def combined(self, texts: Iterable[Array], images: Iterable[Array]) -> Array:
+        """Return the `sum` of the embeddings of its texts and of its images, each in their order."""
+        of_texts, of_images = iter(texts), iter(images)
+        return self.sum([next(of_images if term.is_picture else of_texts) for term in self.terms])
 
     def sum(self, embeddings: Sequence[Array]) -> Array:
         """Sum the embeddings of the terms by their weights, and normalize; InputError if they cancel each other."""

@@ -21,7 +21,7 @@ from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError
 from numpyclip.images.open import Picture
-from numpyclip.images.views import View
+from numpyclip.images.views import CROP, View
 from numpyclip.model.ops import Array, normalize
 from numpyclip.notebook import counted, html_table
 from numpyclip.runtime.chunks import batched
@@ -109,7 +109,7 @@ class ZeroShotClassifier:
         threshold: ArrayLike = 0,
         batch_size: int = 32,
         orient: bool = True,
-        views: View | Iterable[View] | None = None,
+        views: View | Iterable[View] = CROP,
     ) -> list[list[Prediction]]:
         """Find the most probable labels of each image.
 
@@ -125,11 +125,8 @@ class ZeroShotClassifier:
         list of lists of Prediction
             Of each image, the most probable first; empty if none reaches the threshold.
         """
-        if views is None:
-            found = self.probabilities(self.model.embed_images(images, batch_size, orient=orient))
-        else:
-            records = self.model.iter_embeddings(images, batch_size, orient=orient, views=views)
-            found = of_best_views(records, self.model.config.embed_dim, self.probabilities)
+        records = self.model.iter_embeddings(images, batch_size, orient=orient, views=views)
+        found = of_best_views(records, self.model.config.embed_dim, self.probabilities)
         return self.top_k(found, top_k, threshold)
 
     def top_k(

@@ -1,4 +1,4 @@
-"""VIDEO → what its header says: its size, how long it is, and when and where it was taken."""
+"""VIDEO → what its header says: its size, how long it is, and when, where and with what it was taken."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import datetime
 import math
 import os
 import re
+from collections.abc import Mapping
 
+from numpyclip.images.camera import camera_name
+from numpyclip.images.dates import Dated, local_date, written_date
 from numpyclip.images.exif import Exif
 from numpyclip.videos.container import duration_of, opened
 from numpyclip.videos.frames import first_frame
@@ -14,9 +17,13 @@ from numpyclip.videos.video_options import DEFAULTS, VideoOptions
 
 _LOCAL, _UTC = "com.apple.quicktime.creationdate", "creation_time"
 _PLACES = ("com.apple.quicktime.location.ISO6709", "location")
-_DATE = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})", re.ASCII)
+_FIRST = "1971"  # clocks that were never set say 1904 or 1970, in UTC
+_CAMERAS = (
+    ("com.apple.quicktime.make", "com.apple.quicktime.model"),
+    ("com.android.manufacturer", "com.android.model"),
+    ("make", "model"),
+)
 _PLACE = re.compile(r"([+-]\d{2}\.\d+)([+-]\d{3}\.\d+)", re.ASCII)
-_FIRST_YEAR = 1971  # dates before are those of clocks that were never set
 
 
 def read_video_exif(path: str | os.PathLike[str], options: VideoOptions = DEFAULTS) -> Exif:
@@ -38,27 +45,30 @@ def read_video_exif(path: str | os.PathLike[str], options: VideoOptions = DEFAUL
         if frame is not None and round(frame.rotation / 90) % 2 == 1:  # it is shown on its side
             width, height = height, width
         latitude, longitude = _place_of(metadata)
-        duration = duration_of(container)
-        return Exif(width, height, _taken(metadata), latitude, longitude, duration=duration and round(duration, 3))
+        dated, duration = _dated(metadata) or Dated(None), duration_of(container)
+        return Exif(
+            *(width, height, dated.taken, latitude, longitude, _camera(metadata)),
+            offset=dated.offset,
+            duration=duration and round(duration, 3),
+        )
 
 
-def _taken(metadata: dict[str, str]) -> str | None:
-    """Return the local time at which it was taken, as the camera's clock had it, else as this machine's has it."""
-    for name in (_LOCAL, _UTC):
-        if not (match := _DATE.match(metadata.get(name, ""))):
-            continue
-        try:
-            taken = datetime.datetime.fromisoformat(f"{match[1]}T{match[2]}")
-            if name == _UTC:
-                taken = taken.replace(tzinfo=datetime.timezone.utc).astimezone().replace(tzinfo=None)
-        except (ValueError, OverflowError, OSError):
-            continue
-        if taken.year >= _FIRST_YEAR:
-            return taken.isoformat()
-    return None
+def _dated(metadata: Mapping[str, str]) -> Dated | None:
+    """Return when it was taken, as the camera's clock had it, else as this machine's has it."""
+    if (dated := written_date(metadata.get(_LOCAL))) is not None:
+        return dated
+    utc = written_date(metadata.get(_UTC))
+    if utc is None or utc.taken is None or utc.taken < _FIRST:
+        return None
+    return local_date(datetime.datetime.fromisoformat(utc.taken))
 
 
-def _place_of(metadata: dict[str, str]) -> tuple[float | None, float | None]:
+def _camera(metadata: Mapping[str, str]) -> str | None:
+    names = (camera_name(metadata.get(make), metadata.get(model)) for make, model in _CAMERAS)
+    return next(filter(None, names), None)
+
+
+def _place_of(metadata: Mapping[str, str]) -> tuple[float | None, float | None]:
     """Return latitude and longitude; 0, 0 is no place."""
     for name in _PLACES:
         if match := _PLACE.match(metadata.get(name, "")):

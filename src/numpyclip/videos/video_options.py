@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from numpyclip.arguments import whole_number
+from numpyclip.arguments import positive
 from numpyclip.errors import InputError
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
 
@@ -45,8 +45,7 @@ class VideoOptions:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
                 raise InputError(f"{name} is {value!r:.60}; expected seconds above 0.")
         for name in ("max_frames", "max_pixels"):
-            if (count := whole_number(getattr(self, name))) is None or count < 1:
-                raise InputError(f"{name} is {getattr(self, name)!r:.60}; expected an integer above 0.")
+            positive(getattr(self, name), name)
 
     @classmethod
     def of(cls, options: DecodeOptions) -> VideoOptions:

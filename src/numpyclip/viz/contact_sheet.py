@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from numpyclip.arguments import whole_number
-from numpyclip.errors import InputError, PictureError
+from numpyclip.errors import InputError, MissingPackageError, PictureError
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.open import Picture
 from numpyclip.runtime.chunks import batched
+from numpyclip.videos.named_moment import Moment
 from numpyclip.viz.fonts import Line
 from numpyclip.viz.thumbnail import read_thumbnail
 
@@ -25,7 +26,7 @@ _MOST_PIXELS = 100_000_000  # of a page
 
 
 def contact_sheets(
-    tiles: Iterable[tuple[Picture, str]],
+    tiles: Iterable[tuple[Picture | Moment, str]],
     *,
     columns: int = 5,
     rows: int = 6,
@@ -38,8 +39,8 @@ def contact_sheets(
     Parameters
     ----------
     tiles : iterable of (image, caption)
-        Images as in `CLIP.embed_images`, which are read when their page is drawn, and captions of up to three lines.
-        Lines that are too wide lose their middle.
+        Images as in `CLIP.embed_images`, or moments of videos and animations, which are read when their page is drawn,
+        and captions of up to three lines. Lines that are too wide lose their middle.
     columns, rows : int
         Of a page; one that is not full is smaller.
     side : int, default=160
@@ -60,11 +61,13 @@ def contact_sheets(
     """
     _check(columns, rows, side)
 
-    def read(picture: Picture) -> Image.Image | None:
+    def read(picture: Picture | Moment) -> Image.Image | None:
         try:
+            if isinstance(picture, Moment):
+                return read_thumbnail(picture.path, side, options, seconds=picture.seconds)
             return read_thumbnail(picture, side, options)
-        except PictureError as error:
-            report(error)
+        except (PictureError, MissingPackageError) as error:  # the second of a video
+            report(PictureError(str(error)))
             return None
 
     for tiles_of_page in batched(tiles, columns * rows):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -29,12 +31,33 @@ def thumbnail(image: Image.Image, side: int) -> Image.Image:
     return on_white(image).resize((width, height), Resampling.LANCZOS, reducing_gap=3)
 
 
-def read_thumbnail(picture: Picture, side: int, options: DecodeOptions = DEFAULTS) -> Image.Image:
-    """Open an image, a JPEG file at a reduced size, and scale it; PictureError if it cannot be read."""
-    with decoded(picture, options, draft_size=side) as image:
-        small = thumbnail(image, side)
+def read_thumbnail(
+    picture: Picture,
+    side: int,
+    options: DecodeOptions = DEFAULTS,
+    *,
+    seconds: float | None = None,
+    enlarging: bool = True,
+) -> Image.Image:
+    """Open an image, a JPEG file at a reduced size, or a moment of a video or an animation, and scale it.
+
+    PictureError if it cannot be read.
+    """
+    with _opened(picture, side, options, seconds) as image:
+        small = thumbnail(image, side if enlarging else min(side, max(image.size)))
         del image
     return small
+
+
+def _opened(
+    picture: Picture, side: int, options: DecodeOptions, seconds: float | None
+) -> AbstractContextManager[Image.Image]:
+    if isinstance(picture, str | os.PathLike) and is_video_name(path := os.fsdecode(picture)):
+        limits = replace(VideoOptions.of(options), max_seconds=_MAX_SECONDS)
+        return nullcontext(frame_at(path, seconds or 0.0, side, limits))
+    if seconds is not None and isinstance(picture, str | bytes):
+        return nullcontext(frame_shown_at(picture, seconds, options))
+    return decoded(picture, options, draft_size=side)
 
 
 def thumbnail_bytes(path: str | bytes, size: int, options: DecodeOptions, seconds: float | None = None) -> bytes:
@@ -49,15 +72,7 @@ def thumbnail_bytes(path: str | bytes, size: int, options: DecodeOptions, second
         If the file cannot be read as an image.
     """
     stream = BytesIO()
-    if isinstance(path, str) and is_video_name(path):
-        frame = frame_at(path, seconds or 0.0, size, replace(VideoOptions.of(options), max_seconds=_MAX_SECONDS))
-        small = thumbnail(frame, min(size, max(frame.size)))
-    elif seconds is not None:
-        frame = frame_shown_at(path, seconds, options)
-        small = thumbnail(frame, min(size, max(frame.size)))
-    else:
-        with decoded(path, options, draft_size=size) as picture:
-            small = thumbnail(picture, min(size, max(picture.size)))
+    small = read_thumbnail(path, size, options, seconds=seconds, enlarging=False)
     small.info = {}  # Pillow would write the EXIF data, profiles and comments from there
     small.save(stream, "JPEG", quality=82, optimize=True)
     return stream.getvalue()

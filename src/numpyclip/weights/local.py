@@ -1,12 +1,12 @@
 """Weights on the disk: which folder, which file, and whether it is the published one."""
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from numpyclip import regular_file
 from numpyclip.errors import DownloadError
 from numpyclip.regular_file import open_regular
 
@@ -67,11 +67,8 @@ def write_stamp(file: Path, status: os.stat_result, sha256: str) -> None:
 
 def read_sha256(file: Path) -> str:
     """Return the SHA-256 of a file, after reading all of it."""
-    sha256 = hashlib.sha256()
-    with readable(file), open_regular(file) as stream:
-        while data := stream.read(1 << 20):
-            sha256.update(data)
-    return sha256.hexdigest()
+    with readable(file):
+        return regular_file.read_sha256(file).hex()
 
 
 def sha256_of(file: Path, expected: str) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from numpyclip.errors import InputError, PictureError
+from numpyclip.image_marks import NO_TEXT
 from numpyclip.xmp.reading import RDF, Name, Node, Property, Reader, Span, tag_name
 
 MOST_BYTES = 16 << 20  # of a packet: the longest editing histories have a few million
@@ -22,7 +23,6 @@ _BOMS = (  # that of UTF-32 begins with that of UTF-16; without one the first le
 _FIRST_LETTERS = ((b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))
 _DECLARED = re.compile(r"""<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)""")
 _UNICODE = re.compile(r"utf-?(8|16|32)([lb]e)?|ucs-?[24]|(us-)?ascii", re.IGNORECASE)
-NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")  # controls, and what XML does not have
 _ORDERED = frozenset({"TagsList"})  # lists that are rdf:Seq; others are rdf:Bag
 
 _EMPTY = b"""<?xml version="1.0" encoding="UTF-8"?>

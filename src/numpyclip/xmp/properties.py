@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from numpyclip.xmp.packet import NO_TEXT, Packet
+from numpyclip.image_marks import Marks, is_tag
+from numpyclip.xmp.packet import Packet
 from numpyclip.xmp.reading import Name
 
 AUTOMATIC = "numpyclip"  # first level of tags that nobody has set
@@ -34,58 +35,6 @@ _LATITUDE, _LONGITUDE = (
 _OWN_TAGS, _OWN_RATING, _ALBUMS, _FAVOURITE = (
     Name("numpyclip:ns:1/", name, "numpyclip") for name in ("Tags", "Rating", "Albums", "Favourite")
 )
-
-
-@dataclass(frozen=True)
-class Marks:
-    """What a person says of an image.
-
-    Attributes
-    ----------
-    favourite : bool
-    rating : int or None
-        From 1 to 5.
-    tags, albums : tuple of str
-    """
-
-    favourite: bool = False
-    rating: int | None = None
-    tags: tuple[str, ...] = ()
-    albums: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, pairs: Iterable[tuple[str, str]]) -> Marks:
-        """Join marks as an index has them, each of a kind and a name."""
-        names: dict[str, list[str]] = {"favourite": [], "rating": [], "tag": [], "album": []}
-        for kind, name in pairs:
-            names[kind].append(name)
-        rating = int(names["rating"][0]) if names["rating"] else None
-        return cls(bool(names["favourite"]), rating, tuple(names["tag"]), tuple(names["album"]))
-
-    def pairs(self) -> list[tuple[str, str]]:
-        """Return them one by one, each of a kind and a name."""
-        rating = [] if self.rating is None else [("rating", str(self.rating))]
-        favourite = [("favourite", "")] * self.favourite
-        return [*favourite, *rating, *(("tag", tag) for tag in self.tags), *(("album", name) for name in self.albums)]
-
-    def to_dict(self) -> dict[str, object]:
-        """Return what there is for JSON."""
-        values = {
-            "favourite": self.favourite,
-            "rating": self.rating,
-            "tags": list(self.tags),
-            "albums": list(self.albums),
-        }
-        return {key: value for key, value in values.items() if value}
-
-    def __or__(self, other: Marks) -> Marks:
-        """Return these marks and others, whose rating counts."""
-        return Marks(
-            self.favourite or other.favourite,
-            other.rating or self.rating,
-            tuple(dict.fromkeys(self.tags + other.tags)),
-            tuple(dict.fromkeys(self.albums + other.albums)),
-        )
 
 
 def marks_in(packet: Packet) -> Marks:
@@ -176,11 +125,6 @@ def _tags(packet: Packet) -> list[str]:
     tags = dict.fromkeys([*packet.values(_TAGS_LIST), *map(_with_slashes, packet.values(_HIERARCHY))])
     levels = {level for tag in tags for level in tag.split("/")}
     return [tag for tag in (*tags, *(tag for tag in packet.values(_SUBJECT) if tag not in levels)) if tag]
-
-
-def is_tag(text: str) -> bool:
-    """Tell whether a text is a tag: on one line, and of no empty levels."""
-    return not any(not level.strip() or NO_TEXT.search(level) for level in text.split("/"))
 
 
 def _sorted(marks: Marks) -> Marks:

@@ -91,7 +91,7 @@ def _of_pictures(where: Where, *, by_row: bool) -> tuple[str, list[Any]]:
         written.append(f"{marked} kind = ? AND name {sign} ?)")
         values.extend((kind, name))
     places = [_within(*where.within)] if where.within is not None else []
-    places += [_near(*where.near)] if where.near is not None else []
+    places += [_around(*where.around)] if where.around is not None else []
     for condition, degrees in places:
         written.append(f"{HAS_PLACE} AND {condition}")
         values.extend(degrees)
@@ -104,7 +104,7 @@ def _within(south: float, west: float, north: float, east: float) -> tuple[str, 
     return f"latitude >= ? AND latitude <= ? AND (longitude >= ? {both} longitude <= ?)", [south, north, west, east]
 
 
-def _near(latitude: float, longitude: float, kilometres: float) -> tuple[str, list[float]]:
+def _around(latitude: float, longitude: float, kilometres: float) -> tuple[str, list[float]]:
     """Return the condition for a distance on a great circle, after one that an index finds, for a rectangle around."""
     angle = min(kilometres / _EARTH, math.pi)
     south, north = (latitude + sign * angle / _RADIANS for sign in (-1, 1))

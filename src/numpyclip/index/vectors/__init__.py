@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 from numpyclip.index.database import Connection
-from numpyclip.index.records import WHOLE, Key, Modality
+from numpyclip.index.records import WHOLE, Key, Modality, Moment
 from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
 
 Progress: TypeAlias = Callable[[Iterator[int]], Iterable[int]]  # consumes counts of rows that are done, and shows them
+MOST_OTHERS = 5  # parts of one picture
 LEAST_RECALL = 0.9  # below which an approximate search is not used
 
 
@@ -22,12 +23,13 @@ class Space(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A picture or a text, by its number, and the part of it that the embedding is of."""
+    """A picture or a text, by its number, the part of it that the embedding is of, and others that are near."""
 
     item: int
     cosine: float
     embedding: Array
     part: str = WHOLE
+    others: Sequence[Moment] = ()
 
 
 class Recall(NamedTuple):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,8 +30,8 @@ from numpyclip.index.database.sql import (
     one_of,
     set_meta,
 )
-from numpyclip.index.records import MODALITIES, Key
-from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors, hnsw
+from numpyclip.index.records import MODALITIES, Key, Moment
+from numpyclip.index.vectors import MOST_OTHERS, Found, Progress, Recall, Space, Vectors, hnsw
 from numpyclip.index.vectors.hnsw import HNSW
 from numpyclip.index.vectors.scan import nearest
 from numpyclip.index.vectors.shards import Rows, Shards, VectorDType, remove
@@ -95,8 +95,12 @@ class MemoryMappedVectors(Vectors):
             else:
                 best = graph.nearest(shards, count, queries[unfinished], wanted)
             for query, (rows, scores) in zip(unfinished, best, strict=True):
-                near = _with_embeddings(shards, count, rows, scores, n)
-                found[query] = list(islice(_searched(connection, space, near, where), n))
+                near = _searched(connection, space, zip(rows.tolist(), scores.tolist(), strict=True), where, n)
+                embeddings = shards.take(np.fromiter((part.row for part, *_ in near), np.intp), count)
+                found[query] = [
+                    Found(part.item, part.score, row, part.name, [Moment(other.name, other.score) for other in others])
+                    for (part, *others), row in zip(near, embeddings, strict=True)
+                ]
             short = (query for query, (rows, _) in zip(unfinished, best, strict=True) if len(rows) == wanted)
             unfinished = [query for query in short if len(found[query]) < n]
             wanted *= 4
@@ -183,31 +187,37 @@ def _state(file: Path) -> FileState | None:
         return None
 
 
-def _with_embeddings(
-    shards: Shards, count: int, rows: Rows, scores: Array, n: int
-) -> Iterator[tuple[int, float, Array]]:
-    """Read the embeddings of rows, so many at a time, as far as they are asked for."""
-    for start in range(0, len(rows), n):
-        some = rows[start : start + n]
-        yield from zip(some.tolist(), scores[start : start + n].tolist(), shards.take(some, count), strict=True)
+class _Near(NamedTuple):
+    """A row, and the part of a picture or text that it is of."""
+
+    row: int
+    score: float
+    item: int
+    name: str
 
 
 def _searched(
-    connection: Connection, space: Space, near: Iterable[tuple[int, float, Array]], where: Where
-) -> Iterator[Found]:
-    """Leave out rows that are deleted or not searched, and all but the first of a picture."""
+    connection: Connection, space: Space, near: Iterable[tuple[int, float]], where: Where, n: int
+) -> list[list[_Near]]:
+    """Leave out rows that are deleted or not searched; give the rows of the first `n` pictures, as far as they go."""
     condition, values = is_searched(space.modality, where)
-    there: set[int] = set()
+    have_others = have_parts(connection)
+    found: dict[int, list[_Near]] = {}
     for some in batched(near, MOST_VALUES):
-        rows = one_of(len(some))
-        sql = f"SELECT row, item, part FROM vectors WHERE generation = ? AND side = ? AND row {rows} AND {condition}"
-        found = connection.execute(sql, (*space, *(row for row, *_ in some), *values))
-        keys = {row: (item, part) for row, item, part in (checked(row, int, int, str) for row in found)}
-        for row, score, embedding in some:
-            if row in keys and keys[row][0] not in there:
-                item, part = keys[row]
-                there.add(item)
-                yield Found(item, score, embedding, part)
+        sql = (
+            "SELECT row, item, part FROM vectors WHERE generation = ? AND side = ? "
+            f"AND row {one_of(len(some))} AND {condition}"
+        )
+        read = connection.execute(sql, (*space, *(row for row, _ in some), *values))
+        keys = {row: (item, part) for row, item, part in (checked(row, int, int, str) for row in read)}
+        for row, score in some:
+            if row in keys and (keys[row][0] in found or len(found) < n):
+                parts = found.setdefault(keys[row][0], [])
+                if len(parts) <= MOST_OTHERS:
+                    parts.append(_Near(row, score, *keys[row]))
+        if len(found) == n and not have_others:
+            break
+    return list(found.values())
 
 
 def _allowed_rows(connection: Connection, space: Space, count: int, where: Where) -> Rows | None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import numpy as np
 
 from numpyclip.index.database import Connection
 from numpyclip.index.database.conditions import is_searched
 from numpyclip.index.database.sql import MOST_KEYS, PARTS, have_parts, of_keys
-from numpyclip.index.records import Key
-from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors
+from numpyclip.index.records import Key, Moment
+from numpyclip.index.vectors import MOST_OTHERS, Found, Progress, Recall, Space, Vectors
 from numpyclip.index.vectors.pgvector_hnsw import build, embeddings_in, is_of, is_sound, names, search, sent, usable
 from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
@@ -60,14 +61,17 @@ class PgVectors(Vectors):
         """Find the nearest by at first so many rows, of which several may be of one picture."""
         while True:
             rows = _nearest_rows(connection, space, query, wanted, where)
-            best: dict[int, tuple[int, str, Array]] = {}
-            for row in rows:
-                best.setdefault(row[0], row)
+            best: dict[int, list[tuple[str, Array]]] = {}
+            for item, part, embedding in rows:
+                best.setdefault(item, []).append((part, embedding))
             if len(best) >= n or len(rows) < wanted:
                 break
             wanted *= 4
-        chosen = list(best.values())[:n]
-        return [Found(item, float(embedding @ query), embedding, part) for item, part, embedding in chosen]
+        found = []
+        for item, ((part, embedding), *near) in islice(best.items(), n):
+            others = [Moment(other, float(row @ query)) for other, row in near[:MOST_OTHERS]]
+            found.append(Found(item, float(embedding @ query), embedding, part, others))
+        return found
 
     def remove_before(self, connection: Connection, generation: int) -> None:
         """Remove HNSW indexes of older generations."""
