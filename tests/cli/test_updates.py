@@ -26,10 +26,7 @@ from numpyclip.index import Index
 from numpyclip.index.scope import Scope
 from numpyclip.index.update import Report
 from tests.cli.conftest import Run
-from tests.index.conftest import empty_postgres, postgres, server_of
 from tests.videos.made_videos import GREEN, RED, scenes, write_video
-
-__all__ = ["empty_postgres", "postgres", "server_of"]
 
 
 @contextmanager
@@ -70,13 +67,10 @@ def two(album: Path, tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C reaches no other process")
-@pytest.mark.parametrize("place", ["folder", "postgres"])
-def test_a_watched_folder_is_updated(
-    place: str, two: tuple[Path, Path], tmp_path: Path, tiny: CLIP, request: pytest.FixtureRequest
-) -> None:
+def test_a_watched_folder_is_updated(two: tuple[Path, Path], tmp_path: Path, tiny: CLIP) -> None:
     pytest.importorskip("watchfiles", reason="the extra watch")
     album, other = two
-    store = tmp_path / "index" if place == "folder" else request.getfixturevalue("empty_postgres")
+    store = tmp_path / "index"
     with watching(album, other, "--store", store) as process:
         assert line(process) == "3 embedded, 1 recognised"
         assert "left out" in line(process)

@@ -1,4 +1,4 @@
-"""Changes that a fake watcher tells become updates; `tests/cli/test_watch.py` has a real one."""
+"""Changes that a fake watcher tells become updates; `tests/cli/test_updates.py` has a real one."""
 
 import os
 import shutil
@@ -151,11 +151,6 @@ def test_paths_behind_a_link_are_those_of_the_folder_that_was_named(told: Told, 
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> str:
-    return str(tmp_path / "index")
-
-
-@pytest.fixture
 def old(photos: Path) -> Path:
     """The pictures, which have not changed for a while."""
     for path in [photos, *photos.rglob("*")]:
@@ -297,6 +292,7 @@ def test_after_an_error_nothing_is_lost(index: Index, old: Path, monkeypatch: py
     assert tries == [frozenset({str(old)})] * 3
 
 
+@pytest.mark.parametrize("place", ["folder"], indirect=True)  # PostgreSQL has several writers
 def test_two_watchers_do_not_disturb_each_other(index: Index, old: Path, tiny: CLIP) -> None:
     index.update([old])
     with Index(index.store.place, tiny) as other, other.store.writing():
