@@ -1,4 +1,4 @@
-"""Changes that a fake watcher tells become updates; `tests/cli/test_watch.py` has a real one."""
+"""Changes that a fake watcher tells become updates; `tests/cli/test_updates.py` has a real one."""
 
 import os
 import shutil
