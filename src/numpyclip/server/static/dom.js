@@ -12,19 +12,22 @@ export function button(text, onclick, className = "plain") {
   return element("button", {className, type: "button", textContent: text, onclick});
 }
 
+// Made once: for each date it would take longer than all else of a tile.
+const DAY = new Intl.DateTimeFormat("en-GB", {day: "numeric", month: "long", year: "numeric"});
+const MONTH = new Intl.DateTimeFormat("en-GB", {month: "long", year: "numeric"});
+
 export const number = value => value.toLocaleString("en");
 export const percent = p => `${p >= .995 && p < 1 ? ">99" : Math.round(100 * p)} %`;
-
-export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
+export const plural = (count, one) => `${number(count)} ${one}${count === 1 ? "" : "s"}`;
 
 // "2024-05-01T12:30:00" as "1 May 2024"; the year 1 stands for a date that is not known.
 export function day(date) {
   if (!date || date.startsWith("0001-")) return "";
-  return new Date(`${date.slice(0, 10)}T12:00`).toLocaleDateString("en-GB", {day: "numeric", month: "long", year: "numeric"});
+  return DAY.format(new Date(`${date.slice(0, 10)}T12:00`));
 }
 
 // "2024-05" as "May 2024".
-export const month = text => new Date(`${text}-15T12:00`).toLocaleDateString("en-GB", {month: "long", year: "numeric"});
+export const month = text => MONTH.format(new Date(`${text}-15T12:00`));
 
 // Seconds as "1:02:03" or "2:03".
 export function time(seconds) {
@@ -44,7 +47,7 @@ export function foundAt({part, seconds, cosine}) {
 export function setStatus(text) { $("status").textContent = text; }
 
 export async function copyText(text, button) {
-  const label = button.textContent;
+  const label = button.dataset.label ??= button.textContent;
   try { await navigator.clipboard.writeText(text); button.textContent = "Copied"; }
   catch { button.textContent = "Cannot copy"; }
   button.onblur = () => { button.textContent = label; };

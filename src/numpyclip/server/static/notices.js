@@ -1,8 +1,6 @@
-// What is said above the pictures, or in their place.
-import {$, button, element, number, month, plural, setStatus} from "./dom.js";
-import {RequestError} from "./api.js";
-import {query} from "./query.js";
-import {startSearch, searchAgain} from "./search.js";
+// Messages above the pictures, or in their place.
+import {$, button, element, number, month, plural} from "./dom.js";
+import {query, startSearch} from "./query.js";
 
 const IDEAS = ["a dog on a beach", "a red car", "birthday cake", "mountains - snow", "cat + umbrella"];
 
@@ -35,22 +33,23 @@ export function summary({matches, loaded, next, answer}) {
   const first = answer.order === "date" ? "newest" : "nearest";
   const since = answer.order === "date" && query.from ? ` from ${month(query.from)} back` : "";
   const all = answer.is_estimate ? `about ${number(Math.max(answer.searched, matches.length))} pictures` : plural(answer.searched, "picture");
-  const count = next || loaded < answer.searched ? `The ${first} ${number(matches.length)}${since} of ${all}` : `${plural(matches.length, "picture")}${since}, the ${first} first`;
-  return answer.cutoff !== null && !answer.is_match ? `${count}. Perhaps none of them is meant: of so many pictures, one fits as well by chance.` : count;
+  const count = next || loaded < answer.searched ? `The ${first} ${number(matches.length)}${since} of ${all}`
+    : `${plural(matches.length, "picture")}${since}, the ${first} first`;
+  if (answer.cutoff === null || answer.is_match) return count;
+  return `${count}. Perhaps none of them is meant: of so many pictures, one fits as well by chance.`;
 }
 
-export function showError(error) {
-  const isResponse = error instanceof RequestError;
-  const retry = button("Try again", searchAgain, "main");
-  setStatus("");
-  if (isResponse && error.status === 404 && error.message.includes("no index")) {
-    showNotice("Nothing is indexed yet", "In a shell, make pictures searchable:", element("p", {}, element("code", {textContent: "numpyclip index FOLDER"})), retry);
-  } else if (isResponse && error.status === 400) {
-    showNotice("This cannot be searched for", error.message);
-  } else if (isResponse && (error.status === 429 || error.status === 503)) {
-    showNotice("The server is busy", error.message, retry);
+const BUSY = "The server is busy";
+const TITLES = {0: "The server does not answer", 400: "This cannot be searched for", 429: BUSY, 503: BUSY};
+
+// Show why there are no results; `retry` searches again.
+export function showError({status, message}, retry) {
+  const again = button("Try again", retry, "main");
+  if (status === 404 && message.includes("no index")) {
+    showNotice("Nothing is indexed yet", "In a shell, make pictures searchable:",
+      element("p", {}, element("code", {textContent: "numpyclip index FOLDER"})), again);
   } else {
-    showNotice(isResponse ? "Something went wrong" : "The server does not answer", isResponse ? error.message : "Is numpyclip serve still running?", retry);
+    showNotice(TITLES[status] ?? "Something went wrong", message, ...status === 400 ? [] : [again]);
   }
   $("notice").className = "wrong";
 }
