@@ -88,7 +88,7 @@ def others_in(path: str) -> tuple[str, ...]:
 
 
 def said_of(path: str, sidecars: Sidecars) -> Marks:
-    """Read what is said of an image in its sidecars and in itself; of ratings that of the first sidecar counts."""
+    """Read the marks of an image in its sidecars and in itself; of ratings that of the first sidecar counts."""
     packet = embedded_packet(path)
     said = Marks() if packet is None else marks_in(packet)
     for packet in map(read_sidecar, reversed(sidecars.of(path))):
