@@ -32,7 +32,7 @@ from sources import Package
 SUFFIXES = (".webp", ".jpg", ".png")
 FOLDER, ZLIB = 2, 1  # flags of an entry in a resource file
 COSINES = (0.9, 0.95, 0.97)
-SAME = 0.99999  # some photographs are there twice
+SAME = 0.999  # some photographs are there twice, and saved anew
 TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 
