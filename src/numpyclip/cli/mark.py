@@ -198,7 +198,7 @@ def _read_xmp(store: Store, images: Sequence[tuple[str, bytes]], report: Reporte
 
 
 def _print(arguments: argparse.Namespace, path: str, digest: bytes, marks: list[Mark]) -> None:
-    """Print what is said of an image."""
+    """Print the marks of an image."""
     if arguments.json:
         print_json({"path": path, "sha256": digest.hex(), **Marks.of(marks).to_dict()})
     else:

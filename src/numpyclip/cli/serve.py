@@ -45,7 +45,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--url-prefix", default="", metavar="PATH", help="path below which a reverse proxy shows it, such as /photos"
     )
     command.add_argument("--no-originals", action="store_true", help="send thumbnails only, without metadata")
-    command.add_argument("--read-only", action="store_true", help="let clients set no favourites, tags and albums")
+    command.add_argument("--read-only", action="store_true", help="refuse favourites, ratings, tags and albums")
     command.add_argument(
         "--fetch-host", action="append", default=[], metavar="HOST", help="a host from which images may be fetched"
     )
@@ -68,7 +68,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         type=_minutes,
         default=10,
         metavar="MINUTES",
-        help="update the index at the start and so often; 0: never (default: %(default)s)",
+        help="update the index at the start, and at this interval; 0: never (default: %(default)s)",
     )
     add_decoding_option(command)
     add_file_options(command)

@@ -1,4 +1,4 @@
-"""What a person says of pictures: favourites, stars, tags and albums; the part of `Store` for it.
+"""Marks of images: favourites, ratings, tags and albums; the part of `Store` for them.
 
 Marks are kept by the SHA-256 of a picture's content, so that they stay when its file is moved, or removed and brought
 back. Originals are never changed.

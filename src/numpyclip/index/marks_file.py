@@ -1,4 +1,4 @@
-"""MARKS ↔ JSON: what a person says of images, in a file that other machines and later versions read.
+"""MARKS ↔ JSON: a file that other machines and later versions read.
 
 ``{"format": "numpyclip-marks", "version": 1, "images": [{"sha256": "ab...", "paths": ["/photos/a.jpg"],
 "favourite": true, "rating": 4, "tags": ["beach"], "albums": ["Italy 2024"]}]}``

@@ -22,7 +22,7 @@ from numpyclip.server.request_parsing import json_fields
 from numpyclip.server.responses import HANDLERS, JSONResponse, error_response
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
-from numpyclip.server.thumbnails import ThumbnailCache, drawn, thumbnail
+from numpyclip.server.thumbnails import ThumbnailCache, sent_thumbnail, thumbnail
 
 
 def create_app(model: CLIP, name: str, store: str | None = None, settings: Settings | None = None) -> Starlette:
@@ -106,7 +106,7 @@ _ROUTES = [
     Route("/marks", library_api.mark, methods=["POST"]),
     Route("/classify", search_api.classify, methods=["POST"]),
     Route("/thumbnails/{id}", thumbnail),
-    Route("/thumbnail", drawn, methods=["POST"]),
+    Route("/thumbnail", sent_thumbnail, methods=["POST"]),
     Route("/original/{id}", original),
     Route("/download", download, methods=["POST"]),
     Route("/v1/embeddings", openai_api.embeddings, methods=["POST"]),

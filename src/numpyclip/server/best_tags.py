@@ -16,7 +16,7 @@ from numpyclip.tasks.tags import Tagger
 _LOG = logging.getLogger("numpyclip.server")
 
 
-class Tags:
+class BestTags:
     """Tags by a model, whose vocabulary is embedded in the background when tags are first asked for.
 
     Parameters
@@ -30,21 +30,21 @@ class Tags:
         self._model = model
         self._submit = submit
         self._lock = threading.Lock()
-        self._is_begun = model.config.text is None or model.config.vision is None
+        self._is_loading = model.config.text is None or model.config.vision is None
         self._tagger: Tagger | None = None
 
     def of(self, matches: Sequence[Match]) -> dict[int, str]:
         """Return the best tag of each image that has one, by its ID; none until the vocabulary is embedded."""
         with self._lock:
-            begins, self._is_begun = not self._is_begun, True
-        if begins:
-            self._submit(self._begin)
+            loads, self._is_loading = not self._is_loading, True
+        if loads:
+            self._submit(self._load)
         if self._tagger is None or not matches:
             return {}
         found = self._tagger(np.stack([match.embedding for match in matches]))
         return {match.id: tags[0].tag for match, tags in zip(matches, found, strict=True) if tags}
 
-    def _begin(self) -> None:
+    def _load(self) -> None:
         try:
             self._tagger = Tagger(self._model, top_k=1)
         except NumPyCLIPError as error:  # thumbnails are named after their files then

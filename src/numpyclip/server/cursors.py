@@ -18,7 +18,7 @@ _LENGTH = 1e-3  # that the square of an embedding's is off 1, at most
 
 @dataclass(frozen=True, eq=False)
 class Cursor:
-    """What is left of a search after some results, without words and images to be embedded again.
+    """Position in the results of a search, with the embedding of its query.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Cursor:
     is_text: bool
 
     def __str__(self) -> str:
-        """Write it as `read` takes it."""
+        """Encode it for `read`."""
         data = base64.urlsafe_b64encode(self.embedding.astype("<f4").tobytes()).decode()
         return f"{self.skip}.{'t' if self.is_text else 'i'}.{data}"
 

@@ -29,7 +29,7 @@ async def download(request: Request) -> Response:
     """Return the files of indexed images, by their IDs, as a ZIP archive."""
     service: Service = request.app.state.service
     if not service.settings.originals:
-        raise HTTPException(404, "this server sends no image files; its owner may have it do so.")
+        raise HTTPException(404, "originals are disabled (--no-originals).")
     ids = list(dict.fromkeys(ids_of(await any_fields(request))))
     headers = {
         "content-type": "application/zip",

@@ -1,4 +1,4 @@
-"""The API of a library: its timeline, places and cameras, and what a person says of images."""
+"""The API of a library: its timeline, places and cameras, and marks of images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from numpyclip.server.image_ids import ids_of
 from numpyclip.server.request_parsing import any_fields, where_in
 from numpyclip.server.responses import JSONResponse, bad_request, compressed
 from numpyclip.server.service import Service
-from numpyclip.server.settings import Settings
 from numpyclip.towns import find_towns, place_name
 
 _MAX_NAMES = 1000  # of cameras, lenses, tags and albums each, and of places
@@ -64,21 +63,23 @@ async def towns(request: Request) -> Response:
 
 async def library(request: Request) -> Response:
     """Return folders, cameras, lenses, tags and albums by which images can be filtered, and what the server does."""
-    settings: Settings = request.app.state.service.settings
+    service: Service = request.app.state.service
 
-    def found(store: Store, where: Where, _: Fields) -> dict[str, object]:
+    def found() -> Response:
+        store = service.index().store
         marks = store.marks()
-        return {
+        answer = {
             "folders": _folders(store),
-            "cameras": list(store.cameras(where))[:_MAX_NAMES],
-            "lenses": list(store.lenses(where))[:_MAX_NAMES],
+            "cameras": list(store.cameras())[:_MAX_NAMES],
+            "lenses": list(store.lenses())[:_MAX_NAMES],
             "tags": list(marks["tag"])[:_MAX_NAMES],
             "albums": list(marks["album"])[:_MAX_NAMES],
-            "originals": settings.originals,
-            "marks": settings.marks,
+            "originals": service.settings.originals,
+            "marks": service.settings.marks,
         }
+        return compressed(request, JSONResponse(answer))
 
-    return await _answer(request, found)
+    return await service.run_in_thread(found)
 
 
 def _folders(store: Store) -> list[str]:
@@ -89,10 +90,10 @@ def _folders(store: Store) -> list[str]:
 
 
 async def mark(request: Request) -> Response:
-    """Say something of images by their IDs, or take it back; return what is said of each then."""
+    """Add or remove a mark of images by ID; return their marks."""
     service: Service = request.app.state.service
     if not service.settings.marks:
-        raise HTTPException(403, "this server changes nothing; its owner may have it do so.")
+        raise HTTPException(403, "marks are disabled (--read-only).")
     fields = await any_fields(request)
     kind: Any = fields.choice("kind", "", *KINDS)
     if not kind:
@@ -115,13 +116,13 @@ async def mark(request: Request) -> Response:
 
 
 def marks_json(marks: list[Mark]) -> dict[str, object]:
-    """Return what is said of an image."""
+    """Return the marks of an image as JSON."""
     return {"favourite": False, "rating": 0, "tags": [], "albums": [], **Marks.of(marks).to_dict()}
 
 
 async def _answer(request: Request, found: Callable[[Store, Where, Fields], dict[str, object]]) -> Response:
     service: Service = request.app.state.service
-    fields = Fields(dict((await any_fields(request)).values))
+    fields = await any_fields(request)
     where = where_in(fields)
 
     def answered() -> Response:

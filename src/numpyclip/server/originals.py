@@ -97,7 +97,7 @@ async def original(request: Request) -> Response:
     service: Service = request.app.state.service
     image = path_id(request)
     if not service.settings.originals:
-        raise HTTPException(404, "this server sends no image files; its owner may have it do so.")
+        raise HTTPException(404, "originals are disabled (--no-originals).")
     match = await service.run_in_thread(service.indexed_image, image)
     return await service.run_in_thread(_response, request, match)
 

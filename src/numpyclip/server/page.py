@@ -23,7 +23,7 @@ _POLICY = (
 
 @cache
 def _page() -> tuple[str, str, dict[str, bytes]]:
-    """Read the page: its HTML, the version of its other files, of which their addresses consist, and these by name."""
+    """Read the page: its HTML, the version in the URLs of its other files, and these by name."""
     found = {file.name: file.read_bytes() for file in files("numpyclip.server").joinpath("static").iterdir()}
     html = found.pop("index.html").decode()
     parts = (part for name, data in sorted(found.items()) for part in (name.encode(), data))

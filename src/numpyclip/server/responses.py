@@ -46,7 +46,7 @@ def _items(value: Any) -> str:
 
 
 def compressed(request: Request, response: Response) -> Response:
-    """Compress the body of a response, if that is worth it and the client takes it; a large one in a thread.
+    """Compress the body of a response, if that is worth it and the client takes it.
 
     A compressed length may tell of a secret beside what an attacker sends: tokens are in no body, and requests of other
     sites are refused.

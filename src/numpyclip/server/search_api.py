@@ -49,18 +49,18 @@ async def search(request: Request) -> Response:
     is_strict, has_tags = fields.flag("strict"), fields.flag("tags")
     groups = fields.flag("group") and modality == "pictures"
     earlier = ids_of(fields, "shown") if groups and fields.values.get("shown") else []
-    place, until = await _place(service, fields), fields.text("until") or None
-    if modality == "texts" and not isinstance(place, Cursor):
+    start, until = await _start(service, fields), fields.text("until") or None
+    if modality == "texts" and not isinstance(start, Cursor):
         raise bad_request("the query is empty: texts are searched, by query, near or image, and not browsed.")
 
     def found() -> Response:
         store = service.index().store
-        if isinstance(place, Cursor):
-            matches, answer = _nearest(service.index(), place, n, where, modality)
-            if is_strict and not (place.skip or answer["is_match"]):
+        if isinstance(start, Cursor):
+            matches, answer = _nearest(service.index(), start, n, where, modality)
+            if is_strict and not (start.skip or answer["is_match"]):
                 matches, answer["next"] = [], None
         else:
-            matches, cursor = store.browse(where, n, after=place if place is not None else until)
+            matches, cursor = store.browse(where, n, after=start if start is not None else until)
             answer = {"next": cursor and _DATE + cursor, "order": "date", "is_match": bool(matches)}
             answer |= {"cutoff": None, "best": None}
         if fields.text("cursor") is None:
@@ -161,7 +161,7 @@ async def describe(request: Request) -> Response:
     return await service.run_in_thread(described)
 
 
-async def _place(service: Service, fields: Fields) -> Cursor | str | None:
+async def _start(service: Service, fields: Fields) -> Cursor | str | None:
     """Return where a search begins; of browsing a cursor of its own, or None for its beginning."""
     cursor = fields.text("cursor") or None
     if cursor is not None:

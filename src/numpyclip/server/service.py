@@ -25,7 +25,7 @@ from numpyclip.model.ops import Array
 from numpyclip.runtime.finite import checked_finite
 from numpyclip.server.base64_images import decode_base64
 from numpyclip.server.batching import SHUTDOWN_TIMEOUT, Batcher
-from numpyclip.server.best_tags import Tags
+from numpyclip.server.best_tags import BestTags
 from numpyclip.server.image_ids import ImageId
 from numpyclip.server.image_urls import Fetcher, is_url
 from numpyclip.server.prometheus import Metrics
@@ -79,7 +79,7 @@ class Service:
         self._index: Index | None = None
         self._fitting: Fingerprint | None = None  # that of the index when it was last found to fit the model
         self._running: set[Future[Any]] = set()
-        self.tags = Tags(model, lambda begin: self._started(self._threads, begin))
+        self.tags = BestTags(model, lambda load: self._started(self._threads, load))
 
     async def __aenter__(self) -> Service:
         """Start the threads and warm up the model."""

@@ -69,7 +69,7 @@ async def thumbnail(request: Request) -> Response:
     return Response(data, media_type="image/jpeg", headers=headers)
 
 
-async def drawn(request: Request) -> Response:
+async def sent_thumbnail(request: Request) -> Response:
     """Return a thumbnail of an image that is sent: browsers do not show all that is searched with, such as HEIC."""
     service: Service = request.app.state.service
     (image, *others) = (await form_fields(request)).images("image") or [""]

@@ -47,7 +47,7 @@ class _Connection(h11.Connection):
 class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
     """Closes connections that wait for their client too long; uvicorn waits without limit once a byte has arrived."""
 
-    request_timeout: float  # seconds from the end of the headers to the end of the response, or to more of it
+    request_timeout: float  # seconds from the end of the headers to that of the response, or between two blocks of it
     max_connections: int
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

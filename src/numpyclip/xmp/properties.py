@@ -38,7 +38,7 @@ _OWN_TAGS, _OWN_RATING, _ALBUMS, _FAVOURITE = (
 
 
 def marks_in(packet: Packet) -> Marks:
-    """Read what a person has said of an image, in any program; automatic tags are left out."""
+    """Read the marks of an image, of any program; automatic tags are left out."""
     tags = tuple(tag for tag in _tags(packet) if _root(tag) not in (AUTOMATIC, _INTERNAL) and is_tag(tag))
     favourite = packet.values(_FAVOURITE)[:1] == ["True"]
     return Marks(favourite, _rating(packet.values(_RATING)), tags, tuple(packet.values(_ALBUMS)))

@@ -1,6 +1,6 @@
 """`Where` → conditions in SQL, of the rows of `files` that are searched.
 
-What is asked of pictures, and of what a person says of them, is a list of their numbers, by which `files` has an index.
+A condition on pictures or their marks is a list of their numbers, by which `files` has an index.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ they need not be Unicode, and are told apart by their SHA-256, as paths are in P
 values. `files.cause` says with which versions and limits a file could not be read, so that it is retried with others.
 
 A picture may have several embeddings, of which `vectors.part` says what each is of: empty for the picture as models see
-it, the name of another view of it, or seconds of a video. `marks` is what a person says of a picture, by its content:
-it stays when the picture is removed.
+it, the name of another view of it, or seconds of a video. `marks` are favourites, ratings, tags and albums of a
+picture, by its content: they stay when the picture is removed.
 """
 
 from __future__ import annotations
