@@ -109,7 +109,7 @@ class CLIP(TokenEncoder):
             Develop the samples of cameras' RAW files, instead of reading the previews in them.
         on_error : {"raise", "skip"} or callable, default="raise"
             As in `iter_embeddings`. A skipped image has no row.
-        views : {"crop", "pad", "squash", "tiles"} or iterable of them, default="crop"
+        views : {"crop", "pad", "squash", "tiles"} or iterable of them, default=("crop",)
             What is embedded of an image: the model's own crop, by default; all of it, padded or squashed to the crop's
             shape; or, of an image that is longer than 1.3 times its width or height, the tiles that cover it. Several
             are several rows; `iter_embeddings` names them.
