@@ -10,6 +10,7 @@ import pytest
 
 from numpyclip.errors import PictureError
 from numpyclip.videos import frames as module
+from numpyclip.videos.frame_image import image_of
 from numpyclip.videos.frames import frame_at, frames
 from numpyclip.videos.video_options import VideoOptions
 from tests.videos.made_videos import BLUE, GREEN, RED, WHITE, plain, scenes, write_video
@@ -130,8 +131,16 @@ def test_a_moment_is_the_frame_that_is_shown_then(tmp_path: Path) -> None:
             np.testing.assert_allclose(pixel, colour, atol=8, err_msg=f"{suffix} {gop} {seconds}")
 
 
-def test_memory_is_that_of_a_few_frames(tmp_path: Path) -> None:
+def test_memory_is_that_of_a_few_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video(tmp_path / "a.mp4", scenes((60, RED), (60, GREEN), rate=2), gop=2)
+    made: list[Any] = []
+
+    def counted(*values: Any) -> Any:
+        made.append(image_of(*values))
+        return made[-1]
+
+    monkeypatch.setattr(module, "image_of", counted)
     found = frames(path, 32)
-    assert next(found)[0] == 0  # before the rest is decoded
+    assert next(found)[0] == 0
+    assert len(made) == 1  # the rest is decoded when it is asked for
     assert len(list(found)) >= 24
