@@ -56,6 +56,9 @@ def test_without_words_the_newest_come_first_with_their_dates(run: Run, indexed:
     ]
     assert names(run("search", "--folder", indexed, "-n", "1", "--paths").out) == ["nowhere.png"]
     assert json.loads(run("search", "--before", "2021", "--json").out)["path"] == str(indexed / "zurich.jpg")
+    nothing = run("search", "--before", "1990")
+    assert (nothing.status, nothing.out) == (1, "")
+    assert nothing.err.endswith("index: there are no pictures there.\n")
     assert run("search").status == run("search", "--before", "2021", "--sheet", "a.png").status == 2
 
 
@@ -74,7 +77,8 @@ def test_images_are_found_by_where_they_were_taken(
     words: list[str], found: list[str], run: Run, indexed: Path, gazetteer: None
 ) -> None:
     result = run("search", *words)
-    assert (names(result.out), result.err) == (found, "")
+    assert names(result.out) == found
+    assert result.err == "" if found else result.err.endswith("there are no pictures there.\n")
 
 
 def test_of_towns_of_one_name_that_with_images_is_searched_and_the_others_are_told(

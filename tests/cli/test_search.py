@@ -160,7 +160,7 @@ def test_folders_and_dates_are_filters(run: Run, store: Path, album: Path) -> No
     assert out == f"{album / 'sub' / 'camera.webp'}\n"
     status, out, err = run("search", "a bird", "--store", store, "--before", "1999-01-01")
     assert (status, out) == (1, "")
-    assert "there are no pictures to search" in err
+    assert "there are no pictures there" in err
 
 
 def test_texts_are_found_by_pictures(run: Run, store: Path, album: Path) -> None:
@@ -324,6 +324,17 @@ def test_without_words_there_is_nothing_that_a_result_could_be_worth(run: Run, s
     result = run("search", "--after", "1990", option, "--store", store)
     assert (result.status, result.out) == (2, "")
     assert f"{option.partition('=')[0]}: needs something to look for" in result.err
+
+
+@pytest.mark.parametrize("words", [[], ["a", "bird"]])
+def test_names_that_the_index_does_not_have_are_told_with_those_that_it_has(
+    run: Run, store: Path, album: Path, words: list[str]
+) -> None:
+    run("mark", album / "bird.png", "--tag", "birds", "--store", store)
+    result = run("search", *words, "--tag", "bird", "--camera", "nikon", "--store", store)
+    assert (result.status, result.out) == (1, "")
+    assert "there are no pictures there. There is no camera 'nikon'; there are: none." in result.err
+    assert "There is no tag 'bird'; there are: birds." in result.err
 
 
 def test_without_words_nothing_has_a_cosine(run: Run, store: Path) -> None:

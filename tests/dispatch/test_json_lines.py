@@ -182,3 +182,9 @@ def test_an_index_may_come_and_go(tmp_path: Path, drawings: Path, tiny: CLIP) ->
         assert len(found()) == count
         shutil.rmtree(place)
         assert "holds no index" in found()
+
+
+@pytest.mark.parametrize("name", ["query", "tag", "folder", "after", "around", "rating"])
+@pytest.mark.parametrize("value", ["", " "])
+def test_what_is_left_empty_by_mistake_does_not_find_everything(ask: Ask, name: str, value: str) -> None:
+    assert message(*ask({"command": "search", name: value})) == f"{name} is empty; leave it out where nothing is meant."

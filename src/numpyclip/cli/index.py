@@ -301,7 +301,9 @@ def _list(arguments: argparse.Namespace, store: Store) -> int:
         options["precision"] = precision
     if store.views != CROP:
         options["views"] = ",".join(store.views)
-    model = ", ".join(f"{key.replace('_', '-')} {value}" for key, value in options.items()) or "model None"
+    model = ", ".join(f"{key.replace('_', '-')} {value}" for key, value in options.items()) or (
+        "no model yet" if found is None else "model of Python"
+    )
     model += ", calibrated" if is_calibrated(store) else ""
     print_columns(f"{store.place}: {model}, " + ", ".join(f"{count} {what}" for what, count in counts.items()))
     for folder, ignored in folders.items():

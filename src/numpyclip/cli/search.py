@@ -12,7 +12,7 @@ from numpyclip.cli.options import add_file_options, add_views_option, decode_opt
 from numpyclip.cli.outputs import check_output, counted, output_path, print_columns, print_json, print_path, say, write
 from numpyclip.cli.stores import add_store_options, load_remembered, open_made
 from numpyclip.cli.updates import update_in_time
-from numpyclip.cli.where import add_where_options, at_place, where_of
+from numpyclip.cli.where import add_where_options, at_place, nothing_there, where_of
 from numpyclip.errors import InputError, MissingPackageError, PictureError
 from numpyclip.images.views import CROP
 from numpyclip.viz.terminal import PROTOCOLS, drawn, terminal_protocol
@@ -105,8 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
             update_in_time(arguments, index)
         result = index.search(query, arguments.top, where=where, modality=arguments.modality)
         if not result:
-            there = "" if where == Where() else " there"
-            say(f"{store.place}: there are no {arguments.modality} to search{there}.")
+            nothing = f"{store.place}: there are no {arguments.modality} to search."
+            say(nothing if where == Where() else nothing_there(store, where))
             return 1
         matches = _chosen(arguments, result)
     for match in matches:
@@ -133,7 +133,10 @@ def _browse(arguments: argparse.Namespace, where: Where) -> int:
     with closing(open_made(arguments)) as store:
         if arguments.update:
             update_in_time(arguments, Index(store, load_remembered(arguments, store)))
-        found = store.browse(at_place(arguments.place, where, store), arguments.top)
+        where = at_place(arguments.place, where, store)
+        found = store.browse(where, arguments.top)
+        if not found.matches:
+            say(nothing_there(store, where))
     end = "\0" if arguments.null else "\n"
     for match in found.matches:
         if arguments.json:

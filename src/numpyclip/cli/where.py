@@ -94,6 +94,18 @@ def at_place(name: str | None, where: Where, store: Store) -> Where:
     return places[chosen]
 
 
+def nothing_there(store: Store, where: Where) -> str:
+    """Say that no image meets the conditions, and of names that the index does not have which there are."""
+    marks = store.marks()
+    known = {"camera": store.cameras(), "lens": store.lenses(), "tag": marks["tag"], "album": marks["album"]}
+    said = f"{store.place}: there are no pictures there."
+    for kind, names in known.items():
+        if (name := getattr(where, kind)) is not None and name not in names:
+            more = f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
+            said += f" There is no {kind} {name!r}; there are: {', '.join(list(names)[:_SHOWN]) or 'none'}{more}."
+    return said
+
+
 def numbers(text: str) -> tuple[float, ...]:
     """Parse numbers between commas."""
     try:

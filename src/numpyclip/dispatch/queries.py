@@ -35,6 +35,14 @@ def where_of(fields: Fields) -> Where:
     )
 
 
+def refuse_empty(fields: Fields) -> None:
+    """Raise InputError for what a program has left empty, perhaps by mistake: everything would be found."""
+    for name in ("query", *FILTERS):
+        value = fields.values.get(name)
+        if value == [] or (isinstance(value, str) and not value.strip()):
+            raise InputError(f"{name} is empty; leave it out where nothing is meant.")
+
+
 def _numbers(fields: Fields, name: str) -> Any:
     """Return numbers, which are a list or joined by commas."""
     value, (expected, count) = fields.values.get(name) or None, _NUMBERS[name]

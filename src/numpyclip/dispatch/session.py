@@ -10,7 +10,7 @@ import numpy as np
 
 from numpyclip.dispatch.fields import Fields
 from numpyclip.dispatch.json_values import contents, ranked
-from numpyclip.dispatch.queries import is_browsing, query_of, where_of
+from numpyclip.dispatch.queries import is_browsing, query_of, refuse_empty, where_of
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.dual_encoder.validation import captions
@@ -86,6 +86,7 @@ class Session:
 
         Without any of these, the newest images are returned.
         """
+        refuse_empty(fields)
         modality: Any = fields.choice("in", *MODALITIES)
         where, n = where_of(fields), fields.integer("n", n, MAX_RESULTS)
         if modality == "pictures" and is_browsing(fields):
@@ -98,6 +99,7 @@ class Session:
 
     def similar(self, match: Match, fields: Fields, n: int = 20) -> SearchResult:
         """Search the images nearest to one of the index, which is left out."""
+        refuse_empty(fields)
         n = fields.integer("n", n, MAX_RESULTS)
         found = self.index().search(match.embedding, n + 1, where=where_of(fields))
         return SearchResult([other for other in found if other.id != match.id][:n])

@@ -20,7 +20,7 @@ from numpyclip.image_marks import Mark, Marks
 from numpyclip.images.find import FileState
 from numpyclip.index.marks import checked_mark
 from numpyclip.index.store import Store
-from numpyclip.index.where import absolute, is_path
+from numpyclip.index.where import absolute, checked_rating, is_path
 from numpyclip.runtime.chunks import batched
 
 FORMAT, VERSION = "numpyclip-marks", 1
@@ -106,7 +106,10 @@ def _images(data: bytes, name: str) -> Iterator[tuple[bytes, list[str], list[Mar
 def _image(image: Any) -> tuple[bytes, list[str], list[Mark]]:
     if not isinstance(image, dict):
         raise InputError(f"is {image!r:.60}; expected an object.")
-    digest = bytes.fromhex(image["sha256"])
+    try:
+        digest = bytes.fromhex(image["sha256"])
+    except ValueError:
+        digest = b""
     if len(digest) != 32:
         raise InputError(f"sha256 is {image['sha256']!r:.80}; expected 64 hexadecimal digits.")
     paths, encoded, tags, albums = (image.get(key, []) for key in ("paths", "paths_bytes", "tags", "albums"))
@@ -120,7 +123,7 @@ def _image(image: Any) -> tuple[bytes, list[str], list[Mark]]:
         raise InputError(f"favourite is {favourite!r:.60}; expected true or false.")
     said = Marks(favourite, None, tuple(tags), tuple(albums)).pairs()
     if rating is not None:
-        said.append(("rating", str(rating)))
+        said.append(("rating", str(checked_rating("rating", rating))))
     return digest, [path for path in paths if is_path(path)], [checked_mark(kind, each) for kind, each in said]
 
 
