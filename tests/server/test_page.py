@@ -184,6 +184,7 @@ def test_how_many_of_how_many_are_shown(open_page: Open, serve: Serve, many: str
     page.get_by_role("button", name="Load more").wait_for()
     page.unroute("**/search")
     page.get_by_role("button", name="Load more").click()
+    page.locator(".tile").nth(60).and_(page.locator(":focus")).wait_for()
     page.get_by_text("150 pictures, the nearest first").wait_for()
 
 
@@ -228,6 +229,11 @@ def test_the_empty_state_and_a_server_that_goes_away(open_page: Open, serve: Ser
     page.context.set_offline(True)
     search(page, "a house")
     page.get_by_role("heading", name="The server does not answer").wait_for()
+    page.get_by_text("There is no response").wait_for()
+    page.get_by_text("More filters").click()
+    page.get_by_role("button", name="Places").click()
+    page.get_by_role("dialog").get_by_text("There is no response").wait_for()
+    page.keyboard.press("Escape")
     page.context.set_offline(False)
     page.get_by_role("button", name="Try again").click()
     expect_first(page, "house.jpg")

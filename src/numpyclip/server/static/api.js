@@ -1,12 +1,15 @@
 // Requests to the server, with the token that it may ask for.
 import {$} from "./dom.js";
 
+// Of status 0 where there is no response.
 export class RequestError extends Error {
   constructor(status, message) { super(message); this.status = status; }
 }
 
 export async function send(path, options = {}) {
-  const response = await fetch(path, {credentials: "same-origin", ...options});
+  const response = await fetch(path, options).catch(error => {
+    throw error.name === "AbortError" ? error : new RequestError(0, "There is no response. Is numpyclip serve still running?");
+  });
   if (response.status === 401 && path !== "login") {
     await logIn();
     return send(path, options);
@@ -23,6 +26,8 @@ export async function request(path, options = {}) {
   return isJSON(response) ? response.json() : null;
 }
 
+export const post = (path, values) => request(path, {method: "POST", body: JSON.stringify(values)});
+
 const isJSON = response => (response.headers.get("content-type") || "").startsWith("application/json");
 
 let loggingIn = null;
@@ -34,7 +39,7 @@ function logIn() {
     $("login").querySelector("form").onsubmit = async event => {
       event.preventDefault();
       try {
-        await request("login", {method: "POST", body: JSON.stringify({token: $("token").value})});
+        await post("login", {token: $("token").value});
       } catch {
         $("refused").hidden = false;
         $("token").select();

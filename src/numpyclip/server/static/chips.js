@@ -1,7 +1,6 @@
 // The pictures that are searched with.
 import {$, element} from "./dom.js";
-import {query} from "./query.js";
-import {startSearch} from "./search.js";
+import {query, startSearch} from "./query.js";
 
 export function drawChips() {
   $("chips").hidden = !query.pictures.length;

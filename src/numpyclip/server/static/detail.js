@@ -1,11 +1,11 @@
 // One picture, enlarged, with what is known of it. It has its own entry in the browser's history: going back closes it.
 import {$, copyText, day, element, foundAt, number, percent} from "./dom.js";
-import {query} from "./query.js";
-import {startSearch, view} from "./search.js";
-import {describe, focusTile} from "./grid.js";
+import {query, setFilter, startSearch} from "./query.js";
+import {view} from "./views.js";
+import {describe, focusTile, tiles} from "./grid.js";
 import {showFilm} from "./film.js";
 import {showMarks} from "./marks.js";
-import {searchAround} from "./places.js";
+import {takeClick} from "./selection.js";
 
 const detail = $("detail");
 let shown = -1;
@@ -13,27 +13,33 @@ let shown = -1;
 export const isOpen = () => detail.open;
 const match = () => view.matches[shown];
 
-export function open(n) {
+function open(n) {
   if (!view.matches[n]) return;
   const wasOpen = detail.open;
   fill(n);
-  history[wasOpen ? "replaceState" : "pushState"]({key: view.key, picture: match().id}, "", location.href);
+  history[wasOpen ? "replaceState" : "pushState"]({key: view.key, picture: match().id, place: n}, "");
 }
 
 export const step = by => open(shown + by);
 
-// Show the picture of an entry in the history, or none.
+// Show the picture of an entry in the history, or none; false if it was not found.
 export function showPicture(id) {
-  const n = id === null ? -1 : view.matches.findIndex(match => match.id === id);
+  const n = view.matches.findIndex(match => match.id === id);
   if (n >= 0) fill(n);
   else if (detail.open) {
-    detail.close();
-    showFilm(null);
+    shut();
     focusTile(shown);
   }
+  return n >= 0 || id === undefined;
 }
 
-export function close() { if (detail.open) history.back(); }
+// Close it, without regard to the history.
+export function shut() {
+  detail.close();
+  showFilm(null);
+}
+
+function close() { if (detail.open) history.back(); }
 
 function fill(n) {
   shown = n;
@@ -74,17 +80,22 @@ function facts(match) {
 }
 
 // Of a video its moment is meant.
-function asTerm({key, part, seconds, thumbnail, name}) { return {id: seconds === undefined ? key : `${key}@${part}`, source: thumbnail || "data:,", name}; }
+function asTerm({key, part, seconds, thumbnail, name}) {
+  return {id: seconds === undefined ? key : `${key}@${part}`, source: thumbnail || "data:,", name};
+}
 
 function searchWith(pictures, text) {
   query.pictures = pictures;
   $("text").value = text;
-  detail.close();
-  showFilm(null);
+  shut();
   focusTile(shown, {preventScroll: true});  // where going back returns to
   startSearch({focus: "results", replaces: true});
 }
 
+$("grid").onclick = event => {
+  const n = tiles().indexOf(event.target.closest(".tile"));
+  if (n >= 0 && !takeClick(n, event)) open(n);
+};
 $("shut").onclick = close;
 detail.onclick = event => { if (event.target === detail) close(); };
 detail.oncancel = event => { event.preventDefault(); close(); };
@@ -93,7 +104,8 @@ $("previous").onclick = () => step(-1);
 $("next").onclick = () => step(1);
 $("copy").onclick = () => copyText(match().path, $("copy"));
 $("around").onclick = () => {
-  searchAround(match().latitude, match().longitude, 5);
+  const {latitude, longitude} = match();
+  setFilter("around", `${latitude.toFixed(4)}, ${longitude.toFixed(4)}, 5`);
   searchWith([], "");
 };
 $("like").onclick = () => searchWith([asTerm(match())], "");

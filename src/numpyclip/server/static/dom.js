@@ -13,6 +13,10 @@ export function button(text, onclick, className = "plain") {
 }
 
 export const number = value => value.toLocaleString("en");
+// Made once: of each date they would take longer than all else of a tile.
+const DAY = new Intl.DateTimeFormat("en-GB", {day: "numeric", month: "long", year: "numeric"});
+const MONTH = new Intl.DateTimeFormat("en-GB", {month: "long", year: "numeric"});
+
 export const percent = p => `${p >= .995 && p < 1 ? ">99" : Math.round(100 * p)} %`;
 
 export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
@@ -20,11 +24,11 @@ export const plural = (count, one, many = `${one}s`) => `${number(count)} ${coun
 // "2024-05-01T12:30:00" as "1 May 2024"; the year 1 stands for a date that is not known.
 export function day(date) {
   if (!date || date.startsWith("0001-")) return "";
-  return new Date(`${date.slice(0, 10)}T12:00`).toLocaleDateString("en-GB", {day: "numeric", month: "long", year: "numeric"});
+  return DAY.format(new Date(`${date.slice(0, 10)}T12:00`));
 }
 
 // "2024-05" as "May 2024".
-export const month = text => new Date(`${text}-15T12:00`).toLocaleDateString("en-GB", {month: "long", year: "numeric"});
+export const month = text => MONTH.format(new Date(`${text}-15T12:00`));
 
 // Seconds as "1:02:03" or "2:03".
 export function time(seconds) {

@@ -1,18 +1,21 @@
 // A video, from the moment that a search has found.
 import {$, button, time} from "./dom.js";
 
-const film = $("film");
-film.onerror = () => { film.hidden = $("moments").hidden = true; $("large").hidden = false; };  // of no format that this browser plays
-
 const ANIMATED = /\.(gif|a?png|webp|avif)$/i;  // which are images to a browser, and play by themselves
+const film = $("film");
+
+film.onerror = () => {  // of no format that this browser plays, or not sent
+  film.hidden = $("moments").hidden = true;
+  $("large").hidden = $("unplayable").hidden = false;
+};
 
 // Show the video of a match, or none; true if there is one.
 export function showFilm(match) {
-  const isFilm = match !== null && match.seconds !== undefined && match.original !== undefined
-    && !ANIMATED.test(match.path);
-  film.hidden = $("moments").hidden = !isFilm;
+  const isFilm = match !== null && match.seconds !== undefined && match.original !== undefined && !ANIMATED.test(match.path);
   const address = isFilm ? `${match.original}#t=${match.seconds}` : null;
-  if (film.getAttribute("src") === address) return isFilm;
+  if (film.getAttribute("src") === address) return !film.hidden;
+  film.hidden = $("moments").hidden = !isFilm;
+  $("unplayable").hidden = true;
   if (!isFilm) {
     film.pause();
     film.removeAttribute("src");

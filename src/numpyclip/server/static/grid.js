@@ -1,7 +1,5 @@
 // The thumbnails.
 import {$, day, element, foundAt} from "./dom.js";
-import {open} from "./detail.js";
-import {isChosen, takeClick} from "./selection.js";
 
 const grid = $("grid");
 export const tiles = () => [...grid.querySelectorAll(".tile")];
@@ -11,21 +9,22 @@ export function draw(matches, start = 0) {
   if (!start) grid.replaceChildren();
   grid.querySelector(".end")?.remove();
   tiles().forEach((tile, n) => showAlike(tile, matches[n]));
-  grid.append(...matches.slice(start).map((match, n) => tile(match, start + n)));
+  grid.append(...matches.slice(start).map((match, n) => item(match, start + n)));
   if (matches.length) grid.append(element("li", {className: "end", ariaHidden: "true"}));
 }
 
-function tile(match, n) {
-  const image = match.thumbnail ? element("img", {src: match.thumbnail, loading: "lazy", decoding: "async", alt: describe(match)})
-    : element("span", {className: "place", textContent: match.path});
-  const button = element("button", {className: "tile", type: "button", tabIndex: n ? -1 : 0, title: match.name, onclick: event => { if (!takeClick(n, event)) open(n); }}, image);
-  image.onerror = () => button.classList.add("broken");
-  const item = element("li", {}, button, element("span", {className: "caption", textContent: match.name, ariaHidden: "true"}));
-  if (document.body.classList.contains("choosing")) button.ariaPressed = isChosen(match.id);
-  showAlike(button, match);
-  if (foundAt(match)) button.append(element("span", {className: "found", textContent: match.seconds === undefined ? `found ${foundAt(match)}` : foundAt(match)}));
-  item.style.setProperty("--ratio", Math.min(3, Math.max(.45, match.width / match.height || 1)).toFixed(3));
-  return item;
+function item(match, n) {
+  const {name, path, thumbnail, seconds, width, height} = match;
+  const image = thumbnail ? element("img", {src: thumbnail, loading: "lazy", decoding: "async", alt: describe(match)})
+    : element("span", {className: "place", textContent: path});
+  const tile = element("button", {className: "tile", type: "button", tabIndex: n ? -1 : 0, title: name}, image);
+  image.onerror = () => tile.classList.add("broken");
+  showAlike(tile, match);
+  const found = foundAt(match);
+  if (found) tile.append(element("span", {className: "found", textContent: seconds === undefined ? `found ${found}` : found}));
+  const made = element("li", {}, tile, element("span", {className: "caption", textContent: name, ariaHidden: "true"}));
+  made.style.setProperty("--ratio", Math.min(3, Math.max(.45, width / height || 1)).toFixed(3));
+  return made;
 }
 
 // How many near duplicates are left out, which are more as more is loaded.

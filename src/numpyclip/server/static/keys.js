@@ -1,4 +1,4 @@
-// Keys: / to the search box, arrows among the pictures and in the detail view.
+// Keys: / to the search box, x to select, arrows among the pictures and in the detail view.
 import {$} from "./dom.js";
 import {below, focusTile, tiles} from "./grid.js";
 import {isOpen, step} from "./detail.js";
@@ -6,19 +6,26 @@ import {toggle} from "./selection.js";
 
 document.onkeydown = event => {
   if (event.ctrlKey || event.metaKey || event.altKey || $("login").open) return;
-  const by = {ArrowLeft: -1, ArrowRight: 1}[event.key];
-  if (isOpen()) { if (by && !event.target.matches("input, select")) { step(by); event.preventDefault(); } return; }
-  if (document.querySelector("dialog[open]")) return;
-  const isTyping = event.target.matches("input, select, textarea");
-  if (event.key === "/" && !isTyping) { $("text").focus(); $("text").select(); event.preventDefault(); return; }
-  const all = tiles();
-  if (event.key === "ArrowDown" && event.target === $("text") && focusTile(0)) { event.preventDefault(); return; }
-  const place = all.indexOf(document.activeElement);
-  if (place < 0) return;
-  if (event.key === "x") { toggle(place); event.preventDefault(); return; }
-  const goal = {ArrowLeft: place - 1, ArrowRight: place + 1, Home: 0, End: all.length - 1,
-    ArrowUp: below(all, place, -1), ArrowDown: below(all, place, 1)}[event.key];
-  if (goal === undefined) return;
-  if (goal < 0 && event.key === "ArrowUp") $("text").focus(); else focusTile(goal);
-  event.preventDefault();
+  if (isOpen() ? ofDetail(event) : !document.querySelector("dialog[open]") && ofPictures(event)) event.preventDefault();
 };
+
+// Whether the focused element leaves letters and arrows to the page.
+const isFree = event => !event.target.matches("input, select, textarea, video");
+
+function ofDetail(event) {
+  const by = {ArrowLeft: -1, ArrowRight: 1}[event.key];
+  if (by && isFree(event)) { step(by); return true; }
+}
+
+function ofPictures(event) {
+  if (event.key === "/" && isFree(event)) { $("text").focus(); $("text").select(); return true; }
+  if (event.key === "ArrowDown" && event.target === $("text")) return focusTile(0);
+  const all = tiles(), place = all.indexOf(document.activeElement);
+  if (place < 0) return false;
+  if (event.key === "x") { toggle(place); return true; }
+  const goal = {ArrowLeft: () => place - 1, ArrowRight: () => place + 1, Home: () => 0, End: () => all.length - 1,
+    ArrowUp: () => below(all, place, -1), ArrowDown: () => below(all, place, 1)}[event.key]?.();
+  if (goal === undefined) return false;
+  if (goal < 0 && event.key === "ArrowUp") $("text").focus(); else focusTile(goal);
+  return true;
+}

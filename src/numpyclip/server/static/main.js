@@ -1,11 +1,10 @@
 // The page: see `search.js` for how a search runs, and the other modules for what it is made of.
 import {$} from "./dom.js";
-import {clear, filters} from "./query.js";
+import {clear, filters, startSearch} from "./query.js";
 import {loadLibrary} from "./marks.js";
-import {startHistory, startSearch} from "./search.js";
+import {startHistory} from "./search.js";
 import "./keys.js";
 import "./places.js";
-import "./selection.js";
 import "./uploads.js";
 
 const form = $("form");

@@ -1,21 +1,19 @@
-// What a person says of pictures: favourites, ratings, tags and albums.
+// Marks of pictures: favourites, ratings, tags and albums.
 import {$} from "./dom.js";
-import {request} from "./api.js";
-import {setOptions} from "./query.js";
+import {post, request} from "./api.js";
+import {options, setOptions} from "./query.js";
+import {setMarks} from "./views.js";
 
 const NOTHING = {favourite: false, rating: 0, tags: [], albums: []};
-export const marksOf = match => match.marks ?? NOTHING;
+const marksOf = match => match.marks ?? NOTHING;
 
-// Say something of pictures, or take it back.
+// Set a mark of pictures, or remove it.
 export async function mark(matches, kind, name, remove = false) {
-  const ids = matches.map(({key}) => key);
-  const body = JSON.stringify({ids, kind, remove, ...(name === undefined ? {} : {name})});
-  const {marks} = await request("marks", {method: "POST", body});
-  for (const match of matches) match.marks = marks[match.id];
+  setMarks((await post("marks", {ids: matches.map(({key}) => key), kind, name, remove})).marks);
   if (kind === "tag" || kind === "album") await loadLibrary();
 }
 
-// Tell which folders, cameras and so on there are.
+// Load the folders, cameras and so on to filter by, and which functions the server has.
 export async function loadLibrary() {
   try {
     const {folders, cameras, lenses, tags, albums, originals, marks} = await request("library");
@@ -34,21 +32,34 @@ export function showMarks(match) {
   $("rating").value = rating;
   $("tags").value = tags.join(", ");
   $("albums").value = albums.join(", ");
-  $("unsaid").textContent = "";
+  $("marks-error").textContent = "";
 }
 
 async function change(work) {
   const match = current;
-  $("unsaid").textContent = "";
+  $("marks-error").textContent = "";
   try { await work(match); } catch (error) {
-    $("unsaid").textContent = error.message;
+    $("marks-error").textContent = error.message;
     return;
   }
   if (match === current) showMarks(match);
 }
 
-async function setNames(match, kind, old, text) {
-  const names = [...new Set(text.split(",").map(name => name.trim()).filter(Boolean))];
+// The names in a text with commas between them; names that are known may have commas themselves, those of the picture first.
+function split(text, known) {
+  const pieces = text.split(",").map(piece => piece.trim()), names = new Set();
+  while (pieces.length) {
+    const name = known.find(name => name.split(",").every((piece, n) => piece.trim() === pieces[n])) ?? pieces[0];
+    names.add(name);
+    pieces.splice(0, name.split(",").length);
+  }
+  names.delete("");
+  return [...names];
+}
+
+async function setNames(match, kind, text) {
+  const old = marksOf(match)[`${kind}s`];
+  const names = split(text, [old, options(kind)].flatMap(known => [...known].sort((one, other) => other.length - one.length)));
   for (const name of old.filter(name => !names.includes(name))) await mark([match], kind, name, true);
   for (const name of names.filter(name => !old.includes(name))) await mark([match], kind, name);
 }
@@ -58,5 +69,9 @@ $("rating").onchange = event => {
   const stars = event.target.value;
   change(match => stars === "0" ? mark([match], "rating", undefined, true) : mark([match], "rating", stars));
 };
-$("tags").onchange = event => change(match => setNames(match, "tag", marksOf(match).tags, event.target.value));
-$("albums").onchange = event => change(match => setNames(match, "album", marksOf(match).albums, event.target.value));
+for (const kind of ["tag", "album"]) {
+  $(`${kind}s`).onchange = event => {
+    const text = event.target.value;
+    change(match => setNames(match, kind, text));
+  };
+}

@@ -1,8 +1,6 @@
-// What is said above the pictures, or in their place.
-import {$, button, element, number, month, plural, setStatus} from "./dom.js";
-import {RequestError} from "./api.js";
-import {query} from "./query.js";
-import {startSearch, searchAgain} from "./search.js";
+// Messages above the pictures, or in their place.
+import {$, button, element, number, month, plural} from "./dom.js";
+import {query, startSearch} from "./query.js";
 
 const IDEAS = ["a dog on a beach", "a red car", "birthday cake", "mountains - snow", "cat + umbrella"];
 
@@ -39,18 +37,16 @@ export function summary({matches, loaded, next, answer}) {
   return answer.cutoff !== null && !answer.is_match ? `${count}. Perhaps none of them is meant: of so many pictures, one fits as well by chance.` : count;
 }
 
-export function showError(error) {
-  const isResponse = error instanceof RequestError;
-  const retry = button("Try again", searchAgain, "main");
-  setStatus("");
-  if (isResponse && error.status === 404 && error.message.includes("no index")) {
-    showNotice("Nothing is indexed yet", "In a shell, make pictures searchable:", element("p", {}, element("code", {textContent: "numpyclip index FOLDER"})), retry);
-  } else if (isResponse && error.status === 400) {
-    showNotice("This cannot be searched for", error.message);
-  } else if (isResponse && (error.status === 429 || error.status === 503)) {
-    showNotice("The server is busy", error.message, retry);
+const BUSY = "The server is busy";
+const TITLES = {0: "The server does not answer", 400: "This cannot be searched for", 429: BUSY, 503: BUSY};
+
+// Show why there are no results; `retry` searches again.
+export function showError({status, message}, retry) {
+  const again = button("Try again", retry, "main");
+  if (status === 404 && message.includes("no index")) {
+    showNotice("Nothing is indexed yet", "In a shell, make pictures searchable:", element("p", {}, element("code", {textContent: "numpyclip index FOLDER"})), again);
   } else {
-    showNotice(isResponse ? "Something went wrong" : "The server does not answer", isResponse ? error.message : "Is numpyclip serve still running?", retry);
+    showNotice(TITLES[status] ?? "Something went wrong", message, ...status === 400 ? [] : [again]);
   }
   $("notice").className = "wrong";
 }

@@ -1,12 +1,9 @@
-// Where pictures were taken: cells of a degree on a plain grid of latitudes and longitudes, of which one is chosen.
+// Where pictures were taken: cells on a plain grid of latitudes and longitudes, of which one is chosen.
 import {$, button, element, plural} from "./dom.js";
 import {request} from "./api.js";
-import {filterParameters, setFilter} from "./query.js";
-import {startSearch} from "./search.js";
+import {filterParameters, setFilter, startSearch} from "./query.js";
 
-export function searchAround(latitude, longitude, kilometres) {
-  setFilter("around", `${latitude.toFixed(4)}, ${longitude.toFixed(4)}, ${kilometres}`);
-}
+const SIDE = 26;  // pixels of a cell and what is beside it
 
 function choose(name, value) {
   setFilter(name === "within" ? "around" : "within", "");
@@ -17,13 +14,28 @@ function choose(name, value) {
 
 const within = ({south, west, north, east}) => choose("within", [south, west, north, east].join(", "));
 
-function cell(place) {
-  const {latitude, longitude, pictures} = place;
-  const made = element("button", {type: "button", className: "cell", title: `${latitude.toFixed(2)}, ${longitude.toFixed(2)}`,
-    ariaLabel: `${plural(pictures, "picture")} at ${latitude.toFixed(1)}, ${longitude.toFixed(1)}`,
-    onclick: () => within(place)}, `${pictures}`);
-  made.style.left = `${(longitude + 180) / 3.6}%`;
-  made.style.top = `${(90 - latitude) / 1.8}%`;
+// Join places that are in one square of the map: their cells would cover each other.
+function squares(places) {
+  const step = 180 / Math.floor($("world").clientWidth / 2 / SIDE), found = new Map();
+  for (const place of places) {
+    const x = Math.floor((place.west + 180) / step), y = Math.floor((place.south + 90) / step);
+    const square = found.get(`${x} ${y}`) ?? {...place, pictures: 0, x: (x + .5) * step, y: (y + .5) * step};
+    square.pictures += place.pictures;
+    for (const side of ["south", "west"]) square[side] = Math.min(square[side], place[side]);
+    for (const side of ["north", "east"]) square[side] = Math.max(square[side], place[side]);
+    found.set(`${x} ${y}`, square);
+  }
+  return [...found.values()];
+}
+
+function cell(square) {
+  const {latitude, longitude, pictures, x, y} = square;
+  const count = pictures.toLocaleString("en", {notation: "compact", maximumFractionDigits: 0});
+  const where = `${latitude.toFixed(1)}, ${longitude.toFixed(1)}`;
+  const made = element("button", {type: "button", className: "cell", title: `${plural(pictures, "picture")} at ${where}`,
+    ariaLabel: `${count} ${pictures === 1 ? "picture" : "pictures"} at ${where}`, onclick: () => within(square)}, count);
+  made.style.left = `${x / 3.6}%`;
+  made.style.bottom = `${y / 1.8}%`;
   return made;
 }
 
@@ -46,7 +58,7 @@ $("map").onclick = async () => {
   $("places").showModal();
   try {
     const {places} = await request(`places?${parameters({})}`);
-    $("world").replaceChildren(...places.map(cell));
+    $("world").replaceChildren(...squares(places).map(cell));
     $("places-status").textContent = places.length ? "How many pictures were taken where, north above." : "No picture says where it was taken.";
     if (places.length) await showNames();
   } catch (error) { $("places-status").textContent = error.message; }

@@ -1,4 +1,4 @@
-// What is looked for: words, pictures (of the index, or files), and filters.
+// The query: words, pictures (of the index, or files), and filters.
 import {$, day, element} from "./dom.js";
 
 const MOST_SHOWN = 10_000;  // that a request may name
@@ -7,21 +7,28 @@ const LAST_MONTH = "9999-12";  // with which all begins
 // Pictures are {id, source, name} or {file, source, name}; browsing begins with the month `from`, such as "2024-05".
 export const query = {pictures: [], from: ""};
 
+// Run the query; `search.js` listens, and says what options there are.
+export function startSearch(options = {}) { dispatchEvent(new CustomEvent("newquery", {detail: options})); }
+
 const controls = () => [...$("form").querySelectorAll("[data-filter]")];
+const controlOf = name => controls().find(control => control.dataset.filter === name);
 export const filters = () => controls().map(control => [control.dataset.filter, control.value]).filter(([, value]) => value);
-export const words = () => $("text").value.trim();
+const words = () => $("text").value.trim();
 export const isEmpty = () => !words() && !query.pictures.length;
 
 export function setFilter(name, value) {
-  const control = controls().find(control => control.dataset.filter === name);
+  const control = controlOf(name);
   if (value && control.options && ![...control.options].some(option => option.value === value)) {
     control.append(element("option", {value, textContent: value}));
   }
   control.value = value;
 }
 
+// The values that a filter offers.
+export const options = name => [...controlOf(name).options].slice(1).map(({value}) => value);
+
 export function setOptions(name, values) {
-  const control = controls().find(control => control.dataset.filter === name);
+  const control = controlOf(name);
   const chosen = control.value;
   control.replaceChildren(control.options[0], ...values.map(value => element("option", {value, textContent: value})));
   setFilter(name, chosen);
@@ -34,7 +41,7 @@ export function clear() {
   for (const control of controls()) control.value = "";
 }
 
-// The form of a request; `cursor` stands for the words and pictures of the first one, of which `shown` are left.
+// The body of a request; `cursor` stands for the words and pictures of the first one, of which `shown` are left.
 export function body(n, cursor, shown = []) {
   const form = new FormData();
   if (cursor) form.append("cursor", cursor);
@@ -58,14 +65,14 @@ function following(month) {
   return number === 12 ? `${String(year + 1).padStart(4, "0")}-01` : `${month.slice(0, 4)}-${String(number + 1).padStart(2, "0")}`;
 }
 
-// The address of this search; files that were dropped are not in it.
+// The URL of this search, without files that were dropped.
 export function address() {
   const parameters = new URLSearchParams();
   if (words()) parameters.set("q", $("text").value);
   for (const {id} of query.pictures) if (id !== undefined) parameters.append("near", id);
   for (const [name, value] of filters()) parameters.set(name, value);
   if (query.from && isEmpty()) parameters.set("from", query.from);
-  return parameters.size ? `?${parameters}` : location.pathname;
+  return `${parameters}` ? `?${parameters}` : location.pathname;
 }
 
 export function readAddress() {

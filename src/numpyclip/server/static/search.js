@@ -1,41 +1,35 @@
 // Searches, each with its own entry in the browser's history: going back returns to the place and the rows loaded.
 import {$, setStatus} from "./dom.js";
 import {request} from "./api.js";
-import {address, body, isEmpty, query, readAddress, restore, snapshot, title} from "./query.js";
+import {address, body, isEmpty, query, readAddress, restore, title} from "./query.js";
+import {enter, queryOf, view} from "./views.js";
 import {draw, focusTile, tiles} from "./grid.js";
+import {showSelection} from "./selection.js";
 import {drawChips} from "./chips.js";
 import {hideNotice, notices, showError, showNothing, showWelcome, summary} from "./notices.js";
 import {showPicture} from "./detail.js";
 import {showTimeline} from "./timeline.js";
 
-const PAGE = 60, MOST_VIEWS = 30;
-const views = new Map();  // by the key of an entry in the history, the oldest first
+const PAGE = 60, MOST_ASKED = 1000;
 let running = null;
-export let view = null;
-
-function makeView(key = crypto.getRandomValues(new Uint32Array(2)).join("-")) {
-  const made = {key, query: snapshot(), matches: [], loaded: 0, next: null, answer: null, scroll: 0, focus: -1};
-  views.set(key, made);
-  if (views.size > MOST_VIEWS) views.delete(views.keys().next().value);
-  return made;
-}
 
 // `replaces`: in place of the entry of an open picture. `focus`: "results" where what had the focus goes away.
-export function startSearch({focus = null, replaces = false} = {}) {
+addEventListener("newquery", ({detail: {focus, replaces}}) => {
   leave();
   const url = address(), files = [...view.query.pictures, ...query.pictures].some(({file}) => file);
   const isSame = url === (location.search || location.pathname) && !files;
-  view = makeView();
+  enter();
   history[replaces || isSame ? "replaceState" : "pushState"]({key: view.key}, "", url);
-  return run(focus);
-}
-
-export const searchAgain = () => run("results");
+  run(focus);
+});
 
 function leave() {
-  if (view === null) return;
   view.scroll = scrollY;
   view.focus = tiles().indexOf(document.activeElement);
+}
+
+function ask(n, cursor, shown) {
+  return request("search", {method: "POST", body: body(n, cursor, shown), signal: running.signal});
 }
 
 async function run(focus) {
@@ -47,17 +41,20 @@ async function run(focus) {
   setStatus("Searching …");
   document.body.classList.add("busy");
   if (focus === "results" && !(tiles().includes(document.activeElement) || $("notice").contains(document.activeElement))) $("grid").focus({preventScroll: true});
+  Object.assign(mine, {answer: null, matches: [], loaded: 0, next: null});
   try {
-    const answer = await request("search", {method: "POST", body: body(PAGE), signal});
+    const answer = await ask(Math.min(MOST_ASKED, Math.max(PAGE, (history.state?.place ?? 0) + 1)));
     if (signal.aborted) return;
-    Object.assign(mine, {answer, matches: withFound([], answer.matches), loaded: answer.matches.length, next: answer.next});
-    show(mine, before === notices);
+    mine.answer = answer;
+    add(mine, answer);
+    show(before === notices);
     scrollTo(0, 0);
+    if (!showPicture(history.state?.picture)) history.back();
   } catch (error) {
     if (signal.aborted || error.name === "AbortError") return;
-    Object.assign(mine, {answer: null, matches: [], next: null});
     keepFocus(() => draw([]));
-    showError(error);
+    setStatus("");
+    showError(error, () => run("results"));
   } finally {
     if (!signal.aborted) {
       document.body.classList.remove("busy");
@@ -67,13 +64,19 @@ async function run(focus) {
   }
 }
 
-function show(shown, changesNotice = true) {
+// Draw the view.
+function show(changesNotice = true) {
   if (changesNotice) hideNotice();
-  showTimeline(shown.answer.order === "date");
-  keepFocus(() => draw(shown.matches));
-  if (!changesNotice) return setStatus(summary(shown));
-  if (!shown.matches.length) showNothing(); else if (shown.answer.order === "date" && isPlain()) showWelcome(shown.answer);
-  setStatus(summary(shown));
+  showTimeline(view.answer.order === "date");
+  keepFocus(() => drawFrom(0));
+  if (!changesNotice) return;
+  if (!view.matches.length) showNothing(); else if (view.answer.order === "date" && isPlain()) showWelcome(view.answer);
+}
+
+function drawFrom(start) {
+  draw(view.matches, start);
+  showSelection();
+  setStatus(summary(view));
 }
 
 const isPlain = () => isEmpty() && address() === location.pathname;
@@ -89,33 +92,29 @@ function focusResults() {
   if (!focusTile(0)) ($("notice").hidden ? $("grid") : $("notice")).focus({preventScroll: true});
 }
 
-// Add what was found to what is shown, but of near duplicates, where they are named, only the first; count those.
-function withFound(shown, found) {
-  const byID = new Map(shown.map(match => [match.id, match]));
-  for (const match of found) {
+// Add what was found to a view, but of near duplicates, where they are named, only the first; count those.
+function add(mine, {matches, next}) {
+  const byID = new Map(mine.matches.map(match => [match.id, match]));
+  for (const match of matches) {
     const {id, like = id} = match;
     if (like !== id && byID.has(like)) byID.get(like).alike = (byID.get(like).alike ?? 0) + 1;
     else if (!byID.has(id)) byID.set(id, match);
   }
-  return [...byID.values()];
+  Object.assign(mine, {matches: [...byID.values()], loaded: mine.loaded + matches.length, next});
 }
 
 async function loadMore() {
-  const mine = view, cursor = mine?.next;
+  const mine = view, {next: cursor, matches: {length: start}} = mine, {signal} = running;
   if (!cursor || document.body.classList.contains("busy")) return;
   document.body.classList.add("busy");
-  const {signal} = running;
   try {
-    const answer = await request("search", {method: "POST", body: body(2 * PAGE, cursor, mine.matches), signal});
-    const start = mine.matches.length;
-    mine.next = answer.next;
-    mine.loaded += answer.matches.length;
-    mine.matches = withFound(mine.matches, answer.matches);
+    add(mine, await ask(2 * PAGE, cursor, mine.matches));
     if (view !== mine) return;
-    draw(mine.matches, start);
-    setStatus(summary(mine));
+    const wasAsked = document.activeElement === $("again");
+    drawFrom(start);
     $("again").hidden = true;
-  } catch (error) {
+    if (wasAsked) focusTile(Math.min(start, mine.matches.length - 1));
+  } catch {
     if (!signal.aborted) { $("again").hidden = false; return; }
   } finally {
     if (!signal.aborted) document.body.classList.remove("busy");
@@ -130,33 +129,33 @@ function watchEnd() {
   end.observe($("more"));  // tells at once whether it is near
 }
 
-function goTo({key, picture} = {}) {
-  if (view === null || key !== view.key) {
+function goTo({key, picture}) {
+  if (key !== view.key) {
     leave();
-    running?.abort();
+    running.abort();
     document.body.classList.remove("busy");
-    const known = views.get(key);
-    if (known) restore(known.query); else readAddress();
-    view = known ?? makeView(key);
-    showPicture(null);
+    const known = queryOf(key);
+    if (known) restore(known); else readAddress();
+    enter(key);
+    showPicture();
     if (view.answer) {
       document.title = title();
       drawChips();
-      show(view);
+      show();
       scrollTo(0, view.scroll);
       if (!focusTile(view.focus, {preventScroll: true})) $("text").focus({preventScroll: true});
       running = new AbortController();
       watchEnd();
     } else run();
   }
-  showPicture(picture ?? null);
+  showPicture(picture);
 }
 
 export function startHistory() {
   history.scrollRestoration = "manual";
   readAddress();
-  view = makeView();
-  history.replaceState({key: view.key}, "", address());
+  enter(history.state?.key);
+  history.replaceState({...history.state, key: view.key}, "", address());
   addEventListener("popstate", event => goTo(event.state ?? {}));
   $("again").onclick = loadMore;
   run();

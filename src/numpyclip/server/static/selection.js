@@ -1,47 +1,43 @@
 // Several pictures at once: chosen by clicks, ranges with Shift, or the key x.
 import {$, button, copyText, element, plural, setStatus} from "./dom.js";
-import {request} from "./api.js";
+import {post} from "./api.js";
 import {mark} from "./marks.js";
+import {options} from "./query.js";
 import {tiles} from "./grid.js";
-import {view} from "./search.js";
+import {view} from "./views.js";
 
 const chosen = new Map();  // matches by ID
-let isChoosing = false, last = -1;
-
-export const isChosen = id => chosen.has(id);
+let isChoosing = false, last = null;  // the match from which a range goes
 
 // Take a click on a picture; false if it is to be opened.
 export function takeClick(n, event) {
   if (!isChoosing && !event.ctrlKey && !event.metaKey) return false;
-  setChoosing(true);
-  if (event.shiftKey && last >= 0) for (let i = Math.min(n, last); i <= Math.max(n, last); i++) set(i, true);
-  else toggle(n);
-  last = n;
+  const start = event.shiftKey ? view.matches.indexOf(last) : -1;
+  if (start < 0) toggle(n); else choose(view.matches.slice(Math.min(n, start), Math.max(n, start) + 1));
+  last = view.matches[n];
   return true;
 }
 
 export function toggle(n) {
-  setChoosing(true);
-  set(n, !chosen.has(view.matches[n].id));
+  last = view.matches[n];
+  if (chosen.delete(last.id)) setChoosing(true); else choose([last]);
 }
 
-function set(n, isOn) {
-  const match = view.matches[n];
-  if (!match) return;
-  if (isOn) chosen.set(match.id, match); else chosen.delete(match.id);
-  show();
+function choose(matches) {
+  for (const match of matches) chosen.set(match.id, match);
+  setChoosing(true);
 }
 
 function setChoosing(isOn) {
   isChoosing = isOn;
-  $("choose").ariaPressed = isOn;
   if (!isOn) chosen.clear();
-  show();
+  showSelection();
 }
 
 // Draw what is chosen, also in a grid that is drawn anew.
-export function show() {
+export function showSelection() {
   document.body.classList.toggle("choosing", isChoosing);
+  $("choose").ariaPressed = isChoosing;
   tiles().forEach((tile, n) => {
     if (isChoosing) tile.ariaPressed = chosen.has(view.matches[n]?.id); else tile.removeAttribute("aria-pressed");
   });
@@ -51,17 +47,19 @@ export function show() {
 
 const all = () => [...chosen.values()];
 
+// In a tab of its own, which goes away unless there is an error to show.
 function download() {
-  const form = element("form", {method: "post", action: "download", hidden: true},
+  const form = element("form", {method: "post", action: "download", target: "_blank", hidden: true},
     element("input", {name: "ids", value: all().map(({key}) => key).join(",")}));
   document.body.append(form);
   form.submit();
   form.remove();
 }
 
-async function say(text, work) {
+// Mark pictures, and report that or the error in the status.
+async function markAll(text, matches, kind, name) {
   try {
-    await work();
+    await mark(matches, kind, name);
     setStatus(text);
   } catch (error) { setStatus(error.message); }
 }
@@ -69,44 +67,43 @@ async function say(text, work) {
 // Ask for the name of a tag or an album.
 function askName(kind, text) {
   $("name-label").textContent = text;
-  $("names").replaceChildren(...[...document.querySelector(`[data-filter=${kind}]`).options].slice(1).map(({value}) => element("option", {value})));
+  $("names").replaceChildren(...options(kind).map(value => element("option", {value})));
   $("new-name").value = "";
   $("ask-name").returnValue = "";
   $("ask-name").onclose = () => {
     const name = $("new-name").value.trim();
-    if ($("ask-name").returnValue === "add" && name) say(`${plural(chosen.size, "picture")}: ${kind} ${name}`, () => mark(all(), kind, name));
+    if ($("ask-name").returnValue === "add" && name) markAll(`${plural(chosen.size, "picture")}: ${kind} ${name}`, all(), kind, name);
   };
   $("ask-name").showModal();
 }
 
 async function classify() {
   const labels = [...new Set($("words").value.split("\n").map(word => word.trim()).filter(Boolean))];
-  $("unsorted").textContent = "";
+  $("classes-error").textContent = "";
   try {
     const matches = all();
-    const {predictions} = await request("classify", {method: "POST", body: JSON.stringify({ids: matches.map(({key}) => key), labels, template: "a photo of a {}"})});
-    $("sorted").replaceChildren(...labels.map(label => {
+    const {predictions} = await post("classify", {ids: matches.map(({key}) => key), labels, template: "a photo of a {}"});
+    $("classified").replaceChildren(...labels.map(label => {
       const those = matches.filter((_, n) => predictions[n][0].label === label);
       return element("li", {}, `${label}: ${plural(those.length, "picture")} `, ...those.length ? [
         button("Select these", () => {
           chosen.clear();
-          for (const match of those) chosen.set(match.id, match);
-          show();
+          choose(those);
           $("classes").close();
         }),
-        button("Tag these", () => say(`${plural(those.length, "picture")}: tag ${label}`, () => mark(those, "tag", label))),
+        button("Tag these", () => markAll(`${plural(those.length, "picture")}: tag ${label}`, those, "tag", label)),
       ] : []);
     }));
-  } catch (error) { $("unsorted").textContent = error.message; }
+  } catch (error) { $("classes-error").textContent = error.message; }
 }
 
 $("choose").onclick = () => setChoosing(!isChoosing);
-$("none").onclick = () => { setChoosing(false); $("choose").focus(); };
-$("save").onclick = download;
-$("paths").onclick = () => copyText(all().map(({path}) => path).join("\n"), $("paths"));
-$("love").onclick = () => say(`${plural(chosen.size, "favourite")}`, () => mark(all(), "favourite"));
-$("label").onclick = () => askName("tag", "Tag for the selected pictures");
-$("file-under").onclick = () => askName("album", "Album for the selected pictures");
-$("sort").onclick = () => { $("sorted").replaceChildren(); $("classes").showModal(); };
+$("clear-selection").onclick = () => { setChoosing(false); $("choose").focus(); };
+$("download-selected").onclick = download;
+$("copy-paths").onclick = () => copyText(all().map(({path}) => path).join("\n"), $("copy-paths"));
+$("add-favourite").onclick = () => markAll(plural(chosen.size, "favourite"), all(), "favourite");
+$("add-tag").onclick = () => askName("tag", "Tag for the selected pictures");
+$("add-album").onclick = () => askName("album", "Album for the selected pictures");
+$("open-classes").onclick = () => { $("classified").replaceChildren(); $("classes").showModal(); };
 $("classify").onclick = classify;
 for (const close of document.querySelectorAll("[data-close]")) close.onclick = () => close.closest("dialog").close();

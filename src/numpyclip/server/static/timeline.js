@@ -1,13 +1,12 @@
-// The scale of years and months, by which one jumps to a date.
-import {$, button, element, number} from "./dom.js";
+// The timeline: years and months to jump to.
+import {$, button, element, number, plural} from "./dom.js";
 import {request} from "./api.js";
-import {filterParameters, query} from "./query.js";
-import {startSearch} from "./search.js";
+import {filterParameters, query, startSearch} from "./query.js";
 
 const nav = $("timeline");
 let drawn = null;
 
-// Show it beside pictures that are in the order of their dates, of those that are filtered.
+// Show it beside pictures sorted by date; it counts those that the filters select.
 export async function showTimeline(isShown) {
   nav.hidden = !isShown;
   if (!isShown) return;
@@ -26,19 +25,21 @@ export async function showTimeline(isShown) {
 function draw(months) {
   const years = new Map();
   for (const [month, count] of months.filter(([month]) => month)) {
-    years.set(month.slice(0, 4), [...years.get(month.slice(0, 4)) ?? [], [month, count]]);
+    const year = month.slice(0, 4);
+    years.set(year, [...years.get(year) ?? [], [month, count]]);
   }
   nav.replaceChildren(button("Newest", () => jump("")), ...[...years].map(([year, inYear]) => element("details", {name: "years"},
-    element("summary", {textContent: year, title: `${number(inYear.reduce((sum, [, count]) => sum + count, 0))} pictures`}),
+    element("summary", {textContent: year, title: plural(inYear.reduce((sum, [, count]) => sum + count, 0), "picture")}),
     ...inYear.map(([month, count]) => {
-      const name = new Date(`${month}-15T12:00`).toLocaleDateString("en-GB", {month: "short"});
-      const made = button(name, () => jump(month), "month");
+      const made = button(new Date(`${month}-15T12:00`).toLocaleDateString("en-GB", {month: "short"}), () => jump(month), "month");
       made.dataset.month = month;
-      made.ariaLabel = `${name} ${year}, ${number(count)} pictures`;
-      made.append(element("small", {textContent: number(count)}));
+      made.append(unseen(` ${year}, `), element("small", {textContent: number(count)}), unseen(count === 1 ? " picture" : " pictures"));
       return made;
     }))));
 }
+
+// For screen readers only.
+const unseen = text => element("span", {className: "unseen", textContent: text});
 
 function jump(month) {
   query.from = month;

@@ -1,15 +1,14 @@
 // Searching with a file: chosen, dropped or pasted.
 import {$} from "./dom.js";
 import {send} from "./api.js";
-import {query} from "./query.js";
-import {startSearch} from "./search.js";
+import {query, startSearch} from "./query.js";
 import {showNotice} from "./notices.js";
-import {isOpen} from "./detail.js";
+import {isOpen, shut} from "./detail.js";
 
 function searchWith(file) {
   if (!file) return;
   const replaces = isOpen();
-  if (replaces) $("detail").close();
+  if (replaces) shut();
   if (file.type && !file.type.startsWith("image/")) { showNotice("This is no picture", `${file.name} is not a picture.`); return; }
   const picture = {file, source: URL.createObjectURL(file), name: file.name || "the picture"};
   picture.onbroken = image => drawByServer(picture, image);
