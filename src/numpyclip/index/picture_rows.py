@@ -168,10 +168,14 @@ def date_by_names(connection: Connection) -> None:
     if meta(connection, "dates") is not None:
         return
     set_meta(connection, dates="of names")
-    sql = "SELECT directory, name FROM files JOIN pictures ON id = picture WHERE taken IS NULL ORDER BY directory, name"
-    keys = (checked(row, bytes, bytes) for row in connection.execute(sql))
-    dates = [(date, *key) for key in keys if (date := date_in_name(os.fsdecode(key[1])))]
-    connection.executemany("UPDATE files SET date = ? WHERE directory = ? AND name = ?", dates)
+    sql = "SELECT id FROM pictures WHERE taken IS NULL AND id > ? ORDER BY id LIMIT ?"
+    last = -1
+    while some := [checked(row, int)[0] for row in connection.execute(sql, (last, MOST_VALUES))]:
+        rows = connection.execute(f"SELECT directory, name FROM files WHERE picture {one_of(len(some))}", some)
+        keys = [checked(row, bytes, bytes) for row in rows]
+        dates = [(date, *key) for key in keys if (date := date_in_name(os.fsdecode(key[1])))]
+        connection.executemany("UPDATE files SET date = ? WHERE directory = ? AND name = ?", dates)
+        last = some[-1]
 
 
 def storable(state: FileState) -> FileState:

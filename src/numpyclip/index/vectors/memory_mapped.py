@@ -201,9 +201,9 @@ def _searched(
 ) -> list[list[_Near]]:
     """Leave out rows that are deleted or not searched; give the rows of the first `n` pictures, as far as they go."""
     condition, values = is_searched(space.modality, where)
-    have_others = have_parts(connection)
+    looked_at = PARTS * n if have_parts(connection) else 0  # for others, besides what it takes to find the first
     found: dict[int, list[_Near]] = {}
-    for some in batched(near, MOST_VALUES):
+    for page, some in enumerate(batched(near, MOST_VALUES), start=1):
         sql = (
             "SELECT row, item, part FROM vectors WHERE generation = ? AND side = ? "
             f"AND row {one_of(len(some))} AND {condition}"
@@ -215,7 +215,7 @@ def _searched(
                 parts = found.setdefault(keys[row][0], [])
                 if len(parts) <= MOST_OTHERS:
                     parts.append(_Near(row, score, *keys[row]))
-        if len(found) == n and not have_others:
+        if len(found) == n and page * MOST_VALUES >= looked_at:
             break
     return list(found.values())
 
