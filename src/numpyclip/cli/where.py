@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from numpyclip.cli.outputs import counted, say
@@ -22,8 +23,8 @@ def add_where_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--folder", metavar="FOLDER", help="images in this folder and those within it")
     group.add_argument("--after", metavar="DATE", help="taken on this date or later: 2024, 2024-05, 2024-05-01")
     group.add_argument("--before", metavar="DATE", help="taken before this date")
-    group.add_argument("--camera", metavar="NAME", help="taken with this camera, as --json names it")
-    group.add_argument("--lens", metavar="NAME", help="taken with this lens, as --json names it")
+    group.add_argument("--camera", metavar="NAME", help="taken with this camera: any part of its name")
+    group.add_argument("--lens", metavar="NAME", help="taken with this lens: any part of its name")
     group.add_argument(
         "--within",
         metavar="S,W,N,E",
@@ -43,7 +44,7 @@ def add_where_options(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--favourite", "--favorite", action="store_true", help="favourites")
     group.add_argument("--rating", metavar="N", type=int, help="with at least N stars, 1 to 5")
-    group.add_argument("--tag", metavar="NAME", help="with this tag")
+    group.add_argument("--tag", metavar="NAME", help="with this tag, or one below it: animals/birds of animals")
     group.add_argument("--album", metavar="NAME", help="in this album")
 
 
@@ -95,14 +96,23 @@ def at_place(name: str | None, where: Where, store: Store) -> Where:
 
 
 def nothing_there(store: Store, where: Where) -> str:
-    """Say that no image meets the conditions, and of names that the index does not have which there are."""
+    """Say that no image meets the conditions, and of names that the index does not have which there are.
+
+    These are the ones most alike, else the first.
+    """
+    from numpyclip.index.names import meant
+
     marks = store.marks()
     known = {"camera": store.cameras(), "lens": store.lenses(), "tag": marks["tag"], "album": marks["album"]}
     said = f"{store.place}: there are no pictures there."
     for kind, names in known.items():
-        if (name := getattr(where, kind)) is not None and name not in names:
-            more = f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
-            said += f" There is no {kind} {name!r}; there are: {', '.join(list(names)[:_SHOWN]) or 'none'}{more}."
+        if (name := getattr(where, kind)) is not None and not meant(kind, name, names):
+            lower = {each.lower(): each for each in names}
+            alike = [lower[each] for each in get_close_matches(name.lower(), lower, _SHOWN)]
+            shown = alike or list(names)[:_SHOWN]
+            more = f" and {len(names) - len(shown)} more" * (len(names) > len(shown))
+            there = ", ".join(f"{each} ({names[each]:,})" for each in shown) or "none"
+            said += f" There is no {kind} {name!r}; there are: {there}{more}."
     return said
 
 
