@@ -8,12 +8,8 @@ from typing import Any
 
 from numpyclip.errors import InputError
 
-_FLAGS = {
-    "": False,
-    **dict.fromkeys(("1", "true", "on", "yes"), True),
-    **dict.fromkeys(("0", "false", "off", "no"), False),
-}
 _MAX_CHARACTERS = 100_000  # of a text: far more than any model reads
+_FLAGS = {**dict.fromkeys(("1", "true", "on", "yes"), True), **dict.fromkeys(("", "0", "false", "off", "no"), False)}
 
 
 @dataclass(frozen=True)
@@ -56,10 +52,8 @@ class Fields:
     def flag(self, name: str) -> bool:
         """Return a boolean; False if missing."""
         value = self.values.get(name)
-        if isinstance(value, str):
-            if (written := value.lower()) not in _FLAGS:
-                raise InputError(f"{name} is {shown(value)}; expected true or false.")
-            return _FLAGS[written]
+        if isinstance(value, str) and value.lower() in _FLAGS:
+            return _FLAGS[value.lower()]
         return bool(self._checked(name, bool, "true or false", False))
 
     def texts(self, name: str) -> list[str]:
