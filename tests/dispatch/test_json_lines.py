@@ -188,3 +188,18 @@ def test_an_index_may_come_and_go(tmp_path: Path, drawings: Path, tiny: CLIP) ->
 @pytest.mark.parametrize("value", ["", " "])
 def test_what_is_left_empty_by_mistake_does_not_find_everything(ask: Ask, name: str, value: str) -> None:
     assert message(*ask({"command": "search", name: value})) == f"{name} is empty; leave it out where nothing is meant."
+
+
+def test_the_names_that_filters_know_are_described_with_counts(ask: Ask, session: Session) -> None:
+    store = session.index().store
+    (match,) = store.browse(n=1).matches
+    digests = list(store.digests([match.id]).values())
+    store.mark(digests, "tag", "animals/birds")
+    store.mark(digests, "album", "Kent")
+    try:
+        (answer,) = ask({"command": "describe"})
+        assert (answer["tags"], answer["albums"]) == ({"animals/birds": 1}, {"Kent": 1})
+        assert (answer["cameras"], answer["lenses"]) == ({}, {})
+    finally:
+        store.unmark(digests, "tag")
+        store.unmark(digests, "album")

@@ -67,7 +67,7 @@ TOOLS: dict[str, tuple[str, str, dict[str, Any]]] = {  # title, description, and
     "describe": (
         "Describe an image or the index",
         "With an id or a path: when and where an image was taken, its size, tags, copies, and a larger thumbnail. "
-        "Without arguments: how many images there are, their folders, and the model.",
+        "Without arguments: how many images there are, their folders, cameras, lenses, tags and albums, and the model.",
         {"id": _ID, "path": _PATH},
     ),
 }

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from numpyclip.dispatch.fields import Fields
-from numpyclip.dispatch.json_values import contents, ranked
+from numpyclip.dispatch.json_values import contents, names, ranked
 from numpyclip.dispatch.queries import is_browsing, query_of, refuse_empty, where_of
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint
@@ -140,9 +140,10 @@ class Session:
         return [record.embedding if record.error is None else record.error for record in records]
 
     def describe(self) -> dict[str, object]:
-        """Return the model of the index, how much there is in it, and its folders."""
+        """Return the model of the index, how much there is in it, its folders, and the names that filters know."""
         store = self.index().store
-        return {**remembered_options(store), "dimensions": self.model.config.embed_dim, **contents(store)}
+        model = {**remembered_options(store), "dimensions": self.model.config.embed_dim}
+        return {**model, **contents(store), **names(store)}
 
     def _files(self, fields: Fields) -> list[str]:
         """Return paths of image files; InputError for anything else."""
