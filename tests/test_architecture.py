@@ -28,7 +28,7 @@ ROOMS = {
     "towns": "errors",
     "image_marks": "",
     "xmp": "errors image_marks",
-    "images": "errors arguments atomic regular_file xmp",
+    "images": "errors arguments atomic regular_file image_marks xmp",
     "file_systems": "errors",
     "resumed_stream": "errors regular_file file_systems",
     "remote": "errors atomic regular_file file_systems resumed_stream",

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import Reporter, exit_status, opened, paths_in, say_left_out, with_stdin
 from numpyclip.cli.outputs import check_output, counted, print_columns, print_json, say, write
-from numpyclip.cli.sidecar_writer import SidecarWriter, add_sidecar_options, said_of
+from numpyclip.cli.sidecar_writer import SidecarWriter, add_sidecar_options
 from numpyclip.cli.stores import open_made
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.escaping import json_text
 from numpyclip.image_marks import Mark, Marks
 from numpyclip.images.find import FileState, digest_of
-from numpyclip.images.sidecars import Sidecars
+from numpyclip.images.sidecars import Sidecars, read_marks
 from numpyclip.index.marks import checked_mark
 from numpyclip.index.marks_file import exported_marks, import_marks
 from numpyclip.index.picture_rows import storable
@@ -196,7 +196,7 @@ def _read_xmp(store: Store, images: Sequence[tuple[str, bytes]], report: Reporte
     new: list[tuple[bytes, Mark]] = []
     for path, digest in images:
         try:
-            said = said_of(path, sidecars).pairs()
+            said = read_marks(path, sidecars).pairs()
         except PictureError as error:
             report(error)
             continue

@@ -9,7 +9,7 @@ import signal
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from numpyclip.cli.options import add_decoding_option, add_file_options, decode_options
+from numpyclip.cli.options import add_file_options, decode_options
 from numpyclip.cli.outputs import say
 from numpyclip.cli.stores import add_store_options, load_remembered, open_made
 
@@ -27,7 +27,6 @@ read, and nothing is fetched. Needs: pip install "numpyclip[mcp]"."""
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    add_decoding_option(command)
     add_file_options(command)
     add_store_options(command)
 
@@ -49,7 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
             raise
 
     signal.signal(signal.SIGINT, _interrupted)
-    with closing(Session(open_index, options=decode_options(arguments), batch_size=arguments.batch_size)) as session:
+    with closing(
+        Session(open_index, options=decode_options(arguments, draft=True), batch_size=arguments.batch_size)
+    ) as session:
         serve(session, __version__)
     return 0
 

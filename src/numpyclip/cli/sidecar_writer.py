@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from numpyclip.cli.inputs import Reporter
 from numpyclip.cli.options import Options
 from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.errors import NumPyCLIPError
-from numpyclip.image_marks import Marks
-from numpyclip.images.embedded_xmp import embedded_packet
+from numpyclip.images.embedded_xmp import embedded_marks
 from numpyclip.images.find import FileState
 from numpyclip.images.sidecars import Sidecars, read_sidecar, replace_sidecar
 from numpyclip.xmp.packet import Packet
-from numpyclip.xmp.properties import automatic_in, has_rating, marks_in
+from numpyclip.xmp.properties import automatic_in, marks_in
 
 _T = TypeVar("_T")
 
@@ -53,10 +51,10 @@ class SidecarWriter:
         """
         try:
             FileState.of(path)  # of an image that is not there nothing is written
-            there = self._sidecars.of(path)
+            there, embedded = self._sidecars.of(path), embedded_marks(path).tags
             for sidecar in there or [self._sidecars.new(path)]:
                 before = read_sidecar(sidecar) if there else None
-                data = change(before or Packet(), what, others_in(path))
+                data = change(before or Packet(), what, embedded)
                 if data != (before or Packet()).edited({}):
                     self._write(path, sidecar, before, data)
         except NumPyCLIPError as error:
@@ -74,29 +72,14 @@ class SidecarWriter:
             is_empty = data == Packet().edited({})  # it was made for what is removed again
             replace_sidecar(sidecar, before, None if is_empty else data)
         self._count += 1
-        changes = differences(before or Packet(), Packet(data))
+        changes = _differences(before or Packet(), Packet(data))
         if self._arguments.json:
             print_json({"path": path, "sidecar": sidecar, "changes": changes, "written": self._arguments.yes})
         else:
             print_columns(path, sidecar, ", ".join(changes))
 
 
-def others_in(path: str) -> tuple[str, ...]:
-    """Return the tags in an image file itself."""
-    packet = embedded_packet(path)
-    return () if packet is None else marks_in(packet).tags
-
-
-def said_of(path: str, sidecars: Sidecars) -> Marks:
-    """Read what is said of an image in its sidecars and in itself; of ratings that of the first sidecar counts."""
-    packet = embedded_packet(path)
-    said = Marks() if packet is None else marks_in(packet)
-    for packet in map(read_sidecar, reversed(sidecars.of(path))):
-        said = (replace(said, rating=None) if has_rating(packet) else said) | marks_in(packet)
-    return said
-
-
-def differences(before: Packet, after: Packet) -> list[str]:
+def _differences(before: Packet, after: Packet) -> list[str]:
     """List what differs between two packets: ``+beach``, ``-sea``, ``rating 4``."""
     old, new = marks_in(before), marks_in(after)
     changes = [f"rating {new.rating or 'none'}"] * (old.rating != new.rating)

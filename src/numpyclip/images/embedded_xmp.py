@@ -6,11 +6,13 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from numpyclip.errors import PictureError
+from numpyclip.image_marks import Marks
 from numpyclip.images.formats import identify
 from numpyclip.images.raw_files import raw_tags
 from numpyclip.images.watch import quietly
 from numpyclip.regular_file import open_regular
 from numpyclip.xmp.packet import Packet
+from numpyclip.xmp.properties import marks_in
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,6 +27,12 @@ def embedded_packet(path: str) -> Packet | None:
     with suppress(Exception), open_regular(path) as file, quietly(), identify(file) as image:
         return packet_of(image, file)
     return None
+
+
+def embedded_marks(path: str) -> Marks:
+    """Read the marks in an image file itself."""
+    packet = embedded_packet(path)
+    return Marks() if packet is None else marks_in(packet)
 
 
 def packet_of(image: Image.Image, file: IO[bytes]) -> Packet | None:

@@ -10,15 +10,19 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from numpyclip.atomic import atomic_file, written
 from numpyclip.errors import InputError, PictureError
+from numpyclip.image_marks import Marks
+from numpyclip.images.embedded_xmp import embedded_marks
 from numpyclip.images.find import SIDECAR_SUFFIX, is_picture_name
 from numpyclip.images.raw_files import RAW_SUFFIXES
 from numpyclip.regular_file import open_regular
 from numpyclip.xmp.packet import MOST_BYTES, Packet
+from numpyclip.xmp.properties import has_rating, marks_in
 
 Naming = Literal["append", "replace"]
 
@@ -121,3 +125,11 @@ def _check_unchanged(path: str, before: Packet | None) -> None:
 def _content(path: str) -> bytes:
     with open_regular(path) as file:
         return file.read(MOST_BYTES + 1)
+
+
+def read_marks(path: str, sidecars: Sidecars) -> Marks:
+    """Read the marks in the sidecars of an image and in itself; of ratings that of the first sidecar counts."""
+    marks = embedded_marks(path)
+    for packet in map(read_sidecar, reversed(sidecars.of(path))):
+        marks = (replace(marks, rating=None) if has_rating(packet) else marks) | marks_in(packet)
+    return marks

@@ -108,9 +108,9 @@ def _relisted(packet: Packet, gone: Set[str], new: Sequence[str], others: Sequen
     tags = [tag for tag in dict.fromkeys([*before, *added]) if tag not in gone and (tag in added or is_tag(tag))]
     leaves = {_leaf(tag) for tag in tags}
     lost = {_leaf(tag) for tag in gone} - leaves
-    removed = {_TAGS_LIST: gone, _HIERARCHY: {_with_bars(tag) for tag in gone}, _SUBJECT: lost}
+    removed = {_TAGS_LIST: gone, _HIERARCHY: {_swapped(tag) for tag in gone}, _SUBJECT: lost}
     written: tuple[tuple[Name, Callable[[str], str]], ...] = (
-        *((_TAGS_LIST, str), (_HIERARCHY, _with_bars), (_SUBJECT, _leaf)),
+        *((_TAGS_LIST, str), (_HIERARCHY, _swapped), (_SUBJECT, _leaf)),
     )
     lists = {}
     for name, write in written:
@@ -122,7 +122,7 @@ def _relisted(packet: Packet, gone: Set[str], new: Sequence[str], others: Sequen
 
 def _tags(packet: Packet) -> list[str]:
     """Read the tags of all lists, with their levels; of `dc:subject` what is no level of another one."""
-    tags = dict.fromkeys([*packet.values(_TAGS_LIST), *map(_with_slashes, packet.values(_HIERARCHY))])
+    tags = dict.fromkeys([*packet.values(_TAGS_LIST), *map(_swapped, packet.values(_HIERARCHY))])
     levels = {level for tag in tags for level in tag.split("/")}
     return [tag for tag in (*tags, *(tag for tag in packet.values(_SUBJECT) if tag not in levels)) if tag]
 
@@ -139,11 +139,11 @@ def _leaf(tag: str) -> str:
     return tag.rpartition("/")[2]
 
 
-def _with_bars(tag: str) -> str:
+def _swapped(tag: str) -> str:
+    """Exchange slashes, between the levels of a tag here, and bars, as in ``lr:hierarchicalSubject``."""
     return tag.translate(_SWAPPED)
 
 
-_with_slashes = _with_bars
 _SWAPPED = str.maketrans("/|", "|/")
 
 
