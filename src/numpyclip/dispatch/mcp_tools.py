@@ -24,6 +24,7 @@ _FILTERS: dict[str, dict[str, Any]] = {
     "album": {"description": "Only images in this album of the user."},
     "favourite": {"type": "boolean", "description": "Only favourites of the user."},
     "rating": {"type": "integer", "minimum": 1, "maximum": 5, "description": "At least so many stars."},
+    "place": {"description": "Only images taken in or near this town, or in this country: Zurich, or Italy."},
     "within": {**_NUMBERS, "description": "Only images taken in a rectangle: [south, west, north, east] in degrees."},
     "around": {**_NUMBERS, "description": "Only images taken near a place: [latitude, longitude, kilometres]."},
 }
@@ -38,7 +39,7 @@ _RESULTS = {
         "description": "How many images.",
     },
     "thumbnails": {"type": "boolean", "default": True, "description": "Return a small JPEG of each image."},
-    **{name: {"type": "string", **_FILTERS[name]} for name in FILTERS},
+    **{name: {"type": "string", **_FILTERS[name]} for name in (*FILTERS, "place")},
 }
 TOOLS: dict[str, tuple[str, str, dict[str, Any]]] = {  # title, description, and properties of the arguments
     "search": (
