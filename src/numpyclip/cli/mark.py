@@ -105,12 +105,12 @@ def _each(arguments: argparse.Namespace, store: Store, marks: list[Mark]) -> int
     """Read, mark, print and write images, some at a time."""
     images = _Images(store, arguments.items)
     writer = SidecarWriter(arguments, images.report)
-    sets, read = bool(marks) or arguments.rating == 0, 0
+    sets, read, had = bool(marks) or arguments.rating == 0, 0, 0
     for some in batched(images, _AT_ONCE):
         if arguments.read_xmp:
             read += _read_xmp(store, some, images.report)
         if sets:
-            _mark(arguments, store, [digest for _, digest in some], marks)
+            had += _mark(arguments, store, [digest for _, digest in some], marks)
         known = store.marks_of([digest for _, digest in some])
         for path, digest in some:
             if arguments.write_xmp:
@@ -118,7 +118,8 @@ def _each(arguments: argparse.Namespace, store: Store, marks: list[Mark]) -> int
             elif not sets and not arguments.read_xmp:
                 _print(arguments, path, digest, known[digest])
     if sets:
-        say(f"{counted(images.count, 'image')} marked.")
+        removed = f"marks removed from {counted(had, 'image')} of {images.count:,}."
+        say(removed if arguments.remove else f"{counted(images.count, 'image')} marked.")
     if arguments.read_xmp:
         say(f"{counted(images.count, 'image')} read, {read:,} with new marks.")
     if arguments.write_xmp:
@@ -181,13 +182,16 @@ class _Images:
         return digest
 
 
-def _mark(arguments: argparse.Namespace, store: Store, digests: list[bytes], marks: list[Mark]) -> None:
+def _mark(arguments: argparse.Namespace, store: Store, digests: list[bytes], marks: list[Mark]) -> int:
+    """Mark images, or remove marks; return how many had one of these before."""
+    before = store.marks_of(digests)
     if not arguments.remove:
         store.mark_all((digest, mark) for digest in digests for mark in marks)
     for mark in marks if arguments.remove else ():
         store.unmark(digests, *mark)
     if arguments.rating == 0:
         store.unmark(digests, "rating")
+    return sum(not set(marks).isdisjoint(before[digest]) for digest in digests)
 
 
 def _read_xmp(store: Store, images: Sequence[tuple[str, bytes]], report: Reporter) -> int:
