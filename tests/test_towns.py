@@ -34,6 +34,8 @@ def test_a_country_is_the_rectangle_around_its_towns(gazetteer: None) -> None:
     south, west, north, east = country_rectangle("united states") or (0, 0, 0, 0)
     assert 33 < south < 33.66 < 39.8 < north < 40
     assert -96 < west < -95.56 < -89.64 < east < -89
+    assert country_rectangle("FRA") == country_rectangle(" FR ") == country_rectangle("FRANCE")
+    assert country_rectangle("fr") is None  # there are towns of two letters
     assert country_rectangle("the France") == (48.7, 2.11, 49.01, 2.59)
     south, west, north, east = country_rectangle("Fiji") or (0, 0, 0, 0)
     assert south < -17.6 < -16.4 < north

@@ -77,20 +77,22 @@ def find_towns(name: str) -> list[Town]:
         )
         if found := [town for town in map(_town, cities) if _is_in(town, regions)]:
             return sorted(found, key=lambda town: -town.population)
-    alike = get_close_matches(called, {_plain(city["name"]): "" for city in _cities(_LARGE)}, cutoff=0.75)
+    begin_so = {plain for city in _cities(_LARGE) if (plain := _plain(city["name"]))[:1] == called[:1]}
+    alike = get_close_matches(called, sorted(begin_so), cutoff=0.75)
     said = f" Similar names: {', '.join(map(str.title, alike))}." if alike else ""
     raise InputError(
         f"{name!r:.80}: no town of {_ALL:,} inhabitants is called so; expected a town, perhaps with its country: "
-        f"'Paris, France', or a country in English.{said}"
+        f"'Paris, France', or a country by its name in English or its code.{said}"
     )
 
 
 def country_rectangle(name: str) -> tuple[float, float, float, float] | None:
     """Return the rectangle around the towns of a country: south, west, north and east, in degrees.
 
-    West is greater than east where it crosses the date line. None if no country has this name in English.
+    West is greater than east where it crosses the date line. None if no country has this name in English, or this code
+    of two or three capitals: in other letters there are towns called so.
     """
-    code = next((code for code, country in _countries().items() if _bare(country) == _bare(name)), None)
+    code = _codes().get(name.strip()) or _codes().get(_bare(name))
     towns = [_town(city) for city in _cities(_LARGE) if city["countrycode"] == code] if code else []
     if not towns:
         return None
@@ -171,6 +173,13 @@ def _gazetteer(population: int) -> Any:
 @cache
 def _countries() -> dict[str, str]:
     return {code: country["name"] for code, country in _gazetteer(_LARGE).get_countries().items()}
+
+
+@cache
+def _codes() -> dict[str, str]:
+    """Return codes of two letters by what a country is called: its name, that code, and one of three letters."""
+    countries = _gazetteer(_LARGE).get_countries().items()
+    return {called: code for code, each in countries for called in (code, each["iso3"], _bare(each["name"]))}
 
 
 @cache

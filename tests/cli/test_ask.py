@@ -80,7 +80,7 @@ def test_wrong_arguments_are_named_before_a_model_is_loaded(
     def unexpected(_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(module, "load_model", unexpected)
+    monkeypatch.setattr(module, "load_for_embeddings", unexpected)
     result = run("ask", *[bird if word == "PICTURE" else word for word in words])
     assert (result.status, result.out) == (2, "")
     assert message in result.err

@@ -176,7 +176,7 @@ def test_a_model_that_judges_each_pair_by_itself_does_so_here_too(
 ) -> None:
     """SigLIP's probabilities do not sum to 1."""
     siglip = replace(tiny, config=replace(tiny.config, sigmoid=True), logit_bias=np.float32(-20))
-    monkeypatch.setattr(module, "load_model", lambda _: siglip)
+    monkeypatch.setattr(module, "load_for_embeddings", lambda _: siglip)
     _, out, _ = run("classify", bird, *LABELS, "--json")
     found = {entry["label"]: entry["probability"] for entry in json.loads(out)["labels"]}
     expected = siglip.classify(bird, LABELS)[0]

@@ -12,6 +12,7 @@ from numpyclip.xmp.properties import with_marks
 from tests.cli.conftest import Run
 from tests.index.conftest import empty_postgres, postgres, server_of
 from tests.picture_files import with_xmp
+from tests.videos.made_videos import RED, scenes, write_video
 from tests.xmp.test_packet import LIGHTROOM
 
 __all__ = ["empty_postgres", "postgres", "server_of"]
@@ -46,7 +47,8 @@ def test_images_are_marked_and_marks_are_listed_and_removed(run: Run, indexed: P
         ["1", "album", "Italy 2024"],
     ]
     assert rows(run("mark", bird).out) == [[str(bird), "album Italy 2024", "favourite", "rating 4", "tag a/b", "tag c"]]
-    assert run("mark", bird, "--remove", "--tag", "a/b", "--favourite", "--album", "Italy 2024").status == 0
+    result = run("mark", indexed, "--remove", "--tag", "a/b", "--favourite", "--album", "Italy 2024")
+    assert result == (0, "", "numpyclip: marks removed from 1 image of 3.\n")
     assert run("mark", bird, "--rating", "0").status == 0
     (found,) = map(json.loads, run("mark", bird, "--json").out.splitlines())
     assert {key: found[key] for key in found.keys() - {"sha256"}} == {"path": str(bird), "tags": ["c"]}
@@ -95,6 +97,29 @@ def test_paths_come_from_a_pipe_and_what_is_not_in_the_index_is_told(run: Run, i
     assert f"none.png: cannot be read ({os.strerror(errno.ENOENT)}).\n" in result.err
     assert "1 image marked" in result.err
     assert run("mark", tmp_path / "none.png", "--tag", "x").status == 2
+
+
+def test_of_a_folder_what_the_index_has_in_it_is_marked(run: Run, indexed: Path, tmp_path: Path) -> None:
+    (indexed / "notes.txt").write_text("no picture")
+    (indexed / "broken.jpg").write_bytes(b"no picture")
+    run("index")
+    result = run("mark", indexed, "--tag", "x")
+    assert (result.status, result.err) == (0, "numpyclip: 3 images marked.\n")
+    (tmp_path / "link").symlink_to(indexed)
+    assert rows(run("mark", tmp_path / "link").out)[0] == [str(tmp_path / "link" / "bird.png"), "tag x"]
+    (tmp_path / "empty").mkdir()
+    empty = run("mark", tmp_path / "empty", "--tag", "x")
+    assert empty.status == 2
+    assert "empty: the index has no images in this folder; add them first" in empty.err
+
+
+def test_videos_of_a_folder_are_marked(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("av", reason="the extra numpyclip[video] is not installed")
+    monkeypatch.setenv("NUMPYCLIP_INDEX", str(tmp_path / "index"))
+    (tmp_path / "photos").mkdir()
+    write_video(tmp_path / "photos" / "clip.mp4", scenes((2, RED)))
+    run("index", tmp_path / "photos", "-m", "tiny")
+    assert run("mark", tmp_path / "photos", "--tag", "x").err == "numpyclip: 1 image marked.\n"
 
 
 def test_paths_may_end_in_null_bytes_as_search_prints_them(run: Run, indexed: Path) -> None:

@@ -56,7 +56,8 @@ def test_without_words_the_newest_come_first_with_their_dates(run: Run, indexed:
     nothing = run("search", "--before", "1990")
     assert (nothing.status, nothing.out) == (1, "")
     assert nothing.err.endswith("index: there are no pictures there.\n")
-    assert run("search").status == run("search", "--before", "2021", "--sheet", "a.png").status == 2
+    assert run("search", "--before", "2021", "--sheet", "a.png").status == 2
+    assert names(run("search").out) == ["nowhere.png", "texas.jpg", "zurich.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,10 @@ def test_of_towns_of_one_name_that_with_images_is_searched_and_the_others_are_to
     assert names(result.out) == ["texas.jpg"]
     said = "Paris: 2 towns are called so; searched is Paris, TX, United States (1 image), and not Paris, France (0)."
     assert said in result.err
-    assert "searched is Springfield, MO, United States (0 images)" in run("search", "--place", "Springfield").err
+    said = "searched is Springfield, MO, United States (0 images), 7.1 km around its middle, and not"
+    assert said in run("search", "--place", "Springfield").err
+    none = run("search", "--place", "Lauterbrunnen")
+    assert "Lauterbrunnen: searched is Lauterbrunnen, BE, Switzerland, 3.5 km around its middle.\n" in none.err
 
 
 def test_a_country_is_searched_before_towns_of_that_name_and_said_so(run: Run, indexed: Path, gazetteer: None) -> None:
@@ -93,6 +97,7 @@ def test_a_country_is_searched_before_towns_of_that_name_and_said_so(run: Run, i
     assert names(result.out) == ["zurich.jpg"]
     assert "switzerland: searched is the rectangle around its towns, --within=47" in result.err
     assert names(run("search", "--place", "France").out) == []
+    assert names(run("search", "--place", "CH").out) == names(run("search", "--place", "CHE").out) == ["zurich.jpg"]
 
 
 @pytest.mark.parametrize(

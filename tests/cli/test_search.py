@@ -223,7 +223,7 @@ def test_migration_is_refused_where_it_would_change_nothing(run: Run, store: Pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["search"], "nothing to look for"),
+        (["search", "--not", "a dog"], "nothing to look for"),
         (["search", "--near", "nowhere.png"], "nowhere.png: is not there"),
         (["search", "x", "--in", "texts", "--after", "2024"], "texts have no folder and no date"),
         (["search", "x", "--in", "texts", "--sheet", "x.png"], "texts have no images to show"),
@@ -334,7 +334,16 @@ def test_names_that_the_index_does_not_have_are_told_with_those_that_it_has(
     result = run("search", *words, "--tag", "bird", "--camera", "nikon", "--store", store)
     assert (result.status, result.out) == (1, "")
     assert "there are no pictures there. There is no camera 'nikon'; there are: none." in result.err
-    assert "There is no tag 'bird'; there are: birds." in result.err
+    assert "There is no tag 'bird'; there are: birds (1)." in result.err
+
+
+def test_of_many_names_those_most_alike_are_told(run: Run, store: Path, album: Path) -> None:
+    for name in ("Cats", "Dogs", "Holidays", "Italy", "People", "Zebras"):
+        run("mark", album / "bird.png", "--album", name, "--store", store)
+    assert run("search", "--album", "HOLIDAYS", "--paths", "--store", store).out
+    result = run("search", "--album", "holliday", "--store", store)
+    assert "There is no album 'holliday'; there are: Holidays (1) and 5 more." in result.err
+    assert "there are: Cats (1), Dogs (1)" in run("search", "--album", "xyz", "--store", store).err
 
 
 def test_without_words_nothing_has_a_cosine(run: Run, store: Path) -> None:

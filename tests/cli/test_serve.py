@@ -1,10 +1,12 @@
+import socket
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from numpyclip.cli.serve import _other_names
+from numpyclip.cli.serve import _addresses, _other_names
 from numpyclip.weights.catalogue import EMBEDDED
 from tests.cli.conftest import Run
 
@@ -38,6 +40,38 @@ def test_wrong_arguments(run: Run, tmp_path: Path) -> None:
     assert (result.status, "expected a path such as '/photos'" in result.err) == (2, True)
     result = run("serve", "--host", "192.0.2.1", "-m", "tiny", "--port", "0")
     assert (result.status, "192.0.2.1:0: cannot listen there" in result.err) == (2, True)
+
+
+class Route:
+    """A socket of a machine with two addresses, or with no network."""
+
+    reached: ClassVar[dict[int, str]] = {}
+
+    def __init__(self, family: int, _: int) -> None:
+        self._family = family
+
+    def __enter__(self) -> "Route":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def connect(self, _: object) -> None:
+        if self._family not in self.reached:
+            raise OSError("no network")
+
+    def getsockname(self) -> tuple[str, int]:
+        return self.reached[self._family], 1
+
+
+def test_addresses_are_those_that_another_machine_can_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "socket", Route)
+    monkeypatch.setattr(socket, "gethostname", lambda: "nas")
+    assert _addresses("127.0.0.1", 80) == ["127.0.0.1:80"]
+    assert _addresses("::1", 80) == ["[::1]:80"]
+    assert _addresses("0.0.0.0", 80) == ["nas:80"]
+    monkeypatch.setattr(Route, "reached", {socket.AF_INET: "192.168.1.2", socket.AF_INET6: "fd00::2"})
+    assert _addresses("0.0.0.0", 80) == ["192.168.1.2:80"]
+    assert _addresses("::", 80) == ["192.168.1.2:80", "[fd00::2]:80"]
 
 
 def test_damaged_weights_are_an_error_before_the_address_is_announced(run: Run, tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ from numpyclip.dispatch.json_lines import JSONLines
 from numpyclip.dispatch.session import Session
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index.index import Index
+from tests.test_towns import gazetteer
+
+__all__ = ["gazetteer"]
 
 Ask = Callable[..., list[dict[str, Any]]]
 
@@ -188,3 +191,31 @@ def test_an_index_may_come_and_go(tmp_path: Path, drawings: Path, tiny: CLIP) ->
 @pytest.mark.parametrize("value", ["", " "])
 def test_what_is_left_empty_by_mistake_does_not_find_everything(ask: Ask, name: str, value: str) -> None:
     assert message(*ask({"command": "search", name: value})) == f"{name} is empty; leave it out where nothing is meant."
+
+
+def test_images_are_found_by_the_name_of_a_place(ask: Ask, gazetteer: None) -> None:
+    town, country, no_town, two = ask(
+        {"command": "search", "place": "Zurich"},
+        {"command": "search", "query": "a bird", "place": "Italy, none"},
+        {"command": "search", "place": ""},
+        {"command": "search", "place": "Zurich", "around": [1, 2, 3]},
+    )
+    assert town["matches"] == []
+    assert "no town of 1,000 inhabitants is called so" in message(country)
+    assert message(no_town) == "place is empty; leave it out where nothing is meant."
+    assert "place cannot be combined with within and around" in message(two)
+
+
+def test_the_names_that_filters_know_are_described_with_counts(ask: Ask, session: Session) -> None:
+    store = session.index().store
+    (match,) = store.browse(n=1).matches
+    digests = list(store.digests([match.id]).values())
+    store.mark(digests, "tag", "animals/birds")
+    store.mark(digests, "album", "Kent")
+    try:
+        (answer,) = ask({"command": "describe"})
+        assert (answer["tags"], answer["albums"]) == ({"animals/birds": 1}, {"Kent": 1})
+        assert (answer["cameras"], answer["lenses"]) == ({}, {})
+    finally:
+        store.unmark(digests, "tag")
+        store.unmark(digests, "album")

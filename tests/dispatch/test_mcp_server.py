@@ -119,6 +119,7 @@ def test_images_and_the_index_are_described(call: Call, drawings: Path) -> None:
     assert len(images(result)) == 1
     index = values(call("describe"))
     assert (index["pictures"], index["model"], index["folders"]) == (4, "tiny", [str(drawings)])
+    assert [index[kind] for kind in ("cameras", "lenses", "tags", "albums")] == [{}, {}, {}, {}]
 
 
 @pytest.mark.parametrize(

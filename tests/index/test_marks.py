@@ -66,6 +66,20 @@ def test_marks_are_looked_up_counted_and_searched(store: Store) -> None:
     assert store.counts(Where(tag="Zürich")).pictures == 2
 
 
+def test_names_are_found_whatever_the_case_and_tags_with_what_is_below(store: Store) -> None:
+    store.mark([A], "tag", "Animals/Birds")
+    store.mark([B], "tag", "animals")
+    store.mark([C], "tag", "animals-not")
+    store.mark([C], "album", "{0} of ÉVRY")
+    assert found(store, tag="animals") == found(store, tag="ANIMALS") == ["a", "b"]
+    assert found(store, tag="animals/birds") == ["a"]
+    assert found(store, tag="birds") == []
+    assert found(store, album="{0} OF évry") == ["c"]
+    assert found(store, album="évry") == []
+    assert store.counts(Where(tag="Animals")).pictures == store.count_searched(Where(tag="Animals")) == 2
+    assert len(store.browse(Where(tag="Animals")).matches) == 2
+
+
 def test_marks_of_pictures_without_a_file_are_counted(store: Store) -> None:
     assert store.marked_without_file() == 0
     for digest in (A, digest_of("gone"), digest_of("other")):

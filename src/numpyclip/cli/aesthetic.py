@@ -3,8 +3,9 @@
 import argparse
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, with_stdin
-from numpyclip.cli.options import add_embedding_options, add_pictures, load_model
+from numpyclip.cli.options import add_embedding_options, add_pictures
 from numpyclip.cli.outputs import are_several, print_columns, print_json
+from numpyclip.cli.stores import load_for_embeddings
 
 EXAMPLES = """\
   numpyclip aesthetic photo.jpg --predictor sac+logos+ava1-l14-linearMSE.pth -m ViT-L/14
@@ -28,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.tasks.aesthetic import AestheticPredictor
 
     predictor = AestheticPredictor.read(arguments.predictor)
-    model = load_model(arguments)
+    model = load_for_embeddings(arguments)
     predictor.check(model.config.embed_dim)
     several = are_several(arguments.items)
     pictures = EmbeddedPictures(model, arguments, with_stdin(arguments.items, paths_in))

@@ -5,8 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_beside, with_stdin
-from numpyclip.cli.options import add_embedding_options, add_pictures, load_model, positive
+from numpyclip.cli.options import add_embedding_options, add_pictures, positive
 from numpyclip.cli.outputs import are_several, print_columns, print_json
+from numpyclip.cli.stores import load_for_embeddings
 from numpyclip.errors import InputError
 from numpyclip.images.find import is_picture_name
 
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     source, question, answers = _source_question_answers(arguments)
     understand(question, answers)  # a question that is not understood is named before a model is loaded
-    model = load_model(arguments)
+    model = load_for_embeddings(arguments)
     answerer = Answerer(model, question, answers)
     several = are_several([source])
     pictures = EmbeddedPictures(model, arguments, with_stdin([source], paths_in))

@@ -3,8 +3,9 @@
 import argparse
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_beside, with_stdin
-from numpyclip.cli.options import add_embedding_options, add_pictures, file_options, load_model
+from numpyclip.cli.options import add_embedding_options, add_pictures, file_options
 from numpyclip.cli.outputs import print_columns, print_json
+from numpyclip.cli.stores import load_for_embeddings
 from numpyclip.errors import PictureError
 
 EXAMPLES = """\
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.tasks.captions import Captioner
 
     captions = texts_beside(arguments.items, arguments.labels, "captions")
-    model = load_model(arguments)
+    model = load_for_embeddings(arguments)
     captioner = Captioner(model, captions)
     pictures = EmbeddedPictures(model, arguments, with_stdin(arguments.items, paths_in))
     for path, embedding in progress(pictures, "image", printing=True):

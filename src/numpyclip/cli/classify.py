@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in, read_named_labels
-from numpyclip.cli.options import add_embedding_options, add_pictures, add_views_option, load_model, positive
+from numpyclip.cli.options import add_embedding_options, add_pictures, add_views_option, positive
 from numpyclip.cli.outputs import are_several, check_output, output_path
 from numpyclip.cli.predictions import Printer, Report
+from numpyclip.cli.stores import load_for_embeddings
 from numpyclip.errors import InputError
 from numpyclip.images.find import is_picture_name
 
@@ -111,7 +112,7 @@ def _prepared(arguments: argparse.Namespace) -> tuple[list[str], ZeroShotClassif
         return _read(arguments)
     sources, labels = _sources_and_labels(arguments)
     prepared = labels_in(labels, arguments.template, arguments.separator)
-    model = load_model(arguments)
+    model = load_for_embeddings(arguments)
     embeddings = embedded_labels(model, *prepared)
     classifier = ZeroShotClassifier(model, *prepared, separator=arguments.separator, embeddings=embeddings)
     if arguments.save is not None:
@@ -132,10 +133,10 @@ def _read(arguments: argparse.Namespace) -> tuple[list[str], ZeroShotClassifier 
         if item != "-" and not os.path.exists(item):  # noqa: PTH110
             raise InputError(f"{item!r:.200} is no file; with --{what} all items are images, and it has the classes.")
     if what == "classifier":
-        model = load_model(arguments)
+        model = load_for_embeddings(arguments)
         return arguments.items, ZeroShotClassifier.load(model, arguments.classifier), model
     probe = read_probe(arguments.probe)
-    model = load_model(arguments)
+    model = load_for_embeddings(arguments)
     probe.check(model.fingerprint)
     return arguments.items, probe, model
 

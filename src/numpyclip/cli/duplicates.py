@@ -8,13 +8,12 @@ from numpyclip.cli.inputs import PicturePaths, Reporter, exit_status, paths_in, 
 from numpyclip.cli.options import (
     add_file_options,
     add_index_options,
-    add_model_options,
+    add_models_of_indexes,
     add_pictures,
     file_options,
-    load_model,
 )
 from numpyclip.cli.outputs import print_columns, print_json
-from numpyclip.cli.stores import known_embeddings
+from numpyclip.cli.stores import known_embeddings, load_for_embeddings
 
 EXAMPLES = """\
   numpyclip duplicates photos/
@@ -38,7 +37,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON object per group")
     add_file_options(command)
     add_index_options(command)
-    add_model_options(command)
+    add_models_of_indexes(command)
     command.set_defaults(orient=True, draft=True)
 
 
@@ -46,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the groups when all images were seen."""
     from numpyclip.tasks.duplicates import find_duplicates
 
-    model = None if arguments.exact else load_model(arguments)
+    model = None if arguments.exact else load_for_embeddings(arguments)
     paths, unreadable = PicturePaths(with_stdin(arguments.items, paths_in)), Reporter()
     read = progress(paths, "image", printing=False)
     with nullcontext() if model is None else known_embeddings(arguments, model) as known:

@@ -101,7 +101,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         kind.add_argument("--json", action="store_true", help="print JSON lines (the default without -o), or a summary")
         add_parts_options(kind)
     add_views_option(images)
-    add_embedding_options(images)
+    add_embedding_options(images, add_model_options)  # what it writes depends on no index
     add_model_options(texts, BATCH_SIZE["texts"])
 
 

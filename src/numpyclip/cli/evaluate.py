@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import Reporter, exit_status, progress, say_left_out
 from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in, read_named_labels
-from numpyclip.cli.options import add_embedding_options, decode_options, load_model, model_name
+from numpyclip.cli.options import add_embedding_options, decode_options, model_name
 from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json
-from numpyclip.cli.stores import known_embeddings
+from numpyclip.cli.stores import known_embeddings, load_for_embeddings
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     labels, templates = _labels_and_templates(arguments, dataset)
     if arguments.confusion is not None and not labels:
         raise InputError("--confusion: the dataset has no labels.")
-    model = load_model(arguments)
+    model = load_for_embeddings(arguments)
     classifier = None
     if labels:
         embeddings = embedded_labels(model, labels, templates)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from numpyclip.cli.filing import ACTIONS, free_name, place_in
 from numpyclip.cli.inputs import EmbeddedPictures, PicturePaths, paths_in, progress, with_stdin
-from numpyclip.cli.options import add_embedding_options, add_pictures, load_model
+from numpyclip.cli.options import add_embedding_options, add_pictures
 from numpyclip.cli.outputs import print_columns, print_json, print_path, say
+from numpyclip.cli.stores import load_for_embeddings
 from numpyclip.errors import InputError
 
 EXAMPLES = """\
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--yes has nothing to do; expected --copy, --move or --link.")
     if folder is not None and folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; expected a folder, or a name that is free.")
-    model = load_model(arguments)
+    model = load_for_embeddings(arguments)
     if arguments.cosine_threshold is None:
         judge = Filter(model, arguments.keep, arguments.drop, arguments.threshold)
     else:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numpyclip.cli.inputs import EmbeddedPictures, progress, texts_in
-from numpyclip.cli.options import add_embedding_options, load_model, model_name, positive
+from numpyclip.cli.options import add_embedding_options, model_name, positive
 from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json, say
+from numpyclip.cli.stores import load_for_embeddings
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
         folders, beside = folders_of_examples(source)
         if beside:
             say(f"{source}: {beside} images are in no class's folder; left out.")
-        model = load_model(arguments)
+        model = load_for_embeddings(arguments)
         pictures = EmbeddedPictures(model, arguments, map(str, folders))
         rows = list(progress(pictures, "image", printing=False))
         if not rows:
@@ -119,7 +120,7 @@ def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
         labels = list(texts_in(arguments.classes)) if arguments.classes is not None else classes_of_paths(file.names)
         examples, name = Examples.of(file.embeddings, labels, file.fingerprint), file.model
     if arguments.method == "tip":
-        model = model if source.is_dir() else load_model(arguments)
+        model = model if source.is_dir() else load_for_embeddings(arguments)
         examples = examples.with_texts(model, *([] if arguments.template is None else [arguments.template]))
     return examples, name, status
 

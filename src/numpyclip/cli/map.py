@@ -10,8 +10,9 @@ import numpy as np
 
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, with_stdin
-from numpyclip.cli.options import add_embedding_options, add_pictures, decode_options, load_model, model_name, positive
+from numpyclip.cli.options import add_embedding_options, add_pictures, decode_options, model_name, positive
 from numpyclip.cli.outputs import check_output, output_path, print_json, say
+from numpyclip.cli.stores import load_for_embeddings
 from numpyclip.errors import NumPyCLIPError, PictureError
 
 EXAMPLES = """\
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.viz.embedding_map import map_page, principal_components, thumbnail_uri
 
     check_output(arguments.output)
-    pictures = EmbeddedPictures(load_model(arguments), arguments, with_stdin(arguments.items, paths_in))
+    pictures = EmbeddedPictures(load_for_embeddings(arguments), arguments, with_stdin(arguments.items, paths_in))
     embedded = list(islice(progress(pictures, "image", printing=False), arguments.limit + 1))
     if len(embedded) > arguments.limit:
         del embedded[-1]

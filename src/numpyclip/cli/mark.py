@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.inputs import PicturePaths, Reporter, exit_status, opened, paths_in, say_left_out, with_stdin
+from numpyclip.cli.inputs import Reporter, exit_status, opened, paths_in, say_left_out, with_stdin
 from numpyclip.cli.outputs import check_output, counted, print_columns, print_json, say, write
 from numpyclip.cli.sidecar_writer import SidecarWriter, add_sidecar_options
 from numpyclip.cli.stores import open_made
@@ -24,7 +23,7 @@ from numpyclip.images.sidecars import Sidecars, read_marks
 from numpyclip.index.marks import checked_mark
 from numpyclip.index.marks_file import exported_marks, import_marks
 from numpyclip.index.picture_rows import storable
-from numpyclip.index.where import absolute
+from numpyclip.index.where import absolute, is_path
 from numpyclip.runtime.chunks import batched
 from numpyclip.xmp.properties import with_marks
 
@@ -52,7 +51,12 @@ _AT_ONCE = 500  # images that are marked in one transaction
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    command.add_argument("items", metavar="IMAGE", nargs="*", help="an image, a folder, or - for paths on stdin")
+    command.add_argument(
+        "items",
+        metavar="IMAGE",
+        nargs="*",
+        help="an image or video, a folder of the index, or - for paths on stdin",
+    )
     command.add_argument("--favourite", "--favorite", action="store_true", help="a favourite")
     command.add_argument("--rating", type=int, choices=range(6), metavar="N", help="1 to 5 stars; 0: none")
     command.add_argument("--tag", action="append", default=[], metavar="NAME", help="a tag; may be given several times")
@@ -101,12 +105,12 @@ def _each(arguments: argparse.Namespace, store: Store, marks: list[Mark]) -> int
     """Read, mark, print and write images, some at a time."""
     images = _Images(store, arguments.items)
     writer = SidecarWriter(arguments, images.report)
-    sets, read = bool(marks) or arguments.rating == 0, 0
+    sets, read, had = bool(marks) or arguments.rating == 0, 0, 0
     for some in batched(images, _AT_ONCE):
         if arguments.read_xmp:
             read += _read_xmp(store, some, images.report)
         if sets:
-            _mark(arguments, store, [digest for _, digest in some], marks)
+            had += _mark(arguments, store, [digest for _, digest in some], marks)
         known = store.marks_of([digest for _, digest in some])
         for path, digest in some:
             if arguments.write_xmp:
@@ -114,12 +118,13 @@ def _each(arguments: argparse.Namespace, store: Store, marks: list[Mark]) -> int
             elif not sets and not arguments.read_xmp:
                 _print(arguments, path, digest, known[digest])
     if sets:
-        say(f"{counted(images.count, 'image')} marked.")
+        removed = f"marks removed from {counted(had, 'image')} of {images.count:,}."
+        say(removed if arguments.remove else f"{counted(images.count, 'image')} marked.")
     if arguments.read_xmp:
         say(f"{counted(images.count, 'image')} read, {read:,} with new marks.")
     if arguments.write_xmp:
         writer.finish()
-    say_left_out(images.left_out, images.report.count)
+    say_left_out({}, images.report.count)
     return exit_status(images.report.count, images.count)
 
 
@@ -128,15 +133,14 @@ class _Images:
 
     def __init__(self, store: Store, items: list[str]) -> None:
         self._store = store
-        self._paths = PicturePaths(with_stdin(items, paths_in)) if items else None
+        self._items = items
         self._directory, self._files = "", dict[str, FileState]()  # of the last file
-        self.report = Reporter() if self._paths is None else self._paths.report
-        self.left_out = Counter[str]() if self._paths is None else self._paths.left_out
+        self.report = Reporter()
         self.count = 0
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
         """Iterate over pairs of a path and a SHA-256."""
-        for path in self._indexed() if self._paths is None else self._paths:
+        for path in self._named() if self._items else self._indexed(None):
             try:
                 digest = self._digest(path)
             except NumPyCLIPError as error:
@@ -145,9 +149,21 @@ class _Images:
             self.count += 1
             yield path, digest
 
-    def _indexed(self) -> Iterator[str]:
-        """Iterate over the files of the index."""
-        for directory in sorted(self._store.directories()):
+    def _named(self) -> Iterator[str]:
+        """Iterate over files that are named, and those of the index in folders that are."""
+        for item in with_stdin(self._items, paths_in):
+            if not (is_path(item) and os.path.isdir(item)):  # noqa: PTH112
+                yield item
+                continue
+            before = self.count
+            for folder in dict.fromkeys((absolute(item), os.path.realpath(item))):
+                yield from (os.path.join(item, os.path.relpath(path, folder)) for path in self._indexed(folder))  # noqa: PTH118
+            if self.count == before:
+                self.report(f"{item}: the index has no images in this folder; add them first: numpyclip index FOLDER.")
+
+    def _indexed(self, folder: str | None) -> Iterator[str]:
+        """Iterate over the files of the index, perhaps those in a folder."""
+        for directory in sorted(self._store.directories(folder)):
             for name, state in self._store.files(directory).items():
                 if state.digest is not None:
                     yield str(Path(directory, name))
@@ -166,13 +182,16 @@ class _Images:
         return digest
 
 
-def _mark(arguments: argparse.Namespace, store: Store, digests: list[bytes], marks: list[Mark]) -> None:
+def _mark(arguments: argparse.Namespace, store: Store, digests: list[bytes], marks: list[Mark]) -> int:
+    """Mark images, or remove marks; return how many had one of these before."""
+    before = store.marks_of(digests)
     if not arguments.remove:
         store.mark_all((digest, mark) for digest in digests for mark in marks)
     for mark in marks if arguments.remove else ():
         store.unmark(digests, *mark)
     if arguments.rating == 0:
         store.unmark(digests, "rating")
+    return sum(not set(marks).isdisjoint(before[digest]) for digest in digests)
 
 
 def _read_xmp(store: Store, images: Sequence[tuple[str, bytes]], report: Reporter) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpyclip.arguments import ENGINE_NAMES, ENGINE_OPTIONS, PRECISIONS
@@ -56,6 +57,12 @@ def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32, us
     group.add_argument(
         "--low-memory", action="store_true", help="keep the weights in the dtype of the file; slower for few inputs"
     )
+
+
+def add_models_of_indexes(command: argparse.ArgumentParser) -> None:
+    """Add the model, which by default is the one that the index was made with, and how it is run."""
+    add_model_options(command, usual=f"that of the index, else {USUAL_MODEL}")
+    command.set_defaults(usual_model=command.get_default("model"), model=None)
 
 
 def add_model_choice(command: argparse.ArgumentParser, usual: str = USUAL_MODEL) -> Options:
@@ -195,14 +202,16 @@ def add_index_options(options: Options) -> None:
     options.add_argument("--no-index", action="store_true", help="compute all embeddings, also those that an index has")
 
 
-def add_embedding_options(command: argparse.ArgumentParser) -> None:
+def add_embedding_options(
+    command: argparse.ArgumentParser, add_models: Callable[[argparse.ArgumentParser], None] = add_models_of_indexes
+) -> None:
     """Add all options of `numpyclip.cli.inputs.EmbeddedPictures`: how images are read and embedded."""
     group = command.add_argument_group("images")
     add_orientation_option(group)
     add_decoding_option(group)
     add_file_options(group)
     add_index_options(group)
-    add_model_options(command)
+    add_models(command)
 
 
 def positive(text: str) -> int:

@@ -29,7 +29,8 @@ EXAMPLES = """\
   numpyclip search --near photo.jpg --not "at night"
   numpyclip search --near photo.jpg --in texts
   numpyclip search a boat --tag holidays --place Zurich
-  numpyclip search --favourite --after 2024           # without words: the newest first
+  numpyclip search -n 50                              # without words: the newest first
+  numpyclip search --favourite --after 2024
   numpyclip search --near clip.mp4@12.5
   numpyclip search --near panorama.jpg --views crop,tiles
   numpyclip search a receipt --paths -0 | xargs -0 -I{} cp {} receipts/
@@ -86,8 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.index import Index, Where
 
     where = where_of(arguments)
-    has_conditions = arguments.place is not None or where != Where()
-    if not (arguments.items or arguments.near or arguments.without) and has_conditions:
+    if not (arguments.items or arguments.near or arguments.without):
         return _browse(arguments, where)
     query = _query(arguments)
     if arguments.modality == "texts" and (arguments.sheet or arguments.preview):

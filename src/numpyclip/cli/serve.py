@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ipaddress
 import os
+import socket
 import threading
 from typing import Any
 
@@ -18,7 +20,7 @@ EXAMPLES = """\
   numpyclip serve                                     # the page: http://127.0.0.1:8000
   numpyclip serve --store pictures.index --port 9000
   numpyclip serve --no-index -m ViT-L/14              # embeddings only
-  NUMPYCLIP_TOKEN=... numpyclip serve --host 0.0.0.0  # to other machines, with a token
+  NUMPYCLIP_TOKEN=... numpyclip serve --host 0.0.0.0  # to phones and other machines, with a token
 
   curl http://127.0.0.1:8000/v1/embeddings -d '{"input": "a dog on a beach"}'
   curl -F image=@photo.jpg -F n=5 http://127.0.0.1:8000/search
@@ -106,12 +108,11 @@ def run(arguments: argparse.Namespace) -> int:
         app = create_app(model, name, place, settings)
         app.state.service.warm_up()  # here, where an error is a line, and before the address is announced
         server = make_server(app, arguments.timeout, app.state.service.fetcher.stop)
-        host, port = listener.getsockname()[:2]
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        addresses = " and ".join(f"http://{address}" for address in _addresses(*listener.getsockname()[:2]))
         if token is None and not _is_loopback(arguments):
-            message = f"whoever reaches {address} may search these images; set NUMPYCLIP_TOKEN."
-            say(f"warning: {message}")
-        say(f"{name} at http://{address} (Ctrl-C stops it)")
+            more = ", mark them" * settings.marks + ", copy the originals" * settings.originals
+            say(f"warning: whoever reaches {addresses} may search these images{more}; set NUMPYCLIP_TOKEN.")
+        say(f"{name} at {addresses} (Ctrl-C stops it)")
         updates = background_updates(arguments, place, model, 60 * arguments.update_every)
         with contextlib.suppress(KeyboardInterrupt), updates:  # the usual way to stop it
             server.run(sockets=[listener])
@@ -125,6 +126,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _is_loopback(arguments: argparse.Namespace) -> bool:
     return arguments.host in ("127.0.0.1", "::1", "localhost")
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    """Return where others reach a listener: of one at all interfaces, the address of this machine in its network."""
+    hosts = [host]
+    if ipaddress.ip_address(host).is_unspecified:
+        hosts = []
+        for family, other in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))[: 1 + (host == "::")]:
+            with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as route:
+                route.connect((other, 9))  # of a datagram, which sends nothing, but asks by which way it would go
+                hosts.append(route.getsockname()[0])
+        hosts = hosts or [socket.gethostname()]  # without a network
+    return [f"[{each}]:{port}" if ":" in each else f"{each}:{port}" for each in hosts]
 
 
 def _load(arguments: argparse.Namespace, place: str | None) -> Any:

@@ -19,7 +19,7 @@ One JSON object a line on stdin, and for each one on stdout, in the same order, 
 {"id": ..., "error": {"type": ..., "message": ...}}. The model stays in memory until stdin is closed.
 
   search     query, near (IDs of results), image (paths), not, n, in; folder, after, before, camera, lens, tag,
-             album, favourite, rating, within, around; strict: nothing where the best is no better than chance
+             album, favourite, rating, within, around, place; strict: nothing where the best is no better than chance
   embed      text, or image (paths): "embeddings", null for an image that cannot be read, and "errors"
   classify   image (paths), labels, template: "predictions", best first
   describe   what is in the index"""

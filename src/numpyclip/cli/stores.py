@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.arguments import ENGINE_OPTIONS
-from numpyclip.cli.options import USUAL_MODEL, add_model_options, decode_options, load_model
+from numpyclip.cli.options import add_models_of_indexes, decode_options, load_model
 from numpyclip.cli.outputs import say
 from numpyclip.errors import EngineError, InputError, MissingPackageError, NumPyCLIPError
 from numpyclip.images.decode_options import DRAFT, MAX_PIXELS
@@ -36,8 +36,7 @@ def add_store_options(command: argparse.ArgumentParser) -> None:
         metavar="PLACE",
         help="folder of the index, or postgresql://... (default: $NUMPYCLIP_INDEX, else a folder in ~/.local/share)",
     )
-    add_model_options(command, usual=f"that of the index, else {USUAL_MODEL}")
-    command.set_defaults(usual_model=command.get_default("model"), model=None)
+    add_models_of_indexes(command)
 
 
 def place_of(arguments: argparse.Namespace) -> str:
@@ -155,6 +154,25 @@ def load_for_requests(arguments: argparse.Namespace) -> CLIP:
         if arguments.store is not None:
             raise
         say(f"nothing to search yet: {error}")
+    arguments.model = arguments.model or arguments.usual_model
+    return load_model(arguments)
+
+
+def load_for_embeddings(arguments: argparse.Namespace) -> CLIP:
+    """Load the model that was asked for, else that of the index whose embeddings may be taken, else the usual one."""
+    from numpyclip.index.open_store import open_store
+
+    place, is_named = place_of(arguments), arguments.store is not None
+    if arguments.model is None and not arguments.no_index and (is_named or _is_there(place)):
+        try:
+            store = open_store(place)
+        except NumPyCLIPError:  # of which `known_embeddings` will tell
+            if is_named:
+                raise
+        else:
+            with closing(store):
+                if remembered_options(store):
+                    return load_remembered(arguments, store, must_fit=False)
     arguments.model = arguments.model or arguments.usual_model
     return load_model(arguments)
 

@@ -13,9 +13,10 @@ from numpyclip.cli.inputs import (
     texts_beside,
     with_stdin,
 )
-from numpyclip.cli.options import add_embedding_options, add_pictures, load_model, positive
+from numpyclip.cli.options import add_embedding_options, add_pictures, positive
 from numpyclip.cli.outputs import print_columns, print_json
 from numpyclip.cli.sidecar_writer import SidecarWriter, add_sidecar_options
+from numpyclip.cli.stores import load_for_embeddings
 from numpyclip.errors import InputError
 from numpyclip.xmp.properties import with_automatic
 
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.remove_xmp:
         return _remove(arguments)
     vocabulary = texts_beside(arguments.items, arguments.labels, "tags")
-    model = load_model(arguments)
+    model = load_for_embeddings(arguments)
     tagger = Tagger(model, vocabulary, top_k=arguments.top, threshold=arguments.threshold)
     pictures = EmbeddedPictures(model, arguments, with_stdin(arguments.items, paths_in))
     writer = SidecarWriter(arguments, pictures.report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from numpyclip.cli.outputs import counted, say
@@ -22,8 +23,8 @@ def add_where_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--folder", metavar="FOLDER", help="images in this folder and those within it")
     group.add_argument("--after", metavar="DATE", help="taken on this date or later: 2024, 2024-05, 2024-05-01")
     group.add_argument("--before", metavar="DATE", help="taken before this date")
-    group.add_argument("--camera", metavar="NAME", help="taken with this camera, as --json names it")
-    group.add_argument("--lens", metavar="NAME", help="taken with this lens, as --json names it")
+    group.add_argument("--camera", metavar="NAME", help="taken with this camera: any part of its name")
+    group.add_argument("--lens", metavar="NAME", help="taken with this lens: any part of its name")
     group.add_argument(
         "--within",
         metavar="S,W,N,E",
@@ -35,15 +36,15 @@ def add_where_options(command: argparse.ArgumentParser) -> None:
     near.add_argument(
         "--place",
         metavar="NAME",
-        help='taken in or near this town: Zurich, "Springfield, IL", or in the rectangle around this country; needs '
-        'pip install "numpyclip[places]"',
+        help='taken in or near this town: Zurich, "Springfield, IL", or in the rectangle around this country: Italy, '
+        'IT; needs pip install "numpyclip[places]"',
     )
     near.add_argument(
         "--around", metavar="LAT,LON,KM", type=numbers, help="taken at most so far from this place: 47.38,8.54,10"
     )
     group.add_argument("--favourite", "--favorite", action="store_true", help="favourites")
     group.add_argument("--rating", metavar="N", type=int, help="with at least N stars, 1 to 5")
-    group.add_argument("--tag", metavar="NAME", help="with this tag")
+    group.add_argument("--tag", metavar="NAME", help="with this tag, or one below it: animals/birds of animals")
     group.add_argument("--album", metavar="NAME", help="in this album")
 
 
@@ -67,9 +68,10 @@ def where_of(arguments: argparse.Namespace) -> Where:
 
 
 def at_place(name: str | None, where: Where, store: Store) -> Where:
-    """Add a town to conditions; of several of one name that with images, else the largest, and say so on stderr.
+    """Add a town to conditions; of several of one name that with images, else the largest.
 
-    Of a country it is the rectangle around its towns.
+    What is searched is said on stderr, where that may be another than was meant. Of a country it is the rectangle
+    around its towns.
     """
     if name is None:
         return where
@@ -83,26 +85,41 @@ def at_place(name: str | None, where: Where, store: Store) -> Where:
         return replace(where, within=rectangle)
     towns = find_towns(name)
     places = [replace(where, around=(town.latitude, town.longitude, town.radius)) for town in towns]
-    if len(towns) == 1:
-        return places[0]
     counts = [store.counts(place).pictures for place in places]
+    if len(towns) == 1:
+        if not counts[0]:
+            say(f"{name}: searched is {towns[0]}, {towns[0].radius:g} km around its middle.")
+        return places[0]
     chosen = max(range(len(towns)), key=lambda each: counts[each])  # the first, which is the largest, if none has any
     others = [f"{town} ({count:,})" for town, count in zip(towns, counts, strict=True) if town is not towns[chosen]]
     more = f" and {len(others) - _SHOWN} more" * (len(others) > _SHOWN)
     there = f"{towns[chosen]} ({counted(counts[chosen], 'image')})"
-    say(f"{name}: {len(towns)} towns are called so; searched is {there}, and not {'; '.join(others[:_SHOWN])}{more}.")
+    reach = "" if counts[chosen] else f" {towns[chosen].radius:g} km around its middle,"
+    say(
+        f"{name}: {len(towns)} towns are called so; searched is {there},{reach} and not "
+        f"{'; '.join(others[:_SHOWN])}{more}."
+    )
     return places[chosen]
 
 
 def nothing_there(store: Store, where: Where) -> str:
-    """Say that no image meets the conditions, and of names that the index does not have which there are."""
+    """Say that no image meets the conditions, and of names that the index does not have which there are.
+
+    These are the ones most alike, else the first.
+    """
+    from numpyclip.index.names import meant
+
     marks = store.marks()
     known = {"camera": store.cameras(), "lens": store.lenses(), "tag": marks["tag"], "album": marks["album"]}
     said = f"{store.place}: there are no pictures there."
     for kind, names in known.items():
-        if (name := getattr(where, kind)) is not None and name not in names:
-            more = f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
-            said += f" There is no {kind} {name!r}; there are: {', '.join(list(names)[:_SHOWN]) or 'none'}{more}."
+        if (name := getattr(where, kind)) is not None and not meant(kind, name, names):
+            lower = {each.lower(): each for each in names}
+            alike = [lower[each] for each in get_close_matches(name.lower(), lower, _SHOWN)]
+            shown = alike or list(names)[:_SHOWN]
+            more = f" and {len(names) - len(shown)} more" * (len(names) > len(shown))
+            there = ", ".join(f"{each} ({names[each]:,})" for each in shown) or "none"
+            said += f" There is no {kind} {name!r}; there are: {there}{more}."
     return said
 
 

@@ -19,6 +19,7 @@ from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.escaping import json_text
 
 MAX_LINE = 16 << 20  # bytes
+_SEARCH = ("query", "near", "image", "not", "n", "in", "strict", *FILTERS, "place")
 _LOG = logging.getLogger(__name__)
 
 
@@ -28,7 +29,10 @@ class JSONLines:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._commands: dict[str, tuple[Callable[[Fields], dict[str, object]], frozenset[str]]] = {
-            "search": (self._search, frozenset(("query", "near", "image", "not", "n", "in", "strict", *FILTERS))),
+            "search": (
+                self._search,
+                frozenset(("query", "near", "image", "not", "n", "in", "strict", "place", *FILTERS)),
+            ),
             "embed": (self._embed, frozenset(("text", "image"))),
             "classify": (self._classify, frozenset(("image", "labels", "template"))),
             "describe": (lambda _: self._session.describe(), frozenset()),

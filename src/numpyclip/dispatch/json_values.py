@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
 from numpyclip.model.ops import Array
+
+_MAX_NAMES = 1000  # of cameras, lenses, tags and albums each
 
 
 def ranked(probabilities: Iterable[Array], labels: Sequence[str]) -> list[list[dict[str, object]]]:
@@ -31,3 +34,10 @@ def listed(result: SearchResult, *, browsing: bool) -> list[dict[str, object]]:
 def contents(store: Store) -> dict[str, object]:
     """Return how much there is in an index, and its folders."""
     return {**vars(store.counts()), "folders": list(store.folders())}
+
+
+def names(store: Store) -> dict[str, dict[str, int]]:
+    """Return the names by which images are filtered, and how many images have each."""
+    marks = store.marks()
+    found = {"cameras": store.cameras(), "lenses": store.lenses(), "tags": marks["tag"], "albums": marks["album"]}
+    return {kind: dict(itertools.islice(counts.items(), _MAX_NAMES)) for kind, counts in found.items()}

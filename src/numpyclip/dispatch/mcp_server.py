@@ -127,7 +127,7 @@ class Tools:
         """Return the results as JSON, and then a thumbnail of each, after its number and ID."""
         values: dict[str, object] = {"matches": listed(result, browsing=browsing)}
         if not result:
-            note = "No image passes these filters, or the index has none. describe lists its folders."
+            note = "No image passes these filters, or the index has none. describe lists its folders, cameras and tags."
         if note:
             values["note"] = note
         content, size = [_text(_json(values))], 0

@@ -18,12 +18,13 @@ _FILTERS: dict[str, dict[str, Any]] = {
     "folder": {"description": "Only images in this folder and below it: an absolute path, as describe lists them."},
     "after": {"description": "Only images taken on this date or later: 2024, 2024-05 or 2024-05-01."},
     "before": {"description": "Only images taken before this date."},
-    "camera": {"description": "Only images of this camera, as results name it."},
-    "lens": {"description": "Only images of this lens, as results name it."},
-    "tag": {"description": "Only images to which the user has given this tag."},
+    "camera": {"description": "Only images of this camera: any part of its name."},
+    "lens": {"description": "Only images of this lens: any part of its name."},
+    "tag": {"description": "Only images to which the user has given this tag, or one below it."},
     "album": {"description": "Only images in this album of the user."},
     "favourite": {"type": "boolean", "description": "Only favourites of the user."},
     "rating": {"type": "integer", "minimum": 1, "maximum": 5, "description": "At least so many stars."},
+    "place": {"description": "Only images taken in or near this town, or in this country: Zurich, or Italy."},
     "within": {**_NUMBERS, "description": "Only images taken in a rectangle: [south, west, north, east] in degrees."},
     "around": {**_NUMBERS, "description": "Only images taken near a place: [latitude, longitude, kilometres]."},
 }
@@ -38,7 +39,7 @@ _RESULTS = {
         "description": "How many images.",
     },
     "thumbnails": {"type": "boolean", "default": True, "description": "Return a small JPEG of each image."},
-    **{name: {"type": "string", **_FILTERS[name]} for name in FILTERS},
+    **{name: {"type": "string", **_FILTERS[name]} for name in (*FILTERS, "place")},
 }
 TOOLS: dict[str, tuple[str, str, dict[str, Any]]] = {  # title, description, and properties of the arguments
     "search": (
@@ -67,7 +68,7 @@ TOOLS: dict[str, tuple[str, str, dict[str, Any]]] = {  # title, description, and
     "describe": (
         "Describe an image or the index",
         "With an id or a path: when and where an image was taken, its size, tags, copies, and a larger thumbnail. "
-        "Without arguments: how many images there are, their folders, and the model.",
+        "Without arguments: how many images there are, their folders, cameras, lenses, tags and albums, and the model.",
         {"id": _ID, "path": _PATH},
     ),
 }

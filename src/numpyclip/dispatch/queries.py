@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from numpyclip.dispatch.fields import Fields, shown
 from numpyclip.errors import InputError
+from numpyclip.index.store import Store
 from numpyclip.index.where import Where
 from numpyclip.tasks.query import Query, Term
+from numpyclip.towns import country_rectangle, find_towns
 
 _WORDS = ("folder", "after", "before", "camera", "lens", "tag", "album")
 _NUMBERS = {"within": ("SOUTH,WEST,NORTH,EAST", 4), "around": ("LATITUDE,LONGITUDE,KILOMETRES", 3)}
@@ -35,9 +38,24 @@ def where_of(fields: Fields) -> Where:
     )
 
 
+def at_place(fields: Fields, where: Where, store: Store) -> Where:
+    """Add a place by its name: a country, else of the towns that are called so the one with the most images.
+
+    InputError if there is none, or the conditions have another place.
+    """
+    if not (name := fields.text("place")):
+        return where
+    if where.within is not None or where.around is not None:
+        raise InputError("place cannot be combined with within and around; leave out one.")
+    if (rectangle := country_rectangle(name)) is not None:
+        return replace(where, within=rectangle)
+    towns = [replace(where, around=(town.latitude, town.longitude, town.radius)) for town in find_towns(name)]
+    return max(towns, key=lambda town: store.counts(town).pictures)
+
+
 def refuse_empty(fields: Fields) -> None:
     """Raise InputError for what a program has left empty, perhaps by mistake: everything would be found."""
-    for name in ("query", *FILTERS):
+    for name in ("query", "place", *FILTERS):
         value = fields.values.get(name)
         if value == [] or (isinstance(value, str) and not value.strip()):
             raise InputError(f"{name} is empty; leave it out where nothing is meant.")

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from numpyclip.dispatch.fields import Fields
-from numpyclip.dispatch.json_values import contents, ranked
-from numpyclip.dispatch.queries import is_browsing, query_of, refuse_empty, where_of
+from numpyclip.dispatch.json_values import contents, names, ranked
+from numpyclip.dispatch.queries import at_place, is_browsing, query_of, refuse_empty, where_of
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.dual_encoder.validation import captions
@@ -89,6 +89,7 @@ class Session:
         refuse_empty(fields)
         modality: Any = fields.choice("in", *MODALITIES)
         where, n = where_of(fields), fields.integer("n", n, MAX_RESULTS)
+        where = at_place(fields, where, self.index().store)
         if modality == "pictures" and is_browsing(fields):
             return SearchResult(self.index().store.browse(where, n).matches)
         near, files = fields.row_ids("near"), self._files(fields)
@@ -101,7 +102,8 @@ class Session:
         """Search the images nearest to one of the index, which is left out."""
         refuse_empty(fields)
         n = fields.integer("n", n, MAX_RESULTS)
-        found = self.index().search(match.embedding, n + 1, where=where_of(fields))
+        where = at_place(fields, where_of(fields), self.index().store)
+        found = self.index().search(match.embedding, n + 1, where=where)
         return SearchResult([other for other in found if other.id != match.id][:n])
 
     def picture(self, row_id: int) -> Match:
@@ -140,9 +142,10 @@ class Session:
         return [record.embedding if record.error is None else record.error for record in records]
 
     def describe(self) -> dict[str, object]:
-        """Return the model of the index, how much there is in it, and its folders."""
+        """Return the model of the index, how much there is in it, its folders, and the names that filters know."""
         store = self.index().store
-        return {**remembered_options(store), "dimensions": self.model.config.embed_dim, **contents(store)}
+        model = {**remembered_options(store), "dimensions": self.model.config.embed_dim}
+        return {**model, **contents(store), **names(store)}
 
     def _files(self, fields: Fields) -> list[str]:
         """Return paths of image files; InputError for anything else."""

@@ -85,13 +85,14 @@ class Browsing:
 
         `browse(after=...)` with the next month begins with one of them.
         """
-        condition, values = conditions(where)
         dated = f"min(CASE WHEN date > '{FIRST_MOMENT}' THEN substr(date, 1, 7) END)"
-        sql = (
-            f"SELECT coalesce(month, '') AS month, count(*) FROM (SELECT picture, {dated} AS month FROM files "
-            f"WHERE {condition} GROUP BY picture) AS dated GROUP BY month ORDER BY month DESC"
-        )
-        return self._counted(sql, values)
+        with self._database.reading() as connection:
+            condition, values = conditions(connection, where)
+            sql = (
+                f"SELECT coalesce(month, '') AS month, count(*) FROM (SELECT picture, {dated} AS month FROM files "
+                f"WHERE {condition} GROUP BY picture) AS dated GROUP BY month ORDER BY month DESC"
+            )
+            return _counted(connection, sql, values)
 
     def cameras(self, where: Where = EVERYWHERE) -> dict[str, int]:
         """Count pictures by the camera they were taken with, the most frequent first."""
@@ -103,30 +104,27 @@ class Browsing:
 
     def places(self, where: Where = EVERYWHERE) -> list[Place]:
         """Count pictures by where they were taken, in cells of one degree, the most frequent first."""
-        condition, values = _with_file(where)
         y, x = (  # what is on the last edge is in the last cell
             f"CASE WHEN {name} >= {end} THEN {end - 1} ELSE floor({name}) END"
             for name, end in (("latitude", 90), ("longitude", 180))
         )
-        sql = (
-            f"SELECT {y} AS y, {x} AS x, avg(latitude), avg(longitude), count(*) AS pictures FROM pictures "
-            f"WHERE {HAS_PLACE} AND {condition} GROUP BY 1, 2 ORDER BY pictures DESC, 1, 2"
-        )
         with self._database.reading() as connection:
+            condition, values = _with_file(connection, where)
+            sql = (
+                f"SELECT {y} AS y, {x} AS x, avg(latitude), avg(longitude), count(*) AS pictures FROM pictures "
+                f"WHERE {HAS_PLACE} AND {condition} GROUP BY 1, 2 ORDER BY pictures DESC, 1, 2"
+            )
             found = connection.execute(sql, values).fetchall()
         return [Place(y, x, y + 1, x + 1, *more) for y, x, *more in found]
 
     def _by_column(self, column: str, where: Where) -> dict[str, int]:
-        condition, values = _with_file(where)
-        sql = (
-            f"SELECT {column}, count(*) AS pictures FROM pictures WHERE {column} IS NOT NULL AND {condition} "
-            f"GROUP BY {column} ORDER BY pictures DESC, {column}"
-        )
-        return self._counted(sql, values)
-
-    def _counted(self, sql: str, values: Sequence[object]) -> dict[str, int]:
         with self._database.reading() as connection:
-            return dict(checked(row, str, int) for row in connection.execute(sql, values))
+            condition, values = _with_file(connection, where)
+            sql = (
+                f"SELECT {column}, count(*) AS pictures FROM pictures WHERE {column} IS NOT NULL AND {condition} "
+                f"GROUP BY {column} ORDER BY pictures DESC, {column}"
+            )
+            return _counted(connection, sql, values)
 
     def _pictures(self, connection: Connection, numbers: list[int], where: Where) -> list[Match]:
         """Look up pictures in the order of their numbers, each with its first embedding."""
@@ -147,14 +145,14 @@ def _newest(connection: Connection, where: Where, n: int, cursor: tuple[str, int
     """
     before, after = ("", ()) if cursor is None else (" AND (date, picture) < (?, ?)", cursor)
     in_time = Where(after=where.after, before=where.before)
-    dates, its_dates = conditions(in_time)
-    copies, of_copies = conditions(of_files(where))
+    dates, its_dates = conditions(connection, in_time)
+    copies, of_copies = conditions(connection, of_files(where))
     newest = "ORDER BY date DESC, picture DESC LIMIT ?"
     recent = f"(SELECT date, picture, directory FROM files WHERE {dates}{before} {newest}) AS files"
     sources: list[tuple[str, Sequence[object]]] = [(recent, (*its_dates, *after, _RECENT)), ("files", ())]
     found: list[tuple[str, int]] = []
     for source, its_values in sources[where == in_time :]:
-        condition, values = conditions(where, by_row=source is recent)
+        condition, values = conditions(connection, where, by_row=source is recent)
         first = f"{condition}{before} AND {_FIRST_COPY.format(copies)}"
         sql = f"SELECT DISTINCT date, picture FROM {source} WHERE {first} {newest}"
         found = connection.execute(sql, (*its_values, *values, *after, *of_copies, n)).fetchall()
@@ -163,9 +161,13 @@ def _newest(connection: Connection, where: Where, n: int, cursor: tuple[str, int
     return found
 
 
-def _with_file(where: Where) -> tuple[str, list[object]]:
+def _counted(connection: Connection, sql: str, values: Sequence[object]) -> dict[str, int]:
+    return dict(checked(row, str, int) for row in connection.execute(sql, values))
+
+
+def _with_file(connection: Connection, where: Where) -> tuple[str, list[object]]:
     """Return the condition for rows of `pictures` of which there are files that are searched."""
-    condition, values = conditions(where)
+    condition, values = conditions(connection, where)
     return f"id IN (SELECT picture FROM files WHERE {condition})", values
 
 

@@ -227,7 +227,7 @@ def unreadable_in(connection: Connection, directory: str) -> dict[str, str | Non
 
 def files_of(connection: Connection, pictures: Sequence[int], where: Where = EVERYWHERE) -> dict[int, list[Any]]:
     """Return the files of pictures, in order: path, state and date, then what `Exif` consists of."""
-    condition, values = conditions(where, by_row=True)
+    condition, values = conditions(connection, where, by_row=True)
     found: dict[int, list[Any]] = {picture: [] for picture in pictures}
     for some in batched(pictures, MOST_VALUES):
         sql = (

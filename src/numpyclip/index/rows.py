@@ -26,7 +26,7 @@ COUNTED = 10_000  # files, from which on it is told about how many are searched
 
 def counts(connection: Connection, where: Where) -> Counts:
     """Count files and pictures that `where` selects, and all texts and unreadable files."""
-    condition, values = conditions(where)
+    condition, values = conditions(connection, where)
     sql = (
         "SELECT count(picture), count(DISTINCT picture), (SELECT count(*) FROM texts), "
         f"(SELECT count(*) FROM files WHERE picture IS NULL) FROM files WHERE {condition}"
@@ -36,7 +36,7 @@ def counts(connection: Connection, where: Where) -> Counts:
 
 def count_searched(connection: Connection, where: Where) -> int:
     """Count the pictures that a search with `where` compares; if there are many, about."""
-    condition, values = conditions(where)
+    condition, values = conditions(connection, where)
     some = f"SELECT picture FROM files WHERE {condition} LIMIT ?"
     sql = f"SELECT count(*), count(DISTINCT picture) FROM ({some}) AS counted"
     files, pictures = connection.execute(sql, (*values, COUNTED)).fetchone()
@@ -46,7 +46,7 @@ def count_searched(connection: Connection, where: Where) -> int:
 def count_compared(connection: Connection, space: Space, where: Where) -> int:
     """Count the embeddings of pictures that a search with `where` compares; if there are many, about."""
     pictures = count_searched(connection, where)
-    condition, values = conditions(where)
+    condition, values = conditions(connection, where)
     sql = (
         "SELECT count(*), count(DISTINCT item) FROM vectors WHERE generation = ? AND side = ? "
         f"AND item IN (SELECT picture FROM files WHERE {condition} LIMIT ?)"

@@ -36,13 +36,15 @@ class Where:
         ``2024-05`` or any longer beginning of ``2024-05-01T12:30:00``. A ``datetime.date`` or ``datetime`` becomes one,
         in local time and whole seconds.
     camera, lens : str or None
-        Those of this camera or lens, as `Store.cameras` and `Store.lenses` name them.
+        Those of this camera or lens, as `Store.cameras` and `Store.lenses` name them, whatever the case of letters; a
+        part of the name is enough if none is called exactly so.
     favourite : bool
         Favourites only.
     rating : int or None
         Those with at least so many stars, 1 to 5.
     tag, album : str or None
-        Those with this tag, and those in this album.
+        Those with this tag or one below it, such as ``animals/birds`` of ``animals``, and those in this album, whatever
+        the case of letters.
     within : tuple of float or None
         Those taken in a rectangle: south, west, north and east in degrees. One whose west is greater than its east goes
         over the date line.

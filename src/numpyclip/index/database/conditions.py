@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from numpyclip.file_systems import is_url
+from numpyclip.index.database import Connection
 from numpyclip.index.database.schema import FOLDER_BYTES
+from numpyclip.index.database.sql import checked, one_of
+from numpyclip.index.names import meant
 from numpyclip.index.records import Modality
 from numpyclip.index.where import Where
 
@@ -37,9 +41,12 @@ def below(folder: str, column: str = "directory", *, about: bool = False) -> tup
     return condition, [ends[0], ends[2], path, start, end]
 
 
-def conditions(where: Where, *, about: bool = False, by_row: bool = False) -> tuple[str, list[Any]]:
+def conditions(
+    connection: Connection, where: Where, *, about: bool = False, by_row: bool = False
+) -> tuple[str, list[Any]]:
     """Return the condition for rows of `files` that are searched; see `below`.
 
+    Names are those of the index that are meant (see `meant`), which are few, so that they are found by its own indexes.
     With `by_row` the picture of each row is looked at, instead of listing all of which that is true.
     """
     written = ["picture IS NOT NULL"]
@@ -52,7 +59,7 @@ def conditions(where: Where, *, about: bool = False, by_row: bool = False) -> tu
         if date is not None:
             written.append(f"date {sign} ?")
             values.append(date)
-    condition, more = _of_pictures(where, by_row=by_row)
+    condition, more = _of_pictures(connection, where, by_row=by_row)
     if condition:
         its = "EXISTS (SELECT 1 FROM pictures WHERE id = picture AND"
         written.append(f"{its if by_row else 'picture IN (SELECT id FROM pictures WHERE'} {condition})")
@@ -60,11 +67,11 @@ def conditions(where: Where, *, about: bool = False, by_row: bool = False) -> tu
     return " AND ".join(written), values
 
 
-def is_searched(modality: Modality, where: Where) -> tuple[str, list[Any]]:
+def is_searched(connection: Connection, modality: Modality, where: Where) -> tuple[str, list[Any]]:
     """Return the condition for rows of `vectors` that are searched: all texts, and pictures with a file that is."""
     if modality == "texts":
         return "1 = 1", []
-    condition, values = conditions(where)
+    condition, values = conditions(connection, where)
     return f"EXISTS (SELECT 1 FROM files WHERE picture = item AND {condition})", values
 
 
@@ -73,29 +80,54 @@ def of_files(where: Where) -> Where:
     return Where(where.folder, where.after, where.before)
 
 
-def _of_pictures(where: Where, *, by_row: bool) -> tuple[str, list[Any]]:
+def _of_pictures(connection: Connection, where: Where, *, by_row: bool) -> tuple[str, list[Any]]:
     """Return the condition for rows of `pictures`; an empty one for all."""
     written: list[str] = []
     values: list[Any] = []
     for column in ("camera", "lens"):
         if (name := getattr(where, column)) is not None:
-            written.append(f"{column} = ?")
-            values.append(name)
-    marks = [("favourite", "=", "")] if where.favourite else []
-    marks += [("tag", "=", where.tag)] if where.tag is not None else []
-    marks += [("album", "=", where.album)] if where.album is not None else []
-    marks += [("rating", ">=", str(where.rating))] if where.rating is not None else []
-    for kind, sign, name in marks:
+            names = meant(column, name, _names(connection, "pictures", column))
+            written.append(f"{column} {one_of(len(names))}" if names else "1 = 0")
+            values.extend(names)
+    for kind, condition, its_values in _of_marks(connection, where):
         its = "EXISTS (SELECT 1 FROM marks WHERE digest = pictures.digest AND"
         marked = its if by_row else "digest IN (SELECT digest FROM marks WHERE"
-        written.append(f"{marked} kind = ? AND name {sign} ?)")
-        values.extend((kind, name))
+        written.append(f"{marked} kind = ? AND {condition})")
+        values.extend((kind, *its_values))
     places = [_within(*where.within)] if where.within is not None else []
     places += [_around(*where.around)] if where.around is not None else []
     for condition, degrees in places:
         written.append(f"{HAS_PLACE} AND {condition}")
         values.extend(degrees)
     return " AND ".join(written), values
+
+
+def _of_marks(connection: Connection, where: Where) -> Iterator[tuple[str, str, list[str]]]:
+    """Generate kinds of marks that pictures must have, each with a condition for its names."""
+    if where.favourite:
+        yield "favourite", "name = ''", []
+    if where.rating is not None:
+        yield "rating", "name >= ?", [str(where.rating)]
+    for kind, condition, ends in (
+        ("tag", "(name >= ? AND name < ? AND (name = ? OR name >= ?))", "{0},{0}0,{0},{0}/"),  # "0" comes after "/"
+        ("album", "name = ?", "{0}"),
+    ):
+        if (name := getattr(where, kind)) is not None:
+            names = meant(kind, name, _names(connection, "marks", "name", kind))
+            either = " OR ".join([condition] * len(names)) if names else "1 = 0"
+            yield kind, f"({either})", [end.format(each) for each in names for end in ends.split(",")]
+
+
+def _names(connection: Connection, table: str, column: str, kind: str = "") -> list[str]:
+    """List the different values of a column, each by a look at the index of it, however many rows have it."""
+    its = "kind = ? AND" if kind else ""
+    sql = (
+        f"WITH RECURSIVE listed (value) AS (SELECT min({column}) FROM {table} WHERE {its} {column} IS NOT NULL "
+        f"UNION ALL SELECT (SELECT min({column}) FROM {table} WHERE {its} {column} > value) FROM listed "
+        "WHERE value IS NOT NULL) SELECT value FROM listed WHERE value IS NOT NULL"
+    )
+    rows = connection.execute(sql, (kind, kind) if kind else ())
+    return [value for (value,) in (checked(row, str) for row in rows)]
 
 
 def _within(south: float, west: float, north: float, east: float) -> tuple[str, list[float]]:

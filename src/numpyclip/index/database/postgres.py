@@ -292,7 +292,7 @@ class _Statements(Connection):
 
     def estimate(self, where: Where, /) -> int:
         """Ask the planner, which has statistics of dates and of the beginnings of folders."""
-        condition, values = conditions(where, about=True)
+        condition, values = conditions(self, where, about=True)
         row: Any = self.execute(f"EXPLAIN (FORMAT JSON) SELECT FROM files WHERE {condition}", values).fetchone()
         return int(row[0][0]["Plan"]["Plan Rows"])
 

@@ -39,7 +39,7 @@ class SQLiteConnection(sqlite3.Connection, Connection):
 
     def estimate(self, where: Where, /) -> int:
         """Count them, as a search does; of all, the numbers of pictures tell, which have few gaps."""
-        condition, values = conditions(where)
+        condition, values = conditions(self, where)
         sql = f"SELECT count(*) FROM files WHERE {condition}" if values else "SELECT max(id) FROM pictures"
         return int(self.execute(sql, values).fetchone()[0])
 

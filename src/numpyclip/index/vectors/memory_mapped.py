@@ -200,7 +200,7 @@ def _searched(
     connection: Connection, space: Space, near: Iterable[tuple[int, float]], where: Where, n: int
 ) -> list[list[_Near]]:
     """Leave out rows that are deleted or not searched; give the rows of the first `n` pictures, as far as they go."""
-    condition, values = is_searched(space.modality, where)
+    condition, values = is_searched(connection, space.modality, where)
     looked_at = PARTS * n if have_parts(connection) else 0  # for others, besides what it takes to find the first
     found: dict[int, list[_Near]] = {}
     for page, some in enumerate(batched(near, MOST_VALUES), start=1):
@@ -224,7 +224,7 @@ def _allowed_rows(connection: Connection, space: Space, count: int, where: Where
     """Return the rows of the pictures that are searched, in order; None if all are, or too many to be listed."""
     if where == EVERYWHERE:
         return None
-    condition, values = conditions(where)
+    condition, values = conditions(connection, where)
     sql = (
         "SELECT row FROM files CROSS JOIN vectors ON item = picture AND generation = ? AND side = ? "
         f"WHERE {condition} LIMIT ?"

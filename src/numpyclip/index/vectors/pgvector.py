@@ -102,7 +102,7 @@ def _nearest_rows(
     graph = usable(connection, space, n, where)
     rows, are_all = ([], False) if graph is None else search(connection, graph, space, query, n, where)
     if not are_all:
-        condition, values = is_searched(space.modality, where)
+        condition, values = is_searched(connection, space.modality, where)
         sql = sent(f"{_SELECT} AND {condition} ORDER BY embedding <#> ?::real[]::vector, item, part LIMIT ?")
         rows = connection.execute(sql, (*space, *values, query.tolist(), n)).fetchall()
     embeddings = embeddings_in([value for *_, value in rows])

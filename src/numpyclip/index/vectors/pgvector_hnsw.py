@@ -74,7 +74,7 @@ def usable(connection: Connection, space: Space, n: int, where: Where) -> Graph 
         return graph
     if not graph.is_iterative:
         return None
-    condition, values = conditions(where)
+    condition, values = conditions(connection, where)
     few = max(_FEW, graph.rows * _passing(graph, n) // _VISITED)
     sql = f"SELECT count(*) FROM (SELECT FROM files WHERE {condition} LIMIT ?) AS passing"
     (passing,) = connection.execute(sql, (*values, few + 1)).fetchone()
@@ -88,7 +88,7 @@ def search(
 
     With None for `where` all are searched. Settings change until the end of the transaction, if they are all.
     """
-    condition, values = ("TRUE", []) if where is None else is_searched(space.modality, where)
+    condition, values = ("TRUE", []) if where is None else is_searched(connection, space.modality, where)
     inside, outside = (condition, "TRUE") if graph.is_iterative else ("TRUE", condition)
     before, after = (values, []) if graph.is_iterative else ([], values)
     looked_at = candidates(n, graph.candidates) if graph.is_iterative else min(_MOST, candidates(n, graph.candidates))
