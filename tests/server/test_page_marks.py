@@ -95,7 +95,9 @@ def test_several_pictures_are_chosen(open_page: Open, client: Client, drawings: 
     with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
         assert archive.testzip() is None and len(archive.namelist()) == 4
     page.get_by_role("button", name="Copy paths").click()
-    page.get_by_role("button", name="Copied").wait_for()
+    page.get_by_role("button", name="Copied").click()
+    first(page).focus()
+    page.get_by_role("button", name="Copy paths").wait_for()
     copied = page.evaluate("navigator.clipboard.readText()").split("\n")
     assert len(copied) == 4 and all(Path(path).is_relative_to(drawings) for path in copied)
     page.get_by_role("button", name="Classify").click()

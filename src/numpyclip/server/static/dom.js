@@ -12,14 +12,13 @@ export function button(text, onclick, className = "plain") {
   return element("button", {className, type: "button", textContent: text, onclick});
 }
 
-export const number = value => value.toLocaleString("en");
-// Made once: of each date they would take longer than all else of a tile.
+// Made once: for each date it would take longer than all else of a tile.
 const DAY = new Intl.DateTimeFormat("en-GB", {day: "numeric", month: "long", year: "numeric"});
 const MONTH = new Intl.DateTimeFormat("en-GB", {month: "long", year: "numeric"});
 
+export const number = value => value.toLocaleString("en");
 export const percent = p => `${p >= .995 && p < 1 ? ">99" : Math.round(100 * p)} %`;
-
-export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
+export const plural = (count, one) => `${number(count)} ${one}${count === 1 ? "" : "s"}`;
 
 // "2024-05-01T12:30:00" as "1 May 2024"; the year 1 stands for a date that is not known.
 export function day(date) {
@@ -48,7 +47,7 @@ export function foundAt({part, seconds, cosine}) {
 export function setStatus(text) { $("status").textContent = text; }
 
 export async function copyText(text, button) {
-  const label = button.textContent;
+  const label = button.dataset.label ??= button.textContent;
   try { await navigator.clipboard.writeText(text); button.textContent = "Copied"; }
   catch { button.textContent = "Cannot copy"; }
   button.onblur = () => { button.textContent = label; };

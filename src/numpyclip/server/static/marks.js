@@ -16,10 +16,10 @@ export async function mark(matches, kind, name, remove = false) {
 // Load the folders, cameras and so on to filter by, and which functions the server has.
 export async function loadLibrary() {
   try {
-    const {folders, cameras, lenses, tags, albums, originals, marks} = await request("library");
-    document.body.classList.toggle("no-originals", !originals);
-    document.body.classList.toggle("no-marks", !marks);
-    for (const [name, values] of Object.entries({folder: folders, camera: cameras, lens: lenses, tag: tags, album: albums})) setOptions(name, values);
+    const library = await request("library"), {folders: folder, cameras: camera, lenses: lens, tags: tag, albums: album} = library;
+    document.body.classList.toggle("no-originals", !library.originals);
+    document.body.classList.toggle("no-marks", !library.marks);
+    for (const [name, values] of Object.entries({folder, camera, lens, tag, album})) setOptions(name, values);
   } catch { /* the search shows errors */ }
 }
 

@@ -33,8 +33,10 @@ export function summary({matches, loaded, next, answer}) {
   const first = answer.order === "date" ? "newest" : "nearest";
   const since = answer.order === "date" && query.from ? ` from ${month(query.from)} back` : "";
   const all = answer.is_estimate ? `about ${number(Math.max(answer.searched, matches.length))} pictures` : plural(answer.searched, "picture");
-  const count = next || loaded < answer.searched ? `The ${first} ${number(matches.length)}${since} of ${all}` : `${plural(matches.length, "picture")}${since}, the ${first} first`;
-  return answer.cutoff !== null && !answer.is_match ? `${count}. Perhaps none of them is meant: of so many pictures, one fits as well by chance.` : count;
+  const count = next || loaded < answer.searched ? `The ${first} ${number(matches.length)}${since} of ${all}`
+    : `${plural(matches.length, "picture")}${since}, the ${first} first`;
+  if (answer.cutoff === null || answer.is_match) return count;
+  return `${count}. Perhaps none of them is meant: of so many pictures, one fits as well by chance.`;
 }
 
 const BUSY = "The server is busy";
@@ -44,7 +46,8 @@ const TITLES = {0: "The server does not answer", 400: "This cannot be searched f
 export function showError({status, message}, retry) {
   const again = button("Try again", retry, "main");
   if (status === 404 && message.includes("no index")) {
-    showNotice("Nothing is indexed yet", "In a shell, make pictures searchable:", element("p", {}, element("code", {textContent: "numpyclip index FOLDER"})), again);
+    showNotice("Nothing is indexed yet", "In a shell, make pictures searchable:",
+      element("p", {}, element("code", {textContent: "numpyclip index FOLDER"})), again);
   } else {
     showNotice(TITLES[status] ?? "Something went wrong", message, ...status === 400 ? [] : [again]);
   }

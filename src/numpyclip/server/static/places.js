@@ -40,7 +40,8 @@ function cell(square) {
 }
 
 function list(places, onclick) {
-  $("towns").replaceChildren(...places.map(place => element("li", {}, button(`${place.name}: ${plural(place.pictures, "picture")}`, () => onclick(place)))));
+  $("towns").replaceChildren(...places.map(place => element("li", {},
+    button(`${place.name}: ${plural(place.pictures, "picture")}`, () => onclick(place)))));
 }
 
 function parameters(more) {
@@ -59,7 +60,9 @@ $("map").onclick = async () => {
   try {
     const {places} = await request(`places?${parameters({})}`);
     $("world").replaceChildren(...squares(places).map(cell));
-    $("places-status").textContent = places.length ? "How many pictures were taken where, north above." : "No picture says where it was taken.";
+    $("places-status").textContent = places.length
+      ? "How many pictures were taken where, north above."
+      : "No picture says where it was taken.";
     if (places.length) await showNames();
   } catch (error) { $("places-status").textContent = error.message; }
 };

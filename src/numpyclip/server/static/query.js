@@ -75,12 +75,14 @@ export function address() {
   return `${parameters}` ? `?${parameters}` : location.pathname;
 }
 
+const indexed = id => ({id, source: `thumbnails/${id.replace("@", "?t=")}`, name: `picture ${parseInt(id)}`});
+
 export function readAddress() {
   const parameters = new URLSearchParams(location.search);
   restore({
     text: parameters.get("q") || "",
     from: /^\d{4}-(0[1-9]|1[0-2])$/.test(parameters.get("from") || "") ? parameters.get("from") : "",
-    pictures: parameters.getAll("near").filter(id => /^\d+(-[0-9a-f]{12})?(@[\d.]+)?$/.test(id)).map(id => ({id, source: `thumbnails/${id.replace("@", "?t=")}`, name: `picture ${parseInt(id)}`})),
+    pictures: parameters.getAll("near").filter(id => /^\d+(-[0-9a-f]{12})?(@[\d.]+)?$/.test(id)).map(indexed),
     filters: controls().map(({dataset: {filter}}) => [filter, parameters.get(filter) || ""]),
   });
 }

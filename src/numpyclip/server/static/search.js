@@ -40,7 +40,7 @@ async function run(focus) {
   drawChips();
   setStatus("Searching …");
   document.body.classList.add("busy");
-  if (focus === "results" && !(tiles().includes(document.activeElement) || $("notice").contains(document.activeElement))) $("grid").focus({preventScroll: true});
+  if (focus === "results" && !hasFocus()) $("grid").focus({preventScroll: true});
   Object.assign(mine, {answer: null, matches: [], loaded: 0, next: null});
   try {
     const answer = await ask(Math.min(MOST_ASKED, Math.max(PAGE, (history.state?.place ?? 0) + 1)));
@@ -81,9 +81,11 @@ function drawFrom(start) {
 
 const isPlain = () => isEmpty() && address() === location.pathname;
 
+const hasFocus = () => [$("grid"), $("notice")].some(part => part.contains(document.activeElement));
+
 // The focus does not fall to the body when the tile that has it goes away.
 function keepFocus(change) {
-  const had = $("grid").contains(document.activeElement) || $("notice").contains(document.activeElement);
+  const had = hasFocus();
   change();
   if (had && (document.activeElement === document.body || !document.activeElement)) focusResults();
 }
