@@ -38,6 +38,32 @@ def test_one_jumps_to_a_month(open_page: Open, serve: Serve, many: str) -> None:
     wait_until(page, "document.activeElement.getBoundingClientRect().bottom <= innerHeight")
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_headings_tell_the_month(open_page: Open, serve: Serve, many: str, width: int) -> None:
+    page = open_page(serve(store=many))
+    page.set_viewport_size({"width": width, "height": 844})
+    months = ("June", "May", "April", "March", "February", "January")
+    page.get_by_role("heading", name="June 2024", level=2).wait_for()
+    while page.locator(".tile").count() < 150:
+        page.locator(".tile").last.scroll_into_view_if_needed()
+    assert page.locator("#grid h2").all_inner_texts() == [f"{month} 2024" for month in months]
+    assert page.locator("#grid > li").first.inner_text() == "June 2024"
+    page.locator(".tile[title='070.jpg']").evaluate("tile => tile.scrollIntoView({block: 'center'})")
+    top = page.locator("header").bounding_box()["height"]
+    assert page.locator("#grid h2", has_text="March 2024").bounding_box()["y"] == pytest.approx(top, abs=1)
+    for place, name in ((page.locator("#choose"), "Select"), (page.locator("#timeline button").first, "Newest")):
+        box = place.bounding_box()
+        middle = f"{box['x'] + box['width'] / 2}, {box['y'] + box['height'] / 2}"
+        assert page.evaluate(f"document.elementFromPoint({middle}).textContent") == name
+    if AXE.is_file():
+        assert violations(page) == []
+    page.get_by_role("button", name="Select", exact=True).click()
+    page.locator(".choosing").wait_for()
+    search(page, "a house")
+    page.get_by_text("The nearest 60 of 150 pictures").wait_for()
+    assert page.locator("#grid h2").count() == 0
+
+
 def test_places_cameras_and_near_duplicates(open_page: Open, serve: Serve, atlas: str) -> None:
     page = open_page(serve(store=atlas), expects="400")
     expect_count(page, 4)
