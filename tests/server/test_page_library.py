@@ -1,7 +1,9 @@
 """The page as a library in a real browser: dates, places, marks, and several pictures at once."""
 
 import re
+import shutil
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -62,6 +64,29 @@ def test_headings_tell_the_month(open_page: Open, serve: Serve, many: str, width
     search(page, "a house")
     page.get_by_text("The nearest 60 of 150 pictures").wait_for()
     assert page.locator("#grid h2").count() == 0
+
+
+def test_folders_are_named_from_those_that_are_indexed_on(
+    open_page: Open, serve: Serve, tiny: CLIP, tmp_path: Path, drawings: Path
+) -> None:
+    roots = [tmp_path / "old" / "photos", tmp_path / "photos", tmp_path / "scans"]
+    for root, within in ((roots[0], "2019/05"), (roots[1], "2020"), (roots[2], "a/b/c"), (roots[2], "a b")):
+        (root / within).mkdir(parents=True)
+        shutil.copy(drawings / "bird.jpg", root / within)
+    with Index(tmp_path / "store", tiny, create=True) as index:
+        index.update(roots)
+    page = open_page(serve(store=str(tmp_path / "store")))
+    wait_until(page, "document.querySelector('[data-filter=folder]').options.length === 11")
+    space = 3 * "\N{NO-BREAK SPACE}"
+    assert [
+        option.evaluate("option => option.text") for option in page.locator("[data-filter=folder] option").all()
+    ] == [
+        *("all", str(roots[0]), f"{space}2019", f"{space * 2}05", str(roots[1]), f"{space}2020"),
+        *("scans", f"{space}a", f"{space * 2}b", f"{space * 3}c", f"{space}a b"),
+    ]
+    page.get_by_label("Folder").select_option(str(roots[0] / "2019"))
+    expect_count(page, 1)
+    assert page.url.endswith(f"folder={quote(str(roots[0] / '2019'), safe='')}")
 
 
 def test_places_cameras_and_near_duplicates(open_page: Open, serve: Serve, atlas: str) -> None:
