@@ -3,6 +3,7 @@
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -134,6 +135,19 @@ def test_places_do_not_cover_each_other(open_page: Open, serve: Serve, atlas: st
             assert abs(one["x"] - other["x"]) >= one["width"] or abs(one["y"] - other["y"]) >= one["height"]
     page.locator(".cell").last.click()
     page.get_by_role("heading", name="No pictures there").wait_for()
+
+
+def test_it_is_said_that_names_of_places_are_loading(open_page: Open, serve: Serve, atlas: str) -> None:
+    page = open_page(serve(store=atlas), expects="400")
+    expect_count(page, 4)
+    held: list[Any] = []
+    page.route("**/places?*names=1", lambda route: held.append(route))
+    page.get_by_text("More filters").click()
+    page.get_by_role("button", name="Places").click()
+    page.get_by_text("Names are loading …").wait_for()
+    held[0].continue_()
+    page.get_by_text("Names are loading …").wait_for(state="detached")
+    page.get_by_text("How many pictures were taken where, north above.").wait_for()
 
 
 def test_pictures_of_a_town(open_page: Open, serve: Serve, atlas: str) -> None:

@@ -52,12 +52,14 @@ def test_one_swipes_from_picture_to_picture(open_page: Open, client: Client) -> 
     page.get_by_role("dialog", name=names[0]).wait_for()
     swipe(session, (300, 200, 100))
     page.get_by_role("dialog", name=names[1]).wait_for()
-    swipe(session, (200, 190), (400, 300))  # scrolls
     swipe(session, (300, 290))
     swipe(session, (300, 200, 100))
     page.get_by_role("dialog", name=names[2]).wait_for()
     swipe(session, (100, 200, 300))
     page.get_by_role("dialog", name=names[1]).wait_for()
+    swipe(session, (200, 190), (400, 300))
+    wait_until(page, "document.querySelector('#detail').scrollTop > 0")
+    assert page.locator("#name").inner_text() == names[1]
     page.go_back()
     page.locator("#detail").wait_for(state="hidden")
 
