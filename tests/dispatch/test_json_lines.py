@@ -13,9 +13,6 @@ from numpyclip.dispatch.json_lines import JSONLines
 from numpyclip.dispatch.session import Session
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index.index import Index
-from tests.test_towns import gazetteer
-
-__all__ = ["gazetteer"]
 
 Ask = Callable[..., list[dict[str, Any]]]
 

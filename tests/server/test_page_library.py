@@ -1,13 +1,17 @@
 """The page as a library in a real browser: dates, places, marks, and several pictures at once."""
 
 import re
+import shutil
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.exif import Exif
+from numpyclip.index import Index
 from tests.index.filled import made_index
 from tests.server.browser import Open, expect_count, expect_first, first, search, wait_until
 from tests.server.conftest import Serve
@@ -31,6 +35,55 @@ def test_one_jumps_to_a_month(open_page: Open, serve: Serve, many: str) -> None:
     page.get_by_role("button", name="Mar 2024, 28 pictures").click()
     page.locator(".tile[title='083.jpg']:focus").wait_for()
     wait_until(page, "document.activeElement.getBoundingClientRect().bottom <= innerHeight")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_headings_tell_the_month(open_page: Open, serve: Serve, many: str, width: int) -> None:
+    page = open_page(serve(store=many))
+    page.set_viewport_size({"width": width, "height": 844})
+    months = ("June", "May", "April", "March", "February", "January")
+    page.get_by_role("heading", name="June 2024", level=2).wait_for()
+    while page.locator(".tile").count() < 150:
+        page.locator(".tile").last.scroll_into_view_if_needed()
+    assert page.locator("#grid h2").all_inner_texts() == [f"{month} 2024" for month in months]
+    assert page.locator("#grid > li").first.inner_text() == "June 2024"
+    page.locator(".tile[title='070.jpg']").evaluate("tile => tile.scrollIntoView({block: 'center'})")
+    top = page.locator("header").bounding_box()["height"]
+    assert page.locator("#grid h2", has_text="March 2024").bounding_box()["y"] == pytest.approx(top, abs=1)
+    for place, name in ((page.locator("#choose"), "Select"), (page.locator("#timeline button").first, "Newest")):
+        box = place.bounding_box()
+        middle = f"{box['x'] + box['width'] / 2}, {box['y'] + box['height'] / 2}"
+        assert page.evaluate(f"document.elementFromPoint({middle}).textContent") == name
+    if AXE.is_file():
+        assert violations(page) == []
+    page.get_by_role("button", name="Select", exact=True).click()
+    page.locator(".choosing").wait_for()
+    search(page, "a house")
+    page.get_by_text("The nearest 60 of 150 pictures").wait_for()
+    assert page.locator("#grid h2").count() == 0
+
+
+def test_folders_are_named_from_those_that_are_indexed_on(
+    open_page: Open, serve: Serve, tiny: CLIP, tmp_path: Path, drawings: Path
+) -> None:
+    roots = [tmp_path / "old" / "photos", tmp_path / "photos", tmp_path / "scans"]
+    for root, within in ((roots[0], "2019/05"), (roots[1], "2020"), (roots[2], "a/b/c"), (roots[2], "a b")):
+        (root / within).mkdir(parents=True)
+        shutil.copy(drawings / "bird.jpg", root / within)
+    with Index(tmp_path / "store", tiny, create=True) as index:
+        index.update(roots)
+    page = open_page(serve(store=str(tmp_path / "store")))
+    wait_until(page, "document.querySelector('[data-filter=folder]').options.length === 11")
+    space = 3 * "\N{NO-BREAK SPACE}"
+    assert [
+        option.evaluate("option => option.text") for option in page.locator("[data-filter=folder] option").all()
+    ] == [
+        *("all", str(roots[0]), f"{space}2019", f"{space * 2}05", str(roots[1]), f"{space}2020"),
+        *("scans", f"{space}a", f"{space * 2}b", f"{space * 3}c", f"{space}a b"),
+    ]
+    page.get_by_label("Folder").select_option(str(roots[0] / "2019"))
+    expect_count(page, 1)
+    assert page.url.endswith(f"folder={quote(str(roots[0] / '2019'), safe='')}")
 
 
 def test_places_cameras_and_near_duplicates(open_page: Open, serve: Serve, atlas: str) -> None:
@@ -80,6 +133,21 @@ def test_places_do_not_cover_each_other(open_page: Open, serve: Serve, atlas: st
     page.get_by_role("heading", name="No pictures there").wait_for()
 
 
+def test_it_is_said_that_names_of_places_are_loading(
+    open_page: Open, serve: Serve, atlas: str, gazetteer: None
+) -> None:
+    page = open_page(serve(store=atlas), expects="400")
+    expect_count(page, 4)
+    held: list[Any] = []
+    page.route("**/places?*names=1", lambda route: held.append(route))
+    page.get_by_text("More filters").click()
+    page.get_by_role("button", name="Places").click()
+    page.get_by_text("Names are loading …").wait_for()
+    held[0].continue_()
+    page.get_by_text("Names are loading …").wait_for(state="detached")
+    page.get_by_text("How many pictures were taken where, north above.").wait_for()
+
+
 def test_pictures_of_a_town(open_page: Open, serve: Serve, atlas: str, gazetteer: None) -> None:
     page = open_page(serve(store=atlas), expects="400")  # of thumbnails
     expect_count(page, 4)
@@ -93,6 +161,8 @@ def test_pictures_of_a_town(open_page: Open, serve: Serve, atlas: str, gazetteer
     page.get_by_role("button", name="Potsdam, Germany: 1 picture").click()
     expect_count(page, 1)
     expect_first(page, "potsdam.jpg")
+    first(page).click()
+    page.locator("#known dd").get_by_text("Potsdam, Germany", exact=True).wait_for()
 
 
 def test_near_duplicates_are_left_out_on_later_pages(open_page: Open, serve: Serve, many: str) -> None:

@@ -161,8 +161,50 @@ def test_what_a_server_does_not_do_is_not_offered(open_page: Open, serve: Serve,
     bar.get_by_role("button", name="Copy paths").wait_for()
     bar.get_by_role("button", name="Favourite").wait_for(state="hidden")
     names = [button.inner_text() for button in bar.get_by_role("button").all()]
-    assert names == ["Copy paths", "Classify …", "Clear"]
+    assert names == ["All loaded", "Copy paths", "Classify …", "Clear"]
     bar.get_by_role("button", name="Clear").click()
     first(page).click()
     page.locator("#detail").wait_for()
     assert page.locator("#marks").is_hidden()
+
+
+def test_all_that_is_loaded_is_rated_and_marks_are_removed(open_page: Open, serve: Serve, atlas: str) -> None:
+    client = serve(store=atlas)
+    client.post("/marks", {"ids": [ids(client)["berlin"]], "kind": "tag", "name": "city"})
+    page = open_page(client, expects="400")
+    expect_count(page, 4)
+    page.get_by_role("button", name="Select", exact=True).click()
+    first(page).click()
+    page.get_by_role("button", name="All loaded").click()
+    page.get_by_text("4 pictures selected").wait_for()
+    page.get_by_role("button", name="Marks …").click()
+    page.get_by_role("button", name="3 ★").click()
+    page.get_by_text("4 pictures: rating 3").wait_for()
+    if AXE.is_file():
+        assert violations(page) == []
+    page.get_by_role("button", name="Remove tag city").click()
+    page.get_by_text("4 pictures: no tag city").wait_for()
+    assert [button.inner_text() for button in page.locator("#removable button").all()] == ["Remove rating"]
+    assert page.evaluate("document.activeElement.textContent") == "1 ★"
+    marks = [match["marks"] for match in client.get("/search").json["matches"]]
+    assert [(mark["rating"], mark["tags"]) for mark in marks] == [(3, [])] * 4
+
+
+def test_over_plain_http_paths_are_shown_to_be_copied(open_page: Open, client: Client, drawings: Path) -> None:
+    page = open_page(client, f"http://{PHOTOS}:{client.port}/?q=a+house")
+    expect_first(page, "house.jpg")
+    page.get_by_role("button", name="Select", exact=True).click()
+    first(page).click()
+    page.get_by_role("button", name="Copy paths").click()
+    page.locator("#copying").wait_for()
+    assert page.evaluate("getSelection().toString()") == str(drawings / "more" / "house.jpg")
+    if AXE.is_file():
+        assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.locator("#copying").wait_for(state="hidden")
+    page.get_by_role("toolbar").get_by_role("button", name="Clear").click()
+    first(page).click()
+    page.get_by_role("button", name="Copy path").click()
+    page.locator("#copying").wait_for()
+    page.get_by_role("dialog").get_by_role("button", name="Close").last.click()
+    page.locator("#detail").wait_for()

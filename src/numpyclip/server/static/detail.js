@@ -1,5 +1,6 @@
 // One picture, enlarged, with what is known of it. It has its own entry in the browser's history: going back closes it.
 import {$, copyText, day, element, foundAt, number, percent} from "./dom.js";
+import {request} from "./api.js";
 import {query, setFilter, startSearch} from "./query.js";
 import {view} from "./views.js";
 import {describe, focusTile, tiles} from "./grid.js";
@@ -55,11 +56,20 @@ function fill(n) {
   $("known").replaceChildren(...Object.entries(facts(match())).filter(([, value]) => value).flatMap(
     ([key, value]) => [element("dt", {textContent: key}), element("dd", {textContent: value})]));
   $("around").hidden = match().latitude === undefined;
+  nameTown(match());
   showMarks(match());
   $("previous").disabled = n === 0;
   $("next").disabled = n === view.matches.length - 1;
   if (!detail.open) detail.showModal();
   else if (document.activeElement?.disabled || document.activeElement === document.body) $("shut").focus();
+}
+
+// A line is kept for the name of a town, which may take seconds.
+async function nameTown({latitude, longitude}) {
+  const line = [...$("known").querySelectorAll("dt")].find(({textContent}) => textContent === "Town")?.nextSibling;
+  if (!line) return;
+  const {places} = await request(`places?names=1&around=${latitude},${longitude},0.05`).catch(() => ({places: []}));
+  line.textContent = places[0]?.name ?? "none near";
 }
 
 function facts(match) {
@@ -71,6 +81,7 @@ function facts(match) {
     Date: day(match.date) && `${day(match.date)}, ${match.date.slice(11)}`,
     Size: match.width ? `${number(match.width)} × ${number(match.height)} pixels` : "",
     Place: match.latitude === undefined ? "" : `${match.latitude.toFixed(5)}, ${match.longitude.toFixed(5)}`,
+    Town: match.latitude !== undefined && document.body.classList.contains("has-towns") ? "…" : "",
     Camera: match.camera,
     Lens: match.lens,
     File: match.path,

@@ -46,9 +46,16 @@ export function foundAt({part, seconds, cosine}) {
 
 export function setStatus(text) { $("status").textContent = text; }
 
+// Where a browser lets no page copy, as over plain HTTP, show the text for its reader to do so.
 export async function copyText(text, button) {
   const label = button.dataset.label ??= button.textContent;
-  try { await navigator.clipboard.writeText(text); button.textContent = "Copied"; }
-  catch { button.textContent = "Cannot copy"; }
-  button.onblur = () => { button.textContent = label; };
+  let wasLeft = false;
+  button.onblur = () => { wasLeft = true; button.textContent = label; };
+  try { await navigator.clipboard.writeText(text); } catch {
+    $("copy-text").value = text;
+    $("copying").showModal();
+    $("copy-text").select();
+    return;
+  }
+  if (!wasLeft) button.textContent = "Copied";
 }

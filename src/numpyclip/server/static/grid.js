@@ -1,17 +1,25 @@
 // The thumbnails.
-import {$, day, element, foundAt} from "./dom.js";
+import {$, day, element, foundAt, month} from "./dom.js";
 
 const grid = $("grid");
 export const tiles = () => [...grid.querySelectorAll(".tile")];
 
-// Draw matches behind those that are there.
-export function draw(matches, start = 0) {
+// Draw matches behind those that are there, perhaps below headings of months.
+export function draw(matches, start = 0, hasMonths = false) {
   if (!start) grid.replaceChildren();
-  grid.querySelector(".end")?.remove();
+  grid.querySelector(".end:last-child")?.remove();
   tiles().forEach((tile, n) => showAlike(tile, matches[n]));
-  grid.append(...matches.slice(start).map((match, n) => item(match, start + n)));
-  if (matches.length) grid.append(element("li", {className: "end", ariaHidden: "true"}));
+  for (let n = start; n < matches.length; n++) {
+    const title = hasMonths && monthOf(matches[n]);
+    if (title && (!n || title !== monthOf(matches[n - 1]))) grid.append(...n ? [end()] : [], heading(title));
+    grid.append(item(matches[n], n));
+  }
+  if (matches.length) grid.append(end());
 }
+
+const end = () => element("li", {className: "end", ariaHidden: "true"});
+const heading = title => element("li", {className: "heading"}, element("h2", {textContent: title}));
+const monthOf = ({date}) => day(date) ? month(date.slice(0, 7)) : "Date unknown";
 
 function item(match, n) {
   const {name, path, thumbnail, seconds, width, height} = match;

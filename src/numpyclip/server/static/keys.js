@@ -1,4 +1,4 @@
-// Keys: / to the search box, x to select, arrows among the pictures and in the detail view.
+// Keys and swipes: / to the search box, x to select, arrows among the pictures and in the detail view.
 import {$} from "./dom.js";
 import {below, focusTile, tiles} from "./grid.js";
 import {isOpen, step} from "./detail.js";
@@ -29,3 +29,18 @@ function ofPictures(event) {
   if (goal < 0 && event.key === "ArrowUp") $("text").focus(); else focusTile(goal);
   return true;
 }
+
+// A finger that moves to the side, unless the page is zoomed, when this moves it, or a video's controls are below.
+const frame = $("frame");
+let start = null;
+visualViewport.onresize = () => { frame.style.touchAction = visualViewport.scale > 1 ? "auto" : ""; };
+frame.onpointerdown = event => {
+  const isControls = event.target === $("film") && event.offsetY > $("film").offsetHeight - 80;
+  start = event.isPrimary && event.pointerType === "touch" && visualViewport.scale <= 1 && !isControls ? event : null;
+};
+frame.onpointerup = event => {
+  const x = event.clientX - start?.clientX, y = event.clientY - start?.clientY;
+  if (Math.abs(x) > Math.max(40, 2 * Math.abs(y))) step(x < 0 ? 1 : -1);
+  start = null;
+};
+frame.onpointercancel = () => { start = null; };

@@ -22,7 +22,7 @@ $("fold").onclick = () => {
 // What has the focus is hidden neither by the header nor by the bar of what is selected.
 const padding = new ResizeObserver(() => {
   const {style} = document.documentElement;
-  style.scrollPaddingTop = `${$("header").offsetHeight + 8}px`;
+  style.setProperty("--header", `${getComputedStyle($("header")).position === "sticky" ? $("header").offsetHeight : 0}px`);
   style.scrollPaddingBottom = `${$("bar").offsetHeight + 8}px`;
   document.activeElement?.closest("#grid .tile")?.scrollIntoView({block: "nearest"});
 });

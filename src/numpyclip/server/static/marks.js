@@ -1,6 +1,7 @@
 // Marks of pictures: favourites, ratings, tags and albums.
 import {$} from "./dom.js";
 import {post, request} from "./api.js";
+import {folderNames} from "./folders.js";
 import {options, setOptions} from "./query.js";
 import {setMarks} from "./views.js";
 
@@ -19,7 +20,10 @@ export async function loadLibrary() {
     const library = await request("library"), {folders: folder, cameras: camera, lenses: lens, tags: tag, albums: album} = library;
     document.body.classList.toggle("no-originals", !library.originals);
     document.body.classList.toggle("no-marks", !library.marks);
-    for (const [name, values] of Object.entries({folder, camera, lens, tag, album})) setOptions(name, values);
+    document.body.classList.toggle("has-towns", library.towns);
+    for (const [name, values] of Object.entries({folder, camera, lens, tag, album})) {
+      setOptions(name, values, name === "folder" ? folderNames(values) : values);
+    }
   } catch { /* the search shows errors */ }
 }
 

@@ -63,15 +63,17 @@ $("map").onclick = async () => {
     $("places-status").textContent = places.length
       ? "How many pictures were taken where, north above."
       : "No picture says where it was taken.";
-    if (places.length) await showNames();
+    if (places.length) await showNames($("places-status").textContent);
   } catch (error) { $("places-status").textContent = error.message; }
 };
 
 // Names of towns, if the server has them: they take longer than the places.
-async function showNames() {
+async function showNames(text) {
+  $("places-status").textContent = `${text} Names are loading …`;
   const {places} = await request(`places?${parameters({names: 1})}`);
   list(places.filter(({name}) => name), within);
   $("find-town").hidden = !("name" in places[0]);
+  $("places-status").textContent = text;
 }
 
 $("find-town").onsubmit = async event => {

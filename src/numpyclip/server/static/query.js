@@ -27,10 +27,10 @@ export function setFilter(name, value) {
 // The values that a filter offers.
 export const options = name => [...controlOf(name).options].slice(1).map(({value}) => value);
 
-export function setOptions(name, values) {
+export function setOptions(name, values, texts) {
   const control = controlOf(name);
   const chosen = control.value;
-  control.replaceChildren(control.options[0], ...values.map(value => element("option", {value, textContent: value})));
+  control.replaceChildren(control.options[0], ...values.map((value, n) => element("option", {value, title: value, textContent: texts[n]})));
   setFilter(name, chosen);
 }
 

@@ -74,7 +74,7 @@ function show(changesNotice = true) {
 }
 
 function drawFrom(start) {
-  draw(view.matches, start);
+  draw(view.matches, start, view.answer.order === "date");
   showSelection();
   setStatus(summary(view));
 }

@@ -64,6 +64,31 @@ async function markAll(text, matches, kind, name) {
   } catch (error) { setStatus(error.message); }
 }
 
+// The marks of what is chosen, by the words for each.
+function marksOfChosen() {
+  const found = new Map();
+  for (const {marks} of all().filter(({marks}) => marks)) {
+    if (marks.favourite) found.set("favourite", ["favourite"]);
+    if (marks.rating) found.set("rating", ["rating"]);
+    for (const kind of ["tag", "album"]) for (const name of marks[`${kind}s`]) found.set(`${kind} ${name}`, [kind, name]);
+  }
+  return found;
+}
+
+// Draw the dialog in which all that is chosen is rated, and marks are removed.
+function drawMarks() {
+  $("removable").replaceChildren(...[...marksOfChosen()].map(([words, [kind, name]]) => button(`Remove ${words}`, () => change(kind, name, true))));
+}
+
+async function change(kind, name, remove = false) {
+  try {
+    await mark(all(), kind, name, remove);
+    $("changed").textContent = `${plural(chosen.size, "picture")}: ${remove ? "no " : ""}${kind}${name === undefined ? "" : ` ${name}`}`;
+  } catch (error) { $("changed").textContent = error.message; }
+  drawMarks();
+  if (!$("changing").contains(document.activeElement)) $("stars").firstChild.focus();
+}
+
 // Ask for the name of a tag or an album.
 function askName(kind, text) {
   $("name-label").textContent = text;
@@ -104,6 +129,9 @@ $("copy-paths").onclick = () => copyText(all().map(({path}) => path).join("\n"),
 $("add-favourite").onclick = () => markAll(plural(chosen.size, "favourite"), all(), "favourite");
 $("add-tag").onclick = () => askName("tag", "Tag for the selected pictures");
 $("add-album").onclick = () => askName("album", "Album for the selected pictures");
+$("choose-all").onclick = () => choose(view.matches);
+$("stars").replaceChildren(...["1", "2", "3", "4", "5"].map(stars => button(`${stars} ★`, () => change("rating", stars))));
+$("change-marks").onclick = () => { $("changed").textContent = ""; drawMarks(); $("changing").showModal(); };
 $("open-classes").onclick = () => { $("classified").replaceChildren(); $("classes").showModal(); };
 $("classify").onclick = classify;
 for (const close of document.querySelectorAll("[data-close]")) close.onclick = () => close.closest("dialog").close();

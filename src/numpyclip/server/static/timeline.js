@@ -46,10 +46,13 @@ function jump(month) {
   startSearch({focus: "results"});
 }
 
+// On a phone, where an open year would cover the pictures, none stays open.
 function mark() {
+  const isNarrow = matchMedia("(max-width: 760px)").matches;
+  if (isNarrow) for (const year of nav.querySelectorAll("[open]")) year.open = false;
   for (const month of nav.querySelectorAll(".month")) {
     const isCurrent = month.dataset.month === query.from;
     month.ariaCurrent = isCurrent ? "date" : null;
-    if (isCurrent) month.closest("details").open = true;
+    if (isCurrent && !isNarrow) month.closest("details").open = true;
   }
 }
