@@ -137,7 +137,8 @@ def test_an_error(command: str, status: Status) -> None:
 def test_done_except_for_what_cannot_be_read(command: str, status: Status, tmp_path: Path) -> None:
     good, _ = WORDS[command]
     (tmp_path / PARTLY[command]).write_bytes(BROKEN)
-    assert status(command, *(good or ())) == 3
+    named = ["{good}/broken.jpg"] if command == "mark" else []  # of folders it takes what the index has in them
+    assert status(command, *named, *(good or ())) == 3
 
 
 @pytest.mark.parametrize("command", PARTLY)
