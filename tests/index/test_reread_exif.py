@@ -65,6 +65,27 @@ def test_what_has_changed_or_is_no_longer_in_time_is_left(index: Index, cameras:
     assert index.store.cameras() == {"Nikon D0": 1, "Nikon D2": 1}
 
 
+def test_files_of_a_disk_that_is_away_are_read_when_it_is_back(
+    index: Index, cameras: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update([cameras])
+    expected = index.store.cameras()
+    as_if_upgraded(index)
+    away = cameras.rename(cameras.parent / "away")
+    monkeypatch.setattr(reread_exif, "_AT_ONCE", 2)
+    index.update()
+    assert index.store.cameras() == {}
+    away.rename(cameras)
+    (cameras / "1.jpg").rename(cameras.parent / "1.jpg")
+    with index.store.writing():
+        reread_exif.reread_exif(index.store, Scope())
+        (cameras.parent / "1.jpg").rename(cameras / "1.jpg")
+        assert index.store.cameras() == {"Nikon D0": 1, "Nikon D2": 1}
+        monkeypatch.setattr(reread_exif, "_AT_ONCE", 1)
+        reread_exif.reread_exif(index.store, Scope())
+    assert index.store.cameras() == expected
+
+
 def test_an_upgrade_asks_for_it(tmp_path: Path, tiny: CLIP) -> None:
     golden = Path(__file__).parents[1] / "golden" / "index"
     place = shutil.copytree(golden, tmp_path / "index", ignore=shutil.ignore_patterns("*.json"))

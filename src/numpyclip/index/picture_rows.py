@@ -42,12 +42,15 @@ def put_pictures(connection: Connection, pictures: Mapping[bytes, NewPicture]) -
     connection.insert("pictures", ("digest", *EXIF_COLUMNS), rows, "DO NOTHING")
 
 
-def unread_exif(connection: Connection, n: int) -> list[int]:
-    """List some pictures that an earlier version has added, which read less EXIF data; the last ones first."""
-    sql = "SELECT id FROM pictures WHERE id <= ? ORDER BY id DESC LIMIT ?"
+def unread_exif(connection: Connection, n: int, below: int) -> list[int]:
+    """List some pictures below a number that an earlier version has added, which read less; the last ones first."""
+    sql = (
+        "SELECT id FROM pictures WHERE id <= ? AND id < ? AND camera IS NULL AND lens IS NULL AND utc_offset IS NULL "
+        "ORDER BY id DESC LIMIT ?"
+    )
     written = meta(connection, "unread_exif") or "0"
     last = int(written) if written.isascii() and written.isdecimal() and len(written) < 19 else 0
-    return [checked(row, int)[0] for row in connection.execute(sql, (last, n))] if last else []
+    return [checked(row, int)[0] for row in connection.execute(sql, (last, below, n))] if last else []
 
 
 def replace_exif(connection: Connection, found: Mapping[int, Exif], last: int) -> None:
