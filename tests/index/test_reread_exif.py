@@ -1,5 +1,6 @@
 """Indexes of earlier versions get cameras and lenses without embedding again."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -84,6 +85,18 @@ def test_files_of_a_disk_that_is_away_are_read_when_it_is_back(
         monkeypatch.setattr(reread_exif, "_AT_ONCE", 1)
         reread_exif.reread_exif(index.store, Scope())
     assert index.store.cameras() == expected
+
+
+def test_a_date_that_is_refused_now_becomes_that_of_the_name_or_the_file(index: Index, cameras: Path) -> None:
+    for name, modified in (("IMG_20180203_120000.png", 1_500_000_000), ("a.png", 1_600_000_000)):
+        Image.new("RGB", (64, len(name))).save(cameras / name)
+        os.utime(cameras / name, (modified, modified))
+    index.update([cameras])
+    expected = index.store.timeline()
+    assert {"2018-02", "2020-09"} < expected.keys()
+    as_if_upgraded(index)
+    index.update()
+    assert index.store.timeline() == expected
 
 
 def test_an_upgrade_asks_for_it(tmp_path: Path, tiny: CLIP) -> None:

@@ -59,8 +59,10 @@ def replace_exif(connection: Connection, found: Mapping[int, Exif], last: int) -
     columns = ", ".join(f"{column} = ?" for column in EXIF_COLUMNS)
     for number, exif in sorted(found.items()):
         connection.execute(f"UPDATE pictures SET {columns} WHERE id = ?", (*astuple(exif), number))
-        if exif.taken is not None:
-            connection.execute("UPDATE files SET date = ? WHERE picture = ?", (exif.taken, number))
+        sql = "SELECT directory, name, size, mtime_ns FROM files WHERE picture = ?"
+        rows = [checked(row, bytes, bytes, int, int) for row in connection.execute(sql, (number,))]
+        dates = [(_date(os.fsdecode(name), exif.taken, FileState(*state)), where, name) for where, name, *state in rows]
+        connection.executemany("UPDATE files SET date = ? WHERE directory = ? AND name = ?", dates)
 
 
 def pictures_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, tuple[int, str | None]]:
@@ -161,9 +163,13 @@ def _row_of(
     else:
         picture, taken = found
     state = storable(filed.state)
-    modified = FIRST_MOMENT if state == NO_FILE else _local_time(filed.state.mtime_ns)
-    date = taken or date_in_name(filed.path) or modified
+    date = _date(filed.path, taken, filed.state)
     return key_of(filed.path), (state.size, state.mtime_ns, date, picture, problem, filed.tried_with)
+
+
+def _date(path: str, taken: str | None, state: FileState) -> str:
+    """Return the date of a file: when its picture was taken, else that of its name, else when it was modified."""
+    return taken or date_in_name(path) or (FIRST_MOMENT if state == NO_FILE else _local_time(state.mtime_ns))
 
 
 def date_by_names(connection: Connection) -> None:
