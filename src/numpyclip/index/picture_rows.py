@@ -31,6 +31,7 @@ _COPY_MARKS = (
     "INSERT INTO marks (digest, kind, name) SELECT after.digest, kind, marks.name "
     "FROM marks JOIN pictures AS before ON before.digest = marks.digest, pictures AS after "
     "WHERE before.id = ? AND after.id = ? AND NOT EXISTS (SELECT 1 FROM files WHERE picture = before.id) "
+    "AND (before.taken = after.taken OR before.taken IS NULL OR after.taken IS NULL) "
     "ON CONFLICT DO NOTHING"
 )
 _LAST_MOMENT = "9999-12-31T23:59:59"
@@ -111,7 +112,8 @@ def drop_without_file(connection: Connection) -> int:
 def put_files(connection: Connection, filed: Sequence[Filed], found: Mapping[bytes, tuple[int, str | None]]) -> None:
     """Add files, or change what is known of them; `found` are pictures that were looked up before.
 
-    Where a file has another content now, which is new, and no other file has that of before, its marks are copied.
+    Where a file has another content now, which is new, and no other file has that of before, its marks are copied,
+    unless both say when they were taken, and not the same.
 
     Raises
     ------
