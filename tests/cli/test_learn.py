@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.index import Index
 from tests.cli.conftest import Run
 
 TINY = ("-m", "tiny")
@@ -94,6 +96,19 @@ def test_vectors_are_learned_from_as_pictures_are(
     assert (status, err) == (0, "")
     assert out == folder.out
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_names_beside_vectors_are_embedded_by_the_usual_model_whatever_an_index_has(
+    run: Run, shapes: Path, tmp_path: Path, tiny: CLIP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Index(tmp_path / "store", tiny, create=True) as index, index.store.writing():
+        index.store.begin(tiny.fingerprint, 128)
+        index.store.remember_model(tiny.fingerprint, '{"model": "another"}')
+    monkeypatch.setenv("NUMPYCLIP_MODEL", "tiny")
+    run("embed", "images", shapes, "-o", tmp_path / "v.npz")
+    words = ["--method", "tip", "--store", tmp_path / "store"]
+    status, _, err = run("learn", tmp_path / "v.npz", "-o", tmp_path / "p.npz", *words)
+    assert (status, err) == (0, "")
 
 
 def test_vectors_need_no_model(run: Run, shapes: Path, tmp_path: Path) -> None:

@@ -191,16 +191,20 @@ def test_what_is_left_empty_by_mistake_does_not_find_everything(ask: Ask, name: 
 
 
 def test_images_are_found_by_the_name_of_a_place(ask: Ask, gazetteer: None) -> None:
-    town, country, no_town, two = ask(
+    town, country, no_town, two, within, country_within = ask(
         {"command": "search", "place": "Zurich"},
         {"command": "search", "query": "a bird", "place": "Italy, none"},
         {"command": "search", "place": ""},
         {"command": "search", "place": "Zurich", "around": [1, 2, 3]},
+        {"command": "search", "place": "Zurich", "within": [45, 5, 48, 11]},
+        {"command": "search", "place": "France", "within": [45, 5, 48, 11]},
     )
     assert town["matches"] == []
     assert "no town of 1,000 inhabitants is called so" in message(country)
     assert message(no_town) == "place is empty; leave it out where nothing is meant."
-    assert "place cannot be combined with within and around" in message(two)
+    assert message(two) == "place cannot be combined with around; leave out one."
+    assert within["matches"] == []
+    assert message(country_within) == "place is a country, and cannot be combined with within; leave out one."
 
 
 def test_the_names_that_filters_know_are_described_with_counts(ask: Ask, session: Session) -> None:

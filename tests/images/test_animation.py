@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.errors import PictureError
-from numpyclip.images.animation import iter_frames
+from numpyclip.images.animation import frame_shown_at, iter_frames
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.open import open_picture
 
@@ -48,6 +48,23 @@ def test_frames_are_decoded_when_they_are_asked_for(tmp_path: Path) -> None:
 
 def test_frames_without_a_time_are_shown_as_long_as_browsers_show_them() -> None:
     assert [frame.seconds for frame in iter_frames(animated("GIF", duration=0))] == pytest.approx([0, 0.1, 0.2, 0.3])
+
+
+def test_a_frame_is_shown_from_its_time_in_milliseconds_on() -> None:
+    data = animated("GIF", duration=100)
+    assert [frame.seconds for frame in iter_frames(data)][3] > 0.3
+    shown: Any = frame_shown_at(data, 0.3, DecodeOptions()).convert("RGB").getpixel((5, 5))
+    assert min(shown) > 240
+
+
+def test_a_frame_before_a_damaged_one_is_shown() -> None:
+    data = animated("GIF")[:-30]
+    with pytest.raises(PictureError):
+        list(iter_frames(data))
+    shown: Any = frame_shown_at(data, 0.5, DecodeOptions()).convert("RGB").getpixel((5, 5))
+    assert max(range(3), key=shown.__getitem__) == 2
+    with pytest.raises(PictureError):
+        frame_shown_at(data[:20], 0.5, DecodeOptions())
 
 
 def test_the_picture_that_stands_outside_of_an_animation_is_no_frame() -> None:

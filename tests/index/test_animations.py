@@ -47,6 +47,17 @@ def test_moments_if_they_are_asked_for(tmp_path: Path, folder: Path, tiny: CLIP)
     assert Index(index.store, other).search("a house", 1)[0].seconds == 2.0
 
 
+def test_those_that_are_there_by_their_first_frame_get_its_views(tmp_path: Path, folder: Path, tiny: CLIP) -> None:
+    with Image.open(folder / "a.gif") as image:
+        wide = [image.convert("RGB").resize((128, 32)), Image.new("RGB", (128, 32), "blue")]
+    wide[0].save(folder / "wide.gif", save_all=True, append_images=wide[1:], duration=1000)
+    index = Index(tmp_path / "index", tiny, create=True)
+    index.update([folder])
+    assert index.update(animations=True, views=["crop", "pad"]).completed == 1
+    assert index.update().recognised == 0
+    assert {match.seconds for match in index.search("a house", 9)} == {None}
+
+
 def test_a_thumbnail_is_that_of_the_moment(folder: Path) -> None:
     options = DecodeOptions()
     first, bird, house = (thumbnail_bytes(str(folder / "a.gif"), 64, options, at) for at in (None, 0.0, 2.0))

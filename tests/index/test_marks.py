@@ -100,6 +100,17 @@ def test_marks_follow_a_file_that_gets_another_content(store: Store) -> None:
     assert store.marks_of([A])[A] == [Mark("rating", "4"), Mark("tag", "x")]
 
 
+def test_marks_do_not_follow_to_a_photograph_of_another_date(store: Store) -> None:
+    first, second = Exif(1, 1, "2024-05-01T12:00:00"), Exif(1, 1, "2025-05-01T12:00:00")
+    store.mark([picture(store, "first", first, paths=["/card/1.jpg"])], "tag", "x")
+    other = picture(store, "second", second, paths=["/card/1.jpg"])
+    assert store.marks_of([other])[other] == []
+    store.mark([other], "tag", "y")
+    edited = picture(store, "edited", second, paths=["/card/1.jpg"])
+    without_date = picture(store, "without date", paths=["/card/1.jpg"])
+    assert store.marks_of([edited, without_date]) == {key: [Mark("tag", "y")] for key in (edited, without_date)}
+
+
 def test_marks_stay_with_a_content_that_another_file_has_or_that_is_known(store: Store) -> None:
     store.mark([A], "tag", "x")
     picture(store, "a", paths=["/photos/copy"])

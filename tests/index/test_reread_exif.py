@@ -1,5 +1,6 @@
 """Indexes of earlier versions get cameras and lenses without embedding again."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -63,6 +64,39 @@ def test_what_has_changed_or_is_no_longer_in_time_is_left(index: Index, cameras:
         Image.new("RGB", (64, 64)).save(cameras / "1.jpg")
         reread_exif.reread_exif(index.store, Scope())
     assert index.store.cameras() == {"Nikon D0": 1, "Nikon D2": 1}
+
+
+def test_files_of_a_disk_that_is_away_are_read_when_it_is_back(
+    index: Index, cameras: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update([cameras])
+    expected = index.store.cameras()
+    as_if_upgraded(index)
+    away = cameras.rename(cameras.parent / "away")
+    monkeypatch.setattr(reread_exif, "_AT_ONCE", 2)
+    index.update()
+    assert index.store.cameras() == {}
+    away.rename(cameras)
+    (cameras / "1.jpg").rename(cameras.parent / "1.jpg")
+    with index.store.writing():
+        reread_exif.reread_exif(index.store, Scope())
+        (cameras.parent / "1.jpg").rename(cameras / "1.jpg")
+        assert index.store.cameras() == {"Nikon D0": 1, "Nikon D2": 1}
+        monkeypatch.setattr(reread_exif, "_AT_ONCE", 1)
+        reread_exif.reread_exif(index.store, Scope())
+    assert index.store.cameras() == expected
+
+
+def test_a_date_that_is_refused_now_becomes_that_of_the_name_or_the_file(index: Index, cameras: Path) -> None:
+    for name, modified in (("IMG_20180203_120000.png", 1_500_000_000), ("a.png", 1_600_000_000)):
+        Image.new("RGB", (64, len(name))).save(cameras / name)
+        os.utime(cameras / name, (modified, modified))
+    index.update([cameras])
+    expected = index.store.timeline()
+    assert {"2018-02", "2020-09"} < expected.keys()
+    as_if_upgraded(index)
+    index.update()
+    assert index.store.timeline() == expected
 
 
 def test_an_upgrade_asks_for_it(tmp_path: Path, tiny: CLIP) -> None:

@@ -347,6 +347,9 @@ def test_a_moment_of_a_video_is_searched_with(serve: Serve, tiny: CLIP, tmp_path
     for part, nearest in (("", "bird.jpg"), ("@0.5", "bird.jpg"), ("@2.5", "house.jpg")):
         for answer in (client.get(f"/search?near={video}{part}"), client.post("/search", {"near": [f"{video}{part}"]})):
             assert {*names(answer)[:2]} == {"clip.mp4", nearest}, part
+    asked = {"ids": [f"{video}@0.5", f"{video}@2.5", video], "labels": ["a bird", "a house"]}
+    first, second, whole = client.post("/classify", asked).json["predictions"]
+    assert first == whole != second
     assert client.get(f"/search?near={video}@7").status == 404
     for wrong in ("@2.5", f"{video}@", f"{video}@-1", f"{video}@x@y", f"{video}@" + "9" * 5000):
         assert client.get(f"/search?near={wrong}").status == 400, wrong[:20]

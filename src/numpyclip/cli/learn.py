@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numpyclip.cli.inputs import EmbeddedPictures, progress, texts_in
-from numpyclip.cli.options import add_embedding_options, model_name, positive
+from numpyclip.cli.options import add_embedding_options, load_model, model_name, positive
 from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json, say
 from numpyclip.cli.stores import load_for_embeddings
 from numpyclip.errors import InputError
@@ -120,7 +120,9 @@ def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
         labels = list(texts_in(arguments.classes)) if arguments.classes is not None else classes_of_paths(file.names)
         examples, name = Examples.of(file.embeddings, labels, file.fingerprint), file.model
     if arguments.method == "tip":
-        model = model if source.is_dir() else load_for_embeddings(arguments)
+        if not source.is_dir():  # an index has no part in it
+            arguments.model = arguments.model or arguments.usual_model
+            model = load_model(arguments)
         examples = examples.with_texts(model, *([] if arguments.template is None else [arguments.template]))
     return examples, name, status
 

@@ -34,7 +34,7 @@ EXAMPLES = """\
   numpyclip mark photo.jpg --favourite --rating 4 --tag beach --album "Italy 2024"
   numpyclip search a beach --paths | numpyclip mark - --tag places/beach
   numpyclip mark photos/old --remove --tag beach
-  numpyclip mark photo.jpg                            # what is said of it
+  numpyclip mark photo.jpg                            # its marks
   numpyclip mark --list                               # tags, albums and so on, and how many images have each
   numpyclip mark --write-xmp                          # for digiKam, Lightroom and Immich; a dry run, then with --yes
   numpyclip mark photos/ --read-xmp                   # what these have written, in sidecars and in images

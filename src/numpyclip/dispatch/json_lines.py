@@ -29,10 +29,7 @@ class JSONLines:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._commands: dict[str, tuple[Callable[[Fields], dict[str, object]], frozenset[str]]] = {
-            "search": (
-                self._search,
-                frozenset(("query", "near", "image", "not", "n", "in", "strict", "place", *FILTERS)),
-            ),
+            "search": (self._search, frozenset(_SEARCH)),
             "embed": (self._embed, frozenset(("text", "image"))),
             "classify": (self._classify, frozenset(("image", "labels", "template"))),
             "describe": (lambda _: self._session.describe(), frozenset()),

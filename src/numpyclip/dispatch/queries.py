@@ -41,13 +41,15 @@ def where_of(fields: Fields) -> Where:
 def at_place(fields: Fields, where: Where, store: Store) -> Where:
     """Add a place by its name: a country, else of the towns that are called so the one with the most images.
 
-    InputError if there is none, or the conditions have another place.
+    InputError if there is none, or the conditions have another place; a town may be in a rectangle.
     """
     if not (name := fields.text("place")):
         return where
-    if where.within is not None or where.around is not None:
-        raise InputError("place cannot be combined with within and around; leave out one.")
+    if where.around is not None:
+        raise InputError("place cannot be combined with around; leave out one.")
     if (rectangle := country_rectangle(name)) is not None:
+        if where.within is not None:
+            raise InputError("place is a country, and cannot be combined with within; leave out one.")
         return replace(where, within=rectangle)
     towns = [replace(where, around=(town.latitude, town.longitude, town.radius)) for town in find_towns(name)]
     return max(towns, key=lambda town: store.counts(town).pictures)

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
+from numpyclip.errors import PictureError
 from numpyclip.images.decode_memory import DECODE_MEMORY, decoding_memory
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.formats import identify
@@ -99,12 +100,19 @@ def is_animation(data: bytes, options: DecodeOptions, name: str) -> bool:
 
 
 def frame_shown_at(source: str | bytes, seconds: float, options: DecodeOptions) -> Image.Image:
-    """Return the frame of an animation that is shown at a time, or the last one; PictureError if there is none."""
+    """Return the frame of an animation that is shown at a time, to milliseconds, or the last one that can be read.
+
+    PictureError if there is none.
+    """
     shown = None
-    for frame in iter_frames(source, options):
-        if shown is not None and frame.seconds > seconds:
-            break
-        shown = frame.image
+    try:
+        for frame in iter_frames(source, options):
+            if shown is not None and round(frame.seconds, 3) > seconds:
+                break
+            shown = frame.image
+    except PictureError:
+        if shown is None:
+            raise
     assert shown is not None
     return shown
 

@@ -77,10 +77,10 @@ class IndexedFiles:
         with self._database.reading() as connection:
             return picture_rows.no_file(connection)
 
-    def unread_exif(self, n: int) -> dict[int, list[tuple[str, FileState]]]:
-        """Return files of some pictures of which an earlier version has read less EXIF data, the last ones first."""
+    def unread_exif(self, n: int, below: int) -> dict[int, list[tuple[str, FileState]]]:
+        """Return files of pictures below a number of which an earlier version has read less; the last ones first."""
         with self._database.reading() as connection:
-            numbers = picture_rows.unread_exif(connection, n)
+            numbers = picture_rows.unread_exif(connection, n, below)
             files = picture_rows.files_of(connection, numbers)
         return {number: [(path, state) for path, state, *_ in files[number] if state.is_here] for number in numbers}
 

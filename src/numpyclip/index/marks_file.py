@@ -38,7 +38,7 @@ class ImportedMarks:
     by_path : int
         Of these, how many have another content now, and were found by their paths.
     unknown : int
-        Of these, how many the index does not have; what is said of them waits until it has.
+        Of these, how many the index does not have; their marks wait until it has.
     """
 
     images: int

@@ -31,6 +31,7 @@ _COPY_MARKS = (
     "INSERT INTO marks (digest, kind, name) SELECT after.digest, kind, marks.name "
     "FROM marks JOIN pictures AS before ON before.digest = marks.digest, pictures AS after "
     "WHERE before.id = ? AND after.id = ? AND NOT EXISTS (SELECT 1 FROM files WHERE picture = before.id) "
+    "AND (before.taken = after.taken OR before.taken IS NULL OR after.taken IS NULL) "
     "ON CONFLICT DO NOTHING"
 )
 _LAST_MOMENT = "9999-12-31T23:59:59"
@@ -42,12 +43,15 @@ def put_pictures(connection: Connection, pictures: Mapping[bytes, NewPicture]) -
     connection.insert("pictures", ("digest", *EXIF_COLUMNS), rows, "DO NOTHING")
 
 
-def unread_exif(connection: Connection, n: int) -> list[int]:
-    """List some pictures that an earlier version has added, which read less EXIF data; the last ones first."""
-    sql = "SELECT id FROM pictures WHERE id <= ? ORDER BY id DESC LIMIT ?"
+def unread_exif(connection: Connection, n: int, below: int) -> list[int]:
+    """List some pictures below a number that an earlier version has added, which read less; the last ones first."""
+    sql = (
+        "SELECT id FROM pictures WHERE id <= ? AND id < ? AND camera IS NULL AND lens IS NULL AND utc_offset IS NULL "
+        "ORDER BY id DESC LIMIT ?"
+    )
     written = meta(connection, "unread_exif") or "0"
     last = int(written) if written.isascii() and written.isdecimal() and len(written) < 19 else 0
-    return [checked(row, int)[0] for row in connection.execute(sql, (last, n))] if last else []
+    return [checked(row, int)[0] for row in connection.execute(sql, (last, below, n))] if last else []
 
 
 def replace_exif(connection: Connection, found: Mapping[int, Exif], last: int) -> None:
@@ -56,8 +60,10 @@ def replace_exif(connection: Connection, found: Mapping[int, Exif], last: int) -
     columns = ", ".join(f"{column} = ?" for column in EXIF_COLUMNS)
     for number, exif in sorted(found.items()):
         connection.execute(f"UPDATE pictures SET {columns} WHERE id = ?", (*astuple(exif), number))
-        if exif.taken is not None:
-            connection.execute("UPDATE files SET date = ? WHERE picture = ?", (exif.taken, number))
+        sql = "SELECT directory, name, size, mtime_ns FROM files WHERE picture = ?"
+        rows = [checked(row, bytes, bytes, int, int) for row in connection.execute(sql, (number,))]
+        dates = [(_date(os.fsdecode(name), exif.taken, FileState(*state)), where, name) for where, name, *state in rows]
+        connection.executemany("UPDATE files SET date = ? WHERE directory = ? AND name = ?", dates)
 
 
 def pictures_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, tuple[int, str | None]]:
@@ -106,7 +112,8 @@ def drop_without_file(connection: Connection) -> int:
 def put_files(connection: Connection, filed: Sequence[Filed], found: Mapping[bytes, tuple[int, str | None]]) -> None:
     """Add files, or change what is known of them; `found` are pictures that were looked up before.
 
-    Where a file has another content now, which is new, and no other file has that of before, its marks are copied.
+    Where a file has another content now, which is new, and no other file has that of before, its marks are copied,
+    unless both say when they were taken, and not the same.
 
     Raises
     ------
@@ -158,9 +165,13 @@ def _row_of(
     else:
         picture, taken = found
     state = storable(filed.state)
-    modified = FIRST_MOMENT if state == NO_FILE else _local_time(filed.state.mtime_ns)
-    date = taken or date_in_name(filed.path) or modified
+    date = _date(filed.path, taken, filed.state)
     return key_of(filed.path), (state.size, state.mtime_ns, date, picture, problem, filed.tried_with)
+
+
+def _date(path: str, taken: str | None, state: FileState) -> str:
+    """Return the date of a file: when its picture was taken, else that of its name, else when it was modified."""
+    return taken or date_in_name(path) or (FIRST_MOMENT if state == NO_FILE else _local_time(state.mtime_ns))
 
 
 def date_by_names(connection: Connection) -> None:

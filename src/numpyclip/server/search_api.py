@@ -140,7 +140,7 @@ def _indexed(service: Service, ids: Sequence[ImageId]) -> Array:
     found = service.index().store.embeddings_by_number([image.number for image in ids])
     if lost := [image.number for image in ids if image.number not in found]:
         raise HTTPException(404, f"image {lost[0]} has no embedding in the index.")
-    return np.stack([found[image.number] for image in ids])
+    return np.stack([service.indexed_image(image).embedding if image.part else found[image.number] for image in ids])
 
 
 async def describe(request: Request) -> Response:

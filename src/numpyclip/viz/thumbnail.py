@@ -63,8 +63,8 @@ def _opened(
 def thumbnail_bytes(path: str | bytes, size: int, options: DecodeOptions, seconds: float | None = None) -> bytes:
     """Encode an image as JPEG without metadata, on white, its longer side at most `size` pixels.
 
-    Of a video or an animation, the frame at some seconds, or where that takes too long, one before; by default the
-    first one.
+    Of a video or an animation, the frame at some seconds; of a video, where that takes too long, one before; by default
+    the first one.
 
     Raises
     ------

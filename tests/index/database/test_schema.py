@@ -2,7 +2,7 @@
 
 from contextlib import closing
 
-from numpyclip.index.database.schema import POSTGRES_COLUMNS
+from numpyclip.index.database.schema import POSTGRES_COLUMNS, SQLITE, SQLITE_UPGRADES
 from numpyclip.index.open_store import open_store
 
 
@@ -15,3 +15,8 @@ def test_columns_are_filled_by_their_types(empty_postgres: str) -> None:
         types = {(table, column): found for table, column, found in connection.execute(sql)}
     for table, columns in POSTGRES_COLUMNS.items():
         assert columns == {column: types[table, column] for column in columns}
+
+
+def test_sqlite_before_3_39_reads_all_statements() -> None:
+    for sql in (SQLITE, *(sql for upgrade in SQLITE_UPGRADES.values() for sql in upgrade)):
+        assert "HAVING" not in sql or "GROUP BY" in sql

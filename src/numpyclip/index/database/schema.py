@@ -170,7 +170,7 @@ _SQLITE_TO_2 = (
     "INSERT INTO texts SELECT id, CAST(text AS BLOB), sha256(CAST(text AS BLOB)) FROM texts_1",
     "DROP TABLE texts_1",
 )
-_UNREAD_EXIF = "INSERT INTO meta SELECT 'unread_exif', CAST(max(id) AS TEXT) FROM pictures HAVING max(id) > 0"
+_UNREAD_EXIF = "INSERT INTO meta SELECT 'unread_exif', CAST(id AS TEXT) FROM pictures ORDER BY id DESC LIMIT 1"
 _SQLITE_TO_3 = (
     *_COLUMNS_OF_PICTURES,
     _UNREAD_EXIF,
