@@ -154,6 +154,7 @@ def test_pictures_of_a_town(open_page: Open, serve: Serve, atlas: str, gazetteer
     page.get_by_text("More filters").click()
     page.get_by_role("button", name="Places").click()
     page.get_by_role("button", name="Quito, Ecuador: 1 picture").wait_for()
+    assert page.locator("#towns").evaluate("list => getComputedStyle(list).display") == "flex"
     if AXE.is_file():
         assert violations(page) == []
     page.get_by_label("Town", exact=True).fill("potsdam")
