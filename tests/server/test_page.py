@@ -173,6 +173,15 @@ def test_a_long_result_is_loaded_as_one_scrolls(open_page: Open, serve: Serve, m
     assert page.get_by_role("status").inner_text() == "150 pictures, the nearest first"
 
 
+def test_what_is_typed_into_filters_does_not_change_what_is_loaded(open_page: Open, serve: Serve, many: str) -> None:
+    page = open_page(serve(store=many), "/?q=a+house")
+    page.get_by_text("The nearest 60 of 150 pictures").wait_for()
+    page.get_by_text("More filters").click()
+    page.locator("[data-filter=around]").fill("52.5")
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.locator(".tile").nth(149).wait_for()
+
+
 def test_how_many_of_how_many_are_shown(open_page: Open, serve: Serve, many: str) -> None:
     client = serve(store=many)
     page = open_page(client, "about:blank", expects="net::ERR")

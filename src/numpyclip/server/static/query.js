@@ -41,18 +41,18 @@ export function clear() {
   for (const control of controls()) control.value = "";
 }
 
-// The body of a request; `cursor` stands for the words and pictures of the first one, of which `shown` are left.
-export function body(n, cursor, shown = []) {
+// The body of a request for a query; `cursor` stands for the words and pictures of the first one, of which `shown` are left.
+export function body(n, {text, from, pictures, filters}, cursor, shown = []) {
   const form = new FormData();
   if (cursor) form.append("cursor", cursor);
   else {
-    if (words()) form.append("query", $("text").value);
-    for (const {id, file} of query.pictures) {
+    if (text.trim()) form.append("query", text);
+    for (const {id, file} of pictures) {
       if (file) form.append("image", file); else form.append("near", id);
     }
   }
-  for (const [name, value] of filters()) form.append(name, value);
-  if (query.from && query.from < LAST_MONTH && isEmpty()) form.append("until", following(query.from));
+  for (const [name, value] of filters) form.append(name, value);
+  if (from && from < LAST_MONTH && !text.trim() && !pictures.length) form.append("until", following(from));
   if (form.get("group") && shown.length) form.append("shown", shown.slice(-MOST_SHOWN).map(({id}) => id).join(","));
   form.append("n", n);
   form.append("tags", "1");
@@ -98,7 +98,7 @@ export function restore({text, from, pictures, filters}) {
 }
 
 // The filters without words, for what tells of all pictures that they select.
-export const filterParameters = () => new URLSearchParams(filters().filter(([name]) => name !== "group"));
+export const filterParameters = (chosen = filters()) => new URLSearchParams(chosen.filter(([name]) => name !== "group"));
 
 export function title() {
   const found = [

@@ -29,7 +29,7 @@ function leave() {
 }
 
 function ask(n, cursor, shown) {
-  return request("search", {method: "POST", body: body(n, cursor, shown), signal: running.signal});
+  return request("search", {method: "POST", body: body(n, view.query, cursor, shown), signal: running.signal});
 }
 
 async function run(focus) {

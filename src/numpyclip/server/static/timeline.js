@@ -2,6 +2,7 @@
 import {$, button, element, number, plural} from "./dom.js";
 import {request} from "./api.js";
 import {filterParameters, query, startSearch} from "./query.js";
+import {view} from "./views.js";
 
 const nav = $("timeline");
 let drawn = null;
@@ -10,7 +11,7 @@ let drawn = null;
 export async function showTimeline(isShown) {
   nav.hidden = !isShown;
   if (!isShown) return;
-  const parameters = `${filterParameters()}`;
+  const parameters = `${filterParameters(view.query.filters)}`;
   if (parameters !== drawn) {
     drawn = parameters;
     nav.replaceChildren();
