@@ -3,6 +3,7 @@
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from tests.server.browser import Open, expect_count, expect_first, first, search, wait_until
 from tests.server.conftest import PHOTOS, Client, Serve
@@ -131,6 +132,20 @@ def test_a_range_begins_where_the_key_x_was_pressed(open_page: Open, serve: Serv
     page.locator("body:not(.busy)").wait_for()
     page.locator(".tile[aria-pressed=false]").first.click(modifiers=["Shift"])
     page.get_by_text("51 pictures selected").wait_for()
+
+
+def test_pictures_of_an_older_search_cannot_be_chosen(open_page: Open, client: Client) -> None:
+    page = open_page(client, "/?q=a+house")
+    expect_first(page, "house.jpg")
+    page.get_by_role("button", name="Select", exact=True).click()
+    page.route("**/search", lambda route: held.append(route))
+    held: list[Any] = []
+    with page.expect_request("**/search"):
+        search(page, "a bird")
+    first(page).click()
+    held[0].continue_()
+    expect_first(page, "bird.jpg")
+    assert page.locator("#bar").is_hidden()
 
 
 def test_pictures_are_downloaded_in_a_local_network(open_page: Open, client: Client) -> None:

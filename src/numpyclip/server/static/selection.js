@@ -19,6 +19,7 @@ export function takeClick(n, event) {
 }
 
 export function toggle(n) {
+  if (!view.matches[n]) return;  // of a search that is not answered yet
   last = view.matches[n];
   if (chosen.delete(last.id)) setChoosing(true); else choose([last]);
 }
