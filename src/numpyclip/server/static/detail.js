@@ -116,6 +116,7 @@ $("next").onclick = () => step(1);
 $("copy").onclick = () => copyText(match().path, $("copy"));
 $("around").onclick = () => {
   const {latitude, longitude} = match();
+  setFilter("within", "");
   setFilter("around", `${latitude.toFixed(4)}, ${longitude.toFixed(4)}, 5`);
   searchWith([], "");
 };

@@ -8,7 +8,11 @@ const LAST_MONTH = "9999-12";  // with which all begins
 export const query = {pictures: [], from: ""};
 
 // Run the query; `search.js` listens, and says what options there are.
-export function startSearch(options = {}) { dispatchEvent(new CustomEvent("newquery", {detail: options})); }
+// Only a jump to a month has one.
+export function startSearch({from = "", ...options} = {}) {
+  query.from = from;
+  dispatchEvent(new CustomEvent("newquery", {detail: options}));
+}
 
 const controls = () => [...$("form").querySelectorAll("[data-filter]")];
 const controlOf = name => controls().find(control => control.dataset.filter === name);

@@ -43,8 +43,7 @@ function draw(months) {
 const unseen = text => element("span", {className: "unseen", textContent: text});
 
 function jump(month) {
-  query.from = month;
-  startSearch({focus: "results"});
+  startSearch({from: month, focus: "results"});
 }
 
 // On a phone, where an open year would cover the pictures, none stays open.
