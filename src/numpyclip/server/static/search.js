@@ -24,6 +24,7 @@ addEventListener("newquery", ({detail: {focus, replaces}}) => {
 });
 
 function leave() {
+  $("again").hidden = true;
   view.scroll = scrollY;
   view.focus = tiles().indexOf(document.activeElement);
 }
