@@ -9,6 +9,7 @@ import {drawChips} from "./chips.js";
 import {hideNotice, notices, showError, showNothing, showWelcome, summary} from "./notices.js";
 import {showPicture} from "./detail.js";
 import {showTimeline} from "./timeline.js";
+import {loadLibrary} from "./marks.js";
 
 const PAGE = 60, MOST_ASKED = 1000;
 let running = null;
@@ -55,7 +56,7 @@ async function run(focus) {
     if (signal.aborted || error.name === "AbortError") return;
     keepFocus(() => draw([]));
     setStatus("");
-    showError(error, () => run("results"));
+    showError(error, () => { loadLibrary(); run("results"); });
   } finally {
     if (!signal.aborted) {
       document.body.classList.remove("busy");
