@@ -32,6 +32,19 @@ def test_marks_are_set_on_the_page(open_page: Open, serve: Serve, own_atlas: str
     assert page.locator("#tags").input_value() == "city, river"
 
 
+def test_what_is_typed_stays_while_a_mark_is_set(open_page: Open, serve: Serve, own_atlas: str) -> None:
+    page = open_page(serve(store=own_atlas), expects="400")
+    page.locator(".tile[title='berlin.jpg']").click()
+    held: list[Any] = []
+    page.route("**/marks", lambda route: held.append(route))
+    page.get_by_role("button", name="Favourite").click()
+    with page.expect_request("**/marks"):
+        page.locator("#albums").fill("holi")
+    held[0].continue_()
+    page.locator("#favourite[aria-pressed=true]").wait_for()
+    assert page.locator("#albums").input_value() == "holi"
+
+
 def test_names_of_tags_may_have_commas(open_page: Open, serve: Serve, own_atlas: str) -> None:
     client = serve(store=own_atlas)
     numbers = ids(client)

@@ -30,23 +30,24 @@ export async function loadLibrary() {
 let current = null;
 
 export function showMarks(match) {
+  const isSame = match === current;  // where what is being typed stays
   current = match;
   const {favourite, rating, tags, albums} = marksOf(match);
   $("favourite").ariaPressed = favourite;
-  $("rating").value = rating;
-  $("tags").value = tags.join(", ");
-  $("albums").value = albums.join(", ");
+  for (const [id, value] of Object.entries({rating, tags: tags.join(", "), albums: albums.join(", ")})) {
+    if (!isSame || document.activeElement !== $(id)) $(id).value = value;
+  }
   $("marks-error").textContent = "";
 }
 
-async function change(work) {
+let changes = Promise.resolve();  // one after the other: the last one counts
+
+function change(work) {
   const match = current;
   $("marks-error").textContent = "";
-  try { await work(match); } catch (error) {
-    $("marks-error").textContent = error.message;
-    return;
-  }
-  if (match === current) showMarks(match);
+  changes = changes.then(() => work(match)).then(
+    () => { if (match === current) showMarks(match); },
+    error => { if (match === current) $("marks-error").textContent = error.message; });
 }
 
 // The names in a text with commas between them; names that are known may have commas themselves, those of the picture first.
