@@ -182,6 +182,15 @@ def test_what_is_typed_into_filters_does_not_change_what_is_loaded(open_page: Op
     page.locator(".tile").nth(149).wait_for()
 
 
+def test_one_walks_beyond_the_pictures_that_are_loaded(open_page: Open, serve: Serve, many: str) -> None:
+    page = open_page(serve(store=many), "/?q=a+house")
+    page.get_by_text("The nearest 60 of 150 pictures").wait_for()
+    page.locator(".tile").nth(41).evaluate("tile => tile.click()")
+    page.locator(".tile").nth(149).wait_for(state="attached")
+    for _ in range(30):
+        page.get_by_role("button", name="Next").click()
+
+
 def test_how_many_of_how_many_are_shown(open_page: Open, serve: Serve, many: str) -> None:
     client = serve(store=many)
     page = open_page(client, "about:blank", expects="net::ERR")

@@ -88,6 +88,7 @@ def test_a_reload_shows_the_same_picture(open_page: Open, serve: Serve, many: st
     entries = page.evaluate("history.length")
     page.reload()
     page.get_by_role("dialog", name=title).wait_for()
+    assert page.locator("#next").is_enabled()
     page.get_by_role("button", name="Close").click()
     page.locator("#detail").wait_for(state="hidden")
     assert (active(page), page.evaluate("history.length")) == (title, entries)

@@ -42,6 +42,13 @@ export function shut() {
 
 function close() { if (detail.open) history.back(); }
 
+// Offer the pictures beside the one that is shown; there may be more of them to load.
+export function showSteps() {
+  $("previous").disabled = shown === 0;
+  $("next").disabled = shown === view.matches.length - 1;
+  if (shown > view.matches.length - 20) dispatchEvent(new Event("nearend"));
+}
+
 function fill(n) {
   shown = n;
   const {name, thumbnail, original} = match();
@@ -58,8 +65,7 @@ function fill(n) {
   $("around").hidden = match().latitude === undefined;
   nameTown(match());
   showMarks(match());
-  $("previous").disabled = n === 0;
-  $("next").disabled = n === view.matches.length - 1;
+  showSteps();
   if (!detail.open) detail.showModal();
   else if (document.activeElement?.disabled || document.activeElement === document.body) $("shut").focus();
 }

@@ -7,7 +7,7 @@ import {draw, focusTile, tiles} from "./grid.js";
 import {showSelection} from "./selection.js";
 import {drawChips} from "./chips.js";
 import {hideNotice, notices, showError, showNothing, showWelcome, summary} from "./notices.js";
-import {showPicture} from "./detail.js";
+import {isOpen, showPicture, showSteps} from "./detail.js";
 import {showTimeline} from "./timeline.js";
 import {loadLibrary} from "./marks.js";
 
@@ -45,7 +45,7 @@ async function run(focus) {
   if (focus === "results" && !hasFocus()) $("grid").focus({preventScroll: true});
   Object.assign(mine, {answer: null, matches: [], loaded: 0, next: null});
   try {
-    const answer = await ask(Math.min(MOST_ASKED, Math.max(PAGE, (history.state?.place ?? 0) + 1)));
+    const answer = await ask(Math.min(MOST_ASKED, PAGE + (history.state?.place ?? 0)));
     if (signal.aborted) return;
     mine.answer = answer;
     add(mine, answer);
@@ -131,6 +131,7 @@ const end = new IntersectionObserver(([entry]) => { if (entry.isIntersecting) lo
 function watchEnd() {
   end.unobserve($("more"));
   end.observe($("more"));  // tells at once whether it is near
+  if (isOpen()) showSteps();
 }
 
 function goTo({key, picture}) {
@@ -162,5 +163,6 @@ export function startHistory() {
   history.replaceState({...history.state, key: view.key}, "", address());
   addEventListener("popstate", event => goTo(event.state ?? {}));
   $("again").onclick = loadMore;
+  addEventListener("nearend", loadMore);
   run();
 }
