@@ -37,9 +37,9 @@ def test_what_is_typed_stays_while_a_mark_is_set(open_page: Open, serve: Serve, 
     page.locator(".tile[title='berlin.jpg']").click()
     held: list[Any] = []
     page.route("**/marks", lambda route: held.append(route))
-    page.get_by_role("button", name="Favourite").click()
     with page.expect_request("**/marks"):
-        page.locator("#albums").fill("holi")
+        page.get_by_role("button", name="Favourite").click()
+    page.locator("#albums").fill("holi")
     held[0].continue_()
     page.locator("#favourite[aria-pressed=true]").wait_for()
     assert page.locator("#albums").input_value() == "holi"
