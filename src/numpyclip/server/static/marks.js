@@ -8,10 +8,12 @@ import {setMarks} from "./views.js";
 const NOTHING = {favourite: false, rating: 0, tags: [], albums: []};
 const marksOf = match => match.marks ?? NOTHING;
 
-// Set a mark of pictures, or remove it.
+// Set a mark of pictures, or remove it; return of how many, which leaves out what the index has no longer.
 export async function mark(matches, kind, name, remove = false) {
-  setMarks((await post("marks", {ids: matches.map(({key}) => key), kind, name, remove})).marks);
+  const {marks} = await post("marks", {ids: matches.map(({key}) => key), kind, name, remove});
+  setMarks(marks);
   if (kind === "tag" || kind === "album") await loadLibrary();
+  return Object.keys(marks).length;
 }
 
 // Load the folders, cameras and so on to filter by, and which functions the server has.
