@@ -60,7 +60,7 @@ async function run(focus) {
   } finally {
     if (!signal.aborted) {
       document.body.classList.remove("busy");
-      if (focus === "results") focusResults();
+      if (focus === "results" && (hasFocus() || document.activeElement === document.body)) focusResults();
       watchEnd();
     }
   }
