@@ -69,7 +69,7 @@ async function run(focus) {
 // Draw the view.
 function show(changesNotice = true) {
   if (changesNotice) hideNotice();
-  showTimeline(view.answer.order === "date");
+  showTimeline(view.answer);
   keepFocus(() => drawFrom(0));
   if (!changesNotice) return;
   if (!view.matches.length) showNothing(); else if (view.answer.order === "date" && isPlain()) showWelcome(view.answer);

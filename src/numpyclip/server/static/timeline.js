@@ -5,20 +5,20 @@ import {filterParameters, query, startSearch} from "./query.js";
 import {view} from "./views.js";
 
 const nav = $("timeline");
-let drawn = null;
+let drawn = null;  // the filters of what is drawn, and how many pictures they select
 
 // Show it beside pictures sorted by date; it counts those that the filters select.
-export async function showTimeline(isShown) {
-  nav.hidden = !isShown;
-  if (!isShown) return;
-  const parameters = `${filterParameters(view.query.filters)}`;
-  if (parameters !== drawn) {
-    drawn = parameters;
+export async function showTimeline({order, searched}) {
+  nav.hidden = order !== "date";
+  if (nav.hidden) return;
+  const parameters = `${filterParameters(view.query.filters)}`, asked = `${parameters} ${searched}`;
+  if (asked !== drawn) {
+    drawn = asked;
     nav.replaceChildren();
     try {
       const {months} = await request(`timeline?${parameters}`);
-      if (drawn === parameters) draw(months);
-    } catch { drawn = null; }  // the search shows errors
+      if (drawn === asked) draw(months);
+    } catch { if (drawn === asked) drawn = null; }  // the search shows errors
   }
   mark();
 }
