@@ -64,7 +64,8 @@ def test_a_picture_may_be_chosen_from_a_dialog(open_page: Open, client: Client, 
 def test_a_file_that_is_no_picture_is_said_to_be_none(open_page: Open, client: Client) -> None:
     page = open_page(client, expects="400")
     drop(page, b"hello", "notes.txt", "text/plain")
-    page.get_by_role("heading", name="This is no picture").wait_for()
+    page.get_by_role("heading", name="notes.txt cannot be searched with").wait_for()
+    assert page.evaluate("document.activeElement.id") == "notice"
     drop(page, b"hello", "broken.png")
     page.get_by_role("heading", name="This cannot be searched for").wait_for()
     assert "image: cannot be read as a picture" in page.locator("#notice").inner_text()

@@ -74,8 +74,8 @@ function fill(n) {
 async function nameTown({latitude, longitude}) {
   const line = [...$("known").querySelectorAll("dt")].find(({textContent}) => textContent === "Town")?.nextSibling;
   if (!line) return;
-  const {places} = await request(`places?names=1&around=${latitude},${longitude},0.05`).catch(() => ({places: []}));
-  line.textContent = places[0]?.name ?? "none near";
+  const [place] = await request(`places?names=1&around=${latitude},${longitude},0.05`).then(({places}) => places, () => []);
+  line.textContent = place ? place.name ?? "none near" : "unknown";
 }
 
 function facts(match) {

@@ -1,5 +1,5 @@
 // The query: words, pictures (of the index, or files), and filters.
-import {$, day, element} from "./dom.js";
+import {$, day, element, month} from "./dom.js";
 
 const MOST_SHOWN = 10_000;  // that a request may name
 const LAST_MONTH = "9999-12";  // with which all begins
@@ -104,11 +104,18 @@ export function restore({text, from, pictures, filters}) {
 // The filters without words, for what tells of all pictures that they select.
 export const filterParameters = (chosen = filters()) => new URLSearchParams(chosen.filter(([name]) => name !== "group"));
 
+// A filter as its label and its option tell it; long options have all of it as a title.
+function wordsOf({labels, value, type, selectedOptions}) {
+  const option = selectedOptions?.[0];
+  return `${labels[0].firstChild.data.trim()} ${option ? option.title || option.text : type === "date" ? day(value) : value}`;
+}
+
 export function title() {
   const found = [
     words(),
     query.pictures.length ? `like ${query.pictures.map(({name}) => name).join(", ")}` : "",
-    ...filters().map(([name, value]) => `${name} ${/^\d{4}-\d\d-\d\d/.test(value) ? day(value) : value}`),
+    query.from && isEmpty() ? `from ${month(query.from)} back` : "",
+    ...controls().filter(({value}) => value).map(wordsOf),
   ].filter(Boolean).join(", ");
   return found ? `${found} – NumPyCLIP` : "NumPyCLIP";
 }

@@ -9,7 +9,11 @@ function searchWith(file) {
   if (!file) return;
   const replaces = isOpen();
   if (replaces) shut();
-  if (file.type && !file.type.startsWith("image/")) { showNotice("This is no picture", `${file.name} is not a picture.`); return; }
+  if (file.type && !file.type.startsWith("image/")) {
+    showNotice(`${file.name} cannot be searched with`, "It is not an image file.");
+    $("notice").focus();
+    return;
+  }
   const picture = {file, source: URL.createObjectURL(file), name: file.name || "the picture"};
   picture.onbroken = image => drawByServer(picture, image);
   query.pictures = [picture];
