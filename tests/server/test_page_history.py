@@ -1,14 +1,7 @@
 """The page's history in a real browser: where going back leads."""
 
-from typing import Any
-
-from tests.server.browser import Open, drop, expect_count, expect_first, first, search, wait_until
+from tests.server.browser import Open, active, drop, expect_count, expect_first, first, search, wait_until
 from tests.server.conftest import Client, Png, Serve
-
-
-def active(page: Any) -> str:
-    title: str = page.evaluate("document.activeElement.title || document.activeElement.id")
-    return title
 
 
 def test_going_back_closes_an_open_picture(open_page: Open, client: Client) -> None:

@@ -5,10 +5,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from tests.server.browser import Open, expect_count, expect_first, first, search, wait_until
+from tests.server.browser import Open, expect_count, expect_first, first, search, violations, wait_until
 from tests.server.conftest import PHOTOS, Client, Serve
 from tests.server.test_library_api import ids
-from tests.server.test_page_access import AXE, violations
 
 
 def test_marks_are_set_on_the_page(open_page: Open, serve: Serve, own_atlas: str) -> None:
@@ -100,8 +99,7 @@ def test_several_pictures_are_chosen(open_page: Open, client: Client, drawings: 
     page.keyboard.press("ArrowRight")
     page.keyboard.press("x")
     page.get_by_text("4 pictures selected").wait_for()
-    if AXE.is_file():
-        assert violations(page) == []
+    assert violations(page) == []
     with page.expect_download() as download:
         page.get_by_role("toolbar").get_by_role("button", name="Download").click()
     with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
@@ -208,8 +206,7 @@ def test_all_that_is_loaded_is_rated_and_marks_are_removed(open_page: Open, serv
     page.get_by_role("button", name="Marks …").click()
     page.get_by_role("button", name="3 ★").click()
     page.get_by_text("4 pictures: rating 3").wait_for()
-    if AXE.is_file():
-        assert violations(page) == []
+    assert violations(page) == []
     page.get_by_role("button", name="Remove tag city").click()
     page.get_by_text("4 pictures: no tag city").wait_for()
     assert [button.inner_text() for button in page.locator("#removable button").all()] == ["Remove rating"]
@@ -226,8 +223,7 @@ def test_over_plain_http_paths_are_shown_to_be_copied(open_page: Open, client: C
     page.get_by_role("button", name="Copy paths").click()
     page.locator("#copying").wait_for()
     assert page.evaluate("getSelection().toString()") == str(drawings / "more" / "house.jpg")
-    if AXE.is_file():
-        assert violations(page) == []
+    assert violations(page) == []
     page.keyboard.press("Escape")
     page.locator("#copying").wait_for(state="hidden")
     page.get_by_role("toolbar").get_by_role("button", name="Clear").click()
