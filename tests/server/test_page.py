@@ -125,7 +125,7 @@ def test_filters_by_folder_and_date(open_page: Open, client: Client, drawings: P
 def test_of_gibberish_it_is_said_that_what_is_found_is_chance(open_page: Open, client: Client) -> None:
     page = open_page(client, "/?q=qwxz+grmbl+fjord")
     expect_count(page, len(NAMES) + 1)
-    assert "one fits as well by chance" in page.get_by_role("status").inner_text()
+    assert "one scores as well by chance" in page.get_by_role("status").inner_text()
 
 
 def test_keys(open_page: Open, client: Client) -> None:
