@@ -2,7 +2,7 @@
 import {$} from "./dom.js";
 
 // Of status 0 where there is no response.
-export class RequestError extends Error {
+class RequestError extends Error {
   constructor(status, message) { super(message); this.status = status; }
 }
 

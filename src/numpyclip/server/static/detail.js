@@ -58,7 +58,7 @@ function fill(n) {
   $("large").alt = describe(match());
   for (const [id, address] of [["original", original], ["download", `${original}?download=1`]]) {
     $(id).hidden = !original;
-    $(id).href = address;
+    if (original) $(id).href = address;
   }
   $("known").replaceChildren(...Object.entries(facts(match())).filter(([, value]) => value).flatMap(
     ([key, value]) => [element("dt", {textContent: key}), element("dd", {textContent: value})]));

@@ -1,5 +1,5 @@
 // The timeline: years and months to jump to.
-import {$, button, element, number, plural} from "./dom.js";
+import {$, button, element, number, plural, shortMonth} from "./dom.js";
 import {request} from "./api.js";
 import {filterParameters, query, startSearch} from "./query.js";
 import {view} from "./views.js";
@@ -32,7 +32,7 @@ function draw(months) {
   nav.replaceChildren(button("Newest", () => jump("")), ...[...years].map(([year, inYear]) => element("details", {name: "years"},
     element("summary", {textContent: year, title: plural(inYear.reduce((sum, [, count]) => sum + count, 0), "picture")}),
     ...inYear.map(([month, count]) => {
-      const made = button(new Date(`${month}-15T12:00`).toLocaleDateString("en-GB", {month: "short"}), () => jump(month), "month");
+      const made = button(shortMonth(month), () => jump(month), "month");
       made.dataset.month = month;
       made.append(unseen(` ${year}, `), element("small", {textContent: number(count)}), unseen(count === 1 ? " picture" : " pictures"));
       return made;

@@ -29,7 +29,7 @@ async function drawByServer(picture, image) {
   try {
     const response = await send("thumbnail", {method: "POST", body: form});
     image.src = picture.source = URL.createObjectURL(await response.blob());
-  } catch { image.alt = picture.name; }  // the search says what is wrong with it
+  } catch { /* the search says what is wrong with it */ }
 }
 
 $("pick").onclick = () => $("file").click();
