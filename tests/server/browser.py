@@ -1,10 +1,19 @@
-"""The page in a real browser: Playwright with Chromium, as Debian's package chromium brings it."""
+"""The page in a real browser: Playwright with Chromium, as Debian's package chromium brings it.
+
+axe-core is in no package of Python's: ``npm install axe-core`` puts it into ``node_modules``; `AXE_CORE` names
+``axe.min.js`` elsewhere.
+"""
 
 import base64
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 Open = Callable[..., Any]
+
+AXE = Path(os.environ.get("AXE_CORE") or Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js")
+PHONE = {"width": 390, "height": 844}
 
 
 def search(page: Any, text: str) -> None:
@@ -54,3 +63,19 @@ def drop(page: Any, data: bytes, name: str = "dropped.png", kind: str = "image/p
         }""",
         [base64.b64encode(data).decode(), name, kind],
     )
+
+
+def active(page: Any) -> str:
+    title: str = page.evaluate("document.activeElement.title || document.activeElement.id")
+    return title
+
+
+def violations(page: Any) -> list[str]:
+    """What axe finds wrong; nothing without axe."""
+    if not AXE.is_file():
+        return []
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(AXE.read_text("utf-8"))
+    rules = "{'label-content-name-mismatch': {enabled: true}}"  # which axe calls experimental
+    found = page.evaluate(f"axe.run(document, {{resultTypes: ['violations'], rules: {rules}}})")
+    return [f"{problem['id']}: {[node['html'] for node in problem['nodes']]}" for problem in found["violations"]]

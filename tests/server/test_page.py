@@ -64,7 +64,8 @@ def test_a_picture_may_be_chosen_from_a_dialog(open_page: Open, client: Client, 
 def test_a_file_that_is_no_picture_is_said_to_be_none(open_page: Open, client: Client) -> None:
     page = open_page(client, expects="400")
     drop(page, b"hello", "notes.txt", "text/plain")
-    page.get_by_role("heading", name="This is no picture").wait_for()
+    page.get_by_role("heading", name="notes.txt cannot be searched with").wait_for()
+    assert page.evaluate("document.activeElement.id") == "notice"
     drop(page, b"hello", "broken.png")
     page.get_by_role("heading", name="This cannot be searched for").wait_for()
     assert "image: cannot be read as a picture" in page.locator("#notice").inner_text()
@@ -124,7 +125,7 @@ def test_filters_by_folder_and_date(open_page: Open, client: Client, drawings: P
 def test_of_gibberish_it_is_said_that_what_is_found_is_chance(open_page: Open, client: Client) -> None:
     page = open_page(client, "/?q=qwxz+grmbl+fjord")
     expect_count(page, len(NAMES) + 1)
-    assert "one fits as well by chance" in page.get_by_role("status").inner_text()
+    assert "one scores as well by chance" in page.get_by_role("status").inner_text()
 
 
 def test_keys(open_page: Open, client: Client) -> None:
@@ -173,12 +174,36 @@ def test_a_long_result_is_loaded_as_one_scrolls(open_page: Open, serve: Serve, m
     assert page.get_by_role("status").inner_text() == "150 pictures, the nearest first"
 
 
+def test_what_is_typed_into_filters_does_not_change_what_is_loaded(open_page: Open, serve: Serve, many: str) -> None:
+    page = open_page(serve(store=many), "/?q=a+house")
+    page.get_by_text("The nearest 60 of 150 pictures").wait_for()
+    page.get_by_text("More filters").click()
+    page.locator("[data-filter=around]").fill("52.5")
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.locator(".tile").nth(149).wait_for()
+
+
+def test_one_walks_beyond_the_pictures_that_are_loaded(open_page: Open, serve: Serve, many: str) -> None:
+    page = open_page(serve(store=many), "/?q=a+house")
+    page.get_by_text("The nearest 60 of 150 pictures").wait_for()
+    page.locator(".tile").nth(41).evaluate("tile => tile.click()")
+    page.locator(".tile").nth(149).wait_for(state="attached")
+    for _ in range(30):
+        page.get_by_role("button", name="Next").click()
+
+
 def test_how_many_of_how_many_are_shown(open_page: Open, serve: Serve, many: str) -> None:
     client = serve(store=many)
     page = open_page(client, "about:blank", expects="net::ERR")
     page.route("**/search", lambda route: route.abort() if "cursor" in route.request.post_data else route.continue_())
     page.goto(f"http://127.0.0.1:{client.port}/?q=a+house")
     page.get_by_text("The nearest 60 of 150 pictures").wait_for()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("End")
+    page.get_by_role("button", name="Load more").wait_for()
+    search(page, "a bird")
+    page.get_by_role("button", name="Load more").wait_for(state="hidden")
+    page.locator("body:not(.busy)").wait_for()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("End")
     page.get_by_role("button", name="Load more").wait_for()

@@ -1,30 +1,24 @@
-"""The page with a keyboard and a screen reader, on a phone and on paper.
+"""The page with a keyboard and a screen reader, on a phone and on paper."""
 
-axe-core is in no package of Python's: ``npm install axe-core`` puts it into ``node_modules``; `AXE_CORE` names
-``axe.min.js`` elsewhere.
-"""
-
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.server.browser import Open, expect_count, expect_first, first, search, wait_until
+from tests.server.browser import (
+    AXE,
+    PHONE,
+    Open,
+    active,
+    expect_count,
+    expect_first,
+    first,
+    search,
+    violations,
+    wait_until,
+)
 from tests.server.conftest import NAMES, Client, Serve
-from tests.server.test_page_history import active
-
-AXE = Path(os.environ.get("AXE_CORE") or Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js")
-PHONE = {"width": 390, "height": 844}
-
-
-def violations(page: Any) -> list[str]:
-    if not page.evaluate("typeof axe === 'object'"):
-        page.evaluate(AXE.read_text("utf-8"))
-    rules = "{'label-content-name-mismatch': {enabled: true}}"  # which axe calls experimental
-    found = page.evaluate(f"axe.run(document, {{resultTypes: ['violations'], rules: {rules}}})")
-    return [f"{problem['id']}: {[node['html'] for node in problem['nodes']]}" for problem in found["violations"]]
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="needs axe-core, of npm")

@@ -1,14 +1,7 @@
 """The page's history in a real browser: where going back leads."""
 
-from typing import Any
-
-from tests.server.browser import Open, drop, expect_count, expect_first, first, search, wait_until
+from tests.server.browser import Open, active, drop, expect_count, expect_first, first, search, wait_until
 from tests.server.conftest import Client, Png, Serve
-
-
-def active(page: Any) -> str:
-    title: str = page.evaluate("document.activeElement.title || document.activeElement.id")
-    return title
 
 
 def test_going_back_closes_an_open_picture(open_page: Open, client: Client) -> None:
@@ -88,6 +81,7 @@ def test_a_reload_shows_the_same_picture(open_page: Open, serve: Serve, many: st
     entries = page.evaluate("history.length")
     page.reload()
     page.get_by_role("dialog", name=title).wait_for()
+    assert page.locator("#next").is_enabled()
     page.get_by_role("button", name="Close").click()
     page.locator("#detail").wait_for(state="hidden")
     assert (active(page), page.evaluate("history.length")) == (title, entries)

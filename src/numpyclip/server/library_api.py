@@ -93,7 +93,7 @@ def _folders(store: Store) -> list[str]:
 
 
 async def mark(request: Request) -> Response:
-    """Add or remove a mark of images by ID; return their marks."""
+    """Add or remove a mark of images by ID, without those that are lost; return their marks."""
     service: Service = request.app.state.service
     if not service.settings.marks:
         raise HTTPException(403, "marks are disabled (--read-only).")
@@ -106,13 +106,15 @@ async def mark(request: Request) -> Response:
 
     def marked() -> Response:
         store = service.index().store
-        digests = service.digests_of(ids)
+        known = store.digests([image.number for image in ids])
+        there = [image for image in ids if image.is_of(known.get(image.number))] or ids  # of which none is there: 404
+        digests = service.digests_of(there)
         if takes_back:
             store.unmark(digests, kind, name)
         else:
             store.mark(digests, kind, name or "")
         said = store.marks_of(digests)
-        marks = {str(image.number): marks_json(said[digest]) for image, digest in zip(ids, digests, strict=True)}
+        marks = {str(image.number): marks_json(said[digest]) for image, digest in zip(there, digests, strict=True)}
         return compressed(request, JSONResponse({"marks": marks}))
 
     return await service.run_in_thread(marked)

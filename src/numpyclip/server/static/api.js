@@ -2,7 +2,7 @@
 import {$} from "./dom.js";
 
 // Of status 0 where there is no response.
-export class RequestError extends Error {
+class RequestError extends Error {
   constructor(status, message) { super(message); this.status = status; }
 }
 
@@ -34,13 +34,15 @@ let loggingIn = null;
 function logIn() {
   loggingIn ??= new Promise(resolve => {
     const focused = document.activeElement;
+    $("refused").hidden = true;
     $("login").showModal();
     $("login").onclose = () => { if (loggingIn) $("login").showModal(); };  // Escape, which may close it unasked
     $("login").querySelector("form").onsubmit = async event => {
       event.preventDefault();
       try {
         await post("login", {token: $("token").value});
-      } catch {
+      } catch (error) {
+        $("refused").textContent = error.status === 401 ? "This is not the token." : error.message;
         $("refused").hidden = false;
         $("token").select();
         return;

@@ -42,6 +42,13 @@ export function shut() {
 
 function close() { if (detail.open) history.back(); }
 
+// Offer the pictures beside the one that is shown; there may be more of them to load.
+export function showSteps() {
+  $("previous").disabled = shown === 0;
+  $("next").disabled = shown === view.matches.length - 1;
+  if (shown > view.matches.length - 20) dispatchEvent(new Event("nearend"));
+}
+
 function fill(n) {
   shown = n;
   const {name, thumbnail, original} = match();
@@ -51,15 +58,14 @@ function fill(n) {
   $("large").alt = describe(match());
   for (const [id, address] of [["original", original], ["download", `${original}?download=1`]]) {
     $(id).hidden = !original;
-    $(id).href = address;
+    if (original) $(id).href = address;
   }
   $("known").replaceChildren(...Object.entries(facts(match())).filter(([, value]) => value).flatMap(
     ([key, value]) => [element("dt", {textContent: key}), element("dd", {textContent: value})]));
   $("around").hidden = match().latitude === undefined;
   nameTown(match());
   showMarks(match());
-  $("previous").disabled = n === 0;
-  $("next").disabled = n === view.matches.length - 1;
+  showSteps();
   if (!detail.open) detail.showModal();
   else if (document.activeElement?.disabled || document.activeElement === document.body) $("shut").focus();
 }
@@ -68,8 +74,8 @@ function fill(n) {
 async function nameTown({latitude, longitude}) {
   const line = [...$("known").querySelectorAll("dt")].find(({textContent}) => textContent === "Town")?.nextSibling;
   if (!line) return;
-  const {places} = await request(`places?names=1&around=${latitude},${longitude},0.05`).catch(() => ({places: []}));
-  line.textContent = places[0]?.name ?? "none near";
+  const [place] = await request(`places?names=1&around=${latitude},${longitude},0.05`).then(({places}) => places, () => []);
+  line.textContent = place ? place.name ?? "none near" : "unknown";
 }
 
 function facts(match) {
@@ -116,6 +122,7 @@ $("next").onclick = () => step(1);
 $("copy").onclick = () => copyText(match().path, $("copy"));
 $("around").onclick = () => {
   const {latitude, longitude} = match();
+  setFilter("within", "");
   setFilter("around", `${latitude.toFixed(4)}, ${longitude.toFixed(4)}, 5`);
   searchWith([], "");
 };

@@ -15,6 +15,7 @@ export function button(text, onclick, className = "plain") {
 // Made once: for each date it would take longer than all else of a tile.
 const DAY = new Intl.DateTimeFormat("en-GB", {day: "numeric", month: "long", year: "numeric"});
 const MONTH = new Intl.DateTimeFormat("en-GB", {month: "long", year: "numeric"});
+const SHORT_MONTH = new Intl.DateTimeFormat("en-GB", {month: "short"});
 
 export const number = value => value.toLocaleString("en");
 export const percent = p => `${p >= .995 && p < 1 ? ">99" : Math.round(100 * p)} %`;
@@ -26,8 +27,9 @@ export function day(date) {
   return DAY.format(new Date(`${date.slice(0, 10)}T12:00`));
 }
 
-// "2024-05" as "May 2024".
+// "2024-05" as "May 2024", and as "May".
 export const month = text => MONTH.format(new Date(`${text}-15T12:00`));
+export const shortMonth = text => SHORT_MONTH.format(new Date(`${text}-15T12:00`));
 
 // Seconds as "1:02:03" or "2:03".
 export function time(seconds) {

@@ -28,7 +28,7 @@ export function showFilm(match) {
   const moments = [match, ...match.moments ?? []].map(({seconds}) => seconds).sort((one, other) => one - other);
   $("moments").replaceChildren(...moments.map(seconds => button(time(seconds), () => {
     film.currentTime = seconds;
-    film.play();
+    film.play().catch(() => {});
   })));
   return true;
 }

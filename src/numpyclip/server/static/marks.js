@@ -8,10 +8,12 @@ import {setMarks} from "./views.js";
 const NOTHING = {favourite: false, rating: 0, tags: [], albums: []};
 const marksOf = match => match.marks ?? NOTHING;
 
-// Set a mark of pictures, or remove it.
+// Set a mark of pictures, or remove it; return of how many, which leaves out what the index has no longer.
 export async function mark(matches, kind, name, remove = false) {
-  setMarks((await post("marks", {ids: matches.map(({key}) => key), kind, name, remove})).marks);
+  const {marks} = await post("marks", {ids: matches.map(({key}) => key), kind, name, remove});
+  setMarks(marks);
   if (kind === "tag" || kind === "album") await loadLibrary();
+  return Object.keys(marks).length;
 }
 
 // Load the folders, cameras and so on to filter by, and which functions the server has.
@@ -30,23 +32,24 @@ export async function loadLibrary() {
 let current = null;
 
 export function showMarks(match) {
+  const isSame = match === current;  // where what is being typed stays
   current = match;
   const {favourite, rating, tags, albums} = marksOf(match);
   $("favourite").ariaPressed = favourite;
-  $("rating").value = rating;
-  $("tags").value = tags.join(", ");
-  $("albums").value = albums.join(", ");
+  for (const [id, value] of Object.entries({rating, tags: tags.join(", "), albums: albums.join(", ")})) {
+    if (!isSame || document.activeElement !== $(id)) $(id).value = value;
+  }
   $("marks-error").textContent = "";
 }
 
-async function change(work) {
+let changes = Promise.resolve();  // one after the other: the last one counts
+
+function change(work) {
   const match = current;
   $("marks-error").textContent = "";
-  try { await work(match); } catch (error) {
-    $("marks-error").textContent = error.message;
-    return;
-  }
-  if (match === current) showMarks(match);
+  changes = changes.then(() => work(match)).then(
+    () => { if (match === current) showMarks(match); },
+    error => { if (match === current) $("marks-error").textContent = error.message; });
 }
 
 // The names in a text with commas between them; names that are known may have commas themselves, those of the picture first.

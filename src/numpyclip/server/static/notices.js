@@ -36,7 +36,7 @@ export function summary({matches, loaded, next, answer}) {
   const count = next || loaded < answer.searched ? `The ${first} ${number(matches.length)}${since} of ${all}`
     : `${plural(matches.length, "picture")}${since}, the ${first} first`;
   if (answer.cutoff === null || answer.is_match) return count;
-  return `${count}. Perhaps none of them is meant: of so many pictures, one fits as well by chance.`;
+  return `${count}. Perhaps none matches: among this many pictures, one scores as well by chance.`;
 }
 
 const BUSY = "The server is busy";

@@ -52,35 +52,46 @@ function parameters(more) {
   return all;
 }
 
+let running = null;  // the one request whose answer is shown
+
+function ask(path, more) {
+  running?.abort();
+  running = new AbortController();
+  return request(`${path}?${parameters(more)}`, {signal: running.signal});
+}
+
+function showError({name, message}) { if (name !== "AbortError") $("places-status").textContent = message; }
+
 $("map").onclick = async () => {
   $("world").replaceChildren();
   list([]);
   $("find-town").hidden = true;
+  $("places-status").textContent = "Loading …";
   $("places").showModal();
   try {
-    const {places} = await request(`places?${parameters({})}`);
+    const {places} = await ask("places", {});
     $("world").replaceChildren(...squares(places).map(cell));
     $("places-status").textContent = places.length
       ? "How many pictures were taken where, north above."
       : "No picture says where it was taken.";
-    if (places.length) await showNames($("places-status").textContent);
-  } catch (error) { $("places-status").textContent = error.message; }
+    if (places.length && document.body.classList.contains("has-towns")) await showNames($("places-status").textContent);
+  } catch (error) { showError(error); }
 };
 
 // Names of towns, if the server has them: they take longer than the places.
 async function showNames(text) {
   $("places-status").textContent = `${text} Names are loading …`;
-  const {places} = await request(`places?${parameters({names: 1})}`);
+  const {places} = await ask("places", {names: 1});
   list(places.filter(({name}) => name), within);
-  $("find-town").hidden = !("name" in places[0]);
+  $("find-town").hidden = false;
   $("places-status").textContent = text;
 }
 
 $("find-town").onsubmit = async event => {
   event.preventDefault();
   try {
-    const {towns} = await request(`towns?${parameters({name: $("town").value})}`);
+    const {towns} = await ask("towns", {name: $("town").value});
     list(towns, ({around}) => choose("around", around.join(", ")));
     $("places-status").textContent = plural(towns.length, "town");
-  } catch (error) { $("places-status").textContent = error.message; }
+  } catch (error) { showError(error); }
 };

@@ -1,5 +1,5 @@
 // The query: words, pictures (of the index, or files), and filters.
-import {$, day, element} from "./dom.js";
+import {$, day, element, month} from "./dom.js";
 
 const MOST_SHOWN = 10_000;  // that a request may name
 const LAST_MONTH = "9999-12";  // with which all begins
@@ -8,7 +8,11 @@ const LAST_MONTH = "9999-12";  // with which all begins
 export const query = {pictures: [], from: ""};
 
 // Run the query; `search.js` listens, and says what options there are.
-export function startSearch(options = {}) { dispatchEvent(new CustomEvent("newquery", {detail: options})); }
+// Only a jump to a month has one.
+export function startSearch({from = "", ...options} = {}) {
+  query.from = from;
+  dispatchEvent(new CustomEvent("newquery", {detail: options}));
+}
 
 const controls = () => [...$("form").querySelectorAll("[data-filter]")];
 const controlOf = name => controls().find(control => control.dataset.filter === name);
@@ -41,18 +45,18 @@ export function clear() {
   for (const control of controls()) control.value = "";
 }
 
-// The body of a request; `cursor` stands for the words and pictures of the first one, of which `shown` are left.
-export function body(n, cursor, shown = []) {
+// The body of a request for a query; `cursor` stands for the words and pictures of the first one, of which `shown` are left.
+export function body(n, {text, from, pictures, filters}, cursor, shown = []) {
   const form = new FormData();
   if (cursor) form.append("cursor", cursor);
   else {
-    if (words()) form.append("query", $("text").value);
-    for (const {id, file} of query.pictures) {
+    if (text.trim()) form.append("query", text);
+    for (const {id, file} of pictures) {
       if (file) form.append("image", file); else form.append("near", id);
     }
   }
-  for (const [name, value] of filters()) form.append(name, value);
-  if (query.from && query.from < LAST_MONTH && isEmpty()) form.append("until", following(query.from));
+  for (const [name, value] of filters) form.append(name, value);
+  if (from && from < LAST_MONTH && !text.trim() && !pictures.length) form.append("until", following(from));
   if (form.get("group") && shown.length) form.append("shown", shown.slice(-MOST_SHOWN).map(({id}) => id).join(","));
   form.append("n", n);
   form.append("tags", "1");
@@ -98,13 +102,20 @@ export function restore({text, from, pictures, filters}) {
 }
 
 // The filters without words, for what tells of all pictures that they select.
-export const filterParameters = () => new URLSearchParams(filters().filter(([name]) => name !== "group"));
+export const filterParameters = (chosen = filters()) => new URLSearchParams(chosen.filter(([name]) => name !== "group"));
+
+// A filter as its label and its option tell it; long options have all of it as a title.
+function wordsOf({labels, value, type, selectedOptions}) {
+  const option = selectedOptions?.[0];
+  return `${labels[0].firstChild.data.trim()} ${option ? option.title || option.text : type === "date" ? day(value) : value}`;
+}
 
 export function title() {
   const found = [
     words(),
     query.pictures.length ? `like ${query.pictures.map(({name}) => name).join(", ")}` : "",
-    ...filters().map(([name, value]) => `${name} ${/^\d{4}-\d\d-\d\d/.test(value) ? day(value) : value}`),
+    query.from && isEmpty() ? `from ${month(query.from)} back` : "",
+    ...controls().filter(({value}) => value).map(wordsOf),
   ].filter(Boolean).join(", ");
   return found ? `${found} – NumPyCLIP` : "NumPyCLIP";
 }

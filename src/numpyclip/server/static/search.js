@@ -7,8 +7,9 @@ import {draw, focusTile, tiles} from "./grid.js";
 import {showSelection} from "./selection.js";
 import {drawChips} from "./chips.js";
 import {hideNotice, notices, showError, showNothing, showWelcome, summary} from "./notices.js";
-import {showPicture} from "./detail.js";
+import {isOpen, showPicture, showSteps} from "./detail.js";
 import {showTimeline} from "./timeline.js";
+import {loadLibrary} from "./marks.js";
 
 const PAGE = 60, MOST_ASKED = 1000;
 let running = null;
@@ -24,12 +25,13 @@ addEventListener("newquery", ({detail: {focus, replaces}}) => {
 });
 
 function leave() {
+  $("again").hidden = true;
   view.scroll = scrollY;
   view.focus = tiles().indexOf(document.activeElement);
 }
 
 function ask(n, cursor, shown) {
-  return request("search", {method: "POST", body: body(n, cursor, shown), signal: running.signal});
+  return request("search", {method: "POST", body: body(n, view.query, cursor, shown), signal: running.signal});
 }
 
 async function run(focus) {
@@ -43,7 +45,7 @@ async function run(focus) {
   if (focus === "results" && !hasFocus()) $("grid").focus({preventScroll: true});
   Object.assign(mine, {answer: null, matches: [], loaded: 0, next: null});
   try {
-    const answer = await ask(Math.min(MOST_ASKED, Math.max(PAGE, (history.state?.place ?? 0) + 1)));
+    const answer = await ask(Math.min(MOST_ASKED, PAGE + (history.state?.place ?? 0)));
     if (signal.aborted) return;
     mine.answer = answer;
     add(mine, answer);
@@ -54,11 +56,11 @@ async function run(focus) {
     if (signal.aborted || error.name === "AbortError") return;
     keepFocus(() => draw([]));
     setStatus("");
-    showError(error, () => run("results"));
+    showError(error, () => { loadLibrary(); run("results"); });
   } finally {
     if (!signal.aborted) {
       document.body.classList.remove("busy");
-      if (focus === "results") focusResults();
+      if (focus === "results" && (hasFocus() || document.activeElement === document.body)) focusResults();
       watchEnd();
     }
   }
@@ -67,7 +69,7 @@ async function run(focus) {
 // Draw the view.
 function show(changesNotice = true) {
   if (changesNotice) hideNotice();
-  showTimeline(view.answer.order === "date");
+  showTimeline(view.answer);
   keepFocus(() => drawFrom(0));
   if (!changesNotice) return;
   if (!view.matches.length) showNothing(); else if (view.answer.order === "date" && isPlain()) showWelcome(view.answer);
@@ -129,6 +131,7 @@ const end = new IntersectionObserver(([entry]) => { if (entry.isIntersecting) lo
 function watchEnd() {
   end.unobserve($("more"));
   end.observe($("more"));  // tells at once whether it is near
+  if (isOpen()) showSteps();
 }
 
 function goTo({key, picture}) {
@@ -160,5 +163,6 @@ export function startHistory() {
   history.replaceState({...history.state, key: view.key}, "", address());
   addEventListener("popstate", event => goTo(event.state ?? {}));
   $("again").onclick = loadMore;
+  addEventListener("nearend", loadMore);
   run();
 }

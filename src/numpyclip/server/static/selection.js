@@ -6,7 +6,7 @@ import {options} from "./query.js";
 import {tiles} from "./grid.js";
 import {view} from "./views.js";
 
-const chosen = new Map();  // matches by ID
+const chosen = new Map();  // matches by key
 let isChoosing = false, last = null;  // the match from which a range goes
 
 // Take a click on a picture; false if it is to be opened.
@@ -19,12 +19,13 @@ export function takeClick(n, event) {
 }
 
 export function toggle(n) {
+  if (!view.matches[n]) return;  // of a search that is not answered yet
   last = view.matches[n];
-  if (chosen.delete(last.id)) setChoosing(true); else choose([last]);
+  if (chosen.delete(last.key)) setChoosing(true); else choose([last]);
 }
 
 function choose(matches) {
-  for (const match of matches) chosen.set(match.id, match);
+  for (const match of matches) chosen.set(match.key, match);
   setChoosing(true);
 }
 
@@ -39,7 +40,7 @@ export function showSelection() {
   document.body.classList.toggle("choosing", isChoosing);
   $("choose").ariaPressed = isChoosing;
   tiles().forEach((tile, n) => {
-    if (isChoosing) tile.ariaPressed = chosen.has(view.matches[n]?.id); else tile.removeAttribute("aria-pressed");
+    if (isChoosing) tile.ariaPressed = chosen.has(view.matches[n]?.key); else tile.removeAttribute("aria-pressed");
   });
   $("bar").hidden = !chosen.size;
   $("count").textContent = `${plural(chosen.size, "picture")} selected`;
@@ -56,11 +57,10 @@ function download() {
   form.remove();
 }
 
-// Mark pictures, and report that or the error in the status.
-async function markAll(text, matches, kind, name) {
+// Mark pictures, and report how many or the error in the status.
+async function markAll(textOf, matches, kind, name) {
   try {
-    await mark(matches, kind, name);
-    setStatus(text);
+    setStatus(textOf(await mark(matches, kind, name)));
   } catch (error) { setStatus(error.message); }
 }
 
@@ -82,8 +82,8 @@ function drawMarks() {
 
 async function change(kind, name, remove = false) {
   try {
-    await mark(all(), kind, name, remove);
-    $("changed").textContent = `${plural(chosen.size, "picture")}: ${remove ? "no " : ""}${kind}${name === undefined ? "" : ` ${name}`}`;
+    const count = await mark(all(), kind, name, remove);
+    $("changed").textContent = `${plural(count, "picture")}: ${remove ? "no " : ""}${kind}${name === undefined ? "" : ` ${name}`}`;
   } catch (error) { $("changed").textContent = error.message; }
   drawMarks();
   if (!$("changing").contains(document.activeElement)) $("stars").firstChild.focus();
@@ -97,7 +97,7 @@ function askName(kind, text) {
   $("ask-name").returnValue = "";
   $("ask-name").onclose = () => {
     const name = $("new-name").value.trim();
-    if ($("ask-name").returnValue === "add" && name) markAll(`${plural(chosen.size, "picture")}: ${kind} ${name}`, all(), kind, name);
+    if ($("ask-name").returnValue === "add" && name) markAll(count => `${plural(count, "picture")}: ${kind} ${name}`, all(), kind, name);
   };
   $("ask-name").showModal();
 }
@@ -116,7 +116,7 @@ async function classify() {
           choose(those);
           $("classes").close();
         }),
-        button("Tag these", () => markAll(`${plural(those.length, "picture")}: tag ${label}`, those, "tag", label)),
+        button("Tag these", () => markAll(count => `${plural(count, "picture")}: tag ${label}`, those, "tag", label)),
       ] : []);
     }));
   } catch (error) { $("classes-error").textContent = error.message; }
@@ -126,7 +126,7 @@ $("choose").onclick = () => setChoosing(!isChoosing);
 $("clear-selection").onclick = () => { setChoosing(false); $("choose").focus(); };
 $("download-selected").onclick = download;
 $("copy-paths").onclick = () => copyText(all().map(({path}) => path).join("\n"), $("copy-paths"));
-$("add-favourite").onclick = () => markAll(plural(chosen.size, "favourite"), all(), "favourite");
+$("add-favourite").onclick = () => markAll(count => plural(count, "favourite"), all(), "favourite");
 $("add-tag").onclick = () => askName("tag", "Tag for the selected pictures");
 $("add-album").onclick = () => askName("album", "Album for the selected pictures");
 $("choose-all").onclick = () => choose(view.matches);

@@ -1,23 +1,24 @@
 // The timeline: years and months to jump to.
-import {$, button, element, number, plural} from "./dom.js";
+import {$, button, element, number, plural, shortMonth} from "./dom.js";
 import {request} from "./api.js";
 import {filterParameters, query, startSearch} from "./query.js";
+import {view} from "./views.js";
 
 const nav = $("timeline");
-let drawn = null;
+let drawn = null;  // the filters of what is drawn, and how many pictures they select
 
 // Show it beside pictures sorted by date; it counts those that the filters select.
-export async function showTimeline(isShown) {
-  nav.hidden = !isShown;
-  if (!isShown) return;
-  const parameters = `${filterParameters()}`;
-  if (parameters !== drawn) {
-    drawn = parameters;
+export async function showTimeline({order, searched}) {
+  nav.hidden = order !== "date";
+  if (nav.hidden) return;
+  const parameters = `${filterParameters(view.query.filters)}`, asked = `${parameters} ${searched}`;
+  if (asked !== drawn) {
+    drawn = asked;
     nav.replaceChildren();
     try {
       const {months} = await request(`timeline?${parameters}`);
-      if (drawn === parameters) draw(months);
-    } catch { drawn = null; }  // the search shows errors
+      if (drawn === asked) draw(months);
+    } catch { if (drawn === asked) drawn = null; }  // the search shows errors
   }
   mark();
 }
@@ -31,7 +32,7 @@ function draw(months) {
   nav.replaceChildren(button("Newest", () => jump("")), ...[...years].map(([year, inYear]) => element("details", {name: "years"},
     element("summary", {textContent: year, title: plural(inYear.reduce((sum, [, count]) => sum + count, 0), "picture")}),
     ...inYear.map(([month, count]) => {
-      const made = button(new Date(`${month}-15T12:00`).toLocaleDateString("en-GB", {month: "short"}), () => jump(month), "month");
+      const made = button(shortMonth(month), () => jump(month), "month");
       made.dataset.month = month;
       made.append(unseen(` ${year}, `), element("small", {textContent: number(count)}), unseen(count === 1 ? " picture" : " pictures"));
       return made;
@@ -42,8 +43,7 @@ function draw(months) {
 const unseen = text => element("span", {className: "unseen", textContent: text});
 
 function jump(month) {
-  query.from = month;
-  startSearch({focus: "results"});
+  startSearch({from: month, focus: "results"});
 }
 
 // On a phone, where an open year would cover the pictures, none stays open.

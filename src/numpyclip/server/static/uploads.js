@@ -9,7 +9,11 @@ function searchWith(file) {
   if (!file) return;
   const replaces = isOpen();
   if (replaces) shut();
-  if (file.type && !file.type.startsWith("image/")) { showNotice("This is no picture", `${file.name} is not a picture.`); return; }
+  if (file.type && !file.type.startsWith("image/")) {
+    showNotice(`${file.name} cannot be searched with`, "It is not an image file.");
+    $("notice").focus();
+    return;
+  }
   const picture = {file, source: URL.createObjectURL(file), name: file.name || "the picture"};
   picture.onbroken = image => drawByServer(picture, image);
   query.pictures = [picture];
@@ -25,7 +29,7 @@ async function drawByServer(picture, image) {
   try {
     const response = await send("thumbnail", {method: "POST", body: form});
     image.src = picture.source = URL.createObjectURL(await response.blob());
-  } catch { image.alt = picture.name; }  // the search says what is wrong with it
+  } catch { /* the search says what is wrong with it */ }
 }
 
 $("pick").onclick = () => $("file").click();
