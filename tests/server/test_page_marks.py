@@ -194,8 +194,8 @@ def test_what_a_server_does_not_do_is_not_offered(open_page: Open, serve: Serve,
     assert page.locator("#marks").is_hidden()
 
 
-def test_all_that_is_loaded_is_rated_and_marks_are_removed(open_page: Open, serve: Serve, atlas: str) -> None:
-    client = serve(store=atlas)
+def test_all_that_is_loaded_is_rated_and_marks_are_removed(open_page: Open, serve: Serve, own_atlas: str) -> None:
+    client = serve(store=own_atlas)
     client.post("/marks", {"ids": [ids(client)["berlin"]], "kind": "tag", "name": "city"})
     page = open_page(client, expects="400")
     expect_count(page, 4)

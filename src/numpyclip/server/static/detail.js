@@ -116,7 +116,8 @@ $("grid").onclick = event => {
 $("shut").onclick = close;
 detail.onclick = event => { if (event.target === detail) close(); };
 detail.oncancel = event => { event.preventDefault(); close(); };
-detail.onclose = () => { if (history.state?.picture) history.back(); };  // Escape, which may close it unasked
+// Escape may close it unasked; the event of one that is closed comes late, when it may be open again.
+detail.onclose = () => { if (!detail.open && history.state?.picture) history.back(); };
 $("previous").onclick = () => step(-1);
 $("next").onclick = () => step(1);
 $("copy").onclick = () => copyText(match().path, $("copy"));
