@@ -51,6 +51,7 @@ def test_without_an_index_it_embeds(run: Run, tmp_path: Path) -> None:
 def test_a_damaged_index_is_not_one_that_is_still_to_be_made(
     run: Run, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("starlette", reason="the extra numpyclip[server] is not installed")
     (store / "index.sqlite").write_bytes(b"damaged" * 1000)
     monkeypatch.setenv("NUMPYCLIP_INDEX", str(store))
     for command in ("stdio", "serve"):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image
 
@@ -104,6 +105,8 @@ def pixels(preprocess: Preprocess, image: Image.Image, *views: Any) -> dict[str,
 def test_pixels_are_those_of_the_preprocessing_that_a_view_stands_for(mode: str) -> None:
     image = noise(100, 60).convert("RGB" if mode == "I;16" else mode)
     if mode == "I;16":
+        if PIL.__version__ < "11":
+            pytest.skip("Pillow cannot resize it")
         image = Image.fromarray(np.arange(6000, dtype=np.uint16).reshape(60, 100))
     found = pixels(CLIP, image)
     np.testing.assert_array_equal(found["crop"], CLIP.crop(image))

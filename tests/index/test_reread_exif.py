@@ -21,7 +21,7 @@ def cameras(tmp_path: Path) -> Path:
     for number in range(3):
         exif = Image.Exif()
         exif[0x010F], exif[0x0110] = "Nikon", f"D{number}"
-        exif.get_ifd(0x8769)[0x9003] = f"2020:01:0{number + 1} 12:00:00"
+        exif[0x0132] = f"2020:01:0{number + 1} 12:00:00"
         Image.new("RGB", (64, 64), (80 * number, 0, 0)).save(folder / f"{number}.jpg", exif=exif)
     shutil.copy(folder / "0.jpg", folder / "copy.jpg")
     return folder
