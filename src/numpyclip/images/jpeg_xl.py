@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import IO, NamedTuple
 
+from numpyclip.images.boxes import read_box
+
 _CODESTREAM, _CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
 _MOST_BOXES = 1000
 _MOST_HEADER = 64  # bytes of a codestream that are read
@@ -102,17 +104,14 @@ def _codestream(file: IO[bytes]) -> bytes:
         return start
     data, place = b"", 12
     for _ in range(_MOST_BOXES):
-        file.seek(place)
-        head = file.read(8)
-        size, header = int.from_bytes(head[:4], "big"), 8
-        if size == 1:
-            size, header = int.from_bytes(file.read(8), "big"), 16
-        kind = head[4:]
+        if (box := read_box(file, place)) is None:
+            break
+        kind, header, size = box
         if kind in (b"jxlc", b"jxlp"):
             header += 4 if kind == b"jxlp" else 0
             file.seek(place + header)
             data += file.read(max(0, min(_MOST_HEADER, size - header)) if size else _MOST_HEADER)
-        if len(head) < 8 or size == 0 or size < header or kind == b"jxlc" or len(data) >= _MOST_HEADER:
+        if size == 0 or size < header or kind == b"jxlc" or len(data) >= _MOST_HEADER:
             break
         place += size
     return data

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import IO
 
+from numpyclip.images.boxes import read_box
 from numpyclip.images.find import is_picture_name, stem
 from numpyclip.images.tiff_tags import TiffTags
 from numpyclip.regular_file import open_regular
@@ -84,17 +85,14 @@ def _described(file: IO[bytes]) -> bytes:
     """Read the content of the box that describes a video."""
     place = 0
     for _ in range(_MOST_BOXES):
-        file.seek(place)
-        head = file.read(16)
-        size, header = int.from_bytes(head[:4], "big"), 8
-        if size == 1:
-            size, header = int.from_bytes(head[8:], "big"), 16
-        if head[4:8] == b"moov":
-            file.seek(place + header)
-            return file.read(min(max(0, size - header), _MOST_BYTES))
-        if len(head) < 8 or size < header:
+        if (box := read_box(file, place)) is None:
             break
-        place += size
+        if box.kind == b"moov":
+            file.seek(place + box.header)
+            return file.read(min(max(0, box.size - box.header), _MOST_BYTES))
+        if box.size < box.header:
+            break
+        place += box.size
     return b""
 
 

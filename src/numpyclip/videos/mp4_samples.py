@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import IO
 
+from numpyclip.images.boxes import read_box
+
 _CONTAINERS = frozenset(
     b"moov trak mdia minf stbl moof traf mvex udta edts dinf free hoov".split()  # the last two FFmpeg looks into
 )
@@ -21,14 +23,12 @@ def claims_too_much(file: IO[bytes]) -> bool:
         if not waiting or total > length:
             break
         place, end = waiting.pop()
-        file.seek(place)
-        head = file.read(16) if place + 8 <= end else b""
-        size, header, kind = int.from_bytes(head[:4], "big"), 8, head[4:8]
-        if size == 1:
-            size, header = int.from_bytes(head[8:], "big"), 16
-        elif size == 0:
+        if place + 8 > end or (box := read_box(file, place)) is None:
+            continue
+        kind, header, size = box
+        if size == 0 and header == 8:
             size = end - place
-        if not kind or size < header:
+        if size < header:
             continue
         waiting.append((place + size, end))
         if kind in _CONTAINERS:
