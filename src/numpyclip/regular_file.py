@@ -43,10 +43,15 @@ def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
 
 def read_sha256(path: str | os.PathLike[str]) -> bytes:
     """Compute the SHA-256 of a regular file, in flat memory; OSError or ValueError as of `open_regular`."""
-    digest = hashlib.sha256()
     with open_regular(path) as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
+        return sha256_of(file)
+
+
+def sha256_of(file: IO[bytes]) -> bytes:
+    """Compute the SHA-256 of what is left of an open file, in flat memory."""
+    digest = hashlib.sha256()
+    while piece := file.read(_PIECE):
+        digest.update(piece)
     return digest.digest()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import re
 import string
@@ -20,7 +19,7 @@ from numpyclip.dispatch.fields import Fields
 from numpyclip.images.find import FileState
 from numpyclip.index.picture_rows import storable
 from numpyclip.index.records import Match
-from numpyclip.regular_file import open_regular
+from numpyclip.regular_file import open_regular, sha256_of
 from numpyclip.server.image_ids import path_id
 from numpyclip.server.responses import is_known
 from numpyclip.server.service import Service
@@ -82,12 +81,10 @@ def _identity(status: os.stat_result) -> tuple[int, ...]:
 @functools.lru_cache(1000)
 def _sha256(path: str, identity: tuple[int, ...]) -> bytes:
     """Compute the SHA-256 of a file, once; empty if it is another one."""
-    digest = hashlib.sha256()
     try:
         with open_regular(path) as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
-            return digest.digest() if _identity(os.fstat(file.fileno())) == identity else b""
+            digest = sha256_of(file)
+            return digest if _identity(os.fstat(file.fileno())) == identity else b""
     except OSError:
         return b""
 
