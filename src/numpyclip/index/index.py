@@ -301,12 +301,12 @@ class Index:
             nearest = _nearest(found, count + skipped)[skipped:]
         if not is_text or modality == "texts":
             return SearchResult(nearest)
-        background, compared = self.background, self.store.count_compared(where)
+        background, pictures = self.background, self.store.count_searched(where)
         if nearest:
             embeddings = np.stack([match.embedding for match in nearest])
             probabilities = background.probabilities(embeddings, queries)[:, 0].tolist()
             nearest = [replace(m, probability=p) for m, p in zip(nearest, probabilities, strict=True)]
-        return SearchResult(nearest, background.cutoff(compared), self.store.count_searched(where))
+        return SearchResult(nearest, background.cutoff(self.store.count_compared(where, pictures)), pictures)
 
     def adding(self) -> AbstractContextManager[None]:
         """Hold the lock to add embeddings; in PostgreSQL many processes may, unless precisions are mixed."""

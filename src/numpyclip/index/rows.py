@@ -43,9 +43,8 @@ def count_searched(connection: Connection, where: Where) -> int:
     return max(connection.estimate(where), pictures) if files == COUNTED else int(pictures)
 
 
-def count_compared(connection: Connection, space: Space, where: Where) -> int:
-    """Count the embeddings of pictures that a search with `where` compares; if there are many, about."""
-    pictures = count_searched(connection, where)
+def count_compared(connection: Connection, space: Space, where: Where, pictures: int) -> int:
+    """Count the embeddings of so many pictures, which a search with `where` compares; if there are many, about."""
     condition, values = conditions(connection, where)
     sql = (
         "SELECT count(*), count(DISTINCT item) FROM vectors WHERE generation = ? AND side = ? "

@@ -187,12 +187,16 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
         with self._database.reading() as connection:
             return rows.count_searched(connection, where)
 
-    def count_compared(self, where: Where = EVERYWHERE) -> int:
-        """Count the embeddings that such a search compares, of which a picture may have several."""
+    def count_compared(self, where: Where = EVERYWHERE, pictures: int | None = None) -> int:
+        """Count the embeddings that such a search compares, of which a picture may have several.
+
+        `pictures` is what `count_searched` has told, if it was asked before.
+        """
+        pictures = self.count_searched(where) if pictures is None else pictures
         with self._database.reading() as connection:
             if not have_parts(connection):
-                return rows.count_searched(connection, where)
-            return rows.count_compared(connection, searched(connection, "pictures"), where)
+                return pictures
+            return rows.count_compared(connection, searched(connection, "pictures"), where, pictures)
 
     def search(
         self, modality: Modality, queries: Array, n: int, where: Where = EVERYWHERE, *, skip: int = 0

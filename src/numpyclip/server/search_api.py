@@ -62,9 +62,10 @@ async def search(request: Request) -> Response:
         else:
             matches, cursor = store.browse(where, n, after=start if start is not None else until)
             answer = {"next": cursor and _DATE + cursor, "order": "date", "is_match": bool(matches)}
-            answer |= {"cutoff": None, "best": None}
+            answer |= {"cutoff": None, "best": None, "searched": None}
+        count = answer.pop("searched")
         if fields.text("cursor") is None:
-            answer |= _searched(store, modality, where)
+            answer |= _searched(store, modality, where, count)
         tags = service.tags.of(matches) if has_tags and modality == "pictures" else {}
         marks = store.marks_of([match.digest for match in matches if match.digest])
         shown = [_to_json(match, tags.get(match.id), marks, service.settings) for match in matches]
@@ -90,7 +91,7 @@ def _nearest(
     following = replace(place, skip=place.skip + n)
     cursor = str(following) if len(result) > n and following.skip <= MAX_DEPTH else None
     answer = {"next": cursor, "order": "cosine", "is_match": result.is_match}
-    return result[:n], {**answer, "cutoff": result.cutoff, "best": result.best}
+    return result[:n], {**answer, "cutoff": result.cutoff, "best": result.best, "searched": result.searched}
 
 
 def _first_alike(store: Store, earlier: Sequence[int], numbers: Sequence[int]) -> dict[int, int]:
@@ -109,9 +110,10 @@ def _first_alike(store: Store, earlier: Sequence[int], numbers: Sequence[int]) -
     return firsts
 
 
-def _searched(store: Store, modality: Modality, where: Where) -> dict[str, object]:
-    """Tell of how many images, or texts, the results are the first."""
-    count = store.counts().texts if modality == "texts" else store.count_searched(where)
+def _searched(store: Store, modality: Modality, where: Where, count: int | None) -> dict[str, object]:
+    """Tell of how many images, or texts, the results are the first; the search has counted them in some cases."""
+    if count is None:
+        count = store.counts().texts if modality == "texts" else store.count_searched(where)
     return {"searched": count, "is_estimate": modality == "pictures" and count >= COUNTED}
 
 
