@@ -106,17 +106,19 @@ def _each(arguments: argparse.Namespace, store: Store, marks: list[Mark]) -> int
     images = _Images(store, arguments.items)
     writer = SidecarWriter(arguments, images.report)
     sets, read, had = bool(marks) or arguments.rating == 0, 0, 0
+    shows = not (sets or arguments.read_xmp or arguments.write_xmp)
     for some in batched(images, _AT_ONCE):
+        digests = [digest for _, digest in some]
         if arguments.read_xmp:
             read += _read_xmp(store, some, images.report)
         if sets:
-            had += _mark(arguments, store, [digest for _, digest in some], marks)
-        known = store.marks_of([digest for _, digest in some])
-        for path, digest in some:
-            if arguments.write_xmp:
-                writer.write(path, with_marks, Marks.of(known[digest]))
-            elif not sets and not arguments.read_xmp:
+            had += _mark(arguments, store, digests, marks)
+        known = store.marks_of(digests) if shows or arguments.write_xmp else {}
+        for path, digest in some if known else ():
+            if shows:
                 _print(arguments, path, digest, known[digest])
+            else:
+                writer.write(path, with_marks, Marks.of(known[digest]))
     if sets:
         removed = f"marks removed from {counted(had, 'image')} of {images.count:,}."
         say(removed if arguments.remove else f"{counted(images.count, 'image')} marked.")
@@ -183,14 +185,15 @@ class _Images:
 
 
 def _mark(arguments: argparse.Namespace, store: Store, digests: list[bytes], marks: list[Mark]) -> int:
-    """Mark images, or remove marks; return how many had one of these before."""
-    before = store.marks_of(digests)
-    if not arguments.remove:
-        store.mark_all((digest, mark) for digest in digests for mark in marks)
-    for mark in marks if arguments.remove else ():
-        store.unmark(digests, *mark)
+    """Mark images; or remove marks, and return how many images had one of these."""
     if arguments.rating == 0:
         store.unmark(digests, "rating")
+    if not arguments.remove:
+        store.mark_all((digest, mark) for digest in digests for mark in marks)
+        return 0
+    before = store.marks_of(digests)
+    for mark in marks:
+        store.unmark(digests, *mark)
     return sum(not set(marks).isdisjoint(before[digest]) for digest in digests)
 
 
