@@ -1,5 +1,7 @@
 """The page's history in a real browser: where going back leads."""
 
+from typing import Any
+
 from tests.server.browser import Open, active, drop, expect_count, expect_first, first, search, wait_until
 from tests.server.conftest import Client, Png, Serve
 
@@ -23,13 +25,18 @@ def test_going_back_closes_an_open_picture(open_page: Open, client: Client) -> N
     page.get_by_role("heading", name="Search your pictures with words").wait_for()
 
 
-def test_going_back_returns_to_the_place_and_the_rows(open_page: Open, serve: Serve, many: str) -> None:
+def far_down(open_page: Open, serve: Serve, many: str) -> tuple[Any, Any]:
+    """Load all results; return the page, and one of the last tiles."""
     page = open_page(serve(store=many), "/?q=a+house")
     page.locator(".tile").nth(59).wait_for()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("End")
     page.locator(".tile").nth(149).wait_for()
-    tile = page.locator(".tile").nth(110)
+    return page, page.locator(".tile").nth(110)
+
+
+def test_going_back_returns_to_the_place_and_the_rows(open_page: Open, serve: Serve, many: str) -> None:
+    page, tile = far_down(open_page, serve, many)
     tile.scroll_into_view_if_needed()
     title, place = tile.get_attribute("title"), page.evaluate("scrollY")
     tile.click()
@@ -69,12 +76,7 @@ def test_a_reload_shows_the_same_search(open_page: Open, client: Client) -> None
 
 
 def test_a_reload_shows_the_same_picture(open_page: Open, serve: Serve, many: str) -> None:
-    page = open_page(serve(store=many), "/?q=a+house")
-    page.locator(".tile").nth(59).wait_for()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("End")
-    page.locator(".tile").nth(149).wait_for()
-    tile = page.locator(".tile").nth(110)
+    page, tile = far_down(open_page, serve, many)
     title = tile.get_attribute("title")
     tile.click()
     page.get_by_role("dialog", name=title).wait_for()

@@ -74,8 +74,7 @@ def read_exif(data: bytes, name: str = "the picture") -> Exif:
     """Read the size of an image that is known to be sound, and its EXIF data as far as it is.
 
     Its date is the first that there is of DateTimeOriginal, DateTimeDigitized, XMP data, DateTime and GPS data; that
-    in the name of a file is not of its content. Its coordinates are those of GPS data, else of
-    XMP data.
+    in the name of a file is not of its content. Its coordinates are those of GPS data, else of XMP data.
 
     Parameters
     ----------
