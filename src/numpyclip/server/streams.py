@@ -78,7 +78,8 @@ class Stream(Response):
             raise
         finally:
             self._service.streams.discard(self)
-            self._task = None  # which refers to this, and so to what is open
+            # An error refers to this for as long as somebody has it: what is open must not wait for that.
+            self._task, self._blocks = None, iter(())
 
     def _make_room(self) -> None:
         """If there are too many, end the one whose client has taken nothing for the longest time."""
