@@ -213,7 +213,7 @@ def png(emoji: dict[str, Image.Image]) -> Png:
     return png
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop runs in this thread until it ends, where other modules run theirs
 def browser() -> Iterator[Any]:
     api = pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
