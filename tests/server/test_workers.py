@@ -12,7 +12,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -175,10 +174,17 @@ def test_an_error_of_the_first_worker_is_said_once(tmp_path: Path) -> None:
     assert done.stderr.count("none.pt") == 1
 
 
-def served_by_systemd(listener: socket.socket, count: str = "1") -> Any:
+SYSTEMD = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+environment = {**os.environ, "LISTEN_PID": str(os.getpid()), "LISTEN_FDS": sys.argv[2]}
+os.execve(sys.executable, [sys.executable, "-m", "numpyclip", "serve", "--no-index", "-m", "tiny"], environment)
+"""
+
+
+def served_by_systemd(listener: socket.socket, count: str = "1") -> subprocess.Popen[str]:
     """Start a server as systemd does: with the socket as descriptor 3, and variables with its own process ID."""
-    script = f'exec 3<&{listener.fileno()}; export LISTEN_PID=$$ LISTEN_FDS={count}; exec "$@"'
-    command = ["sh", "-c", script, "sh", sys.executable, "-m", "numpyclip", "serve", "--no-index", "-m", "tiny"]
+    command = [sys.executable, "-c", SYSTEMD, str(listener.fileno()), count]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, pass_fds=[listener.fileno()])
 
 
@@ -192,14 +198,14 @@ def test_a_restart_behind_a_socket_of_systemd_loses_no_connection(tiny: CLIP) ->
             ):
                 np.testing.assert_allclose(embed(connection, "a bird"), tiny.embed_texts("a bird")[0], atol=1e-5)
                 server.terminate()
-                assert f"tiny at http://127.0.0.1:{port} (Ctrl-C stops it)" in server.stderr.read()
+                assert f"tiny at http://127.0.0.1:{port} (Ctrl-C stops it)" in server.communicate(timeout=60)[1]
 
 
 def test_sockets_of_systemd_that_it_cannot_serve_are_refused(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, served_by_systemd(listener, "2") as server:
-        assert "LISTEN_FDS is '2'; expected 1" in server.stderr.read()
+        assert "LISTEN_FDS is '2'; expected 1" in server.communicate(timeout=60)[1]
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))
         listener.listen()
         with served_by_systemd(listener) as server:
-            assert "expected ListenStream=PORT" in server.stderr.read()
+            assert "expected ListenStream=PORT" in server.communicate(timeout=60)[1]
