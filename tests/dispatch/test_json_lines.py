@@ -107,7 +107,7 @@ def test_embeddings_and_labels(ask: Ask, drawings: Path, tiny: CLIP) -> None:
         ({"command": "delete"}, "command is 'delete'"),
         ({"command": ["search"]}, "expected a string"),
         ({"command": "search", "not": ["a"]}, "the query is empty"),
-        ({"command": "search", "query": "a", "limit": 3}, "'limit' is unknown; expected after, album"),
+        ({"command": "search", "query": "a", "limit": 3}, "'limit' is unknown; expected query, not, n, folder"),
         ({"command": "search", "query": "a", "n": -1}, "expected an integer above 0"),
         ({"command": "search", "query": "a", "n": True}, "expected an integer above 0"),
         ({"command": "search", "query": "a", "after": "yesterday"}, "is no date"),

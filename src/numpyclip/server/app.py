@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -12,13 +13,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from numpyclip.dispatch.field_kinds import Text
+from numpyclip.dispatch.fields import RequestFields
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.server import immich_api, knn_service, library_api, openai_api, search_api
 from numpyclip.server.downloads import download
 from numpyclip.server.middleware import COOKIE, AccessMiddleware, is_token
+from numpyclip.server.operations import Answer, Operation, operation, record, typed
 from numpyclip.server.originals import original
 from numpyclip.server.page import page, static
-from numpyclip.server.request_parsing import json_fields
 from numpyclip.server.responses import HANDLERS, JSONResponse, error_response
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
@@ -61,54 +64,76 @@ def create_app(model: CLIP, name: str, store: str | None = None, settings: Setti
     return app
 
 
-async def _page(request: Request) -> Response:
+class _Login(RequestFields):
+    token = Text("The token of the server.")
+
+
+_STATUS = record(status=typed("string", "`ok`."))
+
+
+@operation(
+    {200: Answer("The page, where `Accept` has `text/html`; else JSON that Immich checks for.", media="text/html")},
+    RequestFields,
+)
+async def _page(request: Request, _: RequestFields) -> Response:
     """Return the page to browsers, and what Immich checks for to other clients."""
     if "text/html" not in request.headers.get("accept", ""):
         return JSONResponse({"message": "Immich ML"})
     return page(request)
 
 
-async def _login(request: Request) -> Response:
+@operation({204: Answer("The cookie is set.", media="")}, _Login, methods=("POST",), bodies=("json",))
+async def _login(request: Request, fields: _Login) -> Response:
     """Store the token as a cookie, since ``<img>`` elements of the page cannot send an ``Authorization`` header."""
     settings: Settings = request.app.state.service.settings
-    sent = (await json_fields(request)).text("token") or ""
-    if settings.token is None or not is_token(sent, settings.token):
+    if settings.token is None or not is_token(fields.token, settings.token):
         return error_response(401, "wrong token.")
     response = Response(status_code=204)
     path, is_secure = f"{settings.url_prefix}/", request.scope["scheme"] == "https"
-    response.set_cookie(COOKIE, quote(sent, safe=""), path=path, httponly=True, samesite="strict", secure=is_secure)
+    value = quote(fields.token, safe="")
+    response.set_cookie(COOKIE, value, path=path, httponly=True, samesite="strict", secure=is_secure)
     return response
 
 
-async def _health(request: Request) -> Response:
+@operation(Answer("The server answers.", _STATUS), RequestFields)
+async def _health(request: Request, _: RequestFields) -> Response:
     """Return 200: no request is accepted before the model is ready."""
     return JSONResponse({"status": "ok"})
 
 
-async def _metrics(request: Request) -> Response:
+@operation(Answer("The metrics.", media="text/plain"), RequestFields)
+async def _metrics(request: Request, _: RequestFields) -> Response:
     """Return the metrics for Prometheus."""
     body = request.app.state.service.metrics.exposition()
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
+_OPERATIONS: dict[str, dict[str, Operation[Any]]] = {  # by the parts of the API, and paths
+    "Search": {
+        "/search": search_api.search,
+        "/classify": search_api.classify,
+        "/index": search_api.describe,
+    },
+    "Library": {
+        "/library": library_api.library,
+        "/timeline": library_api.timeline,
+        "/places": library_api.places,
+        "/towns": library_api.towns,
+        "/marks": library_api.mark,
+        "/thumbnails/{id}": thumbnail,
+        "/thumbnail": sent_thumbnail,
+        "/original/{id}": original,
+        "/download": download,
+    },
+    "Operation": {"/health": _health, "/healthz": _health, "/metrics": _metrics},
+    "Page": {"/": _page, "/static/{version}/{name}": static, "/login": _login},
+}
 _ROUTES = [
-    Route("/", _page),
-    Route("/static/{version}/{name}", static),
-    Route("/login", _login, methods=["POST"]),
-    Route("/healthz", _health),
-    Route("/metrics", _metrics),
-    Route("/index", search_api.describe),
-    Route("/search", search_api.search, methods=["GET", "POST"]),
-    Route("/library", library_api.library),
-    Route("/timeline", library_api.timeline),
-    Route("/places", library_api.places),
-    Route("/towns", library_api.towns),
-    Route("/marks", library_api.mark, methods=["POST"]),
-    Route("/classify", search_api.classify, methods=["POST"]),
-    Route("/thumbnails/{id}", thumbnail),
-    Route("/thumbnail", sent_thumbnail, methods=["POST"]),
-    Route("/original/{id}", original),
-    Route("/download", download, methods=["POST"]),
+    *(
+        Route(path, each.respond, methods=each.methods)
+        for operations in _OPERATIONS.values()
+        for path, each in operations.items()
+    ),
     Route("/v1/embeddings", openai_api.embeddings, methods=["POST"]),
     Route("/embeddings", openai_api.embeddings, methods=["POST"]),
     Route("/v1/models", openai_api.models),

@@ -19,8 +19,8 @@ from numpyclip.server.responses import OverloadedError, error_response
 from numpyclip.server.settings import Settings
 
 COOKIE = "numpyclip_token"
-_PROBES = ("/healthz", "/ping")  # are answered however many requests there are
-_PUBLIC_PATHS = ("/", "/login", "/healthz", "/ping")  # need no token: their responses reveal nothing
+_PROBES = ("/health", "/healthz", "/ping")  # are answered however many requests there are
+_PUBLIC_PATHS = ("/", "/login", *_PROBES)  # need no token: their responses reveal nothing
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/?#@,\[\]]+)(:\d{1,5})?", re.IGNORECASE)
 _CLOSE = {"Connection": "close"}  # the rest of the request is not read
 _LEAST_RATE = 32 << 10  # bytes a second of a response that takes longer than the timeout: the client is slow, or idle

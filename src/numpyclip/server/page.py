@@ -11,6 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from numpyclip.dispatch.field_kinds import Text
+from numpyclip.dispatch.fields import RequestFields
+from numpyclip.server.operations import Answer, operation
 from numpyclip.server.responses import compressed
 
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
@@ -42,11 +45,17 @@ def page(request: Request) -> Response:
     return compressed(request, response)
 
 
-async def static(request: Request) -> Response:
+class _Static(RequestFields):
+    version = Text("Of all files of the page.", required=True)
+    name = Text("Of the file.", required=True)
+
+
+@operation(Answer("The file.", media="*/*"), _Static, errors=(404,))
+async def static(request: Request, fields: _Static) -> Response:
     """Return another file of the page; its address changes with it, so that browsers keep it."""
     _, version, found = _page()
-    name = request.path_params["name"]
-    if request.path_params["version"] != version or name not in found:
+    name = fields.name
+    if fields.version != version or name not in found:
         raise HTTPException(404, "the page has no such file; load the page again.")
     headers = {"Cache-Control": "public, max-age=31536000, immutable", "Content-Security-Policy": "default-src 'none'"}
     response = Response(found[name], media_type=_TYPES[name.rpartition(".")[2]], headers=headers)
