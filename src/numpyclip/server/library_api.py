@@ -35,7 +35,7 @@ _MAX_TOWNS = 20  # of one name
 
 
 _NUMBER, _COUNT, _TEXT = typed("number"), typed("integer"), typed("string")
-_MONTH = [typed("string", "A month, such as 2024-05; empty for images without a date."), _COUNT]
+_MONTH = typed("array", prefixItems=[typed("string", "2024-05; empty for images without a date."), _COUNT])
 _PLACE = record(
     "Place",
     {"name": typed("string", "Of a town there, or of one that is near.")},
@@ -81,10 +81,7 @@ class _Mark(RequestFields):
 
 
 @operation(
-    Answer(
-        "How many of each month.",
-        record(months=listing(typed("array", prefixItems=_MONTH, minItems=2, maxItems=2), "The newest first.")),
-    ),
+    Answer("The months, the newest first.", record(months=listing(_MONTH))),
     ServerFilters,
     errors=(404,),
 )
