@@ -29,7 +29,7 @@ from numpyclip.server.best_tags import BestTags
 from numpyclip.server.image_ids import ImageId
 from numpyclip.server.image_urls import Fetcher, is_url
 from numpyclip.server.prometheus import Metrics
-from numpyclip.server.responses import bad_request
+from numpyclip.server.responses import UnknownModelError, bad_request
 from numpyclip.server.settings import Settings
 from numpyclip.videos.container import is_video_name
 
@@ -154,8 +154,7 @@ class Service:
         As in open_clip and Immich, case does not matter, and a hyphen is an underscore.
         """
         if name and self.settings.model_names and _plain(name) not in map(_plain, self.settings.model_names):
-            known = ", ".join(self.settings.model_names)
-            raise HTTPException(404, f"model {name:.100} is not here; this server has {known}.")
+            raise UnknownModelError(name, self.settings.model_names)
 
     def check_input_count(self, count: int) -> None:
         """Raise 400 unless there are 1 to `max_inputs` inputs."""
