@@ -49,7 +49,11 @@ class Answer:
 
     @property
     def message(self) -> str:
-        message: str = self.json["error"]["message"]
+        """The message of an error, in the format of any API."""
+        body = self.json
+        found = body.get("error") or body.get("detail") or body.get("message")
+        found = found[0]["msg"] if isinstance(found, list) else found
+        message: str = found["message"] if isinstance(found, dict) else found
         return message
 
 

@@ -42,6 +42,10 @@ def test_json_is_what_it_says(value: Any, indent: int | None) -> None:
 def test_what_libraries_escape_in_base64() -> None:
     text = json.dumps({"a": PICTURE + "=="}).replace("/", "\\/").replace("=", "\\u003d")
     assert parse_json_body(text.encode()) == {"a": PICTURE + "=="}
+    lines = "\r\n".join(PICTURE[start : start + 76] for start in range(0, len(PICTURE), 76)) * (
+        MAX_TEXT // len(PICTURE) + 1
+    )
+    assert parse_json_body(json.dumps([lines]).encode()) == [lines]
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_what_is_known_of_numbers(client: Client) -> None:
         ({"embedding_input": [10**400] * 128}, "expected a list of numbers"),
         ({"embedding_input": [1e300] * 128}, "expected finite numbers"),
         ({"image_url": "http://localhost/a.png"}, "does not fetch from localhost"),
-        ({"image": "/etc/passwd"}, "is not base64"),
+        ({"image": "/etc/shadow.txt"}, "is not base64"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(client: Client, body: object, message: str) -> None:

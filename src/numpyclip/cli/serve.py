@@ -55,6 +55,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--fetch-private", action="store_true", help="fetch from them also where a name has no public address"
     )
     command.add_argument(
+        "--immich-forward", metavar="URL", help="Immich's own machine-learning server, for faces and texts in images"
+    )
+    command.add_argument(
         "--token-file", metavar="FILE", help="file with a token that requests must send (default: $NUMPYCLIP_TOKEN)"
     )
     for name, default, metavar, what in (
@@ -97,6 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
             marks=not arguments.read_only,
             fetch_hosts=tuple(host.lower() for host in arguments.fetch_host),
             fetch_private=arguments.fetch_private,
+            immich_forward=arguments.immich_forward,
             max_body=arguments.max_body << 20,
             max_total_body=8 * arguments.max_body << 20,
             max_waiting=arguments.max_waiting,

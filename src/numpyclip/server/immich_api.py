@@ -1,7 +1,7 @@
 """API compatible with Immich's machine-learning server, for its smart search.
 
-Source: github.com/immich-app/immich, machine-learning/immich_ml/main.py and schemas.py; written from the documented
-messages alone.
+Source: github.com/immich-app/immich, machine-learning/immich_ml/main.py and schemas.py, and its client,
+server/src/repositories/machine-learning.repository.ts; written from the messages alone.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from numpyclip.dispatch.fields import shown
+from numpyclip.dispatch.fields import Fields, shown
 from numpyclip.images.exif import read_exif
 from numpyclip.server.body_parsing import parse_json_body
 from numpyclip.server.request_parsing import form_fields
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
+
+_TOWERS = {"visual": "image", "textual": "text"}  # and what they embed
 
 
 async def ping(request: Request) -> Response:
@@ -27,37 +29,58 @@ async def ping(request: Request) -> Response:
 
 
 async def predict(request: Request) -> Response:
-    """Embed an image or a text."""
+    """Embed an image or a text; of both, the image, as Immich's server does."""
     service: Service = request.app.state.service
     fields = await form_fields(request)
-    task, name = _parse_entries(fields.text("entries"))
-    service.check_model_name(name)
-    if task == "visual":
-        image = fields.values.get("image")
-        if not isinstance(image, bytes):
-            raise bad_request("an image must be sent as the file `image`.")
-        embeddings = await service.embed_images([image])
-        size = await service.decode(read_exif, image)
-        return JSONResponse({"clip": _encoded(embeddings[0]), "imageHeight": size.height, "imageWidth": size.width})
-    text = fields.text("text")
+    entries = fields.text("entries") or ""
+    tasks = _parse_entries(entries)
+    kind, value = _input(fields)
+    if others := tasks.keys() - {"clip"}:
+        if service.immich_forward is None or "clip" in tasks:
+            raise HTTPException(422, f"entries asks for {shown(min(others))}; this server does clip only.")
+        return await service.immich_forward.predict(entries, kind, value)
+    names = {_TOWERS.get(tower): name for tower, name in tasks["clip"].items()}
+    if kind not in names:
+        raise bad_request(f"entries asks for {' and '.join(tasks['clip'])}, and the request has the field `{kind}`.")
+    async with service.using(names[kind]) as served:
+        if kind == "text":
+            embeddings = await served.embed_texts([value.decode("utf-8", "replace")])
+            return JSONResponse({"clip": _encoded(embeddings[0])})
+        embeddings = await served.embed_images([value])
+    size = await service.decode(read_exif, value)
+    return JSONResponse({"clip": _encoded(embeddings[0]), "imageHeight": size.height, "imageWidth": size.width})
+
+
+def _input(fields: Fields) -> tuple[str, bytes]:
+    """Return what is to be embedded."""
+    image, text = fields.values.get("image"), fields.text("text")
+    if isinstance(image, bytes):
+        return "image", image
     if text is None:
-        raise bad_request("a text must be sent as the field `text`.")
-    embeddings = await service.embed_texts([text])
-    return JSONResponse({"clip": _encoded(embeddings[0])})
+        raise bad_request("either an image must be sent, as the file `image`, or a text, as the field `text`.")
+    return "text", text.encode("utf-8", "replace")
 
 
-def _parse_entries(text: str | None) -> tuple[str, str | None]:
-    """Parse the tower, ``visual`` or ``textual``, and the model's name."""
+def _parse_entries(text: str) -> dict[str, dict[str, str]]:
+    """Parse the names of the models by task and by type, such as ``visual``."""
     try:
-        entries: Any = parse_json_body((text or "").encode("utf-8", "replace"))
-        ((task, types),) = entries.items()
-        ((kind, options),) = types.items()
-        name = options["modelName"]
+        entries: Any = parse_json_body(text.encode("utf-8", "replace"))
+        tasks = {
+            task: {kind: _model_name(entry["modelName"]) for kind, entry in types.items()}
+            for task, types in entries.items()
+        }
     except (HTTPException, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise HTTPException(422, f"entries is {shown(text)}; expected one task of Immich's.") from error
-    if task != "clip" or kind not in ("visual", "textual") or not isinstance(name, str):
-        raise HTTPException(422, f"entries asks for {shown(task)} {shown(kind)}; this server does clip only.")
-    return kind, name
+        raise HTTPException(422, f"entries is {shown(text)}; expected tasks of Immich's.") from error
+    if not tasks or not all(tasks.values()):
+        raise HTTPException(422, f"entries is {shown(text)}; expected at least one task of Immich's.")
+    return tasks
+
+
+def _model_name(sent: Any) -> str:
+    """Return the name of a model as Immich's server reads it, which also takes that of its repository."""
+    if not isinstance(sent, str):
+        raise TypeError("no name")
+    return sent.removeprefix("immich-app/").replace("::", "__")
 
 
 def _encoded(embedding: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,8 +29,9 @@ from numpyclip.server.batching import SHUTDOWN_TIMEOUT, Batcher
 from numpyclip.server.best_tags import BestTags
 from numpyclip.server.image_ids import ImageId
 from numpyclip.server.image_urls import Fetcher, is_url
+from numpyclip.server.immich_forward import ImmichForward
 from numpyclip.server.prometheus import Metrics
-from numpyclip.server.responses import bad_request
+from numpyclip.server.responses import UnknownModelError, bad_request
 from numpyclip.server.settings import Settings
 from numpyclip.videos.container import is_video_name
 
@@ -74,6 +76,7 @@ class Service:
         self.metrics = Metrics()
         self.batcher = Batcher(model, settings, self.metrics)
         self.fetcher = Fetcher(settings.fetch_hosts, private=settings.fetch_private)
+        self.immich_forward = ImmichForward(settings.immich_forward) if settings.immich_forward else None
         self.streams: set[Any] = set()  # responses that are being sent block by block
         self._store = store
         self._index: Index | None = None
@@ -154,8 +157,14 @@ class Service:
         As in open_clip and Immich, case does not matter, and a hyphen is an underscore.
         """
         if name and self.settings.model_names and _plain(name) not in map(_plain, self.settings.model_names):
-            known = ", ".join(self.settings.model_names)
-            raise HTTPException(404, f"model {name:.100} is not here; this server has {known}.")
+            raise UnknownModelError(name, self.settings.model_names)
+
+    @contextlib.asynccontextmanager
+    async def using(self, name):  # SHIM until the merge
+        self.check_model_name(name)
+        self.config = self.model.config
+        self.models = [self]
+        yield self
 
     def check_input_count(self, count: int) -> None:
         """Raise 400 unless there are 1 to `max_inputs` inputs."""
