@@ -97,6 +97,7 @@ class RequestFields:
     """
 
     DESCRIBED: ClassVar[dict[str, Field[Any]]] = {}
+    TITLE: ClassVar[str] = ""  # of fields that many requests have, which are described once
 
     def __init_subclass__(cls) -> None:
         own = {field.name: field for field in vars(cls).values() if isinstance(field, Field)}

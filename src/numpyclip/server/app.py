@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
@@ -14,15 +15,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from numpyclip.dispatch.field_kinds import Text
-from numpyclip.dispatch.fields import RequestFields
+from numpyclip.dispatch.fields import RequestFields, Schema
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.server import immich_api, knn_service, library_api, openai_api, search_api
+from numpyclip.server.api_reference import reference, to_html
 from numpyclip.server.downloads import download
 from numpyclip.server.middleware import COOKIE, AccessMiddleware, is_token
+from numpyclip.server.openapi import document
 from numpyclip.server.operations import Answer, Operation, operation, record, typed
 from numpyclip.server.originals import original
-from numpyclip.server.page import page, static
-from numpyclip.server.responses import HANDLERS, JSONResponse, error_response
+from numpyclip.server.page import page, reference_page, static
+from numpyclip.server.responses import HANDLERS, JSONResponse, compressed, error_response
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
 from numpyclip.server.thumbnails import ThumbnailCache, sent_thumbnail, thumbnail
@@ -108,7 +111,29 @@ async def _metrics(request: Request, _: RequestFields) -> Response:
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-_OPERATIONS: dict[str, dict[str, Operation[Any]]] = {  # by the parts of the API, and paths
+@operation(Answer("The document, in version 3.1 of OpenAPI.", typed("object")), RequestFields)
+async def _openapi(request: Request, _: RequestFields) -> Response:
+    """Return the OpenAPI document of this API."""
+    return compressed(request, JSONResponse(await request.app.state.service.run_in_thread(_document)))
+
+
+@operation(Answer("The page.", media="text/html"), RequestFields)
+async def _docs(request: Request, _: RequestFields) -> Response:
+    """Return a page of the OpenAPI document."""
+    return reference_page(request, await request.app.state.service.run_in_thread(_reference))
+
+
+@functools.cache
+def _document() -> Schema:
+    return document(PARTS)
+
+
+@functools.cache
+def _reference() -> str:
+    return to_html(reference(PARTS))
+
+
+PARTS: dict[str, dict[str, Operation[Any]]] = {  # of the API, each with operations by their paths
     "Search": {
         "/search": search_api.search,
         "/classify": search_api.classify,
@@ -125,13 +150,19 @@ _OPERATIONS: dict[str, dict[str, Operation[Any]]] = {  # by the parts of the API
         "/original/{id}": original,
         "/download": download,
     },
-    "Operation": {"/health": _health, "/healthz": _health, "/metrics": _metrics},
+    "Server": {
+        "/health": _health,
+        "/healthz": _health,
+        "/metrics": _metrics,
+        "/openapi.json": _openapi,
+        "/docs": _docs,
+    },
     "Page": {"/": _page, "/static/{version}/{name}": static, "/login": _login},
 }
 _ROUTES = [
     *(
         Route(path, each.respond, methods=each.methods)
-        for operations in _OPERATIONS.values()
+        for operations in PARTS.values()
         for path, each in operations.items()
     ),
     Route("/v1/embeddings", openai_api.embeddings, methods=["POST"]),

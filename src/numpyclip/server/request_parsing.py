@@ -35,6 +35,8 @@ class _Folder(Text):
 class ServerFilters(Filters):
     """Which images are meant by clients, to which a folder below the one that the server was started in is none."""
 
+    TITLE = "Filters"
+
     folder = _Folder("Only images in this folder and below it: an absolute path, such as those of `/library`.")
 
 
