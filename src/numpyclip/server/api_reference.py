@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from numpyclip.dispatch.fields import Field, RequestFields, Schema
+from numpyclip.dispatch.fields import Field, Place, RequestFields, Schema
 from numpyclip.server.openapi import ERRORS, EVERYWHERE, Parts, described
 from numpyclip.server.operations import Operation
 
@@ -46,7 +46,7 @@ def reference(parts: Parts) -> Iterator[Block]:
             yield from _operation(operations[same[0]], same, groups, objects)
     for title, kind in groups.items():
         yield Heading(2, title)
-        yield Table(("field", "type", "meaning"), [_row(name, field) for name, field in kind.DESCRIBED.items()])
+        yield _fields(kind.DESCRIBED)
     yield Heading(2, "Objects")
     for title in sorted(objects):
         yield Heading(3, title)
@@ -65,13 +65,15 @@ def _operation(
     if each.methods != ("GET",):
         kinds = [*(["query string"] if "GET" in each.methods else []), *(_BODIES[body] for body in each.bodies)]
         yield f"Fields as {' or '.join(kinds)}."
-    shared = [kind for kind in each.fields.__mro__ if vars(kind).get("TITLE")]
-    of_others = {name for kind in shared for name in kind.DESCRIBED}
-    if rows := [_row(name, field) for name, field in each.fields.DESCRIBED.items() if name not in of_others]:
-        yield Table(("field", "type", "meaning"), rows)
-    for kind in shared:
-        groups[kind.TITLE] = kind
-        yield f"Also the fields of [{kind.TITLE}](#{kind.TITLE.lower()})."
+    shared = [base for base in each.fields.__mro__ if issubclass(base, RequestFields) and vars(base).get("TITLE")]
+    of_others = {name for base in shared for name in base.DESCRIBED}
+    place: Place = "form" if each.bodies == ("form",) and each.methods != ("GET",) else "json"
+    own = {name: field for name, field in each.fields.DESCRIBED.items() if name not in of_others}
+    if own:
+        yield _fields(own, place)
+    for base in shared:
+        groups[base.TITLE] = base
+        yield f"{'Also the' if own else 'The'} fields of [{base.TITLE}](#{base.TITLE.lower()})."
     for status, answer in each.answers.items():
         kind = _type(answer.schema, objects) if answer.schema else f"`{answer.media}`" if answer.media else "no body"
         yield f"`{status}`: {answer.meaning} ({kind})"
@@ -79,8 +81,12 @@ def _operation(
         yield f"Errors also: {', '.join(others)}."
 
 
-def _row(name: str, field: Field[Any]) -> tuple[str, str, str]:
-    schema = field.described()
+def _fields(fields: Mapping[str, Field[Any]], place: Place = "json") -> Table:
+    return Table(("field", "type", "meaning"), [_row(name, field, place) for name, field in fields.items()])
+
+
+def _row(name: str, field: Field[Any], place: Place) -> tuple[str, str, str]:
+    schema = field.described(place)
     default = schema.get("default")
     notes = ["Required."] if field.required else [] if default in (None, False) else [f"Default: `{default}`."]
     return f"`{name}`", _type(schema, {}), " ".join([schema["description"], *notes])
@@ -105,7 +111,7 @@ def _type(schema: Schema, objects: dict[str, Schema]) -> str:
         return f"{_type(schema['anyOf'][0], objects)}, or several"
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
-    kind = schema.get("type", "any")
+    kind = "file" if schema.get("format") == "binary" else schema.get("type", "any")
     if kind == "array":
         items = schema.get("prefixItems") or [schema.get("items", {})]
         return f"list of {' and '.join(_type(item, objects) for item in items)}"
