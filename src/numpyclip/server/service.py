@@ -77,6 +77,8 @@ class Service:
         self.batcher = Batcher(model, settings, self.metrics)
         self.fetcher = Fetcher(settings.fetch_hosts, private=settings.fetch_private)
         self.immich_forward = ImmichForward(settings.immich_forward) if settings.immich_forward else None
+        self.config = model.config
+        self.models = [self]
         self.streams: set[Any] = set()  # responses that are being sent block by block
         self._store = store
         self._index: Index | None = None
@@ -159,11 +161,13 @@ class Service:
         if name and self.settings.model_names and _plain(name) not in map(_plain, self.settings.model_names):
             raise UnknownModelError(name, self.settings.model_names)
 
+    def named(self, name):  # SHIM until the merge
+        self.check_model_name(name)
+        return self
+
     @contextlib.asynccontextmanager
     async def using(self, name):  # SHIM until the merge
         self.check_model_name(name)
-        self.config = self.model.config
-        self.models = [self]
         yield self
 
     def check_input_count(self, count: int) -> None:
