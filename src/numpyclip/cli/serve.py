@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
             timeout=arguments.timeout,
         )
         app = create_app(model, name, place, settings)
-        app.state.service.warm_up()  # here, where an error is a line, and before the address is announced
+        app.state.service.first.on_demand.load()  # here, where an error is a line, and before the address is announced
         server = make_server(app, arguments.timeout, app.state.service.fetcher.stop)
         addresses = " and ".join(f"http://{address}" for address in _addresses(*listener.getsockname()[:2]))
         if token is None and not _is_loopback(arguments):

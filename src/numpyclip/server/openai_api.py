@@ -15,11 +15,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from numpyclip.dispatch.field_kinds import Choice, Flag, Text, Values
-from numpyclip.dispatch.fields import RequestFields, short, shown
+from numpyclip.dispatch.fields import FieldError, RequestFields, short, shown
 from numpyclip.errors import InputError, TextTooLongError
 from numpyclip.model.ops import Array, normalize
 from numpyclip.server.operations import Answer, listing, operation, record, typed
 from numpyclip.server.responses import JSONResponse, bad_request
+from numpyclip.server.served_model import ServedModel
 from numpyclip.server.service import Service
 from numpyclip.server.token_ids import texts_of
 
@@ -145,7 +146,9 @@ async def embed(service: Service, fields: EmbeddingFields) -> Response:
     return await service.run_in_thread(response)
 
 
-async def _embed_texts(service: Service, served: Any, inputs: list[Any], *, truncate: bool) -> tuple[Array, int]:
+async def _embed_texts(
+    service: Service, served: ServedModel, inputs: list[Any], *, truncate: bool
+) -> tuple[Array, int]:
     """Embed strings, or rows of token IDs, and count the tokens."""
     if inputs and not isinstance(inputs[0], str):
         served.check_texts([""] * len(inputs))
@@ -163,9 +166,8 @@ def _dimensions(sent: Any, most: int) -> int:
     """Return how many of the dimensions of embeddings are wanted; with 0 all, as in Infinity."""
     value = sent or most
     if type(value) is not int or not 1 <= value <= most:
-        raise bad_request(
-            f"dimensions is {shown(value)}; expected 1 to {most}, the dimensions of this model's embeddings."
-        )
+        expected = f"expected 1 to {most}, the dimensions of this model's embeddings."
+        raise FieldError(f"dimensions is {shown(value)}; {expected}", "dimensions")
     return value
 
 
@@ -178,11 +180,12 @@ def _inputs(fields: EmbeddingFields) -> tuple[str, list[Any]]:
     if fields.modality == "text" and values and all(isinstance(row, list) and all(map(_is_id, row)) for row in values):
         return "text", values
     if not all(isinstance(value, str) for value in values):
-        raise InputError(f"input is {shown(sent)}; expected a string, a list of strings, or token IDs of texts.")
+        expected = "expected a string, a list of strings, or token IDs of texts."
+        raise FieldError(f"input is {shown(sent)}; {expected}", "input")
     if fields.modality == "image":
         return "image", values
     if "" in values:
-        raise InputError("input holds an empty string.")
+        raise FieldError("input holds an empty string.", "input")
     return "text", [short(text, "input") for text in values]
 
 

@@ -17,7 +17,8 @@ from numpyclip.index.records import is_part, seconds_of
 from numpyclip.server.image_ids import PathImageId, key_of
 from numpyclip.server.operations import Answer, operation
 from numpyclip.server.responses import bad_request, is_known
-from numpyclip.server.service import Service, check_decoding_time
+from numpyclip.server.served_model import check_decoding_time
+from numpyclip.server.service import Service
 from numpyclip.viz.thumbnail import thumbnail_bytes
 
 SIZES = (320, 1600)  # pixels of the longer side: in the grid, and enlarged
