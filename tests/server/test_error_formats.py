@@ -33,12 +33,28 @@ def test_a_model_that_is_not_here(client: Client, path: str) -> None:
 
 
 def test_what_is_wrong_with_a_request_is_422_in_infinity(client: Client) -> None:
-    for body in ({"input": []}, {"input": ["a", 5]}, {"input": "htt://wrong.url/me.jpg", "modality": "image"}):
+    bodies: list[dict[str, Any]] = [
+        {"input": []},
+        {"input": ["a", 5]},
+        {"input": "htt://wrong.url/me.jpg", "modality": "image"},
+    ]
+    for body in bodies:
         answer = client.post("/v1/embeddings", body)
-        assert (answer.status, answer.json) == (400, openai_error(answer.message))
+        field = answer.json["error"]["param"]
+        assert (answer.status, answer.json) == (400, openai_error(answer.message, param=field))
         answer = client.post("/embeddings", body)
         (detail,) = answer.json["detail"]
         assert (answer.status, detail["type"], detail["loc"][0]) == (422, "value_error", "body")
+
+
+def test_the_field_that_is_wrong_is_named(client: Client) -> None:
+    for body, field in (
+        ({"input": 7}, "input"),
+        ({"input": "a", "dimensions": 0.5}, "dimensions"),
+        ({"model": 5}, "model"),
+    ):
+        assert client.post("/v1/embeddings", body).json["error"]["param"] == field
+        assert client.post("/embeddings", body).json["detail"][0]["loc"] == ["body", field]
 
 
 def test_an_image_that_is_damaged_is_400_in_both(client: Client) -> None:

@@ -13,7 +13,7 @@ _FILE: Schema = {"type": "string", "format": "binary"}
 
 
 class Text(Field[str]):
-    """A string of at most 100,000 characters; empty if missing."""
+    """A string of at most 122,880 characters; empty if missing."""
 
     expected = "a string"
 
@@ -148,7 +148,7 @@ class ListField(Field[list[T]]):
 
 
 class Texts(ListField[str]):
-    """A string or a list of strings, each of at most 100,000 characters."""
+    """A string or a list of strings, each of at most 122,880 characters."""
 
     expected = "a string or a list of strings"
 

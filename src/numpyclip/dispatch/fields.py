@@ -13,8 +13,23 @@ T = TypeVar("T")
 Schema = dict[str, Any]  # a JSON schema, of the version 2020-12
 Place = Literal["json", "form", "query", "tool"]  # where fields are: forms and query strings have strings and files
 
-MAX_CHARACTERS = 100_000  # of a text: far more than any model reads
+MAX_CHARACTERS = 122_880  # of a text, as Infinity takes it: far more than any model reads
 FLAGS = {**dict.fromkeys(("1", "true", "on", "yes"), True), **dict.fromkeys(("", "0", "false", "off", "no"), False)}
+
+
+class FieldError(InputError):
+    """A field of a request is not as it is described.
+
+    Parameters
+    ----------
+    message : str
+    field : str
+        Its name.
+    """
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class Field(Generic[T]):
@@ -59,7 +74,7 @@ class Field(Generic[T]):
         if sent is not None:
             return self.read(sent)
         if self.required:
-            raise InputError(f"{self.name} is missing; expected {self.expected}.")
+            raise FieldError(f"{self.name} is missing; expected {self.expected}.", self.name)
         return self.default
 
     def read(self, sent: Any) -> T:
@@ -75,9 +90,9 @@ class Field(Generic[T]):
         known = {} if self.required or self.default in (None, "", [], False) else {"default": self.default}
         return {**self.schema(place), **known, "description": self.meaning}
 
-    def refusal(self, sent: object) -> InputError:
+    def refusal(self, sent: object) -> FieldError:
         """Make the error for a value that is not the expected one."""
-        return InputError(f"{self.name} is {shown(sent)}; expected {self.expected}.")
+        return FieldError(f"{self.name} is {shown(sent)}; expected {self.expected}.", self.name)
 
 
 class RequestFields:
@@ -209,7 +224,7 @@ class Fields:
 def short(text: str, name: str) -> str:
     """Return a text; InputError if it is too long."""
     if len(text) > MAX_CHARACTERS:
-        raise InputError(f"{name} has {len(text)} characters; expected at most {MAX_CHARACTERS}.")
+        raise FieldError(f"{name} has {len(text)} characters; expected at most {MAX_CHARACTERS}.", name)
     return text
 
 

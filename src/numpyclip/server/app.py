@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +18,7 @@ from starlette.routing import Route
 from numpyclip.dispatch.field_kinds import Text
 from numpyclip.dispatch.fields import RequestFields, Schema
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.server import immich_api, knn_service, library_api, openai_api, search_api
+from numpyclip.server import immich_api, infinity_api, knn_service, library_api, openai_api, search_api
 from numpyclip.server.api_reference import reference, to_html
 from numpyclip.server.downloads import download
 from numpyclip.server.middleware import COOKIE, AccessMiddleware, is_token
@@ -76,7 +77,7 @@ class _Login(RequestFields):
     token = Text("The token of the server.")
 
 
-_STATUS = record(status=typed("string", "`ok`."))
+_STATUS = record(status=typed("string", "`ok`."), unix=typed("number", "The time, in seconds since 1970."))
 
 
 @operation(
@@ -106,7 +107,7 @@ async def _login(request: Request, fields: _Login) -> Response:
 @operation(Answer("The server answers.", _STATUS), RequestFields)
 async def _health(request: Request, _: RequestFields) -> Response:
     """Return 200: no request is accepted before the model is ready."""
-    return JSONResponse({"status": "ok"})
+    return JSONResponse({"status": "ok", "unix": time.time()})
 
 
 @operation(Answer("The metrics.", media="text/plain"), RequestFields)
@@ -155,6 +156,16 @@ PARTS: dict[str, dict[str, Operation[Any]]] = {  # of the API, each with operati
         "/original/{id}": original,
         "/download": download,
     },
+    "OpenAI": {
+        "/v1/embeddings": openai_api.embeddings,
+        "/v1/models": openai_api.models,
+        "/v1/models/{id:path}": openai_api.model,
+    },
+    "Infinity": {
+        "/embeddings": infinity_api.embeddings,
+        "/embeddings_image": infinity_api.embeddings_image,
+        "/models": infinity_api.models,
+    },
     "Server": {
         "/health": _health,
         "/healthz": _health,
@@ -170,10 +181,6 @@ _ROUTES = [
         for operations in PARTS.values()
         for path, each in operations.items()
     ),
-    Route("/v1/embeddings", openai_api.embeddings, methods=["POST"]),
-    Route("/embeddings", openai_api.embeddings, methods=["POST"]),
-    Route("/v1/models", openai_api.models),
-    Route("/models", openai_api.models),
     Route("/ping", immich_api.ping),
     Route("/predict", immich_api.predict, methods=["POST"]),
     Route("/knn-service", knn_service.knn_service, methods=["POST"]),

@@ -34,7 +34,7 @@ ERRORS = {
     503: "Too much is in flight, the answer took too long, or the index cannot be read; try again after `Retry-After`.",
 }
 _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
-_PLACEHOLDER = re.compile(r"{(\w+)}")
+_PLACEHOLDER = re.compile(r"{(\w+)(?::\w+)?}")  # Starlette's, which may name a converter
 
 
 def document(parts: Parts) -> Schema:
@@ -43,7 +43,7 @@ def document(parts: Parts) -> Schema:
     paths: dict[str, Schema] = {}
     for part, operations in parts.items():
         for path, each in operations.items():
-            paths[path] = {
+            paths[_PLACEHOLDER.sub(r"{\1}", path)] = {
                 method.lower(): {
                     "tags": [part],
                     "operationId": "_".join([method.lower(), *re.findall(r"\w+", path)]),

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from numpyclip.dispatch.fields import FieldError
 from numpyclip.errors import CorruptCheckpointError, InputError, PictureError, StoreError, TextTooLongError
 from numpyclip.escaping import json_text
 from numpyclip.server.error_formats import Problem, error_body
@@ -99,12 +100,12 @@ class ErrorResponse(Response):
 
     def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status_code=problem.status, headers=headers)
-        self._problem, self._headers = problem, headers
+        self._problem, self._sent_headers = problem, headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         status, body = error_body(self._problem, scope["path"])
-        await JSONResponse(body, status, self._headers)(scope, receive, send)
+        await JSONResponse(body, status, self._sent_headers)(scope, receive, send)
 
 
 def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> ErrorResponse:
@@ -119,7 +120,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _input_error(request: Request, error: Exception) -> Response:
-    return ErrorResponse(Problem(400, str(error), in_image=isinstance(error, PictureError)))
+    field = error.field if isinstance(error, FieldError) else None
+    return ErrorResponse(Problem(400, str(error), field=field, in_image=isinstance(error, PictureError)))
 
 
 async def _store_error(request: Request, error: Exception) -> Response:

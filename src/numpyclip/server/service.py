@@ -44,9 +44,9 @@ class Service(ThreadPools):
         self.settings = settings
         self.metrics = Metrics()
         self.fetcher = Fetcher(settings.fetch_hosts, private=settings.fetch_private)
-        self.immich_forward = ImmichForward(settings.immich_forward) if settings.immich_forward else None
         self.models = [ServedModel(source, settings, self.metrics, self, self.fetcher) for source in models]
         self.first = self.models[0]
+        self.immich_forward = ImmichForward(settings.immich_forward) if settings.immich_forward else None
         self.streams: set[Any] = set()  # responses that are being sent block by block
         self._model = cast(CLIP, self.first.on_demand)
         self._store = store
@@ -81,12 +81,19 @@ class Service(ThreadPools):
 
         Raises
         ------
-        HTTPException
-            404 if there is none of this name: embeddings of different models are not comparable.
+        UnknownModelError
+            If there is none of this name.
         """
-        return self._named(name).using()
+        return self.named(name).using()
 
-    def _named(self, name: str | None) -> ServedModel:
+    def named(self, name: str | None) -> ServedModel:
+        """Return the model that a request names; embeddings of different models are not comparable.
+
+        Raises
+        ------
+        UnknownModelError
+            If there is none of this name.
+        """
         if not name:
             return self.first
         if found := next((model for model in self.models if model.is_named(name)), None):
