@@ -218,7 +218,7 @@ class Service:
         if isinstance(image, bytes) or not is_url(image):
             return await self.decode(self._preprocess, image, name)
         async with self.fetcher.slots:
-            data = await self.fetcher.fetch(image, self.settings.max_body)
+            data = await self.fetcher.fetch(image, self.settings.max_bytes)
             return await self.decode(self._preprocess, data, name)
 
     def _preprocess(self, image: bytes | str, name: str) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from numpyclip.errors import NumPyCLIPError
 
+LOOPBACK = ("127.0.0.0/8", "::1")
 _IDLE_TIMEOUT = 15.0  # seconds between requests of a connection, and before the first
 _HEADER_TIMEOUT = 10.0  # seconds from the first byte of a request to the end of its headers
 _MARGIN = 10.0  # seconds for sending a response
@@ -189,7 +190,12 @@ def _max_connections() -> int:
     return _MAX_CONNECTIONS if descriptors == resource.RLIM_INFINITY else min(_MAX_CONNECTIONS, descriptors // 2)
 
 
-def make_server(app: ASGIApp, timeout: float = 60.0, on_exit: Callable[[], object] = lambda: None) -> uvicorn.Server:
+def make_server(
+    app: ASGIApp,
+    timeout: float = 60.0,
+    on_exit: Callable[[], object] = lambda: None,
+    proxies: Sequence[str] = LOOPBACK,
+) -> uvicorn.Server:
     """Make a server; run it with ``make_server(app).run([listener])``.
 
     Parameters
@@ -199,6 +205,8 @@ def make_server(app: ASGIApp, timeout: float = 60.0, on_exit: Callable[[], objec
         Seconds in which a request must arrive, and seconds in which the application answers it.
     on_exit : callable
         Called once it is to stop, before requests in flight are waited for.
+    proxies : sequence of str
+        Addresses and networks of reverse proxies, which say by ``X-Forwarded-For`` and ``-Proto`` who asks, and how.
     """
     most = _max_connections()
     limits = {"request_timeout": 2 * timeout + _MARGIN, "max_connections": most}
@@ -209,7 +217,8 @@ def make_server(app: ASGIApp, timeout: float = 60.0, on_exit: Callable[[], objec
             http=cast(Any, protocol),
             ws="none",
             lifespan="on",
-            log_level="warning",
+            log_config=None,  # that of the process
+            forwarded_allow_ips=list(proxies),
             backlog=max(1, most // 8),  # so many are accepted before the first of them can be let go
             access_log=False,
             server_header=False,
