@@ -1,5 +1,6 @@
 """Tokens from files, which may change, and sessions of browsers."""
 
+import hmac
 import logging
 import os
 from pathlib import Path
@@ -7,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from numpyclip.errors import InputError
-from numpyclip.server import tokens as module
 from numpyclip.server.tokens import SESSION_SECONDS, Tokens, read_tokens
 
 
@@ -85,7 +85,7 @@ def test_a_pipe_is_read_once() -> None:
 
 def test_a_session_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_800_000_000.0
-    monkeypatch.setattr(module.time, "time", lambda: now)
+    monkeypatch.setattr("time.time", lambda: now)
     tokens = Tokens("sesame")
     assert tokens.session(b"wrong") is None
     session = tokens.session(b"sesame") or ""
@@ -100,8 +100,13 @@ def test_a_session_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_token_is_compared_whichever_was_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tokens").write_text("a: 1\nb: 2\nc: 3\n")
     tokens = Tokens(path=str(tmp_path / "tokens"))
-    compare, compared = module.hmac.compare_digest, []
-    monkeypatch.setattr(module.hmac, "compare_digest", lambda *pair: compared.append(pair) or compare(*pair))
+    compare, compared = hmac.compare_digest, list[tuple[bytes, bytes]]()
+
+    def compare_noted(left: bytes, right: bytes) -> bool:
+        compared.append((left, right))
+        return compare(left, right)
+
+    monkeypatch.setattr("hmac.compare_digest", compare_noted)
     for sent in (b"1", b"2", b"3", b"4"):
         compared.clear()
         tokens.name_of(sent)

@@ -162,6 +162,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
         apply(_command(top, name), given)
     arguments, rest = top.parse_known_args(given)
+    arguments.words = words
     for word in rest:
         if word.startswith("-") and word != "-":
             _refuse_option(arguments.command, word.partition("=")[0])

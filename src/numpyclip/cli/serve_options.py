@@ -117,15 +117,12 @@ def access_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     InputError
         If the file of tokens cannot be read.
     """
-    from numpyclip.server.tokens import read_tokens
+    from numpyclip.server.tokens import Tokens
 
-    if arguments.token_file is not None:
-        read_tokens(arguments.token_file)  # before a model is loaded, which may take long
-    token = os.environ.get("NUMPYCLIP_TOKEN") or None
+    token, file = os.environ.get("NUMPYCLIP_TOKEN") or None, arguments.token_file
     hosts = ("127.0.0.1", "[::1]", "localhost", *(host.lower() for host in arguments.allow_host))
     return {
-        "token": token if arguments.token_file is None else None,
-        "token_file": arguments.token_file,
+        "tokens": Tokens(path=file) if file is not None else Tokens(token),
         "trusted_addresses": tuple(arguments.trusted_address),
         "cors_origins": tuple(arguments.cors),
         "allowed_hosts": hosts if is_loopback(arguments) or arguments.allow_host else (),

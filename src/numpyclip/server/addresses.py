@@ -22,6 +22,13 @@ def client_address(scope: Scope) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+def with_mapped(networks: Iterable[str]) -> list[str]:
+    """Add how a socket for both versions of IP writes addresses of version 4: ``::ffff:127.0.0.1``."""
+    found = [ipaddress.ip_network(text) for text in networks]
+    mapped = [f"::ffff:{each.network_address}/{96 + each.prefixlen}" for each in found if each.version == 4]
+    return [*map(str, found), *mapped]
+
+
 def is_within(address: Address | None, networks: Iterable[Network]) -> bool:
     """Tell whether an address is in one of the networks."""
     return address is not None and any(address in each for each in networks)

@@ -27,15 +27,10 @@ class Authorization:
     Parameters
     ----------
     settings : Settings
-
-    Raises
-    ------
-    InputError
-        If its file of tokens cannot be read.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.tokens = Tokens(settings.token, settings.token_file)
+        self.tokens = settings.tokens or Tokens(settings.token)
         self._settings = settings
         self._trusted = [checked_network(address) for address in settings.trusted_addresses]
 

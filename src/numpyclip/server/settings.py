@@ -9,6 +9,7 @@ from numpyclip.arguments import checked_network, checked_origin
 from numpyclip.errors import InputError
 from numpyclip.images.decode_memory import MAX_MEMORY
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
+from numpyclip.server.tokens import Tokens
 
 _PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 
@@ -25,8 +26,8 @@ class Settings:
         Name of the model whose text tower is used, if it is another, as ``GET /index`` shows it.
     token : str or None
         Bearer token that requests must send.
-    token_file : str or None
-        File of such tokens, with names (see `numpyclip.server.tokens.read_tokens`), in place of `token`.
+    tokens : Tokens or None
+        Several tokens, in place of it.
     trusted_addresses : tuple of str
         Addresses or networks (``192.168.1.0/24``) whose clients need no token.
     cors_origins : tuple of str
@@ -66,12 +67,14 @@ class Settings:
         Maximum images in a batch; of texts eight times as many.
     timeout : float
         Seconds in which a request must arrive, and seconds in which it must be answered, including all fetches.
+    idle : float
+        Seconds after which a model that nobody uses is unloaded, until the next request that uses it; 0: never.
     """
 
     model_names: tuple[str, ...] = ()
     text_model: str | None = None
     token: str | None = None
-    token_file: str | None = None
+    tokens: Tokens | None = None
     trusted_addresses: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
@@ -91,6 +94,7 @@ class Settings:
     max_waiting: int = 2048
     batch_size: int = 32
     timeout: float = 60.0
+    idle: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the prefix, which becomes the path of a cookie and of a redirect, and who is allowed what."""
@@ -100,7 +104,7 @@ class Settings:
             checked_network(address)
         for origin in self.cors_origins:
             checked_origin(origin)
-        if "*" in self.cors_origins and self.token is None and self.token_file is None:
+        if "*" in self.cors_origins and self.token is None and not self.tokens:
             raise InputError("the origin '*' lets pages of all sites read this server; set a token, or name origins.")
 
     @property
