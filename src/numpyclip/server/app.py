@@ -17,7 +17,16 @@ from starlette.routing import Route
 from numpyclip.dispatch.field_kinds import Text
 from numpyclip.dispatch.fields import RequestFields
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.server import immich_api, infinity_api, knn_service, library_api, openai_api, search_api
+from numpyclip.server import (
+    clip_as_service_api,
+    immich_api,
+    infinity_api,
+    knn_service,
+    library_api,
+    openai_api,
+    search_api,
+    weaviate_api,
+)
 from numpyclip.server.downloads import download
 from numpyclip.server.middleware import COOKIE, AccessMiddleware, is_token
 from numpyclip.server.model_on_demand import ModelSource
@@ -141,18 +150,24 @@ _OPERATIONS: dict[str, dict[str, Operation[Any]]] = {  # by the parts of the API
         "/embeddings_image": infinity_api.embeddings_image,
         "/models": infinity_api.models,
     },
+    "Immich": {"/ping": immich_api.ping, "/predict": immich_api.predict},
+    "clip-retrieval": {
+        "/knn-service": knn_service.knn_service,
+        "/metadata": knn_service.metadata,
+        "/indices-list": knn_service.indices_list,
+    },
+    "Weaviate": {
+        "/vectorize": weaviate_api.vectorize,
+        "/meta": weaviate_api.meta,
+        "/.well-known/live": weaviate_api.ready,
+        "/.well-known/ready": weaviate_api.ready,
+    },
+    "clip-as-service": {"/post": clip_as_service_api.post},
     "Operation": {"/health": _health, "/healthz": _health, "/metrics": _metrics},
     "Page": {"/": _page, "/static/{version}/{name}": static, "/login": _login},
 }
 _ROUTES = [
-    *(
-        Route(path, each.respond, methods=each.methods)
-        for operations in _OPERATIONS.values()
-        for path, each in operations.items()
-    ),
-    Route("/ping", immich_api.ping),
-    Route("/predict", immich_api.predict, methods=["POST"]),
-    Route("/knn-service", knn_service.knn_service, methods=["POST"]),
-    Route("/metadata", knn_service.metadata, methods=["POST"]),
-    Route("/indices-list", knn_service.indices_list),
+    Route(path, each.respond, methods=each.methods)
+    for operations in _OPERATIONS.values()
+    for path, each in operations.items()
 ]

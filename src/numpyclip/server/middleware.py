@@ -19,7 +19,13 @@ from numpyclip.server.responses import OverloadedError, error_response
 from numpyclip.server.settings import Settings
 
 COOKIE = "numpyclip_token"
-_PROBES = ("/health", "/healthz", "/ping")  # are answered however many requests there are
+_PROBES = (
+    "/health",
+    "/healthz",
+    "/ping",
+    "/.well-known/live",
+    "/.well-known/ready",
+)  # are answered however many requests there are
 _PUBLIC_PATHS = ("/", "/login", *_PROBES)  # need no token: their responses reveal nothing
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/?#@,\[\]]+)(:\d{1,5})?", re.IGNORECASE)
 _CLOSE = {"Connection": "close"}  # the rest of the request is not read
