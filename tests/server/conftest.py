@@ -1,5 +1,6 @@
 """A server with an index of an album, on a real socket."""
 
+import gzip
 import http.client
 import json
 import os
@@ -30,6 +31,7 @@ pytest.importorskip("uvicorn")
 
 from numpyclip.server import Settings, create_app
 from numpyclip.server.uvicorn_server import listen, make_server
+from tests.server import conformity
 from tests.server.browser import Open
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -59,7 +61,7 @@ class Answer:
 
 @dataclass
 class Client:
-    """Asks a server, over a connection of its own for each request."""
+    """Asks a server, over a connection of its own for each request; every answer must be as `/openapi.json` says."""
 
     port: int
 
@@ -67,7 +69,10 @@ class Client:
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
             response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
+            answer = Answer(response.status, response.headers, response.read())
+            plain = gzip.decompress(answer.body) if response.getheader("Content-Encoding") == "gzip" else answer.body
+            conformity.check(method, path, answer.status, response.getheader("Content-Type", ""), plain)
+            return answer
 
     def get(self, path: str, **headers: str) -> Answer:
         return self("GET", path, None, **headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from numpyclip.dispatch.field_kinds import Text
-from numpyclip.dispatch.fields import RequestFields
+from numpyclip.dispatch.fields import RequestFields, Schema
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.server import (
     clip_as_service_api,
@@ -27,13 +28,15 @@ from numpyclip.server import (
     search_api,
     weaviate_api,
 )
+from numpyclip.server.api_reference import reference, to_html
 from numpyclip.server.downloads import download
 from numpyclip.server.middleware import COOKIE, AccessMiddleware, is_token
 from numpyclip.server.model_on_demand import ModelSource
+from numpyclip.server.openapi import document
 from numpyclip.server.operations import Answer, Operation, operation, record, typed
 from numpyclip.server.originals import original
-from numpyclip.server.page import page, static
-from numpyclip.server.responses import HANDLERS, JSONResponse, error_response
+from numpyclip.server.page import page, reference_page, static
+from numpyclip.server.responses import HANDLERS, JSONResponse, compressed, error_response
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
 from numpyclip.server.thumbnails import ThumbnailCache, sent_thumbnail, thumbnail
@@ -123,7 +126,29 @@ async def _metrics(request: Request, _: RequestFields) -> Response:
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-_OPERATIONS: dict[str, dict[str, Operation[Any]]] = {  # by the parts of the API, and paths
+@operation(Answer("The document, in version 3.1 of OpenAPI.", typed("object")), RequestFields)
+async def _openapi(request: Request, _: RequestFields) -> Response:
+    """Return the OpenAPI document of this API."""
+    return compressed(request, JSONResponse(await request.app.state.service.run_in_thread(_document)))
+
+
+@operation(Answer("The page.", media="text/html"), RequestFields)
+async def _docs(request: Request, _: RequestFields) -> Response:
+    """Return a page of the OpenAPI document."""
+    return reference_page(request, await request.app.state.service.run_in_thread(_reference))
+
+
+@functools.cache
+def _document() -> Schema:
+    return document(PARTS)
+
+
+@functools.cache
+def _reference() -> str:
+    return to_html(reference(PARTS))
+
+
+PARTS: dict[str, dict[str, Operation[Any]]] = {  # of the API, each with operations by their paths
     "Search": {
         "/search": search_api.search,
         "/classify": search_api.classify,
@@ -163,11 +188,17 @@ _OPERATIONS: dict[str, dict[str, Operation[Any]]] = {  # by the parts of the API
         "/.well-known/ready": weaviate_api.ready,
     },
     "clip-as-service": {"/post": clip_as_service_api.post},
-    "Operation": {"/health": _health, "/healthz": _health, "/metrics": _metrics},
+    "Server": {
+        "/health": _health,
+        "/healthz": _health,
+        "/metrics": _metrics,
+        "/openapi.json": _openapi,
+        "/docs": _docs,
+    },
     "Page": {"/": _page, "/static/{version}/{name}": static, "/login": _login},
 }
 _ROUTES = [
     Route(path, each.respond, methods=each.methods)
-    for operations in _OPERATIONS.values()
+    for operations in PARTS.values()
     for path, each in operations.items()
 ]

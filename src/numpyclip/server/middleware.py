@@ -127,8 +127,7 @@ class AccessMiddleware:
             return Response(status_code=308, headers={"Location": f"{path}/{query and '?'}{query}"})
         if _is_foreign(headers) and (scope["method"], path) != ("GET", "/"):
             return error_response(403, "requests of other sites are refused.")
-        is_public = path in _PUBLIC_PATHS or path.startswith("/static/")
-        if token is not None and not is_public and not _is_authorized(headers, token):
+        if token is not None and not is_public(path) and not _is_authorized(headers, token):
             message = "a token is needed: send it as `Authorization: Bearer TOKEN`."
             return error_response(401, message, {"WWW-Authenticate": "Bearer"})
         length = headers.get("content-length", "")
@@ -247,6 +246,11 @@ class _Body:
 
 def _has_body(headers: Headers) -> bool:
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
+def is_public(path: str) -> bool:
+    """Return whether a path needs no token."""
+    return path in _PUBLIC_PATHS or path.startswith("/static/")
 
 
 def _route(scope: Scope) -> str:

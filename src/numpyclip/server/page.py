@@ -24,6 +24,27 @@ _POLICY = (
 )
 
 
+_REFERENCE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>NumPyCLIP: HTTP API</title>
+<link rel="icon" href="static/@VERSION@/icon.svg">
+<link rel="stylesheet" href="static/@VERSION@/style.css" nonce="@NONCE@">
+</head>
+<body>
+<header><h1>NumPyCLIP: HTTP API</h1></header>
+<main class="reference">
+<p><a href="./">Search images</a>, <a href="openapi.json">openapi.json</a></p>
+@CONTENT@
+</main>
+</body>
+</html>
+"""
+
+
 @cache
 def _page() -> tuple[str, str, dict[str, bytes]]:
     """Read the page: its HTML, the version in the URLs of its other files, and these by name."""
@@ -39,10 +60,18 @@ def _page() -> tuple[str, str, dict[str, bytes]]:
 
 def page(request: Request) -> Response:
     """Make the response with the page: scripts and styles are allowed by a nonce, which modules pass on to modules."""
+    return _html(request, _page()[0])
+
+
+def reference_page(request: Request, content: str) -> Response:
+    """Make the response with the reference of the API, whose content is HTML, in the style of the page."""
+    return _html(request, _REFERENCE.replace("@VERSION@", _page()[1]).replace("@CONTENT@", content))
+
+
+def _html(request: Request, text: str) -> Response:
     nonce = secrets.token_urlsafe(16)
     headers = {"Content-Security-Policy": _POLICY.format(nonce=nonce), "Cache-Control": "no-cache"}
-    response = Response(_page()[0].replace("@NONCE@", nonce), media_type="text/html", headers=headers)
-    return compressed(request, response)
+    return compressed(request, Response(text.replace("@NONCE@", nonce), media_type="text/html", headers=headers))
 
 
 class _Static(RequestFields):
