@@ -17,7 +17,7 @@ from numpyclip.dispatch.field_kinds import Text, Values
 from numpyclip.dispatch.fields import RequestFields, short, shown
 from numpyclip.images.exif import read_exif
 from numpyclip.server.body_parsing import parse_json_body
-from numpyclip.server.operations import Answer, operation, record, typed
+from numpyclip.server.operations import Answer, listing, operation, record, typed
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 
@@ -26,8 +26,13 @@ _TOWERS = {"visual": "image", "textual": "text"}  # and what they embed
 
 _PREDICTION = record(
     "Prediction",
-    {"imageHeight": typed("integer", "Pixels, upright."), "imageWidth": typed("integer")},
-    clip=typed("string", "The embedding: a JSON array in a string."),
+    {
+        "clip": typed("string", "The embedding: a JSON array in a string."),
+        "imageHeight": typed("integer", "Pixels, upright."),
+        "imageWidth": typed("integer"),
+        "facial-recognition": listing(typed("object"), "Of Immich's own server."),
+        "ocr": typed("object", "Of Immich's own server."),
+    },
 )
 
 
@@ -43,7 +48,9 @@ async def ping(request: Request, _: RequestFields) -> Response:
     return PlainTextResponse("pong")
 
 
-@operation(Answer("The embedding.", _PREDICTION), _Predict, methods=("POST",), bodies=("form",), errors=(404, 422, 429))
+@operation(
+    Answer("The embedding.", _PREDICTION), _Predict, methods=("POST",), bodies=("form",), errors=(404, 422, 429, 502)
+)
 async def predict(request: Request, fields: _Predict) -> Response:
     """Embed an image or a text; of both, the image, as Immich's server does."""
     service: Service = request.app.state.service
