@@ -86,7 +86,8 @@ def test_a_subclass_has_the_fields_of_its_bases_and_may_describe_them_again() ->
 def test_programs_hear_of_their_mistakes() -> None:
     with pytest.raises(InputError, match="'n' is unknown; expected query, not"):
         Search({"query": "a", "n": 5}, strict=True)
-    for empty in ("", " ", []):
+    mistakes: tuple[Any, ...] = ("", " ", [])
+    for empty in mistakes:
         with pytest.raises(InputError, match="query is empty; leave it out"):
             Search({"query": empty}, strict=True)
     assert Search({"not": []}, strict=True).not_ == []

@@ -139,10 +139,10 @@ def test_other_tasks_are_forwarded(serve: Serve, immich: tuple[str, list[bytes]]
     assert (clip.status, list(clip.json), len(sent)) == (200, ["clip"], 1)
 
 
-@pytest.mark.parametrize(("text", "status"), [("fail", 500), ("elsewhere", 502), ("too much", 502)])
-def test_what_immichs_server_cannot_do(serve: Serve, immich: tuple[str, list[bytes]], text: str, status: int) -> None:
+@pytest.mark.parametrize("text", ["fail", "elsewhere", "too much"])
+def test_what_immichs_server_cannot_do(serve: Serve, immich: tuple[str, list[bytes]], text: str) -> None:
     answer = serve(immich_forward=immich[0]).form("/predict", [("entries", FACES), ("text", text)])
-    assert answer.status == status
+    assert (answer.status, list(answer.json)) == (502, ["detail"])
     assert "Location" not in answer.headers
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
-from tests.server.conftest import Client, Png
+from tests.server.conftest import Client, Png, Serve
 
 
 def ask(client: Client, **more: object) -> Any:
@@ -43,6 +43,12 @@ def test_a_text_finds_pictures(client: Client, tiny: CLIP, drawings: Path) -> No
     assert [result["similarity"] for result in results] == sorted((r["similarity"] for r in results), reverse=True)
     shown = Image.open(BytesIO(base64.b64decode(results[0]["image"])))
     assert (shown.format, shown.size) == ("JPEG", (64, 64))
+
+
+def test_pictures_have_a_caption_and_those_elsewhere_their_url(serve: Serve, elsewhere: str) -> None:
+    results = ask(serve(store=elsewhere), text="a bird")
+    assert [(row["caption"], row.get("url")) for row in results] == [("a", "https://x.org/a.jpg"), ("000", None)]
+    assert ask(serve(), text="a house")[0]["caption"] == "house"
 
 
 def test_pictures_and_embeddings_find_pictures(client: Client, tiny: CLIP, png: Png) -> None:

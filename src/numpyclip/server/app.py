@@ -17,7 +17,16 @@ from starlette.routing import Route
 
 from numpyclip.dispatch.fields import RequestFields, Schema
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.server import immich_api, infinity_api, knn_service, library_api, openai_api, search_api
+from numpyclip.server import (
+    clip_as_service_api,
+    immich_api,
+    infinity_api,
+    knn_service,
+    library_api,
+    openai_api,
+    search_api,
+    weaviate_api,
+)
 from numpyclip.server.access_log import AccessLogMiddleware
 from numpyclip.server.api_reference import reference, to_html
 from numpyclip.server.authorization import Authorization
@@ -169,6 +178,19 @@ PARTS: dict[str, dict[str, Operation[Any]]] = {  # of the API, each with operati
         "/embeddings_image": infinity_api.embeddings_image,
         "/models": infinity_api.models,
     },
+    "Immich": {"/ping": immich_api.ping, "/predict": immich_api.predict},
+    "clip-retrieval": {
+        "/knn-service": knn_service.knn_service,
+        "/metadata": knn_service.metadata,
+        "/indices-list": knn_service.indices_list,
+    },
+    "Weaviate": {
+        "/vectorize": weaviate_api.vectorize,
+        "/meta": weaviate_api.meta,
+        "/.well-known/live": weaviate_api.ready,
+        "/.well-known/ready": weaviate_api.ready,
+    },
+    "clip-as-service": {"/post": clip_as_service_api.post},
     "Server": {
         "/health": _health,
         "/healthz": _health,
@@ -179,14 +201,7 @@ PARTS: dict[str, dict[str, Operation[Any]]] = {  # of the API, each with operati
     "Page": {"/": _page, "/static/{version}/{name}": static, "/login": login, "/logout": logout},
 }
 _ROUTES = [
-    *(
-        Route(path, each.respond, methods=each.methods)
-        for operations in PARTS.values()
-        for path, each in operations.items()
-    ),
-    Route("/ping", immich_api.ping),
-    Route("/predict", immich_api.predict, methods=["POST"]),
-    Route("/knn-service", knn_service.knn_service, methods=["POST"]),
-    Route("/metadata", knn_service.metadata, methods=["POST"]),
-    Route("/indices-list", knn_service.indices_list),
+    Route(path, each.respond, methods=each.methods)
+    for operations in PARTS.values()
+    for path, each in operations.items()
 ]

@@ -77,7 +77,8 @@ def _text(problem: Problem) -> tuple[int, Any]:
 def _jina(problem: Problem) -> tuple[int, Any]:
     """Jina's gateway, whose client shows the description of a status 503 or 504."""
     status = {"code": "ERROR", "description": problem.message, "exception": None}
-    return problem.status, {"header": {"requestId": None, "status": status}, "data": None, "detail": problem.message}
+    number = 400 if problem.status == 404 else problem.status  # which its client takes for a missing path
+    return number, {"header": {"requestId": None, "status": status}, "data": None, "detail": problem.message}
 
 
 _FORMATS: dict[str, _Format] = {

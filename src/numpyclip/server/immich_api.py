@@ -13,32 +13,53 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from numpyclip.dispatch.fields import Fields, shown
+from numpyclip.dispatch.field_kinds import Text, Values
+from numpyclip.dispatch.fields import RequestFields, short, shown
 from numpyclip.images.exif import read_exif
 from numpyclip.server.body_parsing import parse_json_body
-from numpyclip.server.request_parsing import form_fields
+from numpyclip.server.operations import Answer, listing, operation, record, typed
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 
 _TOWERS = {"visual": "image", "textual": "text"}  # and what they embed
 
 
-async def ping(request: Request) -> Response:
+_PREDICTION = record(
+    "Prediction",
+    {
+        "clip": typed("string", "The embedding: a JSON array in a string."),
+        "imageHeight": typed("integer", "Pixels, upright."),
+        "imageWidth": typed("integer"),
+        "facial-recognition": listing(typed("object"), "Of Immich's own server."),
+        "ocr": typed("object", "Of Immich's own server."),
+    },
+)
+
+
+class _Predict(RequestFields):
+    entries = Text('Tasks as JSON, such as `{"clip": {"visual": {"modelName": "ViT-B-32__openai"}}}`.')
+    image = Values("The file of an image.", typed("string", format="binary"))
+    text = Values("A text.", typed("string"))
+
+
+@operation(Answer("The server answers.", media="text/plain"), RequestFields)
+async def ping(request: Request, _: RequestFields) -> Response:
     """Return 200."""
     return PlainTextResponse("pong")
 
 
-async def predict(request: Request) -> Response:
+@operation(
+    Answer("The embedding.", _PREDICTION), _Predict, methods=("POST",), bodies=("form",), errors=(404, 422, 429, 502)
+)
+async def predict(request: Request, fields: _Predict) -> Response:
     """Embed an image or a text; of both, the image, as Immich's server does."""
     service: Service = request.app.state.service
-    fields = await form_fields(request)
-    entries = fields.text("entries") or ""
-    tasks = _parse_entries(entries)
+    tasks = _parse_entries(fields.entries)
     kind, value = _input(fields)
     if others := tasks.keys() - {"clip"}:
         if service.immich_forward is None or "clip" in tasks:
             raise HTTPException(422, f"entries asks for {shown(min(others))}; this server does clip only.")
-        return await service.immich_forward.predict(entries, kind, value)
+        return await service.immich_forward.predict(fields.entries, kind, value)
     names = {_TOWERS.get(tower): name for tower, name in tasks["clip"].items()}
     if kind not in names:
         raise bad_request(f"entries asks for {' and '.join(tasks['clip'])}, and the request has the field `{kind}`.")
@@ -51,14 +72,13 @@ async def predict(request: Request) -> Response:
     return JSONResponse({"clip": _encoded(embeddings[0]), "imageHeight": size.height, "imageWidth": size.width})
 
 
-def _input(fields: Fields) -> tuple[str, bytes]:
+def _input(fields: _Predict) -> tuple[str, bytes]:
     """Return what is to be embedded."""
-    image, text = fields.values.get("image"), fields.text("text")
-    if isinstance(image, bytes):
-        return "image", image
-    if text is None:
+    if isinstance(fields.image, bytes):
+        return "image", fields.image
+    if not isinstance(fields.text, str):
         raise bad_request("either an image must be sent, as the file `image`, or a text, as the field `text`.")
-    return "text", text.encode("utf-8", "replace")
+    return "text", short(fields.text, "text").encode("utf-8", "replace")
 
 
 def _parse_entries(text: str) -> dict[str, dict[str, str]]:

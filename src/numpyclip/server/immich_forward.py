@@ -50,12 +50,12 @@ class ImmichForward:
         self._slots = asyncio.Semaphore(_MAX_REQUESTS)
 
     async def predict(self, entries: str, name: str, value: bytes) -> Response:
-        """Send tasks, as JSON, and the image or text that they are for; return the answer, whatever its status.
+        """Send tasks, as JSON, and the image or text that they are for; return the answer.
 
         Raises
         ------
         HTTPException
-            502 if the server cannot be reached, or sends no answer.
+            502 if the server cannot be reached, or answers with an error.
         """
         boundary = uuid4().hex
         file = '; filename="image"\r\nContent-Type: application/octet-stream' if name == "image" else ""
@@ -78,6 +78,7 @@ class ImmichForward:
         except (OSError, h11.ProtocolError, TooLargeError) as error:
             message = f"Immich's own server, to which this task is forwarded, does not answer ({type(error).__name__})."
             raise HTTPException(502, message) from error
-        if not (answer.status_code == 200 or answer.status_code >= 400):
-            raise HTTPException(502, f"Immich's own server answered {answer.status_code}; expected 200 or an error.")
-        return Response(data, answer.status_code, media_type="application/json")
+        if answer.status_code != 200:
+            message = f"Immich's own server, to which this task is forwarded, answered {answer.status_code}."
+            raise HTTPException(502, message)
+        return Response(data, media_type="application/json")

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 
 from numpyclip.dispatch.field_kinds import Text
-from numpyclip.dispatch.fields import Fields, shown
+from numpyclip.dispatch.fields import shown
 from numpyclip.dispatch.queries import Filters
 from numpyclip.file_systems import is_url
 from numpyclip.server.body_parsing import MAX_TEXT, FormParser, parse_json_body, parse_query
@@ -49,16 +49,6 @@ async def sent_fields(request: Request, bodies: Collection[str]) -> dict[str, An
     if "form" in bodies and (is_form or "json" not in bodies):
         return await _form(request)
     return await _json(request) if bodies else {}
-
-
-async def json_fields(request: Request) -> Fields:
-    """Parse the body as a JSON object, whatever its Content-Type."""
-    return Fields(await _json(request))
-
-
-async def form_fields(request: Request) -> Fields:
-    """Parse a form; values of a repeated name become a list."""
-    return Fields(await _form(request))
 
 
 async def _json(request: Request) -> dict[str, Any]:
