@@ -10,8 +10,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 import pytest
@@ -22,7 +23,6 @@ from tests.server.test_uvicorn_server import process
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Windows has no workers; /proc")
 
-Server = tuple[subprocess.Popen[str], Client]
 TEXTS = [f"{number} birds" for number in range(16)]
 
 
@@ -31,22 +31,57 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("temporary")
 
 
+class Server:
+    """A server of two workers, whose log is read all the time: it would wait for that."""
+
+    def __init__(self, process: subprocess.Popen[str], client: Client) -> None:
+        self.process = process
+        self.client = client
+        self._lines: SimpleQueue[str] = SimpleQueue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._lines.put(line)
+        self._lines.put("")
+
+    def wait_for(self, words: str) -> None:
+        """Wait until it says this."""
+        while words not in (line := self._lines.get(timeout=120)):
+            assert line, f"the server ended without saying {words!r}"
+
+    def wait(self) -> int:
+        """Wait for the end of all its processes."""
+        self._reader.join(120)
+        assert not self._reader.is_alive()
+        return self.process.wait(60)
+
+    @property
+    def workers(self) -> set[int]:
+        return {
+            int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        }
+
+    def replace_workers(self) -> None:
+        self.process.send_signal(signal.SIGHUP)
+        self.wait_for("2 workers were replaced.")
+
+
+@contextmanager
+def two_workers(*words: str, temporary: str) -> Iterator[Server]:
+    with process("-m", "tiny", "--workers", "2", *words, TMPDIR=temporary) as started:
+        server = Server(*started)
+        yield server
+        server.process.kill()
+        server.wait()
+
+
 @pytest.fixture(scope="module")
 def server(place: str, folder: Path) -> Iterator[Server]:
-    with process("--store", place, "-m", "tiny", "--workers", "2", TMPDIR=str(folder)) as server:
+    with two_workers("--store", place, temporary=str(folder)) as server:
         yield server
-
-
-def workers(server: subprocess.Popen[str]) -> set[int]:
-    return {int(pid) for pid in Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()}
-
-
-def read_until(server: subprocess.Popen[str], words: str) -> None:
-    assert server.stderr is not None
-    while line := server.stderr.readline():
-        if words in line:
-            return
-    pytest.fail(f"the server ended without saying {words!r}")
 
 
 def embed(connection: http.client.HTTPConnection, text: str) -> np.ndarray:
@@ -99,26 +134,22 @@ class Load:
 
 
 def test_a_worker_that_dies_is_replaced(server: Server) -> None:
-    process, client = server
-    (killed, other) = workers(process)
+    killed, other = server.workers
     os.kill(killed, signal.SIGKILL)
-    read_until(process, "has ended with signal 9 (Killed); another one takes its place.")
-    assert client.get("/search?q=a+house").status == 200  # the other one answers
-    process.send_signal(signal.SIGHUP)  # waits for its turn, after which there are two again
-    read_until(process, "2 workers were replaced.")
-    assert len(workers(process)) == 2
-    assert not workers(process) & {killed, other}
+    server.wait_for("has ended with signal 9 (Killed); another one takes its place.")
+    assert server.client.get("/search?q=a+house").status == 200  # the other one answers
+    server.replace_workers()  # which waits for its turn: then there are two again
+    assert len(server.workers) == 2
+    assert not server.workers & {killed, other}
 
 
 def test_workers_are_replaced_under_load_with_nothing_lost(server: Server, tiny: CLIP) -> None:
-    process, client = server
-    before = workers(process)
-    with Load(client.port, tiny.embed_texts(TEXTS)) as load:
-        process.send_signal(signal.SIGHUP)
-        read_until(process, "2 workers were replaced.")
+    before = server.workers
+    with Load(server.client.port, tiny.embed_texts(TEXTS)) as load:
+        server.replace_workers()
     assert not load.problems
     assert load.answers > 100
-    assert not workers(process) & before
+    assert not server.workers & before
 
 
 def test_metrics_are_those_of_all_workers(server: Server) -> None:
@@ -127,26 +158,25 @@ def test_metrics_are_those_of_all_workers(server: Server) -> None:
         match = re.search(r'requests_total{route="/v1/models",status="200"} (\d+)', said)
         return int(match[1]) if match else 0
 
-    process, client = server
+    client = server.client
     before = count()
     for _ in range(20):
         assert client.get("/v1/models").status == 200
     assert count() == before + 20
-    process.send_signal(signal.SIGHUP)
-    read_until(process, "2 workers were replaced.")
+    server.replace_workers()
     assert count() == before + 20
     assert "numpyclip_waiting 0.0" in client.get("/metrics").body.decode()
 
 
 def test_requests_in_flight_are_finished_when_all_are_stopped(server: Server, folder: Path) -> None:
-    process, client = server
+    client = server.client
     body = json.dumps({"input": [f"a picture of {n} dogs" for n in range(32)]}).encode()
     head = f"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     assert client.get("/healthz").status == 200
     connections = [socket.create_connection(("127.0.0.1", client.port), timeout=60) for _ in range(8)]
     for connection in connections:
         connection.sendall(head + body)
-    for pid in (process.pid, *workers(process)):  # as a manager of services does, which ends the whole group
+    for pid in (server.process.pid, *server.workers):  # as a manager of services does, which ends the whole group
         os.kill(pid, signal.SIGTERM)
     for connection in connections:
         answer = b""
@@ -155,16 +185,15 @@ def test_requests_in_flight_are_finished_when_all_are_stopped(server: Server, fo
         connection.close()
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert len(json.loads(answer.partition(b"\r\n\r\n")[2])["data"]) == 32
-    process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGTERM
+    assert server.wait() == -signal.SIGTERM
     assert not list(folder.iterdir())
 
 
-def test_workers_end_with_their_supervisor() -> None:
-    with process("--no-index", "-m", "tiny", "--workers", "2") as (server, _):
-        server.kill()
-        assert server.stderr is not None
-        server.stderr.read()  # which ends when the last process that has it ends
+@pytest.mark.exhaustive
+def test_workers_end_with_their_supervisor(tmp_path: Path) -> None:
+    with two_workers("--no-index", temporary=str(tmp_path)) as server:
+        server.process.kill()
+        server.wait()
 
 
 def test_an_error_of_the_first_worker_is_said_once(tmp_path: Path) -> None:
@@ -201,6 +230,7 @@ def test_a_restart_behind_a_socket_of_systemd_loses_no_connection(tiny: CLIP) ->
                 assert f"tiny at http://127.0.0.1:{port} (Ctrl-C stops it)" in server.communicate(timeout=60)[1]
 
 
+@pytest.mark.exhaustive
 def test_sockets_of_systemd_that_it_cannot_serve_are_refused(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, served_by_systemd(listener, "2") as server:
         assert "LISTEN_FDS is '2'; expected 1" in server.communicate(timeout=60)[1]
