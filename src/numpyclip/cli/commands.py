@@ -155,6 +155,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     known = _options(top, words[:end])
     new_names = {old: new for old, new in RENAMED.get(name, {}).items() if new in known}
     arguments, rest = top.parse_known_args(_renamed(words[:end], new_names))
+    arguments.words = words
     for word in rest:
         if word.startswith("-") and word != "-":
             _refuse_option(arguments.command, word.partition("=")[0])

@@ -54,7 +54,7 @@ class MemoryLimit:
             yield
         finally:
             if count >= _LARGE:
-                _give_back()
+                return_memory()
             with self._changed:
                 self._free += count
                 self._changed.notify_all()
@@ -66,7 +66,7 @@ def _malloc_trim() -> Callable[[int], int]:
     return trim or (lambda _: 0)  # other C libraries have none
 
 
-def _give_back() -> None:
+def return_memory() -> None:
     """Return freed memory to the system: glibc keeps the blocks of images in an arena for each thread."""
     _malloc_trim()(0)
 

@@ -11,6 +11,7 @@ except ImportError as error:
     if isinstance(error, MissingPackageError) or (error.name or "").startswith("numpyclip"):
         raise
     raise MissingPackageError(f'a server needs {error.name}: pip install "numpyclip[server]"') from error
+from numpyclip.server.model_on_demand import ModelSource
 from numpyclip.server.settings import Settings
 
-__all__ = ["Settings", "create_app"]
+__all__ = ["ModelSource", "Settings", "create_app"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -16,6 +16,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.server import immich_api, knn_service, library_api, openai_api, search_api
 from numpyclip.server.downloads import download
 from numpyclip.server.middleware import COOKIE, AccessMiddleware, is_token
+from numpyclip.server.model_on_demand import ModelSource
 from numpyclip.server.originals import original
 from numpyclip.server.page import page, static
 from numpyclip.server.request_parsing import json_fields
@@ -25,14 +26,17 @@ from numpyclip.server.settings import Settings
 from numpyclip.server.thumbnails import ThumbnailCache, sent_thumbnail, thumbnail
 
 
-def create_app(model: CLIP, name: str, store: str | None = None, settings: Settings | None = None) -> Starlette:
+def create_app(
+    model: CLIP | Sequence[ModelSource], name: str = "", store: str | None = None, settings: Settings | None = None
+) -> Starlette:
     """Make an ASGI application, to be run by uvicorn or any other server.
 
     Parameters
     ----------
-    model : CLIP
+    model : CLIP or sequence of ModelSource
+        A model, or several that are loaded when they are used; the index has the embeddings of the first.
     name : str
-        Name of the model, as in responses.
+        Name of a single model, as in responses.
     store : str, optional
         Path or PostgreSQL URL of an index (see `numpyclip.index.open_store.open_store`); by default there is no search.
     settings : Settings, optional
@@ -42,7 +46,8 @@ def create_app(model: CLIP, name: str, store: str | None = None, settings: Setti
     Starlette
     """
     settings = settings or Settings()
-    service = Service(model, name, store, settings)
+    models = model if isinstance(model, Sequence) else [ModelSource(name, lambda: model, settings.model_names)]
+    service = Service(models, store, settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

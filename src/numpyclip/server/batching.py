@@ -22,14 +22,15 @@ import numpy as np
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index.records import MODALITIES, Modality
 from numpyclip.model.ops import Array
+from numpyclip.server.model_on_demand import ModelOnDemand
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.responses import OverloadedError
 from numpyclip.server.settings import Settings
+from numpyclip.server.thread_pools import SHUTDOWN_TIMEOUT
 
 Embed: TypeAlias = "Callable[[Sequence[Any]], Awaitable[Array]]"
 _TEXTS_PER_IMAGE = 8  # of equal cost in a batch
 _MAX_DECODE_WAIT = 0.03  # seconds
-SHUTDOWN_TIMEOUT = 5.0  # seconds that are given to what computes or reads at the end
 _INITIAL_THROUGHPUT = 20.0  # inputs per second, assumed before the first batch
 
 
@@ -52,13 +53,13 @@ class Batcher:
 
     Parameters
     ----------
-    model : CLIP
+    model : CLIP or ModelOnDemand
     settings : Settings
         Of which `batch_size` and `max_waiting` are used.
     metrics : Metrics
     """
 
-    def __init__(self, model: CLIP, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, model: CLIP | ModelOnDemand, settings: Settings, metrics: Metrics) -> None:
         self._compute: dict[Modality, Callable[[Sequence[Any]], Array]] = {
             "pictures": model.embed_pixels,
             "texts": partial(model.embed_texts, truncate=True),
@@ -111,7 +112,7 @@ class Batcher:
         self._admitted += count
         self._decoding += count
         decoding = count
-        self._metrics.waiting.set(self._admitted)
+        self._metrics.waiting.inc(count)
 
         async def embed(items: Sequence[Any]) -> Array:
             nonlocal decoding
@@ -125,7 +126,7 @@ class Batcher:
             self._admitted -= count
             self._decoding -= decoding
             self._arrived.set()  # ends the wait for inputs that were not decoded after all
-            self._metrics.waiting.set(self._admitted)
+            self._metrics.waiting.dec(count)
 
     async def _embed(self, modality: Modality, items: Sequence[Any]) -> Array:
         job = _Job(items, asyncio.get_running_loop().create_future())

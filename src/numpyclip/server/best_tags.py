@@ -30,7 +30,7 @@ class BestTags:
         self._model = model
         self._submit = submit
         self._lock = threading.Lock()
-        self._is_loading = model.config.text is None or model.config.vision is None
+        self._is_loading = False
         self._tagger: Tagger | None = None
 
     def of(self, matches: Sequence[Match]) -> dict[int, str]:

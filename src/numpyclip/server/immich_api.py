@@ -31,18 +31,19 @@ async def predict(request: Request) -> Response:
     service: Service = request.app.state.service
     fields = await form_fields(request)
     task, name = _parse_entries(fields.text("entries"))
-    service.check_model_name(name)
     if task == "visual":
         image = fields.values.get("image")
         if not isinstance(image, bytes):
             raise bad_request("an image must be sent as the file `image`.")
-        embeddings = await service.embed_images([image])
+        async with service.using(name) as served:
+            embeddings = await served.embed_images([image])
         size = await service.decode(read_exif, image)
         return JSONResponse({"clip": _encoded(embeddings[0]), "imageHeight": size.height, "imageWidth": size.width})
     text = fields.text("text")
     if text is None:
         raise bad_request("a text must be sent as the field `text`.")
-    embeddings = await service.embed_texts([text])
+    async with service.using(name) as served:
+        embeddings = await served.embed_texts([text])
     return JSONResponse({"clip": _encoded(embeddings[0])})
 
 

@@ -87,10 +87,10 @@ async def metadata(request: Request) -> Response:
 
 async def _query(service: Service, fields: Fields) -> Array:
     """Embed the query: the first of text, image and embedding that is there, in clip-retrieval's order."""
-    if text := fields.text("text"):
-        return await service.embed_texts([text])
-    if images := fields.images("image") or fields.images("image_url"):
-        return await service.embed_images(images[:1])
+    text, images = fields.text("text"), fields.images("image") or fields.images("image_url")
+    if text or images:
+        async with service.using() as served:
+            return await (served.embed_texts([text]) if text else served.embed_images(images[:1]))
     values = fields.values.get("embedding_input")
     if values is None:
         raise bad_request("the query is empty: expected text, image, image_url or embedding_input.")
@@ -100,7 +100,7 @@ async def _query(service: Service, fields: Fields) -> Array:
         raise bad_request("embedding_input: expected a list of numbers.") from error
     if not (np.isfinite(embedding).all() and np.abs(embedding).max(initial=0) < math.sqrt(np.finfo(np.float32).max)):
         raise bad_request("embedding_input: expected finite numbers.")
-    return normalize(checked_embeddings(embedding.astype(np.float32), service.model.config.embed_dim, "queries"))
+    return normalize(checked_embeddings(embedding.astype(np.float32), service.first.config.embed_dim, "queries"))
 
 
 def _metadata(match: Match, options: DecodeOptions) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from numpyclip.errors import TextTooLongError
 from numpyclip.model.ops import Array, normalize
 from numpyclip.server.request_parsing import json_fields
 from numpyclip.server.responses import JSONResponse, bad_request
+from numpyclip.server.served_model import ServedModel
 from numpyclip.server.service import Service
 
 
@@ -26,21 +27,14 @@ async def embeddings(request: Request) -> Response:
     """Embed texts or images."""
     service: Service = request.app.state.service
     fields = await json_fields(request)
-    service.check_model_name(fields.text("model"))
     encoding = fields.choice("encoding_format", "float", "base64")
-    dimensions = _dimensions(fields, service.model.config.embed_dim)
     modality, inputs = _messages(fields) if "messages" in fields.values else _inputs(fields)
-    if modality == "image":
-        embedded, tokens = await service.embed_images(inputs), 0
-    else:
-        service.check_texts(inputs)
-        try:
-            ids = await service.tokenize(inputs, truncate=fields.flag("truncate"))
-        except TextTooLongError as error:
-            raise bad_request(f'{error.found}; shorten it, or send "truncate": true.') from error
-        embedded = await service.embed_texts(inputs)
-        assert service.model.config.text is not None  # checked with the texts
-        tokens = int((ids != service.model.config.text.pad_id).sum())
+    async with service.using(fields.text("model")) as served:
+        dimensions = _dimensions(fields, served.config.embed_dim)
+        if modality == "image":
+            embedded, tokens = await served.embed_images(inputs), 0
+        else:
+            embedded, tokens = await _embed_texts(served, inputs, truncate=fields.flag("truncate"))
     if dimensions < embedded.shape[1]:
         embedded = normalize(embedded[:, :dimensions])
 
@@ -52,7 +46,7 @@ async def embeddings(request: Request) -> Response:
                     {"object": "embedding", "index": number, "embedding": _encoded(row, encoding)}
                     for number, row in enumerate(embedded)
                 ],
-                "model": service.name,
+                "model": served.name,
                 "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
                 "id": f"embd-{uuid.uuid4().hex}",
                 "created": int(time.time()),
@@ -62,11 +56,23 @@ async def embeddings(request: Request) -> Response:
     return await service.run_in_thread(response)
 
 
+async def _embed_texts(served: ServedModel, texts: list[str], *, truncate: bool) -> tuple[Array, int]:
+    """Embed texts and count their tokens."""
+    served.check_texts(texts)
+    try:
+        ids = await served.tokenize(texts, truncate=truncate)
+    except TextTooLongError as error:
+        raise bad_request(f'{error.found}; shorten it, or send "truncate": true.') from error
+    assert served.config.text is not None  # checked with the texts
+    return await served.embed_texts(texts), int((ids != served.config.text.pad_id).sum())
+
+
 async def models(request: Request) -> Response:
-    """List the one model."""
+    """List the models."""
     service: Service = request.app.state.service
-    model = {"id": service.name, "object": "model", "created": 0, "owned_by": "numpyclip"}
-    return JSONResponse({"object": "list", "data": [model]})
+    names = [model.name for model in service.models]
+    data = [{"id": name, "object": "model", "created": 0, "owned_by": "numpyclip"} for name in names]
+    return JSONResponse({"object": "list", "data": data})
 
 
 def _dimensions(fields: Fields, most: int) -> int:

@@ -125,16 +125,17 @@ async def classify(request: Request) -> Response:
     if len(ids) > _MAX_RESULTS:
         raise bad_request(f"{len(ids)} IDs; expected at most {_MAX_RESULTS}.")
     labels, template = fields.texts("labels"), fields.text("template") or "{}"
-    service.check_input_count(len(labels))
-    service.check_length(len(labels) * len(template) + template.count("{}") * sum(map(len, labels)))
-    texts = captions(labels, template)
-    embed_images = service.run_in_thread(_indexed, service, ids) if ids else service.embed_images(images)
-    of_images, of_labels = await asyncio.gather(embed_images, service.embed_texts(texts, truncate=False))
+    async with service.using() as served:
+        served.check_input_count(len(labels))
+        served.check_length(len(labels) * len(template) + template.count("{}") * sum(map(len, labels)))
+        texts = captions(labels, template)
+        embed_images = service.run_in_thread(_indexed, service, ids) if ids else served.embed_images(images)
+        of_images, of_labels = await asyncio.gather(embed_images, served.embed_texts(texts, truncate=False))
 
-    def predictions() -> Response:
-        return JSONResponse({"predictions": ranked(service.model.probabilities(of_images, of_labels), labels)})
+        def predictions() -> Response:
+            return JSONResponse({"predictions": ranked(served.model.probabilities(of_images, of_labels), labels)})
 
-    return await service.run_in_thread(predictions)
+        return await service.run_in_thread(predictions)
 
 
 def _indexed(service: Service, ids: Sequence[ImageId]) -> Array:
@@ -150,9 +151,9 @@ async def describe(request: Request) -> Response:
     service: Service = request.app.state.service
 
     def described() -> Response:
-        store, config = service.index().store, service.model.config
+        store, config = service.index().store, service.first.config
         models = {
-            "model": service.name,
+            "model": service.first.name,
             "text_model": remembered_options(store).get("text_model"),
             "query_text_model": service.settings.text_model,
             "dimensions": config.embed_dim,
@@ -169,7 +170,7 @@ async def _start(service: Service, fields: Fields) -> Cursor | str | None:
     if cursor is not None:
         if cursor.startswith(_DATE):
             return cursor.removeprefix(_DATE)
-        return Cursor.read(cursor, service.model.config.embed_dim)
+        return Cursor.read(cursor, service.first.config.embed_dim)
     if (query := await _embed_query(service, fields)) is None:
         return None
     return Cursor(0, query[1], query[0].is_text)
@@ -184,8 +185,11 @@ async def _embed_query(service: Service, fields: Fields) -> tuple[Query, Array] 
         query_of, fields, [*(f"image {image.number}" for image in near), *["the image"] * len(uploads)]
     )
     indexed = [(await service.run_in_thread(service.indexed_image, image)).embedding for image in near]
-    of_texts = await service.embed_texts(query.texts) if query.texts else ()
-    of_uploads = await service.embed_images(uploads) if uploads else ()
+    if not (query.texts or uploads):
+        return query, query.combined((), indexed)
+    async with service.using() as served:
+        of_texts = await served.embed_texts(query.texts) if query.texts else ()
+        of_uploads = await served.embed_images(uploads) if uploads else ()
     return query, query.combined(of_texts, [*indexed, *of_uploads])
 
 

@@ -58,6 +58,8 @@ class Settings:
         Maximum images in a batch; of texts eight times as many.
     timeout : float
         Seconds in which a request must arrive, and seconds in which it must be answered, including all fetches.
+    idle : float
+        Seconds after which a model that nobody uses is unloaded, until the next request that uses it; 0: never.
     """
 
     model_names: tuple[str, ...] = ()
@@ -80,6 +82,7 @@ class Settings:
     max_waiting: int = 1024
     batch_size: int = 32
     timeout: float = 60.0
+    idle: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the prefix, which becomes the path of a cookie and of a redirect."""

@@ -15,7 +15,8 @@ from numpyclip.index.records import is_part, seconds_of
 from numpyclip.server.image_ids import key_of, path_id
 from numpyclip.server.request_parsing import form_fields
 from numpyclip.server.responses import bad_request, is_known
-from numpyclip.server.service import Service, check_decoding_time
+from numpyclip.server.served_model import check_decoding_time
+from numpyclip.server.service import Service
 from numpyclip.viz.thumbnail import thumbnail_bytes
 
 SIZES = (320, 1600)  # pixels of the longer side: in the grid, and enlarged

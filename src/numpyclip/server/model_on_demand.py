@@ -1,0 +1,177 @@
+"""Models that are loaded when they are used, and unloaded when nobody has used them for a while."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.fingerprint import Fingerprint
+from numpyclip.images.decode_memory import return_memory
+from numpyclip.images.preprocess import Preprocess
+from numpyclip.model.config import CLIPConfig
+from numpyclip.model.ops import Array
+from numpyclip.runtime.prepared import is_prepared
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model that a server can load.
+
+    Attributes
+    ----------
+    name : str
+        As in responses.
+    load : callable
+        Loads it; called again after it was unloaded.
+    names : tuple of str
+        Other values of ``model`` in requests that mean it.
+    """
+
+    name: str
+    load: Callable[[], CLIP]
+    names: tuple[str, ...] = ()
+
+
+def warm_up(model: CLIP) -> None:
+    """Use the towers once, so that the first request is fast, and weights that are damaged are found before it."""
+    if model.config.text is not None:
+        model.embed_texts("warm-up")
+    if model.config.vision is not None:
+        model.embed_images(np.zeros((8, 8, 3), np.uint8))
+
+
+def _prepared_towers(model: CLIP) -> list[str]:
+    """List the towers whose prepared weights are cached."""
+    if model.engine is not None or model.checkpoint is None:
+        return []
+    return [tower for tower in ("visual", "text") if is_prepared(model.checkpoint.identity, tower)]
+
+
+class ModelOnDemand:
+    """Embeds as a model does, which is loaded for it; for many threads.
+
+    What holds no weights is kept once it is known: an index that is searched by embeddings, or updated without finding
+    new files, loads nothing.
+
+    Parameters
+    ----------
+    source : ModelSource
+    """
+
+    def __init__(self, source: ModelSource) -> None:
+        self.source = source
+        self._model: CLIP | None = None
+        self._lock = threading.Lock()  # of what follows
+        self._users = 0
+        self._last_use = time.monotonic()
+        self._loading = threading.Lock()  # is held for as long as it takes
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether it need not be loaded to be used."""
+        return self._model is not None
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Keep it, if it is loaded or will be, for the length of a block."""
+        with self._lock:
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                self._last_use = time.monotonic()
+
+    @contextmanager
+    def loaded(self) -> Iterator[CLIP]:
+        """Load it, unless it is, and keep it for the length of a block.
+
+        Raises
+        ------
+        NumPyCLIPError, OSError or MemoryError
+            If it cannot be loaded.
+        """
+        with self.used():
+            yield self.load()
+
+    def load(self) -> CLIP:
+        """Return the model, loaded if it was not; only users may keep it.
+
+        Raises
+        ------
+        NumPyCLIPError, OSError or MemoryError
+            If it cannot be loaded.
+        """
+        if (loaded := self._model) is not None:
+            return loaded
+        with self._loading:
+            if self._model is None:  # no other thread was faster
+                model = self.source.load()
+                known = _prepared_towers(model)
+                warm_up(model)
+                if (
+                    _prepared_towers(model) != known
+                ):  # its weights were cached just now: map them, as other processes do
+                    del model
+                    model = self.source.load()
+                    warm_up(model)
+                self._model = model
+            return self._model
+
+    def seconds_left(self, idle: float) -> float:
+        """Return how long it must stay unused until it has been for so many seconds."""
+        return self._last_use + idle - time.monotonic()
+
+    def unload(self, idle: float) -> bool:
+        """Give its memory back to the system if nobody has used it for so many seconds; return whether."""
+        with self._lock:
+            if self._model is None or self._users or self.seconds_left(idle) > 0:
+                return False
+            self._model = None
+        gc.collect()
+        return_memory()
+        return True
+
+    @cached_property
+    def config(self) -> CLIPConfig:
+        """Its sizes and options."""
+        with self.loaded() as model:
+            return model.config
+
+    @cached_property
+    def preprocess(self) -> Preprocess:
+        """Its preprocessing."""
+        with self.loaded() as model:
+            return model.preprocess
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """What its embeddings depend on."""
+        with self.loaded() as model:
+            return model.fingerprint
+
+    def embed_pixels(self, pixels: Sequence[Any]) -> Array:
+        """Embed preprocessed images."""
+        with self.loaded() as model:
+            return model.embed_pixels(pixels)
+
+    def embed_texts(self, texts: Any, *arguments: Any, **options: Any) -> Array:
+        """Embed texts."""
+        with self.loaded() as model:
+            return model.embed_texts(texts, *arguments, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # which Python looks for to copy or to show it
+            raise AttributeError(name)
+        with self.loaded() as model:
+            return getattr(model, name)
