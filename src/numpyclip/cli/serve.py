@@ -10,12 +10,21 @@ import socket
 import threading
 from functools import partial
 
+from numpyclip.cli.configuration import add_config_option
 from numpyclip.cli.options import add_decoding_option, add_file_options, file_options, positive
 from numpyclip.cli.outputs import say
+from numpyclip.cli.serve_options import (
+    access_settings,
+    add_access_options,
+    add_limits,
+    add_log_options,
+    is_loopback,
+    limit_settings,
+)
 from numpyclip.cli.served_models import model_sources
 from numpyclip.cli.stores import add_store_options, place_of
 from numpyclip.cli.updates import background_updates
-from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.errors import NumPyCLIPError
 
 EXAMPLES = """\
   numpyclip serve                                     # the page: http://127.0.0.1:8000
@@ -56,9 +65,6 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--model-name", action="append", default=[], metavar="NAME", help="another name of the model in requests"
     )
     command.add_argument(
-        "--allow-host", action="append", default=[], metavar="HOST", help="another name of this server in requests"
-    )
-    command.add_argument(
         "--url-prefix", default="", metavar="PATH", help="path below which a reverse proxy shows it, such as /photos"
     )
     command.add_argument("--no-originals", action="store_true", help="send thumbnails only, without metadata")
@@ -70,23 +76,16 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--fetch-private", action="store_true", help="fetch from them also where a name has no public address"
     )
     command.add_argument(
-        "--token-file", metavar="FILE", help="file with a token that requests must send (default: $NUMPYCLIP_TOKEN)"
-    )
-    for name, default, metavar, what in (
-        ("max-waiting", 1024, "N", "inputs in the queue"),
-        ("timeout", 60, "SECONDS", "time for a request"),
-        ("max-body", 32, "MIB", "size of a request"),
-    ):
-        command.add_argument(
-            f"--{name}", type=positive, default=default, metavar=metavar, help=f"maximum {what} (default: {default})"
-        )
-    command.add_argument(
         "--update-every",
         type=_minutes,
         default=10,
         metavar="MINUTES",
         help="update the index at the start, and at this interval; 0: never (default: %(default)s)",
     )
+    add_config_option(command, "NUMPYCLIP_SERVE_")
+    add_log_options(command)
+    add_access_options(command)
+    add_limits(command)
     add_decoding_option(command)
     add_file_options(command)
     add_store_options(command, several="; of more, requests name the others, which are loaded when they are")
@@ -95,12 +94,13 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Load the model, and serve until stopped."""
     from numpyclip.server import Settings, create_app
-    from numpyclip.server.uvicorn_server import listen, make_server
+    from numpyclip.server.uvicorn_server import LOOPBACK, listen, make_server
     from numpyclip.server.workers import Worker
 
-    token, worker = _token(arguments), Worker.of_this_process()
+    worker = Worker.of_this_process()
     with worker.listener if worker else listen(arguments.host, arguments.port) as listener:
         arguments.host = listener.getsockname()[0]  # systemd may have opened it
+        access = access_settings(arguments)
         if worker is None and arguments.workers > 1:
             return _supervise(arguments, listener)
         place = None if arguments.no_index else place_of(arguments)
@@ -108,20 +108,16 @@ def run(arguments: argparse.Namespace) -> int:
         settings = Settings(
             model_names=sources[0].names,
             text_model=arguments.text_model,
-            token=token,
-            allowed_hosts=("127.0.0.1", "[::1]", "localhost", *arguments.allow_host) if _is_loopback(arguments) else (),
+            **access,
             url_prefix=arguments.url_prefix.rstrip("/"),
             originals=not arguments.no_originals,
             marks=not arguments.read_only,
             fetch_hosts=tuple(host.lower() for host in arguments.fetch_host),
             fetch_private=arguments.fetch_private,
-            max_body=arguments.max_body << 20,
-            max_total_body=8 * arguments.max_body << 20,
-            max_waiting=arguments.max_waiting,
+            **limit_settings(arguments),
             draft=arguments.draft,
             **file_options(arguments),
             batch_size=arguments.batch_size,
-            timeout=arguments.timeout,
             idle=60 * arguments.idle,
         )
         app = create_app(sources, store=place, settings=settings)
@@ -129,12 +125,13 @@ def run(arguments: argparse.Namespace) -> int:
         model.load()  # here, where an error is a line, and before the address is announced
         addresses = " and ".join(f"http://{address}" for address in _addresses(*listener.getsockname()[:2]))
         is_first = worker is None or worker.number == 0
-        if token is None and is_first and not _is_loopback(arguments):
+        if not app.state.tokens and is_first and not is_loopback(arguments):
             more = ", mark them" * settings.marks + ", copy the originals" * settings.originals
-            say(f"warning: whoever reaches {addresses} may search these images{more}; set NUMPYCLIP_TOKEN.")
+            say(f"whoever reaches {addresses} may search these images{more}; set NUMPYCLIP_TOKEN.", "warning")
         announcement = f"{', '.join(source.name for source in sources)} at {addresses} (Ctrl-C stops it)"
         announce = partial(worker.has_started if worker else say, announcement)
-        server = make_server(app, arguments.timeout, app.state.service.fetcher.stop, announce)
+        proxies = arguments.proxy or LOOPBACK
+        server = make_server(app, arguments.timeout, app.state.service.fetcher.stop, announce, proxies)
         if worker is not None:
             worker.on_stop(partial(setattr, server, "should_exit", True))
         updates = background_updates(arguments, place if is_first else None, model, 60 * arguments.update_every)
@@ -161,10 +158,6 @@ def _supervise(arguments: argparse.Namespace, listener: socket.socket) -> int:
     return status
 
 
-def _is_loopback(arguments: argparse.Namespace) -> bool:
-    return arguments.host in ("127.0.0.1", "::1", "localhost")
-
-
 def _addresses(host: str, port: int) -> list[str]:
     """Return where others reach a listener: of one at all interfaces, the address of this machine in its network."""
     hosts = [host]
@@ -176,20 +169,6 @@ def _addresses(host: str, port: int) -> list[str]:
                 hosts.append(route.getsockname()[0])
         hosts = hosts or [socket.gethostname()]  # without a network
     return [f"[{each}]:{port}" if ":" in each else f"{each}:{port}" for each in hosts]
-
-
-def _token(arguments: argparse.Namespace) -> str | None:
-    """Return the token of the file or the environment."""
-    if arguments.token_file is None:
-        return os.environ.get("NUMPYCLIP_TOKEN") or None
-    try:
-        with open(arguments.token_file, encoding="utf-8") as file:  # noqa: PTH123
-            token = file.read().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{arguments.token_file}: cannot be read ({error}).") from error
-    if not token:
-        raise InputError(f"{arguments.token_file}: is empty; expected a token.")
-    return token
 
 
 def _minutes(text: str) -> int:

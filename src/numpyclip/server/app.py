@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from urllib.parse import quote
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.server import immich_api, knn_service, library_api, openai_api, search_api
+from numpyclip.server.access_log import AccessLogMiddleware
+from numpyclip.server.authorization import COOKIE, Authorization
 from numpyclip.server.downloads import download
-from numpyclip.server.middleware import COOKIE, AccessMiddleware, is_token
+from numpyclip.server.middleware import AccessMiddleware
 from numpyclip.server.model_on_demand import ModelSource
 from numpyclip.server.originals import original
 from numpyclip.server.page import page, static
@@ -24,6 +27,7 @@ from numpyclip.server.responses import HANDLERS, JSONResponse, error_response
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
 from numpyclip.server.thumbnails import ThumbnailCache, sent_thumbnail, thumbnail
+from numpyclip.server.tokens import SESSION_SECONDS
 
 
 def create_app(
@@ -48,6 +52,7 @@ def create_app(
     settings = settings or Settings()
     models = model if isinstance(model, Sequence) else [ModelSource(name, lambda: model, settings.model_names)]
     service = Service(models, store, settings)
+    authorization = Authorization(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -56,14 +61,31 @@ def create_app(
 
     app = Starlette(
         routes=_ROUTES,
-        middleware=[Middleware(AccessMiddleware, settings=settings, metrics=service.metrics)],
+        middleware=_middleware(settings, authorization, service),
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
     app.state.service = service
+    app.state.tokens = authorization.tokens
     app.state.thumbnails = ThumbnailCache(settings.decode_options)
     return app
+
+
+def _middleware(settings: Settings, authorization: Authorization, service: Service) -> list[Middleware]:
+    """List what requests pass through; preflights, which have no token, are answered before it is asked for."""
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=("GET", "HEAD", "POST"),
+        allow_headers=("*",),
+        expose_headers=("Retry-After", "X-Request-ID"),
+    )
+    return [
+        Middleware(AccessLogMiddleware, metrics=service.metrics, varies=bool(settings.cors_origins)),
+        *[cors] * bool(settings.cors_origins),
+        Middleware(AccessMiddleware, settings=settings, authorization=authorization),
+    ]
 
 
 async def _page(request: Request) -> Response:
@@ -74,15 +96,26 @@ async def _page(request: Request) -> Response:
 
 
 async def _login(request: Request) -> Response:
-    """Store the token as a cookie, since ``<img>`` elements of the page cannot send an ``Authorization`` header."""
-    settings: Settings = request.app.state.service.settings
+    """Begin a session, as a cookie, since ``<img>`` elements of the page cannot send an ``Authorization`` header."""
     sent = (await json_fields(request)).text("token") or ""
-    if settings.token is None or not is_token(sent, settings.token):
+    session = request.app.state.tokens.session(sent.encode("utf-8", "surrogatepass"))
+    if session is None:
         return error_response(401, "wrong token.")
     response = Response(status_code=204)
-    path, is_secure = f"{settings.url_prefix}/", request.scope["scheme"] == "https"
-    response.set_cookie(COOKIE, quote(sent, safe=""), path=path, httponly=True, samesite="strict", secure=is_secure)
+    response.set_cookie(COOKIE, session, max_age=SESSION_SECONDS, httponly=True, **_cookie_options(request))
     return response
+
+
+async def _logout(request: Request) -> Response:
+    """End the session of a browser."""
+    response = Response(status_code=204)
+    response.delete_cookie(COOKIE, httponly=True, **_cookie_options(request))
+    return response
+
+
+def _cookie_options(request: Request) -> dict[str, Any]:
+    path = f"{request.app.state.service.settings.url_prefix}/"
+    return {"path": path, "samesite": "strict", "secure": request.scope["scheme"] == "https"}
 
 
 async def _health(request: Request) -> Response:
@@ -100,6 +133,7 @@ _ROUTES = [
     Route("/", _page),
     Route("/static/{version}/{name}", static),
     Route("/login", _login, methods=["POST"]),
+    Route("/logout", _logout, methods=["POST"]),
     Route("/healthz", _health),
     Route("/metrics", _metrics),
     Route("/index", search_api.describe),

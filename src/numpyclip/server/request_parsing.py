@@ -20,7 +20,7 @@ _MAX_CONTENT_TYPE = 300  # characters: parsing it takes time by their square
 async def json_fields(request: Request) -> Fields:
     """Parse the body as a JSON object, whatever its Content-Type."""
     values = await request.app.state.service.parse(
-        parse_json_body, await _body(request, request.app.state.service.settings.max_body)
+        parse_json_body, await _body(request, request.app.state.service.settings.max_bytes)
     )
     if not isinstance(values, dict):
         raise bad_request(f"the body is {shown(values)}; expected a JSON object.")

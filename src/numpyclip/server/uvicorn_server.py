@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, cast
 
@@ -16,7 +16,9 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from numpyclip.errors import NumPyCLIPError
+from numpyclip.server.addresses import with_mapped
 
+LOOPBACK = ("127.0.0.0/8", "::1")
 _IDLE_TIMEOUT = 15.0  # seconds between requests of a connection, and before the first
 _HEADER_TIMEOUT = 10.0  # seconds from the first byte of a request to the end of its headers
 _LAST_REQUEST = 1.0  # seconds in which an idle connection may still send a request when the server stops
@@ -233,6 +235,7 @@ def make_server(
     timeout: float = 60.0,
     on_exit: Callable[[], object] = lambda: None,
     on_start: Callable[[], object] = lambda: None,
+    proxies: Sequence[str] = LOOPBACK,
 ) -> uvicorn.Server:
     """Make a server; run it with ``make_server(app).run([listener])``.
 
@@ -245,6 +248,8 @@ def make_server(
         Called once it is to stop, before requests in flight are waited for.
     on_start : callable
         Called once requests are answered.
+    proxies : sequence of str
+        Addresses and networks of reverse proxies, which say by ``X-Forwarded-For`` and ``-Proto`` who asks, and how.
     """
     most = _max_connections()
     limits = {"request_timeout": 2 * timeout + _MARGIN, "max_connections": most}
@@ -255,7 +260,8 @@ def make_server(
             http=cast(Any, protocol),
             ws="none",
             lifespan="on",
-            log_level="warning",
+            log_config=None,  # that of the process
+            forwarded_allow_ips=with_mapped(proxies),
             backlog=max(1, most // 8),  # so many are accepted before the first of them can be let go
             access_log=False,
             server_header=False,
