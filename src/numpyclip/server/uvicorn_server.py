@@ -22,6 +22,7 @@ LOOPBACK = ("127.0.0.0/8", "::1")
 _IDLE_TIMEOUT = 15.0  # seconds between requests of a connection, and before the first
 _HEADER_TIMEOUT = 10.0  # seconds from the first byte of a request to the end of its headers
 _LAST_REQUEST = 1.0  # seconds in which an idle connection may still send a request when the server stops
+_LAST_ACCEPT = 0.05  # seconds for connections that wait to be accepted then
 _MARGIN = 10.0  # seconds for sending a response
 _SHUTDOWN_TIMEOUT = 10  # seconds for requests in flight
 _FIRST_DESCRIPTOR = 3  # of those that systemd hands over
@@ -163,6 +164,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_exit()
         cast("type[_DeadlineProtocol]", self.config.http_protocol_class).is_stopping = True
+        await asyncio.sleep(_LAST_ACCEPT)
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
