@@ -14,7 +14,7 @@ COPY . .
 RUN pip install --no-cache-dir --constraint deploy/constraints.txt ".[$EXTRAS]" \
     && pip uninstall --yes pip \
     && find /opt/numpyclip -depth \( -type d -name tests -o -name '*.pyi' -o -name '*.a' \) -exec rm -r {} +
-# Group 0 may write, too: a container may run as any user.
+# Group 0 may write, too, so that a container may run as any user.
 RUN install -d -m 0775 /data
 
 # No shell and no package manager, and a user that is not root.
@@ -30,6 +30,7 @@ ENV PATH=/opt/numpyclip/bin:$PATH \
     HF_HOME=/data/models/huggingface \
     NUMPYCLIP_SERVE_HOST=0.0.0.0 \
     NUMPYCLIP_SERVE_PORT=8000
+USER 65532
 VOLUME /data
 EXPOSE 8000
 WORKDIR /data
