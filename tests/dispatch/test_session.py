@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from numpyclip.dispatch.fields import Fields
+from numpyclip.dispatch.queries import SearchFields
 from numpyclip.dispatch.session import Session
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import PictureError
@@ -33,7 +33,7 @@ def test_the_options_of_decoding_hold_for_queries_and_embeddings(place: str, tin
         (error,) = strict.embed_images([str(file)])
         assert reason in str(error)
         with pytest.raises(PictureError, match=reason):
-            strict.search(Fields({"image": str(file)}))
+            strict.search(SearchFields({}), files=[str(file)])
 
 
 def test_raw_files_are_developed_by_choice(place: str, tiny: CLIP, tmp_path: Path, monkeypatch: Any) -> None:
@@ -50,7 +50,7 @@ def test_raw_files_are_developed_by_choice(place: str, tiny: CLIP, tmp_path: Pat
         asked.embed_images([str(file)])
         assert bool(developed) == develop_raw
         developed.clear()
-        asked.search(Fields({"image": str(file)}))
+        asked.search(SearchFields({}), files=[str(file)])
         assert bool(developed) == develop_raw
 
 
@@ -60,7 +60,7 @@ def test_a_moment_of_a_video_is_an_image_of_a_query(place: str, tiny: CLIP, draw
 
     pixels = np.asarray(Image.open(drawings / "bird.jpg").convert("RGB").resize((256, 256)))
     write_video(tmp_path / "clip.mp4", [(n / 2, pixels) for n in range(8)], gop=4, crf="1")
-    found = session(place, tiny).search(Fields({"image": f"{tmp_path / 'clip.mp4'}@1"}), 1)
+    found = session(place, tiny).search(SearchFields({"n": 1}), files=[f"{tmp_path / 'clip.mp4'}@1"])
     assert Path(str(found[0].path)).name == "bird.jpg"
 
 
@@ -68,7 +68,7 @@ def test_images_of_the_index_and_files_are_terms_in_their_order(place: str, tiny
     house = str(drawings / "house.jpg")
     asked = session(place, tiny)
     match = asked.picture(1)
-    found = asked.search(Fields({"query": "a bird " * 100, "near": 1, "image": house, "not": "a camera"}), 1)
+    found = asked.search(SearchFields({"query": "a bird " * 100, "not": "a camera", "n": 1}), [1], [house])
     texts = tiny.embed_texts(["a bird " * 100, "a camera"], 1, truncate=True)
     total = texts[0] - texts[1] + match.embedding + tiny.embed_images(house, draft=DRAFT.draft)[0]
     assert found[0].cosine == pytest.approx(float(found[0].embedding @ total / np.linalg.norm(total)), abs=1e-5)

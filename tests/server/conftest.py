@@ -1,5 +1,6 @@
 """A server with an index of an album, on a real socket."""
 
+import gzip
 import http.client
 import json
 import os
@@ -30,6 +31,7 @@ pytest.importorskip("uvicorn")
 
 from numpyclip.server import Settings, create_app
 from numpyclip.server.uvicorn_server import listen, make_server
+from tests.server import conformity
 from tests.server.browser import Open
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -49,13 +51,17 @@ class Answer:
 
     @property
     def message(self) -> str:
-        message: str = self.json["error"]["message"]
+        """The message of an error, in the format of any API."""
+        body = self.json
+        found = body.get("error") or body.get("detail") or body.get("message")
+        found = found[0]["msg"] if isinstance(found, list) else found
+        message: str = found["message"] if isinstance(found, dict) else found
         return message
 
 
 @dataclass
 class Client:
-    """Asks a server, over a connection of its own for each request."""
+    """Asks a server, over a connection of its own for each request; every answer must be as `/openapi.json` says."""
 
     port: int
 
@@ -63,7 +69,10 @@ class Client:
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
             response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
+            answer = Answer(response.status, response.headers, response.read())
+            plain = gzip.decompress(answer.body) if response.getheader("Content-Encoding") == "gzip" else answer.body
+            conformity.check(method, path, answer.status, response.getheader("Content-Type", ""), plain)
+            return answer
 
     def get(self, path: str, **headers: str) -> Answer:
         return self("GET", path, None, **headers)

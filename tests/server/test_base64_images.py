@@ -1,8 +1,9 @@
 import base64
+import tracemalloc
 
 import pytest
 
-from numpyclip.errors import PictureError
+from numpyclip.errors import InputError
 from numpyclip.server import base64_images
 from numpyclip.server.base64_images import decode_base64
 
@@ -21,19 +22,59 @@ def test_long_base64_is_decoded_in_pieces(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
+    "uri",
+    [
+        "data:;base64,",
+        'data:image/png;charset="utf-8";base64,',
+        "data:image/png; charset=utf-8; base64,",
+        "data:image/jpeg;name=a%20b.jpg;charset=utf-8;base64,",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_data_uris_as_libraries_write_them(uri: str, size: int) -> None:
+    data = bytes(range(256 - size, 256))  # with + and /, which are - and _ in URLs
+    lines, url_safe = base64.encodebytes(data * 3).decode(), base64.urlsafe_b64encode(data).decode()
+    assert decode_base64(uri + lines, "picture") == data * 3
+    assert decode_base64(uri + lines.replace("\n", "\r\n"), "picture") == data * 3
+    for text in (url_safe, url_safe.rstrip("="), url_safe + "\r\n"):
+        assert decode_base64(uri + text, "picture") == data
+
+
+def test_pieces_need_not_end_with_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = bytes(range(100))
+    text = "\n".join(base64.urlsafe_b64encode(data).decode().rstrip("="))
+    for piece in range(1, 12):
+        monkeypatch.setattr(base64_images, "_PIECE", piece)
+        assert decode_base64(text, "picture") == data
+
+
+@pytest.mark.parametrize("text", ["=" * 8_000_000, "\n" * 8_000_000 + "!", "data:" + ";a=b" * 2_000_000])
+def test_hostile_strings_take_little_memory(text: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="is not base64"):
+            decode_base64(text, "picture")
+        assert tracemalloc.get_traced_memory()[1] < 3_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "hello!",
         "data:image/png,hello",
         "data:image/png;base64,***",
         "é",
-        "aGVsbG8",
         "YQ==YQ==",
         "YQ==" * 2,
         "A" * 5,
         "=" * 4,
+        "YWI===",
+        "aGVsbG8=" + "=" * 1000,
+        "data:image/png" + ";a=b" * 10 + ";base64,YQ==",
     ],
 )
 def test_what_is_no_base64_is_refused(text: str) -> None:
-    with pytest.raises(PictureError, match="is not base64"):
+    with pytest.raises(InputError, match="is not base64"):
         decode_base64(text, "picture")

@@ -13,7 +13,7 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from numpyclip.server.body_parsing import MAX_TEXT, FormParser, parse_json_body, parse_query
-from numpyclip.server.request_parsing import form_fields
+from numpyclip.server.request_parsing import sent_fields
 
 PICTURE = base64.b64encode(bytes(range(256)) * 1000).decode()
 MARK = b'--x\r\nContent-Disposition: form-data; name="a"'
@@ -42,6 +42,10 @@ def test_json_is_what_it_says(value: Any, indent: int | None) -> None:
 def test_what_libraries_escape_in_base64() -> None:
     text = json.dumps({"a": PICTURE + "=="}).replace("/", "\\/").replace("=", "\\u003d")
     assert parse_json_body(text.encode()) == {"a": PICTURE + "=="}
+    lines = "\r\n".join(PICTURE[start : start + 76] for start in range(0, len(PICTURE), 76)) * (
+        MAX_TEXT // len(PICTURE) + 1
+    )
+    assert parse_json_body(json.dumps([lines]).encode()) == [lines]
 
 
 @pytest.mark.parametrize(
@@ -157,10 +161,12 @@ def test_a_form_is_in_memory_no_longer_than_its_request() -> None:
         yield b"\r\n--x--\r\n"
 
     app = SimpleNamespace(state=SimpleNamespace(service=SimpleNamespace(parse=parse)))
-    request: Any = SimpleNamespace(app=app, stream=stream, headers={"content-type": "multipart/form-data; boundary=x"})
+    request: Any = SimpleNamespace(
+        method="POST", app=app, stream=stream, headers={"content-type": "multipart/form-data; boundary=x"}
+    )
     gc.disable()
     try:
-        assert asyncio.run(form_fields(request)).values == {"a": b"image"}
+        assert asyncio.run(sent_fields(request, ("form",))) == {"a": b"image"}
         assert [parser() for parser in parsers] == [None, None]
     finally:
         gc.enable()

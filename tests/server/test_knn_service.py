@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
-from tests.server.conftest import Client, Png
+from tests.server.conftest import Client, Png, Serve
 
 
 def ask(client: Client, **more: object) -> Any:
@@ -43,6 +43,12 @@ def test_a_text_finds_pictures(client: Client, tiny: CLIP, drawings: Path) -> No
     assert [result["similarity"] for result in results] == sorted((r["similarity"] for r in results), reverse=True)
     shown = Image.open(BytesIO(base64.b64decode(results[0]["image"])))
     assert (shown.format, shown.size) == ("JPEG", (64, 64))
+
+
+def test_pictures_have_a_caption_and_those_elsewhere_their_url(serve: Serve, elsewhere: str) -> None:
+    results = ask(serve(store=elsewhere), text="a bird")
+    assert [(row["caption"], row.get("url")) for row in results] == [("a", "https://x.org/a.jpg"), ("000", None)]
+    assert ask(serve(), text="a house")[0]["caption"] == "house"
 
 
 def test_pictures_and_embeddings_find_pictures(client: Client, tiny: CLIP, png: Png) -> None:
@@ -93,7 +99,7 @@ def test_what_is_known_of_numbers(client: Client) -> None:
         ({"embedding_input": [10**400] * 128}, "expected a list of numbers"),
         ({"embedding_input": [1e300] * 128}, "expected finite numbers"),
         ({"image_url": "http://localhost/a.png"}, "does not fetch from localhost"),
-        ({"image": "/etc/passwd"}, "is not base64"),
+        ({"image": "/etc/shadow.txt"}, "is not base64"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(client: Client, body: object, message: str) -> None:

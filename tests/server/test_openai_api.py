@@ -8,7 +8,7 @@ import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.model.ops import normalize
-from tests.server.conftest import Client, Png
+from tests.server.conftest import Client, Png, Serve
 
 
 def uri(data: bytes) -> str:
@@ -72,6 +72,13 @@ def test_the_client_of_openai(client: Client, tiny: CLIP, png: Png) -> None:
     openai = pytest.importorskip("openai")
     with openai.OpenAI(base_url=f"http://127.0.0.1:{client.port}/v1", api_key="none", max_retries=0) as api:
         assert [model.id for model in api.models.list()] == ["tiny"]
+        assert api.models.retrieve("tiny").id == "tiny"
+        with pytest.raises(openai.NotFoundError, match="gpt-4 is not here") as caught:
+            api.models.retrieve("gpt-4")
+        assert (caught.value.code, caught.value.type) == ("model_not_found", "invalid_request_error")
+        rows = tiny.tokenize(["a dog", "a cat"]).tolist()
+        found = np.array([row.embedding for row in api.embeddings.create(model="tiny", input=rows).data])
+        np.testing.assert_allclose(found, tiny.embed_texts(["a dog", "a cat"]), atol=1e-6)
         answer = api.embeddings.create(model="tiny", input=["a dog", "a cat"])  # it asks for base64 by itself
         found = np.array([row.embedding for row in answer.data])
         np.testing.assert_allclose(found, tiny.embed_texts(["a dog", "a cat"]), atol=1e-6)
@@ -83,6 +90,50 @@ def test_the_client_of_openai(client: Client, tiny: CLIP, png: Png) -> None:
             api.embeddings.create(model="gpt-4", input="a dog")
         with pytest.raises(openai.BadRequestError, match="expected 1 to 256"):
             api.embeddings.create(model="tiny", input=["a dog"] * 257)
+
+
+def test_a_model_by_its_id(serve: Serve) -> None:
+    client = serve(model_names=("tiny", "ViT-B/32", "hf-hub:laion/CLIP"))
+    for name in ("tiny", "ViT-B/32", "ViT-B%2F32", "vit_b%2f32", "hf-hub:laion/CLIP", "hf-hub%3Alaion%2FCLIP"):
+        answer = client.get(f"/v1/models/{name}")
+        assert (answer.status, answer.json["id"], answer.json["object"]) == (200, "tiny", "model"), name
+    assert client.get("/v1/models/tiny").json in client.get("/v1/models").json["data"]
+    for name in ("other", "tiny/x", "ViT-B//32", "%00", "%FF", "..%2F..%2Fetc"):
+        answer = client.get(f"/v1/models/{name}")
+        assert (answer.status, answer.json["error"]["code"]) == (404, "model_not_found"), name
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_token_ids_of_the_models_own_tokenizer(client: Client, tiny: CLIP, padded: bool) -> None:
+    texts = ["a dog", "Ça, c'est   une «maison»! 🏠", "", "a " * 60]
+    rows = [row.tolist() if padded else [int(i) for i in row if i] for row in tiny.tokenize(texts)]
+    answer = client.post("/v1/embeddings", {"input": rows})
+    np.testing.assert_allclose(vectors(answer.json), tiny.embed_texts(texts), atol=1e-6)
+    assert answer.json["usage"]["prompt_tokens"] == sum(sum(map(bool, row)) for row in rows)
+    single = client.post("/v1/embeddings", {"input": rows[0]})
+    np.testing.assert_allclose(vectors(single.json), tiny.embed_texts("a dog"), atol=1e-6)
+
+
+def test_token_ids_of_another_tokenizer_are_refused(client: Client, tiny: CLIP) -> None:
+    start, *ids, end = (int(i) for i in tiny.tokenize(["a dog"])[0] if i)
+    wrong: dict[str, list[list[int]]] = {
+        "not framed by": [[64, 5679], ids, [start, *ids], [*ids, end]],  # the first are "a dog" in cl100k_base
+        "unknown token IDs": [[start, 100_257, end]],
+        "are of no text": [[start, *ids[::-1], 0, 1, 2, end], [start, 0xFF, end]],
+        "has 78 token IDs; expected at most 77": [[start, *ids * 38, end]],
+    }
+    for message, rows in wrong.items():
+        for row in rows:
+            answer = client.post("/v1/embeddings", {"input": [row]})
+            assert (answer.status, message in answer.message) == (400, True), (row, answer.message)
+
+
+def test_langchain(client: Client, tiny: CLIP) -> None:
+    module = pytest.importorskip("langchain_openai")
+    options = {"base_url": f"http://127.0.0.1:{client.port}/v1", "api_key": "none", "model": "tiny", "max_retries": 0}
+    texts = ["a dog", "a cat"]
+    found = module.OpenAIEmbeddings(check_embedding_ctx_length=False, **options).embed_documents(texts)
+    np.testing.assert_allclose(found, tiny.embed_texts(texts), atol=1e-6)
 
 
 def test_texts_that_are_too_long_are_refused_unless_they_may_be_cut(client: Client, tiny: CLIP) -> None:
@@ -103,7 +154,14 @@ def test_texts_that_are_too_long_are_refused_unless_they_may_be_cut(client: Clie
         ({"input": ""}, "empty string"),
         ({"input": 7}, "token IDs"),
         ({"input": [[1, 2]]}, "check_embedding_ctx_length=False"),
-        ({"input": ["a", None]}, "expected a string or a list of strings"),
+        ({"input": [[]]}, "not framed by"),
+        ({"input": [True]}, "expected a string, a list of strings, or token IDs"),
+        ({"input": [1.5]}, "expected a string, a list of strings, or token IDs"),
+        ({"input": [[-1, 2]]}, "expected a string, a list of strings, or token IDs"),
+        ({"input": [[1], "a"]}, "expected a string, a list of strings, or token IDs"),
+        ({"input": [2**40]}, "expected a string, a list of strings, or token IDs"),
+        ({"input": [1, 2], "modality": "image"}, "expected a string, a list of strings, or token IDs"),
+        ({"input": ["a", None]}, "expected a string, a list of strings, or token IDs"),
         ({"input": "a", "modality": "audio"}, "expected text or image"),
         ({"input": "a", "encoding_format": "hex"}, "expected float or base64"),
         ({"input": "a", "dimensions": 129}, "dimensions is 129; expected 1 to 128"),

@@ -76,6 +76,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--fetch-private", action="store_true", help="fetch from them also where a name has no public address"
     )
     command.add_argument(
+        "--immich-forward", metavar="URL", help="Immich's own machine-learning server, for faces and texts in images"
+    )
+    command.add_argument(
         "--update-every",
         type=_minutes,
         default=10,
@@ -114,6 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
             marks=not arguments.read_only,
             fetch_hosts=tuple(host.lower() for host in arguments.fetch_host),
             fetch_private=arguments.fetch_private,
+            immich_forward=arguments.immich_forward,
             **limit_settings(arguments),
             draft=arguments.draft,
             **file_options(arguments),

@@ -1,96 +1,153 @@
-"""Requests → values of the expected types, whatever way they came."""
+"""Requests → values of the expected types, whatever way they came, by descriptions that are JSON schemas as well."""
 
 from __future__ import annotations
 
 import reprlib
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, Literal, TypeVar, overload
 
 from numpyclip.errors import InputError
 
-_MAX_CHARACTERS = 100_000  # of a text: far more than any model reads
-_FLAGS = {**dict.fromkeys(("1", "true", "on", "yes"), True), **dict.fromkeys(("", "0", "false", "off", "no"), False)}
+T = TypeVar("T")
+Schema = dict[str, Any]  # a JSON schema, of the version 2020-12
+Place = Literal["json", "form", "query", "tool"]  # where fields are: forms and query strings have strings and files
+
+MAX_CHARACTERS = 122_880  # of a text, as Infinity takes it: far more than any model reads
+FLAGS = {**dict.fromkeys(("1", "true", "on", "yes"), True), **dict.fromkeys(("", "0", "false", "off", "no"), False)}
 
 
-@dataclass(frozen=True)
-class Fields:
-    """Fields of a form, a JSON object or a query string. ``null`` counts as missing.
+class FieldError(InputError):
+    """A field of a request is not as it is described.
 
-    Its methods raise InputError if a value is of another kind.
-
-    Attributes
+    Parameters
     ----------
-    values : dict
-        Strings, bytes of files and lists of these from a form; any JSON values from JSON.
+    message : str
+    field : str
+        Its name.
     """
 
-    values: dict[str, Any]
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
 
-    def text(self, name: str, default: str | None = None) -> str | None:
-        """Return a string."""
-        value = self._checked(name, str, "a string", default)
-        return None if value is None else _short(str(value), name)
 
-    def choice(self, name: str, *values: str) -> str:
-        """Return one of these strings; the first if missing."""
-        value = self.text(name, values[0])
-        if value not in values:
-            raise InputError(f"{name} is {shown(value)}; expected {' or '.join(values)}.")
+class Field(Generic[T]):
+    """Description of a field of requests: an attribute of `RequestFields` whose value is what a request has there.
+
+    A name that Python reserves is written with an underscore at its end: ``not_`` describes ``not``.
+
+    Parameters
+    ----------
+    meaning : str
+        A sentence for people.
+    default : object
+        The value where the field is missing or ``null``.
+    required : bool, default=False
+        Whether a request without it is refused.
+    """
+
+    name = ""
+    expected = "a value"  # in messages
+    is_list = False  # which may be empty
+
+    def __init__(self, meaning: str, default: T, *, required: bool = False) -> None:
+        self.meaning, self.default, self.required = meaning, default, required
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name.rstrip("_")
+
+    @overload
+    def __get__(self, fields: None, owner: type) -> Field[T]: ...
+
+    @overload
+    def __get__(self, fields: RequestFields, owner: type) -> T: ...
+
+    def __get__(self, fields: RequestFields | None, owner: type) -> Field[T] | T:
+        if fields is None:
+            return self
+        value: T = fields.values[self.name]
         return value
 
-    def integer(self, name: str, default: int, maximum: int) -> int:
-        """Return an integer from 1 to `maximum`; larger ones become `maximum`."""
-        value = self.values.get(name)
-        if isinstance(value, str) and is_row_id(value):  # from a form or a query string
-            value = int(value)
-        if value is None:
-            return default
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise InputError(f"{name} is {shown(value)}; expected an integer above 0.")
-        return min(value, maximum)
+    def value_of(self, sent: Any) -> T:
+        """Return the value of what a request has sent; InputError if it is of another kind."""
+        if sent is not None:
+            return self.read(sent)
+        if self.required:
+            raise FieldError(f"{self.name} is missing; expected {self.expected}.", self.name)
+        return self.default
 
-    def flag(self, name: str) -> bool:
-        """Return a boolean; False if missing."""
-        value = self.values.get(name)
-        if isinstance(value, str) and value.lower() in _FLAGS:
-            return _FLAGS[value.lower()]
-        return bool(self._checked(name, bool, "true or false", False))
+    def read(self, sent: Any) -> T:
+        """Return the value of what is not missing."""
+        raise NotImplementedError
 
-    def texts(self, name: str) -> list[str]:
-        """Return a string or a list of strings as a list; empty if missing."""
-        return [_short(text, name) for text in self._list(name, (str,), "a string or a list of strings")]
+    def schema(self, place: Place = "json") -> Schema:
+        """Return the JSON schema of the field in a place."""
+        raise NotImplementedError
 
-    def images(self, name: str) -> list[bytes | str]:
-        """Return images as a list: files of a form, data URIs, base64 or URLs; empty if missing."""
-        return self._list(name, (bytes, str), "one or more files or data URIs")
+    def described(self, place: Place = "json") -> Schema:
+        """Return the JSON schema with the meaning, and the default where that says something."""
+        known = {} if self.required or self.default in (None, "", [], False) else {"default": self.default}
+        return {**self.schema(place), **known, "description": self.meaning}
 
-    def row_ids(self, name: str) -> list[int]:
-        """Return an integer or a list of integers as a list; empty if missing."""
-        ids = [] if self.values.get(name) == "" else self._list(name, (int, str), "IDs of images")
-        if not all(is_row_id(str(value)) for value in ids):
-            raise InputError(f"{name} is {shown(ids)}; expected IDs of images.")
-        return [int(value) for value in ids]
-
-    def _list(self, name: str, kinds: tuple[type, ...], expected: str) -> list[Any]:
-        """Return a value or a list of values as a list."""
-        value = self.values.get(name)
-        values = [] if value is None else value if isinstance(value, list) else [value]
-        if not all(isinstance(value, kinds) for value in values):
-            raise InputError(f"{name} is {shown(values)}; expected {expected}.")
-        return values
-
-    def _checked(self, name: str, kind: type, description: str, default: Any) -> Any:
-        value = self.values.get(name)
-        if value is None:
-            return default
-        if not isinstance(value, kind):
-            raise InputError(f"{name} is {shown(value)}; expected {description}.")
-        return value
+    def refusal(self, sent: object) -> FieldError:
+        """Make the error for a value that is not the expected one."""
+        return FieldError(f"{self.name} is {shown(sent)}; expected {self.expected}.", self.name)
 
 
-def _short(text: str, name: str) -> str:
-    if len(text) > _MAX_CHARACTERS:
-        raise InputError(f"{name} has {len(text)} characters; expected at most {_MAX_CHARACTERS}.")
+class RequestFields:
+    """The fields of a request, each checked and read by its description; a subclass has the descriptions.
+
+    Parameters
+    ----------
+    sent : mapping
+        Strings, bytes of files and lists of these from a form; any JSON values from JSON.
+    strict : bool, default=False
+        Refuse fields that are not described, and empty ones, which programs send by mistake: everything would be found.
+
+    Raises
+    ------
+    InputError
+        If a field is not as it is described.
+    """
+
+    DESCRIBED: ClassVar[dict[str, Field[Any]]] = {}
+    TITLE: ClassVar[str] = ""  # of fields that many requests have, which are described once
+
+    def __init_subclass__(cls) -> None:
+        own = {field.name: field for field in vars(cls).values() if isinstance(field, Field)}
+        bases = [base.DESCRIBED for base in cls.__bases__ if issubclass(base, RequestFields)]
+        cls.DESCRIBED = {name: field for fields in (*bases, own) for name, field in fields.items()}
+
+    def __init__(self, sent: Mapping[str, Any], *, strict: bool = False) -> None:
+        if strict:
+            self._refuse_mistakes(sent)
+        self._sent = sent
+        self.values = {name: field.value_of(sent.get(name)) for name, field in self.DESCRIBED.items()}
+
+    def _refuse_mistakes(self, sent: Mapping[str, Any]) -> None:
+        if unknown := sent.keys() - self.DESCRIBED:
+            raise InputError(f"{shown(min(unknown))} is unknown; expected {', '.join(self.DESCRIBED) or 'no field'}.")
+        for name, value in sent.items():
+            is_empty = value == [] or (isinstance(value, str) and not value.strip())
+            if is_empty and not self.DESCRIBED[name].is_list:
+                raise InputError(f"{name} is empty; leave it out where nothing is meant.")
+
+    def sent(self, name: str) -> Any:
+        """Return what a request has sent as a field, as it came; None if nothing, or ``null``."""
+        return self._sent.get(self.DESCRIBED[name].name)
+
+    @classmethod
+    def schema(cls, place: Place = "json") -> Schema:
+        """Return the JSON schema of an object with these fields."""
+        properties = {name: field.described(place) for name, field in cls.DESCRIBED.items()}
+        required = [name for name, field in cls.DESCRIBED.items() if field.required]
+        return {"type": "object", "properties": properties, **({"required": required} if required else {})}
+
+
+def short(text: str, name: str) -> str:
+    """Return a text; InputError if it is too long."""
+    if len(text) > MAX_CHARACTERS:
+        raise FieldError(f"{name} has {len(text)} characters; expected at most {MAX_CHARACTERS}.", name)
     return text
 
 

@@ -11,16 +11,39 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
-from numpyclip.dispatch.fields import Fields, shown
+from numpyclip.dispatch.field_kinds import Choice, Flag, RowIds, Text, Texts
+from numpyclip.dispatch.fields import RequestFields, shown
 from numpyclip.dispatch.json_values import listed
-from numpyclip.dispatch.queries import FILTERS, is_browsing
+from numpyclip.dispatch.queries import SearchFields, is_browsing
 from numpyclip.dispatch.session import Session
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.escaping import json_text
+from numpyclip.index.records import MODALITIES
 
 MAX_LINE = 16 << 20  # bytes
-_SEARCH = ("query", "near", "image", "not", "n", "in", "strict", *FILTERS, "place")
 _LOG = logging.getLogger(__name__)
+
+
+class _Search(SearchFields):
+    near = RowIds("IDs of images in the index to search with.")
+    image = Texts("Paths of image files to search with.")
+    in_ = Choice("What is searched.", MODALITIES)
+    strict = Flag("No results if the best is no more probable than chance.")
+
+
+class _Embed(RequestFields):
+    text = Texts("Texts to embed.")
+    image = Texts("Paths of image files to embed.")
+
+
+class _Classify(RequestFields):
+    image = Texts("Paths of image files.")
+    labels = Texts("What they may show.")
+    template = Text("A text with {} for the label.", "{}")
+
+
+class _Request(RequestFields):
+    command = Text("What to do.")
 
 
 class JSONLines:
@@ -28,11 +51,11 @@ class JSONLines:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._commands: dict[str, tuple[Callable[[Fields], dict[str, object]], frozenset[str]]] = {
-            "search": (self._search, frozenset(_SEARCH)),
-            "embed": (self._embed, frozenset(("text", "image"))),
-            "classify": (self._classify, frozenset(("image", "labels", "template"))),
-            "describe": (lambda _: self._session.describe(), frozenset()),
+        self._commands: dict[str, tuple[Callable[[Any], dict[str, object]], type[RequestFields]]] = {
+            "search": (self._search, _Search),
+            "embed": (self._embed, _Embed),
+            "classify": (self._classify, _Classify),
+            "describe": (lambda _: self._session.describe(), RequestFields),
         }
 
     def answers(self, file: IO[bytes]) -> Iterator[str]:
@@ -55,34 +78,31 @@ class JSONLines:
             return {"id": request_id, "error": {"type": "Exception", "message": f"unexpected: {error!r:.200}"}}
 
     def _result(self, values: dict[str, Any]) -> dict[str, object]:
-        name = Fields(values).text("command") or ""
+        name = _Request(values).command
         if name not in self._commands:
             raise InputError(f"command is {shown(name)}; expected one of {', '.join(self._commands)}.")
-        run, names = self._commands[name]
-        if unknown := values.keys() - names - {"id", "command"}:
-            raise InputError(f"{shown(min(unknown))} is unknown; expected {', '.join(sorted(names)) or 'no field'}.")
-        return run(Fields(values))
+        run, kind = self._commands[name]
+        return run(kind({name: value for name, value in values.items() if name not in ("id", "command")}, strict=True))
 
-    def _search(self, fields: Fields) -> dict[str, object]:
-        strict = fields.flag("strict")
-        result = self._session.search(fields)
-        matches = [] if strict and not result.is_match else listed(result, browsing=is_browsing(fields))
+    def _search(self, fields: _Search) -> dict[str, object]:
+        result = self._session.search(fields, fields.near, fields.image, fields.in_)
+        is_browse = is_browsing(fields.query, fields.not_, fields.near, fields.image)
+        matches = [] if fields.strict and not result.is_match else listed(result, browsing=is_browse)
         return {"matches": matches, "is_match": result.is_match, "cutoff": result.cutoff, "best": result.best}
 
-    def _embed(self, fields: Fields) -> dict[str, object]:
-        texts, files = fields.texts("text"), fields.texts("image")
-        if bool(texts) == bool(files):
+    def _embed(self, fields: _Embed) -> dict[str, object]:
+        if bool(fields.text) == bool(fields.image):
             raise InputError("expected text or image, a string or a list of strings.")
-        if texts:
-            return {"embeddings": self._session.embed_texts(texts).tolist()}
-        rows = self._session.embed_images(files)
+        if fields.text:
+            return {"embeddings": self._session.embed_texts(fields.text).tolist()}
+        rows = self._session.embed_images(fields.image)
         return {
             "embeddings": [None if isinstance(row, NumPyCLIPError) else row.tolist() for row in rows],
             **_errors(rows),
         }
 
-    def _classify(self, fields: Fields) -> dict[str, object]:
-        rows = self._session.classify(fields)
+    def _classify(self, fields: _Classify) -> dict[str, object]:
+        rows = self._session.classify(fields.image, fields.labels, fields.template)
         return {
             "predictions": [None if isinstance(row, NumPyCLIPError) else row for row in rows],
             **_errors(rows),

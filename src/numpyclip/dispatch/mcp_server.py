@@ -10,9 +10,9 @@ import json
 import logging
 from typing import Any
 
-from numpyclip.dispatch.fields import Fields, shown
+from numpyclip.dispatch.fields import shown
 from numpyclip.dispatch.json_values import listed
-from numpyclip.dispatch.mcp_tools import DEFAULT_RESULTS, INSTRUCTIONS, MAX_RESULTS, TOOLS, schema
+from numpyclip.dispatch.mcp_tools import INSTRUCTIONS, TOOLS, Chosen, Search, Similar
 from numpyclip.dispatch.queries import is_browsing
 from numpyclip.dispatch.session import Session
 from numpyclip.dual_encoder.clip import CLIP
@@ -50,8 +50,14 @@ async def _serve(tools: Tools, version: str) -> None:
         hints = types.ToolAnnotations(read_only_hint=True, open_world_hint=False)
         return types.ListToolsResult(
             tools=[
-                types.Tool(name=name, title=title, description=text, input_schema=schema(name), annotations=hints)
-                for name, (title, text, _) in TOOLS.items()
+                types.Tool(
+                    name=name,
+                    title=tool.title,
+                    description=tool.description,
+                    input_schema=tool.schema(),
+                    annotations=hints,
+                )
+                for name, tool in TOOLS.items()
             ]
         )
 
@@ -85,26 +91,24 @@ class Tools:
         try:
             if name not in TOOLS:
                 raise InputError(f"tool {shown(name)} is unknown; expected one of {', '.join(TOOLS)}.")
-            if unknown := arguments.keys() - TOOLS[name][2]:
-                raise InputError(f"{shown(min(unknown))} is unknown; expected {', '.join(TOOLS[name][2])}.")
             answer = getattr(self, f"_{name}")
-            return answer(Fields(arguments)), False
+            return answer(TOOLS[name].arguments(arguments, strict=True)), False
         except NumPyCLIPError as error:
             return [_text(str(error))], True
         except Exception:  # a fault of ours, of which the assistant need not know all
             _LOG.exception("tool %s has failed", name)
             return [_text("an unexpected error, which is in the log of the server; try other arguments.")], True
 
-    def _search(self, fields: Fields) -> list[Any]:
-        result = self._session.search(_bounded(fields), DEFAULT_RESULTS)
+    def _search(self, fields: Search) -> list[Any]:
+        result = self._session.search(fields)
         note = "" if result.is_match or not result else "The best is no more probable than chance, of so many images."
-        return self._results(fields, result, note, browsing=is_browsing(fields))
+        return self._results(fields, result, note, browsing=is_browsing(fields.query, fields.not_))
 
-    def _similar(self, fields: Fields) -> list[Any]:
-        return self._results(fields, self._session.similar(self._picture(fields), _bounded(fields), DEFAULT_RESULTS))
+    def _similar(self, fields: Similar) -> list[Any]:
+        return self._results(fields, self._session.similar(self._picture(fields), fields))
 
-    def _describe(self, fields: Fields) -> list[Any]:
-        if fields.values.get("id") is None and fields.values.get("path") is None:
+    def _describe(self, fields: Chosen) -> list[Any]:
+        if fields.id is None and not fields.path:
             return [_text(_json(self._session.describe()))]
         match = self._picture(fields)
         values: dict[str, Any] = {key: value for key, value in match.to_dict().items() if key != "cosine"}
@@ -116,14 +120,15 @@ class Tools:
             values["tags"] = {tag.tag: round(tag.probability, 3) for tag in tags}
         return [_text(_json(values)), self._thumbnail(match, _LARGE)]
 
-    def _picture(self, fields: Fields) -> Match:
+    def _picture(self, fields: Chosen) -> Match:
         """Return the image of the index that an ID or a path names."""
-        numbers, path = fields.row_ids("id"), fields.text("path")
-        if len(numbers) + (path is not None) != 1:
+        if (fields.id is None) == (not fields.path):
             raise InputError("expected an id or a path, of one image, as search returns them.")
-        return self._session.picture(numbers[0]) if path is None else self._session.picture_at(path)
+        return self._session.picture_at(fields.path) if fields.id is None else self._session.picture(fields.id)
 
-    def _results(self, fields: Fields, result: SearchResult, note: str = "", *, browsing: bool = False) -> list[Any]:
+    def _results(
+        self, fields: Search | Similar, result: SearchResult, note: str = "", *, browsing: bool = False
+    ) -> list[Any]:
         """Return the results as JSON, and then a thumbnail of each, after its number and ID."""
         values: dict[str, object] = {"matches": listed(result, browsing=browsing)}
         if not result:
@@ -131,7 +136,7 @@ class Tools:
         if note:
             values["note"] = note
         content, size = [_text(_json(values))], 0
-        if fields.values.get("thumbnails") is None or fields.flag("thumbnails"):
+        if fields.thumbnails:
             for number, match in enumerate(result, 1):
                 image = self._thumbnail(match, _SMALL)
                 size += len(getattr(image, "data", ""))
@@ -150,11 +155,6 @@ class Tools:
         except (PictureError, MissingPackageError) as error:
             return _text(f"no thumbnail: {error}")
         return types.ImageContent(data=base64.b64encode(data).decode("ascii"), mime_type="image/jpeg")
-
-
-def _bounded(fields: Fields) -> Fields:
-    """Limit how many results are returned."""
-    return Fields({**fields.values, "n": fields.integer("n", DEFAULT_RESULTS, MAX_RESULTS)})
 
 
 def _text(text: str) -> Any:

@@ -6,44 +6,89 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from numpyclip.dispatch.fields import Fields, shown
+from numpyclip.dispatch.field_kinds import Choice, Flag, Integer, Numbers, Text, Texts
+from numpyclip.dispatch.fields import RequestFields
 from numpyclip.errors import InputError
 from numpyclip.index.store import Store
 from numpyclip.index.where import Where
 from numpyclip.tasks.query import Query, Term
 from numpyclip.towns import country_rectangle, find_towns
 
-_WORDS = ("folder", "after", "before", "camera", "lens", "tag", "album")
-_NUMBERS = {"within": ("SOUTH,WEST,NORTH,EAST", 4), "around": ("LATITUDE,LONGITUDE,KILOMETRES", 3)}
-FILTERS = (*_WORDS, "favourite", "rating", *_NUMBERS)  # fields of `where_of`
+MAX_RESULTS = 1000
 _MAX_TERMS = 32
 
 
-def where_of(fields: Fields) -> Where:
-    """Return which images are meant; of each filter nothing, or an empty string, is none.
+class _Stars(Choice[int]):
+    """A rating of 1 to 5; 0 if missing, or an empty string."""
+
+    def __init__(self, meaning: str) -> None:
+        super().__init__(meaning, range(6))
+        self.expected = "an integer from 1 to 5"
+
+    def read(self, sent: Any) -> int:
+        """Return it."""
+        return super().read(0 if sent == "" else sent)
+
+
+class Filters(RequestFields):
+    """Which images are meant; of each filter nothing, or an empty string, is none."""
+
+    folder = Text("Only images in this folder and below it: an absolute path.")
+    after = Text("Only images taken on this date or later: 2024, 2024-05 or 2024-05-01.")
+    before = Text("Only images taken before this date.")
+    camera = Text("Only images of this camera: any part of its name.")
+    lens = Text("Only images of this lens: any part of its name.")
+    tag = Text("Only images to which the user has given this tag, or one below it.")
+    album = Text("Only images in this album of the user.")
+    favourite = Flag("Only favourites of the user.")
+    rating = _Stars("At least so many stars, 1 to 5.")
+    within = Numbers(
+        "Only images taken in a rectangle: south, west, north and east in degrees.", "SOUTH,WEST,NORTH,EAST"
+    )
+    around = Numbers(
+        "Only images taken near a place: latitude, longitude and kilometres.", "LATITUDE,LONGITUDE,KILOMETRES"
+    )
+
+
+class _Count(RequestFields):
+    n = Integer("How many images.", 20, MAX_RESULTS)
+
+
+class ResultFields(_Count, Filters):
+    """How many images, and which, of those who know places by their names."""
+
+    place = Text("Only images taken in or near this town, or in this country: Zurich, or Italy.")
+
+
+class Words(RequestFields):
+    """A query of words."""
+
+    query = Text("What the image shows. 'horse + stripes - grass' adds and subtracts terms.")
+    not_ = Texts("What it should not show.")
+
+
+class SearchFields(Words, ResultFields):
+    """A search by words; a program may add images."""
+
+
+def where_of(fields: Filters) -> Where:
+    """Return which images are meant.
 
     Raises
     ------
     InputError
         If a value cannot be.
     """
-    stars = fields.integer("rating", 0, 1 << 30) if fields.values.get("rating") != "" else 0
-    words: dict[str, Any] = {name: fields.text(name) or None for name in _WORDS}
-    return Where(
-        **words,
-        favourite=fields.flag("favourite"),
-        rating=stars or None,
-        within=_numbers(fields, "within"),
-        around=_numbers(fields, "around"),
-    )
+    values: dict[str, Any] = {name: fields.values[name] or None for name in Filters.DESCRIBED}
+    return Where(**{**values, "favourite": fields.favourite})
 
 
-def at_place(fields: Fields, where: Where, store: Store) -> Where:
+def at_place(name: str, where: Where, store: Store) -> Where:
     """Add a place by its name: a country, else of the towns that are called so the one with the most images.
 
     InputError if there is none, or the conditions have another place; a town may be in a rectangle.
     """
-    if not (name := fields.text("place")):
+    if not name:
         return where
     if where.around is not None:
         raise InputError("place cannot be combined with around; leave out one.")
@@ -55,35 +100,12 @@ def at_place(fields: Fields, where: Where, store: Store) -> Where:
     return max(towns, key=lambda town: store.counts(town).pictures)
 
 
-def refuse_empty(fields: Fields) -> None:
-    """Raise InputError for what a program has left empty, perhaps by mistake: everything would be found."""
-    for name in ("query", "place", *FILTERS):
-        value = fields.values.get(name)
-        if value == [] or (isinstance(value, str) and not value.strip()):
-            raise InputError(f"{name} is empty; leave it out where nothing is meant.")
+def is_browsing(text: str, *others: Sequence[object]) -> bool:
+    """Tell whether there is no query, of a text or anything else, so that images are listed by their dates."""
+    return not (text.strip() or any(others))
 
 
-def _numbers(fields: Fields, name: str) -> Any:
-    """Return numbers, which are a list or joined by commas."""
-    value, (expected, count) = fields.values.get(name) or None, _NUMBERS[name]
-    if value is None:
-        return None
-    parts = value if isinstance(value, list) else str(fields.text(name)).split(",", count)
-    try:
-        if len(parts) == count:
-            return tuple(map(float, parts))
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise InputError(f"{name} is {shown(value)}; expected {expected}.")
-
-
-def is_browsing(fields: Fields) -> bool:
-    """Tell whether there is no query, so that images are listed by their dates."""
-    text = fields.text("query") or fields.text("q") or ""
-    return not (text.strip() or any(fields.values.get(name) for name in ("near", "image", "not")))
-
-
-def query_of(fields: Fields, images: Sequence[str] = ()) -> Query:
+def query_of(text: str, images: Sequence[str] = (), excluded: Sequence[str] = ()) -> Query:
     """Return the query: the terms of a text, images by what messages call them, and texts to subtract.
 
     No term of the text is read as the path of an image.
@@ -93,12 +115,11 @@ def query_of(fields: Fields, images: Sequence[str] = ()) -> Query:
     InputError
         If it is empty, or has more than 32 terms.
     """
-    text = fields.text("query") or fields.text("q") or ""
     terms = list(Query.parse(text, pictures=False).terms) if text.strip() else []
     terms += [Term(image, is_picture=True) for image in images]
     if not terms:
         raise InputError("the query is empty: expected query, near or image.")
-    terms += [Term(text, -1.0) for text in fields.texts("not")]
+    terms += [Term(text, -1.0) for text in excluded]
     if len(terms) > _MAX_TERMS:
         raise InputError(f"{len(terms)} terms; expected {_MAX_TERMS} at most.")
     return Query(tuple(terms))

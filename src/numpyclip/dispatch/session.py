@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from numpyclip.dispatch.fields import Fields
 from numpyclip.dispatch.json_values import contents, names, ranked
-from numpyclip.dispatch.queries import at_place, is_browsing, query_of, refuse_empty, where_of
+from numpyclip.dispatch.queries import ResultFields, SearchFields, at_place, is_browsing, query_of, where_of
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.dual_encoder.validation import captions
@@ -18,16 +17,15 @@ from numpyclip.errors import InputError, NumPyCLIPError, StoreError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.index.index import Index
 from numpyclip.index.model_options import remembered_options
-from numpyclip.index.records import MODALITIES, Match
+from numpyclip.index.records import Match, Modality
 from numpyclip.index.search_result import SearchResult
 from numpyclip.pipeline import PictureReader, iter_embeddings
 
-MAX_RESULTS = 1000
 MAX_INPUTS = 1000  # of a request: its answer is one line
 
 
 class Session:
-    """Answers requests one after another; each method takes the fields of one.
+    """Answers requests one after another.
 
     Parameters
     ----------
@@ -81,30 +79,28 @@ class Session:
             self._index.close()
             self._index = None
 
-    def search(self, fields: Fields, n: int = 20) -> SearchResult:
-        """Search by a text, images of the index, image files, and texts to subtract; by default for `n` results.
-
-        Without any of these, the newest images are returned.
-        """
-        refuse_empty(fields)
-        modality: Any = fields.choice("in", *MODALITIES)
-        where, n = where_of(fields), fields.integer("n", n, MAX_RESULTS)
-        where = at_place(fields, where, self.index().store)
-        if modality == "pictures" and is_browsing(fields):
-            return SearchResult(self.index().store.browse(where, n).matches)
-        near, files = fields.row_ids("near"), self._files(fields)
-        query = query_of(fields, [*(f"image {row_id}" for row_id in near), *files])
+    def search(
+        self,
+        fields: SearchFields,
+        near: Sequence[int] = (),
+        files: Sequence[str] = (),
+        modality: Modality = "pictures",
+    ) -> SearchResult:
+        """Search by words, images of the index and image files; without any of these, return the newest images."""
+        _check_count(len(files), 0)
+        where = at_place(fields.place, where_of(fields), self.index().store)
+        if modality == "pictures" and is_browsing(fields.query, fields.not_, near, files):
+            return SearchResult(self.index().store.browse(where, fields.n).matches)
+        query = query_of(fields.query, [*(f"image {row_id}" for row_id in near), *files], fields.not_)
         index, known = self.index(), [self.picture(row_id).embedding for row_id in near]
         embedding = replace(query, options=self.options).embed(index.model, known, truncate=True)
-        return index.search(embedding, n, where=where, modality=modality, is_text=query.is_text)
+        return index.search(embedding, fields.n, where=where, modality=modality, is_text=query.is_text)
 
-    def similar(self, match: Match, fields: Fields, n: int = 20) -> SearchResult:
+    def similar(self, match: Match, fields: ResultFields) -> SearchResult:
         """Search the images nearest to one of the index, which is left out."""
-        refuse_empty(fields)
-        n = fields.integer("n", n, MAX_RESULTS)
-        where = at_place(fields, where_of(fields), self.index().store)
-        found = self.index().search(match.embedding, n + 1, where=where)
-        return SearchResult([other for other in found if other.id != match.id][:n])
+        where = at_place(fields.place, where_of(fields), self.index().store)
+        found = self.index().search(match.embedding, fields.n + 1, where=where)
+        return SearchResult([other for other in found if other.id != match.id][: fields.n])
 
     def picture(self, row_id: int) -> Match:
         """Return an image of the index by its ID; InputError if there is none."""
@@ -120,11 +116,13 @@ class Session:
             raise InputError(f"{path:.300}: is not in the index; expected a path or an ID that a search has returned.")
         return match
 
-    def classify(self, fields: Fields) -> list[list[dict[str, object]] | NumPyCLIPError]:
+    def classify(
+        self, files: Sequence[str], labels: Sequence[str], template: str
+    ) -> list[list[dict[str, object]] | NumPyCLIPError]:
         """Return the probabilities of labels for image files, relative to each other, or why an image has none."""
-        labels = fields.texts("labels")
-        texts = self.model.embed_texts(captions(labels, fields.text("template") or "{}"))
-        embeddings = self.embed_images(self._files(fields))
+        _check_count(len(files), 0)
+        texts = self.model.embed_texts(captions(labels, template))
+        embeddings = self.embed_images(files)
         rows = [row for row in embeddings if not isinstance(row, NumPyCLIPError)]
         predictions = iter(ranked(self.model.probabilities(np.stack(rows), texts), labels) if rows else ())
         return [row if isinstance(row, NumPyCLIPError) else next(predictions) for row in embeddings]
@@ -146,12 +144,6 @@ class Session:
         store = self.index().store
         model = {**remembered_options(store), "dimensions": self.model.config.embed_dim}
         return {**model, **contents(store), **names(store)}
-
-    def _files(self, fields: Fields) -> list[str]:
-        """Return paths of image files; InputError for anything else."""
-        files = fields.texts("image")
-        _check_count(len(files), 0)
-        return files
 
 
 def _check_count(count: int, least: int = 1) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -13,21 +15,33 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from numpyclip.dispatch.fields import RequestFields, Schema
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.server import immich_api, knn_service, library_api, openai_api, search_api
+from numpyclip.server import (
+    clip_as_service_api,
+    immich_api,
+    infinity_api,
+    knn_service,
+    library_api,
+    openai_api,
+    search_api,
+    weaviate_api,
+)
 from numpyclip.server.access_log import AccessLogMiddleware
-from numpyclip.server.authorization import COOKIE, Authorization
+from numpyclip.server.api_reference import reference, to_html
+from numpyclip.server.authorization import Authorization
 from numpyclip.server.downloads import download
+from numpyclip.server.login import login, logout
 from numpyclip.server.middleware import AccessMiddleware
 from numpyclip.server.model_on_demand import ModelSource
+from numpyclip.server.openapi import document
+from numpyclip.server.operations import Answer, Operation, operation, record, typed
 from numpyclip.server.originals import original
-from numpyclip.server.page import page, static
-from numpyclip.server.request_parsing import json_fields
-from numpyclip.server.responses import HANDLERS, JSONResponse, error_response
+from numpyclip.server.page import page, reference_page, static
+from numpyclip.server.responses import HANDLERS, JSONResponse, compressed
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
 from numpyclip.server.thumbnails import ThumbnailCache, sent_thumbnail, thumbnail
-from numpyclip.server.tokens import SESSION_SECONDS
 
 
 def create_app(
@@ -88,73 +102,106 @@ def _middleware(settings: Settings, authorization: Authorization, service: Servi
     ]
 
 
-async def _page(request: Request) -> Response:
+_STATUS = record(status=typed("string", "`ok`."), unix=typed("number", "The time, in seconds since 1970."))
+
+
+@operation(
+    {200: Answer("The page, where `Accept` has `text/html`; else JSON that Immich checks for.", media="text/html")},
+    RequestFields,
+)
+async def _page(request: Request, _: RequestFields) -> Response:
     """Return the page to browsers, and what Immich checks for to other clients."""
     if "text/html" not in request.headers.get("accept", ""):
         return JSONResponse({"message": "Immich ML"})
     return page(request)
 
 
-async def _login(request: Request) -> Response:
-    """Begin a session, as a cookie, since ``<img>`` elements of the page cannot send an ``Authorization`` header."""
-    sent = (await json_fields(request)).text("token") or ""
-    session = request.app.state.tokens.session(sent.encode("utf-8", "surrogatepass"))
-    if session is None:
-        return error_response(401, "wrong token.")
-    response = Response(status_code=204)
-    response.set_cookie(COOKIE, session, max_age=SESSION_SECONDS, httponly=True, **_cookie_options(request))
-    return response
-
-
-async def _logout(request: Request) -> Response:
-    """End the session of a browser."""
-    response = Response(status_code=204)
-    response.delete_cookie(COOKIE, httponly=True, **_cookie_options(request))
-    return response
-
-
-def _cookie_options(request: Request) -> dict[str, Any]:
-    path = f"{request.app.state.service.settings.url_prefix}/"
-    return {"path": path, "samesite": "strict", "secure": request.scope["scheme"] == "https"}
-
-
-async def _health(request: Request) -> Response:
+@operation(Answer("The server answers.", _STATUS), RequestFields)
+async def _health(request: Request, _: RequestFields) -> Response:
     """Return 200: no request is accepted before the model is ready."""
-    return JSONResponse({"status": "ok"})
+    return JSONResponse({"status": "ok", "unix": time.time()})
 
 
-async def _metrics(request: Request) -> Response:
+@operation(Answer("The metrics.", media="text/plain"), RequestFields)
+async def _metrics(request: Request, _: RequestFields) -> Response:
     """Return the metrics for Prometheus."""
     body = request.app.state.service.metrics.exposition()
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
+@operation(Answer("The document, in version 3.1 of OpenAPI.", typed("object")), RequestFields)
+async def _openapi(request: Request, _: RequestFields) -> Response:
+    """Return the OpenAPI document of this API."""
+    return compressed(request, JSONResponse(await request.app.state.service.run_in_thread(_document)))
+
+
+@operation(Answer("The page.", media="text/html"), RequestFields)
+async def _docs(request: Request, _: RequestFields) -> Response:
+    """Return a page of the OpenAPI document."""
+    return reference_page(request, await request.app.state.service.run_in_thread(_reference))
+
+
+@functools.cache
+def _document() -> Schema:
+    return document(PARTS)
+
+
+@functools.cache
+def _reference() -> str:
+    return to_html(reference(PARTS))
+
+
+PARTS: dict[str, dict[str, Operation[Any]]] = {  # of the API, each with operations by their paths
+    "Search": {
+        "/search": search_api.search,
+        "/classify": search_api.classify,
+        "/index": search_api.describe,
+    },
+    "Library": {
+        "/library": library_api.library,
+        "/timeline": library_api.timeline,
+        "/places": library_api.places,
+        "/towns": library_api.towns,
+        "/marks": library_api.mark,
+        "/thumbnails/{id}": thumbnail,
+        "/thumbnail": sent_thumbnail,
+        "/original/{id}": original,
+        "/download": download,
+    },
+    "OpenAI": {
+        "/v1/embeddings": openai_api.embeddings,
+        "/v1/models": openai_api.models,
+        "/v1/models/{id:path}": openai_api.model,
+    },
+    "Infinity": {
+        "/embeddings": infinity_api.embeddings,
+        "/embeddings_image": infinity_api.embeddings_image,
+        "/models": infinity_api.models,
+    },
+    "Immich": {"/ping": immich_api.ping, "/predict": immich_api.predict},
+    "clip-retrieval": {
+        "/knn-service": knn_service.knn_service,
+        "/metadata": knn_service.metadata,
+        "/indices-list": knn_service.indices_list,
+    },
+    "Weaviate": {
+        "/vectorize": weaviate_api.vectorize,
+        "/meta": weaviate_api.meta,
+        "/.well-known/live": weaviate_api.ready,
+        "/.well-known/ready": weaviate_api.ready,
+    },
+    "clip-as-service": {"/post": clip_as_service_api.post},
+    "Server": {
+        "/health": _health,
+        "/healthz": _health,
+        "/metrics": _metrics,
+        "/openapi.json": _openapi,
+        "/docs": _docs,
+    },
+    "Page": {"/": _page, "/static/{version}/{name}": static, "/login": login, "/logout": logout},
+}
 _ROUTES = [
-    Route("/", _page),
-    Route("/static/{version}/{name}", static),
-    Route("/login", _login, methods=["POST"]),
-    Route("/logout", _logout, methods=["POST"]),
-    Route("/healthz", _health),
-    Route("/metrics", _metrics),
-    Route("/index", search_api.describe),
-    Route("/search", search_api.search, methods=["GET", "POST"]),
-    Route("/library", library_api.library),
-    Route("/timeline", library_api.timeline),
-    Route("/places", library_api.places),
-    Route("/towns", library_api.towns),
-    Route("/marks", library_api.mark, methods=["POST"]),
-    Route("/classify", search_api.classify, methods=["POST"]),
-    Route("/thumbnails/{id}", thumbnail),
-    Route("/thumbnail", sent_thumbnail, methods=["POST"]),
-    Route("/original/{id}", original),
-    Route("/download", download, methods=["POST"]),
-    Route("/v1/embeddings", openai_api.embeddings, methods=["POST"]),
-    Route("/embeddings", openai_api.embeddings, methods=["POST"]),
-    Route("/v1/models", openai_api.models),
-    Route("/models", openai_api.models),
-    Route("/ping", immich_api.ping),
-    Route("/predict", immich_api.predict, methods=["POST"]),
-    Route("/knn-service", knn_service.knn_service, methods=["POST"]),
-    Route("/metadata", knn_service.metadata, methods=["POST"]),
-    Route("/indices-list", knn_service.indices_list),
+    Route(path, each.respond, methods=each.methods)
+    for operations in PARTS.values()
+    for path, each in operations.items()
 ]

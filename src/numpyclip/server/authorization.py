@@ -17,7 +17,8 @@ from numpyclip.server.settings import Settings
 from numpyclip.server.tokens import Tokens
 
 COOKIE = "numpyclip_session"
-_PUBLIC_PATHS = ("/", "/login", "/logout", "/healthz", "/ping")  # need no token: their responses reveal nothing
+PROBES = ("/health", "/healthz", "/ping", "/.well-known/live", "/.well-known/ready")  # are answered under any load
+_PUBLIC_PATHS = ("/", "/login", "/logout", *PROBES)  # their responses reveal nothing
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/?#@,\[\]]+)(:\d{1,5})?", re.IGNORECASE)
 
 
@@ -54,7 +55,7 @@ class Authorization:
         if not self.tokens:
             return _metrics_rejection(scope) if path == "/metrics" and not is_near else None
         current_request().token = token = self._token(headers, with_cookie=not is_foreign)
-        if token is None and not is_near and path not in _PUBLIC_PATHS and not path.startswith("/static/"):
+        if token is None and not is_near and not is_public(path):
             message = "a token is needed: send it as `Authorization: Bearer TOKEN`."
             return error_response(401, message, {"WWW-Authenticate": "Bearer"})
         return None
@@ -106,3 +107,8 @@ def _is_foreign(headers: Headers) -> bool:
         return False
     is_own = origin is not None and re.sub("^https?://", "", origin.lower()) == headers.get("host", "").lower()
     return not is_own if origin is not None else site is not None
+
+
+def is_public(path: str) -> bool:
+    """Return whether a path needs no token."""
+    return path in _PUBLIC_PATHS or path.startswith("/static/")

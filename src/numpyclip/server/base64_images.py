@@ -6,26 +6,40 @@ import base64
 import binascii
 import re
 
-from numpyclip.errors import PictureError
+from numpyclip.errors import InputError
 
-_PIECE = 1 << 18  # characters, a multiple of four, that are decoded in a call, which holds up all threads
-_DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w.+=-]+)*;base64,", re.IGNORECASE)
+_PIECE = 1 << 18  # characters that are decoded in a call, which holds up all threads
+_MAX_END = 100  # characters of padding and line breaks after the data
+_SPACES = b" \t\n\r\f"
+_STANDARD = bytes.maketrans(b"-_", b"+/")  # from the URL-safe alphabet
+_PARAMETER = r';\s*[\w.+-]+=(?:"[^",;]*"|[\w.+%-]*)'
+_DATA_URI = re.compile(rf"data:(?:[\w.+-]+/[\w.+-]+)?(?:{_PARAMETER}){{0,9}};\s*base64,", re.IGNORECASE | re.ASCII)
 
 
 def decode_base64(text: str, name: str) -> bytes:
-    """Decode a data URI or plain base64.
+    """Decode a data URI or plain base64, of either alphabet, with or without padding and line breaks.
 
     Raises
     ------
-    PictureError
+    InputError
         If the string is neither.
     """
     match = _DATA_URI.match(text)
     start = match.end() if match else 0
-    pieces = (text[begin : begin + _PIECE] for begin in range(start, len(text), _PIECE))
+    end = text.find("=", start)
+    end = len(text) if end < 0 else end
+    decoded, rest = [], b""
     try:
-        if 0 <= text.find("=", start) < len(text) - 2:
+        padding = text[end : end + _MAX_END].encode("ascii").translate(None, _SPACES)
+        if len(text) - end > _MAX_END or padding.strip(b"="):
             raise binascii.Error("its padding is not at the end")
-        return b"".join(base64.b64decode(piece, validate=True) for piece in pieces)
+        for begin in range(start, end, _PIECE):
+            rest += text[begin : min(begin + _PIECE, end)].encode("ascii").translate(_STANDARD, _SPACES)
+            whole = len(rest) // 4 * 4
+            decoded.append(base64.b64decode(rest[:whole], validate=True))
+            rest = rest[whole:]
+        if padding and len(padding) != -len(rest) % 4:
+            raise binascii.Error("its padding is wrong")
+        return b"".join((*decoded, base64.b64decode(rest + b"=" * (-len(rest) % 4), validate=True)))
     except (binascii.Error, ValueError) as error:
-        raise PictureError(f"{name}: {text[:40]!r} is not base64 ({error}).") from error
+        raise InputError(f"{name}: {text[:40]!r} is not base64 ({error}).") from error

@@ -78,6 +78,11 @@ class Batcher:
         self._arrived = asyncio.Event()
         self._is_stopping = False
 
+    @property
+    def waiting(self) -> int:
+        """Inputs that are waiting, or being embedded."""
+        return self._admitted
+
     async def __aenter__(self) -> Batcher:
         """Start the thread."""
         self._thread = ThreadPoolExecutor(1, "numpyclip-batches")

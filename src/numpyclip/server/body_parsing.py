@@ -20,6 +20,7 @@ _MAX_FIELDS = 1000
 MAX_TEXT = 1 << 20  # bytes of a body that are not in files, or strings of pictures
 _MAX_VALUES = 50_000  # in JSON: signs that separate values
 _LONG = 1 << 16  # bytes of a string that is taken out of JSON
+_ESCAPES = {"\\/": "/", "\\u003d": "=", "\\n": "\n", "\\r": "\r"}  # which some libraries put into base64
 _AFTER_A_STRING = b",:]} \t\r\n"
 
 
@@ -59,13 +60,14 @@ def _without_long_strings(body: bytes | bytearray) -> tuple[bytes, dict[str, str
 
 
 def _unescaped(string: memoryview) -> str | None:
-    """Decode a long string of ASCII; None for one with other escapes than those that some libraries put into base64."""
+    """Decode a long string of ASCII; None for one with other escapes."""
     try:
         text = str(string, "ascii")
     except UnicodeDecodeError:
         return None
     if "\\" in text:
-        text = text.replace("\\/", "/").replace("\\u003d", "=")
+        for escape, character in _ESCAPES.items():
+            text = text.replace(escape, character)
     return None if "\\" in text else text
 
 

@@ -13,9 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from numpyclip.server.image_ids import ImageId, ids_of
+from numpyclip.dispatch.fields import RequestFields
+from numpyclip.server.image_ids import ImageId, ImageIds
+from numpyclip.server.operations import Answer, operation
 from numpyclip.server.originals import disposition, open_original
-from numpyclip.server.request_parsing import any_fields
 from numpyclip.server.service import Service
 from numpyclip.server.streams import BLOCK, Stream
 
@@ -25,12 +26,17 @@ _MOST_BYTES, _MOST_SUFFIX = 255, 20  # of a name, and letters of the suffix that
 _MISSING = "not included.txt"
 
 
-async def download(request: Request) -> Response:
-    """Return the files of indexed images, by their IDs, as a ZIP archive."""
+class _Download(RequestFields):
+    ids = ImageIds("IDs of indexed images.", required=True)
+
+
+@operation(Answer("The archive.", media="application/zip"), _Download, methods=("POST",), errors=(404,))
+async def download(request: Request, fields: _Download) -> Response:
+    """Return the files of indexed images as a ZIP archive, in which what is missing is listed."""
     service: Service = request.app.state.service
     if not service.settings.originals:
         raise HTTPException(404, "originals are disabled (--no-originals).")
-    ids = list(dict.fromkeys(ids_of(await any_fields(request))))
+    ids = list(dict.fromkeys(fields.ids))
     headers = {
         "content-type": "application/zip",
         "content-disposition": disposition("attachment", "pictures.zip"),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 
-from numpyclip.dispatch.fields import Fields, shown
+from numpyclip.dispatch.field_kinds import ListField
+from numpyclip.dispatch.fields import Field, Place, Schema
 from numpyclip.errors import InputError
 from numpyclip.index.records import WHOLE, Match, is_part
 
 MOST_IDS = 10_000  # of a request
+_SCHEMA: Schema = {"type": "string", "pattern": r"^\d{1,18}(-[0-9a-f]{12})?(@.{1,40})?$"}
 _ID = re.compile(r"(\d{1,18})(?:-([0-9a-f]{12}))?(?:@(.{1,40}))?", re.ASCII)
 
 
@@ -41,30 +42,52 @@ def _version_of(digest: bytes) -> str:
     return digest.hex()[:12]
 
 
-def path_id(request: Request) -> ImageId:
-    """Return the ID in the path of a request.
+class PathImageId(Field[ImageId]):
+    """The ID of an image in the path of a request: what cannot be one is not found."""
 
-    Raises
-    ------
-    HTTPException
-        404 if it cannot be one.
+    def __init__(self) -> None:
+        super().__init__("ID of an indexed image, or its `key`.", ImageId(0), required=True)
+
+    def read(self, sent: Any) -> ImageId:
+        """Return the ID."""
+        if (found := _read(sent)) is None:
+            raise HTTPException(404, f"{sent:.60} is not the ID of an image.")
+        return found
+
+    def schema(self, place: Place = "json") -> Schema:
+        """Return the schema of an ID."""
+        return _SCHEMA
+
+
+class ImageIds(ListField[ImageId]):
+    """IDs of images, a list or joined by commas; empty if missing.
+
+    Parameters
+    ----------
+    meaning : str
+    most : int, default=10000
+    required : bool, default=False
     """
-    written: str = request.path_params["id"]
-    if (found := _read(written)) is None:
-        raise HTTPException(404, f"{written:.60} is not the ID of an image.")
-    return found
 
+    expected = "IDs of images"
 
-def ids_of(fields: Fields, name: str = "ids") -> list[ImageId]:
-    """Return the IDs of one or more images, a list or joined by commas; InputError if there are none, or too many."""
-    value = fields.values.get(name, [])
-    texts = value if isinstance(value, list) else str(value).split(",")
-    if not 0 < len(texts) <= MOST_IDS:
-        raise InputError(f"{len(texts)} IDs; expected 1 to {MOST_IDS}.")
-    found = [_read(str(text)) for text in texts]
-    if None in found:
-        raise InputError(f"{name} is {shown(value)}; expected IDs of images.")
-    return [each for each in found if each is not None]
+    def __init__(self, meaning: str, most: int = MOST_IDS, *, required: bool = False) -> None:
+        super().__init__(meaning, required=required)
+        self.most = most
+
+    def read(self, sent: Any) -> list[ImageId]:
+        """Return the IDs as a list."""
+        texts = sent if isinstance(sent, list) else str(sent).split(",") if sent != "" else []
+        if not self.required <= len(texts) <= self.most:
+            raise InputError(f"{len(texts)} IDs; expected {int(self.required)} to {self.most}.")
+        found = [_read(str(text)) for text in texts]
+        if None in found:
+            raise self.refusal(sent)
+        return [each for each in found if each is not None]
+
+    def item(self, place: Place) -> Schema:
+        """Return the schema of an ID."""
+        return {**_SCHEMA, "type": ["integer", "string"]} if place == "json" else _SCHEMA
 
 
 def _read(written: str) -> ImageId | None:

@@ -5,22 +5,19 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-import ssl
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import partial
 from urllib.parse import SplitResult, quote, urlsplit
 
 import h11
 from starlette.exceptions import HTTPException
 
 from numpyclip.errors import InputError
+from numpyclip.server.http_client import PORTS, TooLargeError, connect, exchange
 from numpyclip.server.responses import OverloadedError, bad_request
 
-_BLOCK = 8 << 10  # bytes that are parsed at once
-_MAX_HEADERS = 32 << 10  # bytes
 _MAX_FETCHES = 16  # at once, until their images are decoded
-_PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -102,11 +99,11 @@ class Fetcher:
     def _allowed(self, url: str, shown: str) -> SplitResult:
         try:
             parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+            host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
             target = quote(f"{parts.path or '/'}?{parts.query}", safe="/?%:@!$&'()*+,;=~")
         except ValueError as error:
             raise bad_request(f"{shown}: is no URL ({error!s:.100}).") from error
-        is_known = (host, port) in self._hosts or ((host, None) in self._hosts and port == _PORTS[parts.scheme])
+        is_known = (host, port) in self._hosts or ((host, None) in self._hosts and port == PORTS[parts.scheme])
         if parts.username is not None or not is_known:
             raise bad_request(
                 f"{shown}: this server does not fetch from {host or 'there'}, port {port}; send the image itself, as a "
@@ -115,37 +112,23 @@ class Fetcher:
         return parts._replace(path=target.removesuffix("?"), query="")
 
     async def _download(self, parts: SplitResult, shown: str, max_bytes: int) -> bytes:
-        reader, writer = await self._connect(parts, shown)
+        host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode("ascii")
+        headers = [("Host", host), ("User-Agent", "numpyclip"), ("Accept", "image/*"), ("Connection", "close")]
+        request = h11.Request(method="GET", target=parts.path, headers=headers)
         try:
-            peer = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEADERS)
-            host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode("ascii")
-            headers = [("Host", host), ("User-Agent", "numpyclip"), ("Accept", "image/*"), ("Connection", "close")]
-            request = h11.Request(method="GET", target=parts.path, headers=headers)
-            writer.write((peer.send(request) or b"") + (peer.send(h11.EndOfMessage()) or b""))
-            data = bytearray()
-            while not isinstance(event := peer.next_event(), h11.EndOfMessage):
-                await asyncio.sleep(0)  # others have their turn, however much has arrived, and of whatever kind
-                if event is h11.NEED_DATA:
-                    peer.receive_data(await reader.read(_BLOCK))
-                elif isinstance(event, h11.Response) and event.status_code != 200:
-                    raise HTTPException(502, f"{shown}: answered {event.status_code}; expected 200 and an image.")
-                elif isinstance(event, h11.Data):
-                    data += event.data
-                    if len(data) > max_bytes:
-                        raise HTTPException(502, f"{shown}: is larger than {max_bytes} bytes.")
-            return bytes(data)
-        finally:
-            writer.transport.abort()
+            response, data = await exchange(await self._connect(parts, shown), request, max_bytes=max_bytes)
+        except TooLargeError as error:
+            raise HTTPException(502, f"{shown}: is larger than {max_bytes} bytes.") from error
+        if response.status_code != 200:
+            raise HTTPException(502, f"{shown}: answered {response.status_code}; expected 200 and an image.")
+        return data
 
     async def _connect(self, parts: SplitResult, shown: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to an address that has been checked; the name is not looked up again."""
-        host, port, tls = parts.hostname or "", parts.port or _PORTS[parts.scheme], parts.scheme == "https"
         error: OSError | None = None
-        for address in await self._addresses(host, port, shown):
+        for address in await self._addresses(parts.hostname or "", parts.port or PORTS[parts.scheme], shown):
             try:
-                if tls:
-                    return await asyncio.open_connection(address, port, ssl=_tls(), server_hostname=host)
-                return await asyncio.open_connection(address, port)
+                return await connect(address, parts)
             except OSError as failure:
                 error = failure
         raise error or OSError("no address")
@@ -164,11 +147,6 @@ class Fetcher:
                 f"{shown}: {host} has no public address; the server's owner can allow others with --fetch-private.",
             )
         return allowed
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    return ssl.create_default_context()
 
 
 def _host(written: str) -> tuple[str, int | None]:

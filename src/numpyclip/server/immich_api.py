@@ -1,7 +1,7 @@
 """API compatible with Immich's machine-learning server, for its smart search.
 
-Source: github.com/immich-app/immich, machine-learning/immich_ml/main.py and schemas.py; written from the documented
-messages alone.
+Source: github.com/immich-app/immich, machine-learning/immich_ml/main.py and schemas.py, and its client,
+server/src/repositories/machine-learning.repository.ts; written from the messages alone.
 """
 
 from __future__ import annotations
@@ -13,52 +13,94 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from numpyclip.dispatch.fields import shown
+from numpyclip.dispatch.field_kinds import Text, Values
+from numpyclip.dispatch.fields import RequestFields, short, shown
 from numpyclip.images.exif import read_exif
 from numpyclip.server.body_parsing import parse_json_body
-from numpyclip.server.request_parsing import form_fields
+from numpyclip.server.operations import Answer, listing, operation, record, typed
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 
+_TOWERS = {"visual": "image", "textual": "text"}  # and what they embed
 
-async def ping(request: Request) -> Response:
+
+_PREDICTION = record(
+    "Prediction",
+    {
+        "clip": typed("string", "The embedding: a JSON array in a string."),
+        "imageHeight": typed("integer", "Pixels, upright."),
+        "imageWidth": typed("integer"),
+        "facial-recognition": listing(typed("object"), "Of Immich's own server."),
+        "ocr": typed("object", "Of Immich's own server."),
+    },
+)
+
+
+class _Predict(RequestFields):
+    entries = Text('Tasks as JSON, such as `{"clip": {"visual": {"modelName": "ViT-B-32__openai"}}}`.')
+    image = Values("The file of an image.", typed("string", format="binary"))
+    text = Values("A text.", typed("string"))
+
+
+@operation(Answer("The server answers.", media="text/plain"), RequestFields)
+async def ping(request: Request, _: RequestFields) -> Response:
     """Return 200."""
     return PlainTextResponse("pong")
 
 
-async def predict(request: Request) -> Response:
-    """Embed an image or a text."""
+@operation(
+    Answer("The embedding.", _PREDICTION), _Predict, methods=("POST",), bodies=("form",), errors=(404, 422, 429, 502)
+)
+async def predict(request: Request, fields: _Predict) -> Response:
+    """Embed an image or a text; of both, the image, as Immich's server does."""
     service: Service = request.app.state.service
-    fields = await form_fields(request)
-    task, name = _parse_entries(fields.text("entries"))
-    if task == "visual":
-        image = fields.values.get("image")
-        if not isinstance(image, bytes):
-            raise bad_request("an image must be sent as the file `image`.")
-        async with service.using(name) as served:
-            embeddings = await served.embed_images([image])
-        size = await service.decode(read_exif, image)
-        return JSONResponse({"clip": _encoded(embeddings[0]), "imageHeight": size.height, "imageWidth": size.width})
-    text = fields.text("text")
-    if text is None:
-        raise bad_request("a text must be sent as the field `text`.")
-    async with service.using(name) as served:
-        embeddings = await served.embed_texts([text])
-    return JSONResponse({"clip": _encoded(embeddings[0])})
+    tasks = _parse_entries(fields.entries)
+    kind, value = _input(fields)
+    if others := tasks.keys() - {"clip"}:
+        if service.immich_forward is None or "clip" in tasks:
+            raise HTTPException(422, f"entries asks for {shown(min(others))}; this server does clip only.")
+        return await service.immich_forward.predict(fields.entries, kind, value)
+    names = {_TOWERS.get(tower): name for tower, name in tasks["clip"].items()}
+    if kind not in names:
+        raise bad_request(f"entries asks for {' and '.join(tasks['clip'])}, and the request has the field `{kind}`.")
+    async with service.using(names[kind]) as served:
+        if kind == "text":
+            embeddings = await served.embed_texts([value.decode("utf-8", "replace")])
+            return JSONResponse({"clip": _encoded(embeddings[0])})
+        embeddings = await served.embed_images([value])
+    size = await service.decode(read_exif, value)
+    return JSONResponse({"clip": _encoded(embeddings[0]), "imageHeight": size.height, "imageWidth": size.width})
 
 
-def _parse_entries(text: str | None) -> tuple[str, str | None]:
-    """Parse the tower, ``visual`` or ``textual``, and the model's name."""
+def _input(fields: _Predict) -> tuple[str, bytes]:
+    """Return what is to be embedded."""
+    if isinstance(fields.image, bytes):
+        return "image", fields.image
+    if not isinstance(fields.text, str):
+        raise bad_request("either an image must be sent, as the file `image`, or a text, as the field `text`.")
+    return "text", short(fields.text, "text").encode("utf-8", "replace")
+
+
+def _parse_entries(text: str) -> dict[str, dict[str, str]]:
+    """Parse the names of the models by task and by type, such as ``visual``."""
     try:
-        entries: Any = parse_json_body((text or "").encode("utf-8", "replace"))
-        ((task, types),) = entries.items()
-        ((kind, options),) = types.items()
-        name = options["modelName"]
+        entries: Any = parse_json_body(text.encode("utf-8", "replace"))
+        tasks = {
+            task: {kind: _model_name(entry["modelName"]) for kind, entry in types.items()}
+            for task, types in entries.items()
+        }
     except (HTTPException, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise HTTPException(422, f"entries is {shown(text)}; expected one task of Immich's.") from error
-    if task != "clip" or kind not in ("visual", "textual") or not isinstance(name, str):
-        raise HTTPException(422, f"entries asks for {shown(task)} {shown(kind)}; this server does clip only.")
-    return kind, name
+        raise HTTPException(422, f"entries is {shown(text)}; expected tasks of Immich's.") from error
+    if not tasks or not all(tasks.values()):
+        raise HTTPException(422, f"entries is {shown(text)}; expected at least one task of Immich's.")
+    return tasks
+
+
+def _model_name(sent: Any) -> str:
+    """Return the name of a model as Immich's server reads it, which also takes that of its repository."""
+    if not isinstance(sent, str):
+        raise TypeError("no name")
+    return sent.removeprefix("immich-app/").replace("::", "__")
 
 
 def _encoded(embedding: Any) -> str:

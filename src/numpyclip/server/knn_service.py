@@ -9,20 +9,24 @@ import base64
 import contextlib
 import math
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
-from numpyclip.dispatch.fields import Fields
+from numpyclip.dispatch.field_kinds import Choice, Flag, Images, Integer, Text, Values
+from numpyclip.dispatch.fields import RequestFields
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import PictureError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.index.records import Match, Modality
 from numpyclip.model.ops import Array, normalize
 from numpyclip.server.image_ids import key_of
-from numpyclip.server.request_parsing import json_fields
+from numpyclip.server.image_urls import is_url
+from numpyclip.server.operations import Answer, listing, operation, record, typed
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 from numpyclip.viz.thumbnail import thumbnail_bytes
@@ -33,28 +37,57 @@ _INDEX_NAME = "numpyclip"
 _THUMBNAIL_SIZE = 256
 
 
-async def indices_list(request: Request) -> Response:
+_ROW = {
+    "caption": typed("string", "A text of the index, or the name of an image."),
+    "image_path": typed("string"),
+    "url": typed("string", "Of an image: its own, or that of its thumbnail, relative to the server's."),
+    "image": typed("string", "A JPEG thumbnail in base64."),
+}
+
+
+class _Knn(RequestFields):
+    text = Text("Text to search with.")
+    image = Images("Image to search with, in base64.")
+    image_url = Images("Its URL.")
+    embedding_input = Values("An embedding to search with.", listing(typed("number")))
+    modality = Choice("What is searched.", ("image", "text"))
+    num_images = Integer("How many results have more than their ID.", 40, _MAX_RESULTS)
+    num_result_ids = Integer("How many results; by default `num_images`.", 0, _MAX_RESULTS)
+    deduplicate = Flag("Leave out near duplicates.")
+
+
+class _Metadata(RequestFields):
+    ids = Values("IDs of images.", listing(typed("integer", minimum=0)))
+
+
+@operation(Answer("Its name.", listing(typed("string"))), RequestFields)
+async def indices_list(request: Request, _: RequestFields) -> Response:
     """List the one index. Requests may name any: `indice_name` is ignored."""
     return JSONResponse([_INDEX_NAME])
 
 
-async def knn_service(request: Request) -> Response:
+@operation(
+    Answer("The nearest first.", listing(record("", _ROW, id=typed("integer"), similarity=typed("number")))),
+    _Knn,
+    methods=("POST",),
+    bodies=("json",),
+    errors=(404, 429),
+)
+async def knn_service(request: Request, fields: _Knn) -> Response:
     """Find the nearest neighbours of a text, an image or an embedding.
 
     `use_safety_model`, `use_violence_detector` and the aesthetic score are ignored, as by a backend started without
     the models that they need.
     """
     service: Service = request.app.state.service
-    fields = await json_fields(request)
-    modality: Modality = "pictures" if fields.choice("modality", "image", "text") == "image" else "texts"
-    shown = fields.integer("num_images", 40, _MAX_RESULTS)
-    n = fields.integer("num_result_ids", shown, _MAX_RESULTS)
+    modality: Modality = "pictures" if fields.modality == "image" else "texts"
+    shown = fields.num_images
+    n = fields.num_result_ids or shown
     query = await _query(service, fields)
-    deduplicate = fields.flag("deduplicate")
 
     def found() -> Sequence[Match]:
         matches: Sequence[Match] = service.index().search(query[0], n, modality=modality)
-        return _deduplicated(matches) if deduplicate else matches
+        return _deduplicated(matches) if fields.deduplicate else matches
 
     matches = await service.run_in_thread(found)
     described = [await service.decode(_metadata, match, service.settings.decode_options) for match in matches[:shown]]
@@ -65,10 +98,17 @@ async def knn_service(request: Request) -> Response:
     return await service.run_in_thread(JSONResponse, rows)
 
 
-async def metadata(request: Request) -> Response:
+@operation(
+    Answer("Those that are there.", listing(record(id=typed("integer"), metadata=record("", _ROW)))),
+    _Metadata,
+    methods=("POST",),
+    bodies=("json",),
+    errors=(404,),
+)
+async def metadata(request: Request, fields: _Metadata) -> Response:
     """Return the metadata of images by ID."""
     service: Service = request.app.state.service
-    numbers = (await json_fields(request)).values.get("ids")
+    numbers = fields.ids
     if not isinstance(numbers, list) or not all(type(n) is int and 0 <= n < 1 << 63 for n in numbers[:_MAX_RESULTS]):
         raise bad_request("ids: expected a list of integers.")
 
@@ -85,13 +125,13 @@ async def metadata(request: Request) -> Response:
     return await service.run_in_thread(JSONResponse, rows)
 
 
-async def _query(service: Service, fields: Fields) -> Array:
+async def _query(service: Service, fields: _Knn) -> Array:
     """Embed the query: the first of text, image and embedding that is there, in clip-retrieval's order."""
-    text, images = fields.text("text"), fields.images("image") or fields.images("image_url")
+    text, images = fields.text, fields.image or fields.image_url
     if text or images:
         async with service.using() as served:
             return await (served.embed_texts([text]) if text else served.embed_images(images[:1]))
-    values = fields.values.get("embedding_input")
+    values = fields.embedding_input
     if values is None:
         raise bad_request("the query is empty: expected text, image, image_url or embedding_input.")
     try:
@@ -107,13 +147,18 @@ def _metadata(match: Match, options: DecodeOptions) -> dict[str, Any]:
     """Return the fields that clip-retrieval's clients show: a caption, a thumbnail in base64, or an image's own URL."""
     if match.path is None:
         return {"caption": match.text}
+    fields: dict[str, Any] = {"caption": _name(match.path), "image_path": match.path}
     if match.file is None:
-        is_web = match.path.lower().startswith(("http://", "https://"))
-        return {"image_path": match.path, **({"url": match.path} if is_web else {})}
-    fields: dict[str, Any] = {"image_path": match.path, "url": f"/thumbnails/{key_of(match)}"}
+        return {**fields, **({"url": match.path} if is_url(match.path) else {})}
+    fields["url"] = f"/thumbnails/{key_of(match)}"
     with contextlib.suppress(PictureError):  # the file is gone
         fields["image"] = base64.b64encode(thumbnail_bytes(match.file, _THUMBNAIL_SIZE, options)).decode("ascii")
     return fields
+
+
+def _name(path: str) -> str:
+    """Return the name of an image, without its folder and ending: an index holds no captions of images."""
+    return PurePosixPath(unquote(urlsplit(path).path) if is_url(path) else path).stem
 
 
 def _deduplicated(matches: Sequence[Match]) -> list[Match]:

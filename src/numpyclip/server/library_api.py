@@ -13,16 +13,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from numpyclip.dispatch.fields import Fields
+from numpyclip.dispatch.field_kinds import Choice, Flag, Text
+from numpyclip.dispatch.fields import RequestFields
 from numpyclip.dispatch.json_values import names
+from numpyclip.dispatch.queries import where_of
 from numpyclip.errors import MissingPackageError
 from numpyclip.escaping import is_utf8
 from numpyclip.image_marks import KINDS, Mark, Marks
 from numpyclip.index.store import Store
 from numpyclip.index.where import Where
-from numpyclip.server.image_ids import ids_of
-from numpyclip.server.request_parsing import any_fields, where_in
-from numpyclip.server.responses import JSONResponse, bad_request, compressed
+from numpyclip.server.image_ids import ImageIds
+from numpyclip.server.operations import Answer, listing, operation, record, typed
+from numpyclip.server.request_parsing import ServerFilters
+from numpyclip.server.responses import JSONResponse, compressed
 from numpyclip.server.service import Service
 from numpyclip.towns import find_towns, place_name
 
@@ -31,40 +34,94 @@ _MAX_NAMED = 100  # places whose towns are looked up, in 5 ms each
 _MAX_TOWNS = 20  # of one name
 
 
-async def timeline(request: Request) -> Response:
+_NUMBER, _COUNT, _TEXT = typed("number"), typed("integer"), typed("string")
+_MONTH = typed("array", prefixItems=[typed("string", "2024-05; empty for images without a date."), _COUNT])
+_PLACE = record(
+    "Place",
+    {"name": typed("string", "Of a town there, or of one that is near.")},
+    **dict.fromkeys(("south", "west", "north", "east", "latitude", "longitude"), _NUMBER),
+    pictures=_COUNT,
+)
+_TOWN = record(
+    "Town",
+    name=_TEXT,
+    around=listing(_NUMBER, "Latitude, longitude and kilometres, as the filter `around` takes them."),
+    pictures=_COUNT,
+)
+_LIBRARY = record(
+    "Names",
+    folders=listing(_TEXT, "Each before those within it."),
+    **{kind: listing(_TEXT, "Those of most images first.") for kind in ("cameras", "lenses", "tags", "albums")},
+    originals=typed("boolean", "Whether the server sends original files."),
+    marks=typed("boolean", "Whether it takes marks."),
+    towns=typed("boolean", "Whether it has names of towns."),
+)
+MARKS = record(
+    "Marks",
+    favourite=typed("boolean"),
+    rating=typed("integer", "0 if there is none.", minimum=0, maximum=5),
+    tags=listing(_TEXT),
+    albums=listing(_TEXT),
+)
+
+
+class _Places(ServerFilters):
+    names = Flag("Return the towns of the 100 cells with the most images, too.")
+
+
+class _Towns(ServerFilters):
+    name = Text("Name of a town.")
+
+
+class _Mark(RequestFields):
+    ids = ImageIds("IDs of indexed images.", required=True)
+    kind = Choice("Kind of the mark.", KINDS, required=True)
+    name = Text("Name of a tag or an album; of a rating 1 to 5.")
+    remove = Flag("Take the mark back; of a rating, tag or album without a name all of its kind.")
+
+
+@operation(
+    Answer("The months, the newest first.", record(months=listing(_MONTH))),
+    ServerFilters,
+    errors=(404,),
+)
+async def timeline(request: Request, fields: ServerFilters) -> Response:
     """Return how many images there are of each month, the newest first."""
-    return await _answer(request, lambda store, where, _: {"months": list(store.timeline(where).items())})
+    return await _answer(request, fields, lambda store, where: {"months": list(store.timeline(where).items())})
 
 
-async def places(request: Request) -> Response:
+@operation(Answer("The cells with the most images.", record(places=listing(_PLACE))), _Places, errors=(404,))
+async def places(request: Request, fields: _Places) -> Response:
     """Return where images were taken, in cells of a degree, and how many in each; perhaps the towns there."""
 
-    def found(store: Store, where: Where, fields: Fields) -> dict[str, object]:
+    def found(store: Store, where: Where) -> dict[str, object]:
         cells: list[dict[str, Any]] = [place._asdict() for place in store.places(where)[:_MAX_NAMES]]
-        if fields.flag("names"):
+        if fields.names:
             with suppress(MissingPackageError):
                 for cell in cells[:_MAX_NAMED]:
                     cell["name"] = place_name(cell["latitude"], cell["longitude"])
         return {"places": cells}
 
-    return await _answer(request, found)
+    return await _answer(request, fields, found)
 
 
-async def towns(request: Request) -> Response:
+@operation(Answer("The towns, those of most images first.", record(towns=listing(_TOWN))), _Towns, errors=(404,))
+async def towns(request: Request, fields: _Towns) -> Response:
     """Return towns by their name, where each is and how far it reaches, and how many images were taken there."""
 
-    def found(store: Store, where: Where, fields: Fields) -> dict[str, object]:
+    def found(store: Store, where: Where) -> dict[str, object]:
         listed: list[dict[str, Any]] = []
-        for town in find_towns(fields.text("name") or "")[:_MAX_TOWNS]:
+        for town in find_towns(fields.name)[:_MAX_TOWNS]:
             around = (town.latitude, town.longitude, town.radius)
             count = store.counts(replace(where, within=None, around=around)).pictures
             listed.append({"name": str(town), "around": around, "pictures": count})
         return {"towns": sorted(listed, key=lambda town: -town["pictures"])}
 
-    return await _answer(request, found)
+    return await _answer(request, fields, found)
 
 
-async def library(request: Request) -> Response:
+@operation(Answer("The library.", _LIBRARY), RequestFields, errors=(404,))
+async def library(request: Request, _: RequestFields) -> Response:
     """Return folders, cameras, lenses, tags and albums by which images can be filtered, and what the server does."""
     service: Service = request.app.state.service
 
@@ -92,27 +149,28 @@ def _folders(store: Store) -> list[str]:
     return [*filter(is_utf8, map(str, sorted(folders)))]
 
 
-async def mark(request: Request) -> Response:
+@operation(
+    Answer("By the numbers of the images.", record(marks=typed("object", additionalProperties=MARKS))),
+    _Mark,
+    methods=("POST",),
+    errors=(404,),
+)
+async def mark(request: Request, fields: _Mark) -> Response:
     """Add or remove a mark of images by ID, without those that are lost; return their marks."""
     service: Service = request.app.state.service
     if not service.settings.marks:
         raise HTTPException(403, "marks are disabled (--read-only).")
-    fields = await any_fields(request)
-    kind: Any = fields.choice("kind", "", *KINDS)
-    if not kind:
-        raise bad_request(f"kind is missing; expected {' or '.join(KINDS)}.")
-    ids, name = ids_of(fields), fields.text("name")
-    takes_back = fields.flag("remove")
+    ids = fields.ids
 
     def marked() -> Response:
         store = service.index().store
         known = store.digests([image.number for image in ids])
         there = [image for image in ids if image.is_of(known.get(image.number))] or ids  # of which none is there: 404
         digests = service.digests_of(there)
-        if takes_back:
-            store.unmark(digests, kind, name)
+        if fields.remove:
+            store.unmark(digests, fields.kind, fields.sent("name"))
         else:
-            store.mark(digests, kind, name or "")
+            store.mark(digests, fields.kind, fields.name)
         said = store.marks_of(digests)
         marks = {str(image.number): marks_json(said[digest]) for image, digest in zip(there, digests, strict=True)}
         return compressed(request, JSONResponse({"marks": marks}))
@@ -125,14 +183,15 @@ def marks_json(marks: list[Mark]) -> dict[str, object]:
     return {"favourite": False, "rating": 0, "tags": [], "albums": [], **Marks.of(marks).to_dict()}
 
 
-async def _answer(request: Request, found: Callable[[Store, Where, Fields], dict[str, object]]) -> Response:
+async def _answer(
+    request: Request, fields: ServerFilters, found: Callable[[Store, Where], dict[str, object]]
+) -> Response:
     service: Service = request.app.state.service
-    fields = await any_fields(request)
-    where = where_in(fields)
+    where = where_of(fields)
 
     def answered() -> Response:
         try:
-            return compressed(request, JSONResponse(found(service.index().store, where, fields)))
+            return compressed(request, JSONResponse(found(service.index().store, where)))
         except MissingPackageError as error:
             raise HTTPException(404, str(error)) from error
 

@@ -1,7 +1,7 @@
-"""API compatible with OpenAI's embeddings, with Infinity's `modality` for images and vLLM's `messages`.
+"""API compatible with OpenAI's embeddings and models, with Infinity's `modality` for images and vLLM's `messages`.
 
-Sources: platform.openai.com/docs/api-reference/embeddings; github.com/michaelfeil/infinity, infinity_server.py and
-pymodels.py; docs.vllm.ai, pooling models, chat embeddings.
+Sources: platform.openai.com/docs/api-reference/embeddings and /models; github.com/michaelfeil/infinity,
+infinity_server.py and pymodels.py; docs.vllm.ai, pooling models, chat embeddings.
 """
 
 from __future__ import annotations
@@ -14,118 +14,208 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from numpyclip.dispatch.fields import Fields, shown
-from numpyclip.errors import TextTooLongError
+from numpyclip.dispatch.field_kinds import Choice, Flag, Text, Values
+from numpyclip.dispatch.fields import FieldError, RequestFields, short, shown
+from numpyclip.errors import InputError, TextTooLongError
 from numpyclip.model.ops import Array, normalize
-from numpyclip.server.request_parsing import json_fields
+from numpyclip.server.operations import Answer, listing, operation, record, typed
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.served_model import ServedModel
 from numpyclip.server.service import Service
+from numpyclip.server.token_ids import texts_of
+
+_IDS = listing(typed("integer", minimum=0))
+_INPUT = {"anyOf": [typed("string"), listing(typed("string")), _IDS, listing(_IDS)]}
+EMBEDDINGS = record(
+    "Embeddings",
+    object={"const": "list"},
+    data=listing(
+        record(
+            object={"const": "embedding"},
+            index=typed("integer"),
+            embedding={"anyOf": [listing(typed("number")), typed("string", "float32, little-endian, in base64.")]},
+        )
+    ),
+    model=typed("string"),
+    usage=record(prompt_tokens=typed("integer"), total_tokens=typed("integer")),
+    id=typed("string"),
+    created=typed("integer"),
+)
+_STATS = {
+    "queue_fraction": typed("number"),
+    **dict.fromkeys(("queue_absolute", "results_pending", "batch_size"), typed("integer")),
+}
+MODEL = record(
+    "Model",
+    {
+        "stats": record(**_STATS),
+        "capabilities": listing({"enum": ["embed", "image_embed"]}),
+        "backend": typed("string"),
+    },
+    id=typed("string"),
+    object={"const": "model"},
+    created=typed("integer"),
+    owned_by=typed("string"),
+)
+MODELS = record("Models", object={"const": "list"}, data=listing(MODEL))
 
 
-async def embeddings(request: Request) -> Response:
+class EmbeddingFields(RequestFields):
+    """A request for embeddings."""
+
+    model = Text("Name of the model; by default the first.")
+    input = Values("Texts, token IDs of this model's tokenizer, or images as data URIs, base64 or URLs.", _INPUT)
+    modality = Choice("What `input` holds, as in Infinity.", ("text", "image"))
+    messages = Values("In place of `input`, as in vLLM: a chat with one text or one `image_url`.", {"type": "array"})
+    encoding_format = Choice("How embeddings are written.", ("float", "base64"))
+    dimensions = Values("Return the first dimensions only, at unit length; 0: all.", {"type": "integer", "minimum": 0})
+    truncate = Flag("Truncate texts that are too long, which are refused otherwise.")
+
+
+class _ModelFields(RequestFields):
+    id = Text("Name of the model.", required=True)
+
+
+@operation(
+    Answer("The embeddings.", EMBEDDINGS), EmbeddingFields, methods=("POST",), bodies=("json",), errors=(404, 429)
+)
+async def embeddings(request: Request, fields: EmbeddingFields) -> Response:
     """Embed texts or images."""
+    return await embed(request.app.state.service, fields)
+
+
+@operation(Answer("The models.", MODELS), RequestFields)
+async def models(request: Request, _: RequestFields) -> Response:
+    """List the models; the index has embeddings of the first."""
+    return JSONResponse({"object": "list", "data": model_cards(request.app.state.service)})
+
+
+@operation(Answer("The model.", MODEL), _ModelFields, errors=(404,))
+async def model(request: Request, fields: _ModelFields) -> Response:
+    """Return a model by one of its names, which may have slashes."""
     service: Service = request.app.state.service
-    fields = await json_fields(request)
-    encoding = fields.choice("encoding_format", "float", "base64")
-    modality, inputs = _messages(fields) if "messages" in fields.values else _inputs(fields)
-    async with service.using(fields.text("model")) as served:
-        dimensions = _dimensions(fields, served.config.embed_dim)
+    found = service.named(fields.id)
+    return JSONResponse(next(card for card in model_cards(service) if card["id"] == found.name))
+
+
+def model_cards(service: Service, owner: str = "numpyclip") -> list[dict[str, Any]]:
+    """Describe the models, with what Infinity adds."""
+    return [
+        {
+            "id": served.name,
+            "object": "model",
+            "created": 0,
+            "owned_by": owner,
+            "stats": {
+                "queue_fraction": served.batcher.waiting / max(1, service.settings.max_waiting),
+                "queue_absolute": served.batcher.waiting,
+                "results_pending": 0,
+                "batch_size": service.settings.batch_size,
+            },
+            "capabilities": [
+                *(["embed"] if served.config.text else []),
+                *(["image_embed"] if served.config.vision else []),
+            ],
+            "backend": "numpyclip",
+        }
+        for served in service.models
+    ]
+
+
+async def embed(service: Service, fields: EmbeddingFields) -> Response:
+    """Embed what a request has, and make its response."""
+    modality, inputs = _message(fields.messages) if fields.messages is not None else _inputs(fields)
+    async with service.using(fields.model) as served:
+        dimensions = _dimensions(fields.dimensions, served.config.embed_dim)
         if modality == "image":
             embedded, tokens = await served.embed_images(inputs), 0
         else:
-            embedded, tokens = await _embed_texts(served, inputs, truncate=fields.flag("truncate"))
+            embedded, tokens = await _embed_texts(service, served, inputs, truncate=fields.truncate)
     if dimensions < embedded.shape[1]:
         embedded = normalize(embedded[:, :dimensions])
 
     def response() -> Response:
-        return JSONResponse(
-            {
-                "object": "list",
-                "data": [
-                    {"object": "embedding", "index": number, "embedding": _encoded(row, encoding)}
-                    for number, row in enumerate(embedded)
-                ],
-                "model": served.name,
-                "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-                "id": f"embd-{uuid.uuid4().hex}",
-                "created": int(time.time()),
-            }
-        )
+        rows = [
+            {"object": "embedding", "index": number, "embedding": _encoded(row, fields.encoding_format)}
+            for number, row in enumerate(embedded)
+        ]
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        made = {"id": f"embd-{uuid.uuid4().hex}", "created": int(time.time())}
+        return JSONResponse({"object": "list", "data": rows, "model": served.name, "usage": usage, **made})
 
     return await service.run_in_thread(response)
 
 
-async def _embed_texts(served: ServedModel, texts: list[str], *, truncate: bool) -> tuple[Array, int]:
-    """Embed texts and count their tokens."""
-    served.check_texts(texts)
+async def _embed_texts(
+    service: Service, served: ServedModel, inputs: list[Any], *, truncate: bool
+) -> tuple[Array, int]:
+    """Embed strings, or rows of token IDs, and count the tokens."""
+    if inputs and not isinstance(inputs[0], str):
+        served.check_texts([""] * len(inputs))
+        inputs = await service.run_in_thread(texts_of, served.model, inputs)
+    served.check_texts(inputs)
     try:
-        ids = await served.tokenize(texts, truncate=truncate)
+        ids = await served.tokenize(inputs, truncate=truncate)
     except TextTooLongError as error:
         raise bad_request(f'{error.found}; shorten it, or send "truncate": true.') from error
     assert served.config.text is not None  # checked with the texts
-    return await served.embed_texts(texts), int((ids != served.config.text.pad_id).sum())
+    return await served.embed_texts(inputs), int((ids != served.config.text.pad_id).sum())
 
 
-async def models(request: Request) -> Response:
-    """List the models."""
-    service: Service = request.app.state.service
-    names = [model.name for model in service.models]
-    data = [{"id": name, "object": "model", "created": 0, "owned_by": "numpyclip"} for name in names]
-    return JSONResponse({"object": "list", "data": data})
-
-
-def _dimensions(fields: Fields, most: int) -> int:
+def _dimensions(sent: Any, most: int) -> int:
     """Return how many of the dimensions of embeddings are wanted; with 0 all, as in Infinity."""
-    value = fields.values.get("dimensions") or most
+    value = sent or most
     if type(value) is not int or not 1 <= value <= most:
-        raise bad_request(
-            f"dimensions is {shown(value)}; expected 1 to {most}, the dimensions of this model's embeddings."
-        )
+        expected = f"expected 1 to {most}, the dimensions of this model's embeddings."
+        raise FieldError(f"dimensions is {shown(value)}; {expected}", "dimensions")
     return value
 
 
-def _inputs(fields: Fields) -> tuple[str, list[Any]]:
-    modality = fields.choice("modality", "text", "image")
-    values = fields.values.get("input")
-    first = values[0] if isinstance(values, list) and values else None
-    if isinstance(first, int | list) or isinstance(values, int):
-        raise bad_request(
-            "input holds token IDs, which this model's tokenizer did not make; send strings. (In LangChain: "
-            "OpenAIEmbeddings(check_embedding_ctx_length=False).)"
-        )
-    if modality == "image":
-        return modality, fields.images("input")
-    inputs = fields.texts("input")
-    if "" in inputs:
-        raise bad_request("input holds an empty string.")
-    return modality, inputs
+def _inputs(fields: EmbeddingFields) -> tuple[str, list[Any]]:
+    """Return images, texts, or rows of token IDs."""
+    sent = fields.input
+    values = [] if sent is None else sent if isinstance(sent, list) else [sent]
+    if fields.modality == "text" and values and all(map(_is_id, values)) and isinstance(sent, list):
+        return "text", [values]
+    if fields.modality == "text" and values and all(isinstance(row, list) and all(map(_is_id, row)) for row in values):
+        return "text", values
+    if not all(isinstance(value, str) for value in values):
+        expected = "expected a string, a list of strings, or token IDs of texts."
+        raise FieldError(f"input is {shown(sent)}; {expected}", "input")
+    if fields.modality == "image":
+        return "image", values
+    if "" in values:
+        raise FieldError("input holds an empty string.", "input")
+    return "text", [short(text, "input") for text in values]
 
 
-def _messages(fields: Fields) -> tuple[str, list[Any]]:
+def _is_id(value: object) -> bool:
+    return type(value) is int and 0 <= value < 1 << 31
+
+
+def _message(messages: Any) -> tuple[str, list[Any]]:
     """Parse a chat with one part: a text or an image."""
     contents = []
-    messages = fields.values["messages"]
     for message in messages if isinstance(messages, list) else [None]:
         content = message.get("content") if isinstance(message, dict) else None
         if isinstance(content, str):
             content = [{"type": "text", "text": content}]
         if not isinstance(content, list):
-            raise bad_request("messages: expected a list of {role, content}.")
+            raise InputError("messages: expected a list of {role, content}.")
         contents += content
     if len(contents) != 1 or not isinstance(contents[0], dict):
-        raise bad_request(f"messages: {len(contents)} parts; expected one text or one image_url, for one embedding.")
+        raise InputError(f"messages: {len(contents)} parts; expected one text or one image_url, for one embedding.")
     return _part(contents[0])
 
 
 def _part(part: dict[str, Any]) -> tuple[str, list[str]]:
     if part.get("type") == "text" and isinstance(part.get("text"), str):
-        return "text", Fields(part).texts("text")
+        return "text", [short(part["text"], "text")]
     url = part.get("image_url")
     url = url.get("url") if isinstance(url, dict) else url
     if part.get("type") == "image_url" and isinstance(url, str):
         return "image", [url]
-    raise bad_request(f"messages: a part is {shown(part)}; expected {{type: text, text}} or {{type: image_url}}.")
+    raise InputError(f"messages: a part is {shown(part)}; expected {{type: text, text}} or {{type: image_url}}.")
 
 
 def _encoded(row: Array, encoding: str) -> list[float] | str:

@@ -15,12 +15,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from numpyclip.dispatch.fields import Fields
+from numpyclip.dispatch.field_kinds import Flag
+from numpyclip.dispatch.fields import RequestFields
 from numpyclip.images.find import FileState
 from numpyclip.index.picture_rows import storable
 from numpyclip.index.records import Match
 from numpyclip.regular_file import open_regular, sha256_of
-from numpyclip.server.image_ids import path_id
+from numpyclip.server.image_ids import PathImageId
+from numpyclip.server.operations import Answer, operation
 from numpyclip.server.responses import is_known
 from numpyclip.server.service import Service
 from numpyclip.server.streams import BLOCK, BrokenOff, Stream
@@ -89,19 +91,33 @@ def _sha256(path: str, identity: tuple[int, ...]) -> bytes:
         return b""
 
 
-async def original(request: Request) -> Response:
-    """Return the file of an indexed image, whole or a range of its bytes."""
+class _Original(RequestFields):
+    id = PathImageId()
+    download = Flag("Have browsers save the file.")
+
+
+@operation(
+    {
+        200: Answer("The file.", media="*/*"),
+        206: Answer("The range of its bytes that the header Range asks for.", media="*/*"),
+        304: Answer("The client has it.", media=""),
+        416: Answer("The range is not within the file.", media=""),
+    },
+    _Original,
+    errors=(404,),
+)
+async def original(request: Request, fields: _Original) -> Response:
+    """Return the file of an indexed image as it is, or a range of its bytes, if it has not changed since."""
     service: Service = request.app.state.service
-    image = path_id(request)
     if not service.settings.originals:
         raise HTTPException(404, "originals are disabled (--no-originals).")
-    match = await service.run_in_thread(service.indexed_image, image)
-    return await service.run_in_thread(_response, request, match)
+    match = await service.run_in_thread(service.indexed_image, fields.id)
+    return await service.run_in_thread(_response, request, match, fields.download)
 
 
-def _response(request: Request, match: Match) -> Response:
+def _response(request: Request, match: Match, is_download: bool) -> Response:
     path, file, state = open_original(match)
-    headers = _headers(path, state, is_download=Fields(dict(request.query_params)).flag("download"))
+    headers = _headers(path, state, is_download=is_download)
     part, size = _range(request.headers, headers["etag"], state.size), state.size
     if is_known(request, headers["etag"]):
         file.close()

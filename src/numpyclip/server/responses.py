@@ -1,4 +1,4 @@
-"""JSON responses, and exceptions → HTTP responses in the format of OpenAI's errors."""
+"""JSON responses, and exceptions → HTTP responses."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import gzip
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
+from numpyclip.dispatch.fields import FieldError
 from numpyclip.errors import CorruptCheckpointError, InputError, PictureError, StoreError, TextTooLongError
 from numpyclip.escaping import json_text
+from numpyclip.server.error_formats import Problem, error_body
 
 _LOG = logging.getLogger("numpyclip.server")
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 _LEAST_COMPRESSED = 1000  # bytes
 _GZIP = re.compile(r"(?:^|,)\s*gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[^,]*)?(?:,|$)", re.IGNORECASE)
-_TYPES = {401: "authentication_error", 429: "rate_limit_error", 404: "not_found_error"}
 
 
 class JSONResponse(Response):
@@ -81,24 +83,45 @@ class OverloadedError(HTTPException):
         super().__init__(status_code, detail, {"Retry-After": str(max(1, round(seconds)))})
 
 
+class UnknownModelError(HTTPException):
+    """A request names a model that is not here."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(404, f"model {name:.100} is not here; this server has {', '.join(known)}.")
+
+
 def bad_request(message: str) -> HTTPException:
     """Make an exception of status 400."""
     return HTTPException(400, message)
 
 
-def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+class ErrorResponse(Response):
+    """A response in the format that the clients of the requested path expect."""
+
+    def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status_code=problem.status, headers=headers)
+        self._problem, self._sent_headers = problem, headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        status, body = error_body(self._problem, scope["path"])
+        await JSONResponse(body, status, self._sent_headers)(scope, receive, send)
+
+
+def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> ErrorResponse:
     """Make an error response."""
-    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    return JSONResponse({"error": {"message": message, "type": kind, "param": None, "code": status}}, status, headers)
+    return ErrorResponse(Problem(status, message), headers)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return error_response(error.status_code, error.detail, error.headers)
+    code = "model_not_found" if isinstance(error, UnknownModelError) else None
+    return ErrorResponse(Problem(error.status_code, error.detail, code), error.headers)
 
 
 async def _input_error(request: Request, error: Exception) -> Response:
-    return error_response(400, str(error))
+    field = error.field if isinstance(error, FieldError) else None
+    return ErrorResponse(Problem(400, str(error), field=field, in_image=isinstance(error, PictureError)))
 
 
 async def _store_error(request: Request, error: Exception) -> Response:

@@ -19,8 +19,10 @@ from numpyclip.index.records import Match
 from numpyclip.server.best_tags import BestTags
 from numpyclip.server.image_ids import ImageId
 from numpyclip.server.image_urls import Fetcher
+from numpyclip.server.immich_forward import ImmichForward
 from numpyclip.server.model_on_demand import ModelSource
 from numpyclip.server.prometheus import Metrics
+from numpyclip.server.responses import UnknownModelError
 from numpyclip.server.served_model import ServedModel
 from numpyclip.server.settings import Settings
 from numpyclip.server.thread_pools import ThreadPools
@@ -48,6 +50,7 @@ class Service(ThreadPools):
         self.fetcher = Fetcher(settings.fetch_hosts, private=settings.fetch_private)
         self.models = [ServedModel(source, settings, self.metrics, self, self.fetcher) for source in models]
         self.first = self.models[0]
+        self.immich_forward = ImmichForward(settings.immich_forward) if settings.immich_forward else None
         self.streams: set[Any] = set()  # responses that are being sent block by block
         self._model = cast(CLIP, self.first.on_demand)
         self._store = store
@@ -92,20 +95,26 @@ class Service(ThreadPools):
 
         Raises
         ------
-        HTTPException
-            404 if there is none of this name: embeddings of different models are not comparable.
+        UnknownModelError
+            If there is none of this name.
         """
-        return self._named(name).using()
+        return self.named(name).using()
 
-    def _named(self, name: str | None) -> ServedModel:
+    def named(self, name: str | None) -> ServedModel:
+        """Return the model that a request names; embeddings of different models are not comparable.
+
+        Raises
+        ------
+        UnknownModelError
+            If there is none of this name.
+        """
         if not name:
             return self.first
         if found := next((model for model in self.models if model.is_named(name)), None):
             return found
         if not self.settings.model_names:
             return self.first
-        known = ", ".join([*self.settings.model_names, *(model.name for model in self.models[1:])])
-        raise HTTPException(404, f"model {name:.100} is not here; this server has {known}.")
+        raise UnknownModelError(name, [*self.settings.model_names, *(model.name for model in self.models[1:])])
 
     def index(self) -> Index:
         """Open or return the index. It reads files: call it in a thread.

@@ -45,6 +45,8 @@ class Settings:
         Hosts from which images may be fetched, as ``name`` or ``name:port``.
     fetch_private : bool
         Fetch from them also where a name resolves to an address that is not of the public internet.
+    immich_forward : str or None
+        URL of Immich's own machine-learning server, for its tasks other than CLIP, such as ``http://immich-ml:3003``.
     max_bytes : int
         Maximum bytes of a request body.
     max_total_bytes : int
@@ -83,6 +85,7 @@ class Settings:
     marks: bool = True
     fetch_hosts: tuple[str, ...] = ()
     fetch_private: bool = False
+    immich_forward: str | None = None
     max_bytes: int = 64 << 20
     max_total_bytes: int = 256 << 20
     max_requests: int = 256

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from numpyclip.dispatch.fields import Fields, shown
+from numpyclip.dispatch.field_kinds import Choice, Images, Text
+from numpyclip.dispatch.fields import RequestFields
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.index.records import is_part, seconds_of
-from numpyclip.server.image_ids import key_of, path_id
-from numpyclip.server.request_parsing import form_fields
+from numpyclip.server.image_ids import PathImageId, key_of
+from numpyclip.server.operations import Answer, operation
 from numpyclip.server.responses import bad_request, is_known
 from numpyclip.server.served_model import check_decoding_time
 from numpyclip.server.service import Service
@@ -21,6 +23,19 @@ from numpyclip.viz.thumbnail import thumbnail_bytes
 
 SIZES = (320, 1600)  # pixels of the longer side: in the grid, and enlarged
 _MAX_BYTES = 64 << 20  # of the cache
+
+
+class _Moment(Text):
+    """Seconds of a video."""
+
+    expected = "seconds of a video"
+
+    def read(self, sent: Any) -> str:
+        """Return them as they name a part of an image."""
+        moment = super().read(sent)
+        if not is_part(moment) or (moment and seconds_of(moment) is None):
+            raise self.refusal(sent)
+        return moment
 
 
 class ThumbnailCache:
@@ -50,30 +65,40 @@ class ThumbnailCache:
         return data
 
 
-async def thumbnail(request: Request) -> Response:
+class _Thumbnail(RequestFields):
+    id = PathImageId()
+    side = Choice("Pixels of the longer side.", SIZES)
+    t = _Moment("Seconds of a video, whose frame there is shown.")
+
+
+class _Sent(RequestFields):
+    image = Images("The image, as one file.")
+
+
+@operation(
+    {200: Answer("The thumbnail.", media="image/jpeg"), 304: Answer("The client has it.", media="")},
+    _Thumbnail,
+    errors=(404,),
+)
+async def thumbnail(request: Request, fields: _Thumbnail) -> Response:
     """Return a thumbnail of an indexed image, without its metadata."""
     service: Service = request.app.state.service
-    fields = Fields(dict(request.query_params))
-    size, moment = fields.integer("side", SIZES[0], SIZES[-1]), fields.text("t") or ""
-    if not is_part(moment) or (moment and seconds_of(moment) is None):
-        raise bad_request(f"t is {shown(moment)}; expected seconds of a video.")
-    if size not in SIZES:
-        raise bad_request(f"side is {size}; expected one of {', '.join(map(str, SIZES))}.")
-    match = await service.run_in_thread(service.indexed_image, path_id(request))
+    match = await service.run_in_thread(service.indexed_image, fields.id)
     if match.file is None:
         raise HTTPException(404, f"{match.path}: is no file on this server, which fetches no images: no thumbnail.")
-    tag = f"{key_of(match)}-{moment}"
+    size, tag = fields.side, f"{key_of(match)}-{fields.t}"
     headers = {"ETag": f'"{tag}-{size}"', "Cache-Control": "private, max-age=3600"}
     if is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    data = await service.decode_file(request.app.state.thumbnails.get, match.file, size, tag, seconds_of(moment))
+    data = await service.decode_file(request.app.state.thumbnails.get, match.file, size, tag, seconds_of(fields.t))
     return Response(data, media_type="image/jpeg", headers=headers)
 
 
-async def sent_thumbnail(request: Request) -> Response:
+@operation(Answer("The thumbnail.", media="image/jpeg"), _Sent, methods=("POST",), bodies=("form",))
+async def sent_thumbnail(request: Request, fields: _Sent) -> Response:
     """Return a thumbnail of an image that is sent: browsers do not show all that is searched with, such as HEIC."""
     service: Service = request.app.state.service
-    (image, *others) = (await form_fields(request)).images("image") or [""]
+    (image, *others) = fields.image or [""]
     if not isinstance(image, bytes) or others:
         raise bad_request("expected one file, image.")
 
