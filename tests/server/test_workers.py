@@ -239,3 +239,14 @@ def test_sockets_of_systemd_that_it_cannot_serve_are_refused(tmp_path: Path) -> 
         listener.listen()
         with served_by_systemd(listener) as server:
             assert "expected ListenStream=PORT" in server.communicate(timeout=60)[1]
+
+
+def test_a_stop_while_workers_are_replaced_says_nothing_of_successors() -> None:
+    with process("--no-index", "-m", "tiny", "--workers", "2") as (server, _):
+        server.send_signal(signal.SIGHUP)
+        while len(workers(server)) < 3:  # the successor loads its model
+            pass
+        server.terminate()
+        _, said = server.communicate(timeout=60)
+        assert server.returncode == -signal.SIGTERM
+        assert "is not replaced" not in said

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, cast
@@ -159,7 +160,14 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(_QUEUE)  # more than asyncio, which takes the queue's length for both, accepts at once
+        self._stop_on_hangup()
         self._on_start()
+
+    def _stop_on_hangup(self) -> None:
+        """Have SIGHUP, by which services are reloaded, stop it as SIGTERM does, unless it is ignored (nohup)."""
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.handle_exit, signal.SIGHUP, None)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_exit()

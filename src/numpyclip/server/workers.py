@@ -254,7 +254,8 @@ class Supervisor:
             if self._is_stopping.is_set():
                 return
             if not await self._replace(self._workers[number]):
-                self._say(f"worker {number} is not replaced: its successor did not start, as its messages above say.")
+                if not self._is_stopping.is_set():
+                    self._say(f"worker {number} is not replaced: its successor did not start, as messages above say.")
                 return
         self._say(f"{self._count} workers were replaced.")
 
