@@ -53,6 +53,13 @@ def test_the_command_line_comes_first_and_the_environment_second(file: Path, mon
     assert parse(["serve", "--config", str(file)]).port == 9002
 
 
+@pytest.mark.parametrize("words", [["-m", "tiny"], ["-mtiny"], ["--model", "tiny"], ["--model=tiny"]])
+def test_a_list_on_the_command_line_replaces_others(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMPYCLIP_SERVE_MODEL", "ViT-B/32 ViT-L/14")
+    assert parse(["serve"]).model == ["ViT-B/32", "ViT-L/14"]
+    assert parse(["serve", *words]).model == ["tiny"]
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [

@@ -58,6 +58,10 @@ class Server:
         assert not self._reader.is_alive()
         return self.process.wait(60)
 
+    def said(self) -> Iterator[str]:
+        """Return what it has said since `wait_for`, once it has ended."""
+        return iter(self._lines.get, "")
+
     @property
     def workers(self) -> set[int]:
         return {
@@ -241,12 +245,12 @@ def test_sockets_of_systemd_that_it_cannot_serve_are_refused(tmp_path: Path) -> 
             assert "expected ListenStream=PORT" in server.communicate(timeout=60)[1]
 
 
-def test_a_stop_while_workers_are_replaced_says_nothing_of_successors() -> None:
-    with process("--no-index", "-m", "tiny", "--workers", "2") as (server, _):
-        server.send_signal(signal.SIGHUP)
-        while len(workers(server)) < 3:  # the successor loads its model
+@pytest.mark.exhaustive
+def test_a_stop_while_workers_are_replaced_says_nothing_of_successors(tmp_path: Path) -> None:
+    with two_workers("--no-index", temporary=str(tmp_path)) as server:
+        server.process.send_signal(signal.SIGHUP)
+        while len(server.workers) < 3:  # the successor loads its model
             pass
-        server.terminate()
-        _, said = server.communicate(timeout=60)
-        assert server.returncode == -signal.SIGTERM
-        assert "is not replaced" not in said
+        server.process.terminate()
+        assert server.wait() == -signal.SIGTERM
+        assert not any("is not replaced" in line for line in server.said())
