@@ -54,8 +54,8 @@ ROOMS = {
     "batch": "escaping errors arguments lazy_exports lock images file_systems remote sources destinations model runtime"
     " engines pipeline dual_encoder loader",
     "dispatch": "escaping errors images model pipeline dual_encoder viz tasks index towns",
-    "server": "escaping errors regular_file image_marks images file_systems model runtime dual_encoder videos viz tasks"
-    " index dispatch towns",
+    "server": "escaping errors arguments regular_file image_marks images file_systems model runtime dual_encoder videos"
+    " viz tasks index dispatch towns",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"
@@ -100,6 +100,7 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "index.database.postgres": {"psycopg"},
     "index.vectors.hnsw": {"usearch"},
     "index.watching": {"watchfiles"},
+    "cli.configuration": {"tomli"},  # on Python 3.10, which has no tomllib
     "server.*": {"starlette", "uvicorn", "h11", "python_multipart", "prometheus_client"},
     "dispatch.mcp_server": {"mcp", "mcp_types", "anyio"},
     "videos.*": {"av"},

@@ -1,7 +1,9 @@
-"""Arguments that many functions have, and their checks: integers, paths, shares, precisions, and `on_error`."""
+"""Arguments that many functions have, and their checks: integers, paths, shares, networks, precisions, and others."""
 
+import ipaddress
 import operator
 import os
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -16,6 +18,7 @@ Precision: TypeAlias = Literal["float32", "bfloat16", "float16", "int8"]
 ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 ENGINE_OPTIONS = ("engine", "precision", "device")  # of `numpyclip.load`, of commands, and of what an index records
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@,*A-Z]+")
 
 
 def whole_number(value: Any) -> int | None:
@@ -52,6 +55,23 @@ def checked_shard(shard: tuple[int, int]) -> tuple[int, int]:
     if not 0 <= share < shares:
         raise InputError(f"shard is {shard}; expected a number from 0, and how many there are, such as (0, 8).")
     return share, shares
+
+
+def checked_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Return an address, or a network such as ``192.168.1.0/24``; InputError if it is none."""
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as error:
+        raise InputError(
+            f"{text!r:.60} is no address or network; expected one such as 192.168.1.7 or 192.168.1.0/24."
+        ) from error
+
+
+def checked_origin(text: str) -> str:
+    """Return the origin of a site, or ``*`` for those of all; InputError if it is none."""
+    if text != "*" and not _ORIGIN.fullmatch(text):
+        raise InputError(f"{text!r:.60} is no origin; expected one such as https://example.org.")
+    return text
 
 
 def checked_precision(precision: object) -> Precision:

@@ -6,7 +6,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from numpyclip.cli.serve import _addresses, _other_names
+from numpyclip.cli.serve import _addresses
+from numpyclip.cli.served_models import _other_names
 from numpyclip.weights.catalogue import EMBEDDED
 from tests.cli.conftest import Run
 

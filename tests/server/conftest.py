@@ -97,9 +97,9 @@ def _word_lists_are_embedded_once(shared_cache: None) -> None: ...
 
 
 @contextmanager
-def running(app: Any, timeout: float = 60.0) -> Iterator[Client]:
+def running(app: Any, timeout: float = 60.0, **options: Any) -> Iterator[Client]:
     with listen("127.0.0.1", 0) as listener:
-        server = make_server(app, timeout)
+        server = make_server(app, timeout, **options)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

@@ -3,6 +3,7 @@
 Results go to stdout, messages to stderr.
 """
 
+import contextlib
 import warnings
 from collections.abc import Sequence
 
@@ -16,11 +17,13 @@ __all__ = ["main", "parse"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status (see `numpyclip --help`)."""
     set_up_streams()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), contextlib.ExitStack() as stack:
         warnings.showwarning = _show_warning  # without Python's file and line
         warnings.filterwarnings("ignore", ".* encountered in ", RuntimeWarning)  # NumPy's; results are checked
         try:
             arguments = parse(argv)
+            if "logged" in arguments:  # of a command that has a log, also of errors
+                stack.enter_context(arguments.logged(arguments))
             status: int = arguments.run(arguments)
             return status
         except (NumPyCLIPError, OSError) as error:
@@ -32,4 +35,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _show_warning(message: Warning | str, *_where: object, **_more: object) -> None:
-    say(f"warning: {message}")
+    say(message, "warning")

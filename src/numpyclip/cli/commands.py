@@ -51,6 +51,7 @@ RENAMED = {  # options of commands until version 0.1, which are accepted for one
     "learn": {"--labels": "--classes"},
     "map": {"--most": "--limit"},
 }
+CONFIGURED = ("serve",)  # have options in the environment and in a file, too
 
 _EPILOG = """\
 examples:
@@ -75,6 +76,7 @@ environment:
   NUMPYCLIP_ENGINE   the engine to use where --engine, --precision and --device are not given and no index has one
   NUMPYCLIP_INDEX    where the index is; else in ~/.local/share
   NUMPYCLIP_TOKEN    a token that requests to numpyclip serve must send
+  NUMPYCLIP_SERVE_PORT, ...   options of numpyclip serve, each by its name in capitals
   CLIP_DIR           where downloaded models are; else ~/.cache/clip
   NUMPYCLIP_MIRROR   where to download from first
   NUMPYCLIP_OFFLINE  1: never open a connection
@@ -154,7 +156,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     top = parser(name)
     known = _options(top, words[:end])
     new_names = {old: new for old, new in RENAMED.get(name, {}).items() if new in known}
-    arguments, rest = top.parse_known_args(_renamed(words[:end], new_names))
+    given = list(_renamed(words[:end], new_names))
+    if name in CONFIGURED:
+        from numpyclip.cli.configuration import apply
+
+        apply(_command(top, name), given)
+    arguments, rest = top.parse_known_args(given)
+    arguments.words = words
     for word in rest:
         if word.startswith("-") and word != "-":
             _refuse_option(arguments.command, word.partition("=")[0])
@@ -168,6 +176,12 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if "nothing" in arguments and not arguments.items:
         arguments.command.error(arguments.nothing)
     return arguments
+
+
+def _command(top: Parser, name: str) -> argparse.ArgumentParser:
+    (commands,) = (action.choices for action in top._actions if isinstance(action, argparse._SubParsersAction))
+    found: argparse.ArgumentParser = commands[name]
+    return found
 
 
 def _options(command: argparse.ArgumentParser, words: Iterable[str]) -> set[str]:

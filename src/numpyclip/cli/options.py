@@ -47,9 +47,11 @@ def views(text: str) -> tuple[View, ...]:
         raise argparse.ArgumentTypeError(f"{text!r} names no views; expected some of {','.join(VIEWS)}") from error
 
 
-def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32, usual: str = USUAL_MODEL) -> None:
+def add_model_options(
+    command: argparse.ArgumentParser, batch_size: int = 32, usual: str = USUAL_MODEL, several: str = ""
+) -> None:
     """Add the model, of which the `usual` one is the default, and how it is run."""
-    group = add_model_choice(command, usual)
+    group = add_model_choice(command, usual, several)
     add_engine_options(group)
     group.add_argument(
         "--batch-size", type=positive, default=batch_size, metavar="N", help="inputs in a batch (default: %(default)s)"
@@ -59,21 +61,25 @@ def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32, us
     )
 
 
-def add_models_of_indexes(command: argparse.ArgumentParser) -> None:
-    """Add the model, which by default is the one that the index was made with, and how it is run."""
-    add_model_options(command, usual=f"that of the index, else {USUAL_MODEL}")
+def add_models_of_indexes(command: argparse.ArgumentParser, several: str = "") -> None:
+    """Add the model, which by default is the one that the index was made with, and how it is run.
+
+    `several` says what more than one is for, if that is possible.
+    """
+    add_model_options(command, usual=f"that of the index, else {USUAL_MODEL}", several=several)
     command.set_defaults(usual_model=command.get_default("model"), model=None)
 
 
-def add_model_choice(command: argparse.ArgumentParser, usual: str = USUAL_MODEL) -> Options:
+def add_model_choice(command: argparse.ArgumentParser, usual: str = USUAL_MODEL, several: str = "") -> Options:
     """Add the model."""
     group = command.add_argument_group("model")
     group.add_argument(
         "-m",
         "--model",
+        action="append" if several else "store",
         default=os.environ.get("NUMPYCLIP_MODEL") or DEFAULT_MODEL,
         help="a name listed by `numpyclip models`, or hf-hub:organization/name, or a file or folder of weights "
-        f"(default: {usual})",
+        f"(default: {usual}){several}",
     )
     add_weights_options(group)
     add_text_model_option(group)

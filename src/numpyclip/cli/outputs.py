@@ -8,7 +8,7 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.escaping import column, json_text, printable
 
 _CLOSED_PIPE = 141  # as the shell says of a program that SIGPIPE has ended
+_listener: Callable[[str, str], object] | None = None  # to what is said, in place of stderr
 
 
 def set_up_streams() -> None:
@@ -35,20 +36,34 @@ def set_up_streams() -> None:
         sys.stdout.reconfigure(encoding="utf-8")
 
 
-def say(message: object) -> None:
+@contextlib.contextmanager
+def said_through(listener: Callable[[str, str], object]) -> Iterator[None]:
+    """Have messages inside the ``with`` block, each behind its level (info, warning, error), go to a log."""
+    global _listener
+    _listener = listener
+    try:
+        yield
+    finally:
+        _listener = None
+
+
+def say(message: object, level: str = "info") -> None:
     """Print a message on stderr, on one line, if anybody can read it."""
-    if sys.stderr is not None:
+    if _listener is not None:
+        _listener(level, str(message))
+    elif sys.stderr is not None:
+        prefix = "warning: " if level == "warning" else ""
         with contextlib.suppress(OSError):
-            print(f"numpyclip: {printable(str(message))}", file=sys.stderr, flush=True)
+            print(f"numpyclip: {prefix}{printable(str(message))}", file=sys.stderr, flush=True)
 
 
 def say_error(error: NumPyCLIPError | OSError) -> None:
     """Print the message of an error, which may have several lines, or of a file that a command was given."""
     if isinstance(error, NumPyCLIPError):
         for line in str(error).split("\n"):  # of which only those that we made are there
-            say(line)
+            say(line, "error")
     else:
-        say(f"{error.filename}: {error.strerror}." if error.filename and error.strerror else error)
+        say(f"{error.filename}: {error.strerror}." if error.filename and error.strerror else error, "error")
 
 
 def counted(count: int, what: str) -> str:

@@ -8,13 +8,23 @@ import ipaddress
 import os
 import socket
 import threading
-from typing import Any
+from functools import partial
 
-from numpyclip.cli.options import add_decoding_option, add_file_options, file_options, load_model, model_name, positive
+from numpyclip.cli.configuration import add_config_option
+from numpyclip.cli.options import add_decoding_option, add_file_options, file_options, positive
 from numpyclip.cli.outputs import say
-from numpyclip.cli.stores import add_store_options, load_for_requests, place_of
+from numpyclip.cli.serve_options import (
+    access_settings,
+    add_access_options,
+    add_limits,
+    add_log_options,
+    is_loopback,
+    limit_settings,
+)
+from numpyclip.cli.served_models import model_sources
+from numpyclip.cli.stores import add_store_options, place_of
 from numpyclip.cli.updates import background_updates
-from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.errors import NumPyCLIPError
 
 EXAMPLES = """\
   numpyclip serve                                     # the page: http://127.0.0.1:8000
@@ -36,12 +46,23 @@ def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     command.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
     command.add_argument("--port", type=_port, default=8000, help="0: any free port (default: %(default)s)")
+    command.add_argument(
+        "--workers",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="processes that answer requests, each with its share of the cores (default: %(default)s)",
+    )
+    command.add_argument(
+        "--idle",
+        type=_minutes,
+        default=0,
+        metavar="MINUTES",
+        help="unload a model that no request has used for so long; 0: never (default: %(default)s)",
+    )
     command.add_argument("--no-index", action="store_true", help="serve no search")
     command.add_argument(
         "--model-name", action="append", default=[], metavar="NAME", help="another name of the model in requests"
-    )
-    command.add_argument(
-        "--allow-host", action="append", default=[], metavar="HOST", help="another name of this server in requests"
     )
     command.add_argument(
         "--url-prefix", default="", metavar="PATH", help="path below which a reverse proxy shows it, such as /photos"
@@ -58,78 +79,87 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--immich-forward", metavar="URL", help="Immich's own machine-learning server, for faces and texts in images"
     )
     command.add_argument(
-        "--token-file", metavar="FILE", help="file with a token that requests must send (default: $NUMPYCLIP_TOKEN)"
-    )
-    for name, default, metavar, what in (
-        ("max-waiting", 1024, "N", "inputs in the queue"),
-        ("timeout", 60, "SECONDS", "time for a request"),
-        ("max-body", 32, "MIB", "size of a request"),
-    ):
-        command.add_argument(
-            f"--{name}", type=positive, default=default, metavar=metavar, help=f"maximum {what} (default: {default})"
-        )
-    command.add_argument(
         "--update-every",
         type=_minutes,
         default=10,
         metavar="MINUTES",
         help="update the index at the start, and at this interval; 0: never (default: %(default)s)",
     )
+    add_config_option(command, "NUMPYCLIP_SERVE_")
+    add_log_options(command)
+    add_access_options(command)
+    add_limits(command)
     add_decoding_option(command)
     add_file_options(command)
-    add_store_options(command)
+    add_store_options(command, several="; of more, requests name the others, which are loaded when they are")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Load the model, and serve until stopped."""
     from numpyclip.server import Settings, create_app
-    from numpyclip.server.uvicorn_server import listen, make_server
+    from numpyclip.server.uvicorn_server import LOOPBACK, listen, make_server
+    from numpyclip.server.workers import Worker
 
-    token = _token(arguments)
-    with listen(arguments.host, arguments.port) as listener:
+    worker = Worker.of_this_process()
+    with worker.listener if worker else listen(arguments.host, arguments.port) as listener:
+        arguments.host = listener.getsockname()[0]  # systemd may have opened it
+        access = access_settings(arguments)
+        if worker is None and arguments.workers > 1:
+            return _supervise(arguments, listener)
         place = None if arguments.no_index else place_of(arguments)
-        model = _load(arguments, place)
-        name = model_name(arguments)
+        sources = model_sources(arguments, place)
         settings = Settings(
-            model_names=tuple(dict.fromkeys([name, *_other_names(name, arguments.text_model), *arguments.model_name])),
+            model_names=sources[0].names,
             text_model=arguments.text_model,
-            token=token,
-            allowed_hosts=("127.0.0.1", "[::1]", "localhost", *arguments.allow_host) if _is_loopback(arguments) else (),
+            **access,
             url_prefix=arguments.url_prefix.rstrip("/"),
             originals=not arguments.no_originals,
             marks=not arguments.read_only,
             fetch_hosts=tuple(host.lower() for host in arguments.fetch_host),
             fetch_private=arguments.fetch_private,
             immich_forward=arguments.immich_forward,
-            max_body=arguments.max_body << 20,
-            max_total_body=8 * arguments.max_body << 20,
-            max_waiting=arguments.max_waiting,
+            **limit_settings(arguments),
             draft=arguments.draft,
             **file_options(arguments),
             batch_size=arguments.batch_size,
-            timeout=arguments.timeout,
+            idle=60 * arguments.idle,
         )
-        app = create_app(model, name, place, settings)
-        app.state.service.first.on_demand.load()  # here, where an error is a line, and before the address is announced
-        server = make_server(app, arguments.timeout, app.state.service.fetcher.stop)
+        app = create_app(sources, store=place, settings=settings)
+        model = app.state.service.first.on_demand
+        model.load()  # here, where an error is a line, and before the address is announced
         addresses = " and ".join(f"http://{address}" for address in _addresses(*listener.getsockname()[:2]))
-        if token is None and not _is_loopback(arguments):
+        is_first = worker is None or worker.number == 0
+        if not app.state.tokens and is_first and not is_loopback(arguments):
             more = ", mark them" * settings.marks + ", copy the originals" * settings.originals
-            say(f"warning: whoever reaches {addresses} may search these images{more}; set NUMPYCLIP_TOKEN.")
-        say(f"{name} at {addresses} (Ctrl-C stops it)")
-        updates = background_updates(arguments, place, model, 60 * arguments.update_every)
+            say(f"whoever reaches {addresses} may search these images{more}; set NUMPYCLIP_TOKEN.", "warning")
+        announcement = f"{', '.join(source.name for source in sources)} at {addresses} (Ctrl-C stops it)"
+        announce = partial(worker.has_started if worker else say, announcement)
+        proxies = arguments.proxy or LOOPBACK
+        server = make_server(app, arguments.timeout, app.state.service.fetcher.stop, announce, proxies)
+        if worker is not None:
+            worker.on_stop(partial(setattr, server, "should_exit", True))
+        updates = background_updates(arguments, place if is_first else None, model, 60 * arguments.update_every)
         with contextlib.suppress(KeyboardInterrupt), updates:  # the usual way to stop it
             server.run(sockets=[listener])
     if not server.started:
         raise NumPyCLIPError("the server did not start; see its messages above.")
-    say("stopped.")
+    if worker is None:
+        say("stopped.")
     if any(thread.name.startswith("numpyclip-") for thread in threading.enumerate()):
         os._exit(0)  # Python would wait for a thread that reads a file which hangs, say
     return 0
 
 
-def _is_loopback(arguments: argparse.Namespace) -> bool:
-    return arguments.host in ("127.0.0.1", "::1", "localhost")
+def _supervise(arguments: argparse.Namespace, listener: socket.socket) -> int:
+    """Run the same command in several processes, which share the cores."""
+    from numpyclip.engines.processor import cores
+    from numpyclip.server.workers import Supervisor
+
+    threads = max(1, cores() // arguments.workers)
+    status = Supervisor(arguments.words, listener, arguments.workers, threads, say).run()
+    if not status:
+        say("stopped.")
+    return status
 
 
 def _addresses(host: str, port: int) -> list[str]:
@@ -143,44 +173,6 @@ def _addresses(host: str, port: int) -> list[str]:
                 hosts.append(route.getsockname()[0])
         hosts = hosts or [socket.gethostname()]  # without a network
     return [f"[{each}]:{port}" if ":" in each else f"{each}:{port}" for each in hosts]
-
-
-def _load(arguments: argparse.Namespace, place: str | None) -> Any:
-    """Load the model that was asked for, else the index's, if there is one."""
-    if place is not None:
-        return load_for_requests(arguments)
-    arguments.model = arguments.model or arguments.usual_model
-    return load_model(arguments)
-
-
-def _other_names(name: str, text_model: str | None) -> list[str]:
-    """Name the model as Immich does: architecture and tag with two underscores between them, or a text tower's name."""
-    from numpyclip.weights.catalogue import DOWNLOADABLE
-    from numpyclip.weights.hub import repository_of
-    from numpyclip.weights.published import published_as
-
-    if text_model is not None:
-        return _other_names(name, None) + _other_names(text_model, None)
-    if name in DOWNLOADABLE and (published := published_as(name)):
-        return ["__".join(published)]
-    if repository_of(name):
-        return [name.rpartition("/")[2]]
-    architecture, _, tag = name.partition(":")
-    return [f"{architecture}__{tag}"] if tag else []
-
-
-def _token(arguments: argparse.Namespace) -> str | None:
-    """Return the token of the file or the environment."""
-    if arguments.token_file is None:
-        return os.environ.get("NUMPYCLIP_TOKEN") or None
-    try:
-        with open(arguments.token_file, encoding="utf-8") as file:  # noqa: PTH123
-            token = file.read().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{arguments.token_file}: cannot be read ({error}).") from error
-    if not token:
-        raise InputError(f"{arguments.token_file}: is empty; expected a token.")
-    return token
 
 
 def _minutes(text: str) -> int:

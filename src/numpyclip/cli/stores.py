@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 _NAMED = ("model", "pretrained")
 
 
-def add_store_options(command: argparse.ArgumentParser) -> None:
+def add_store_options(command: argparse.ArgumentParser, several: str = "") -> None:
     """Add where the index is, and options of the model, which by default is the one that the index was made with."""
     command.add_argument(
         "--store",
         metavar="PLACE",
         help="folder of the index, or postgresql://... (default: $NUMPYCLIP_INDEX, else a folder in ~/.local/share)",
     )
-    add_models_of_indexes(command)
+    add_models_of_indexes(command, several)
 
 
 def place_of(arguments: argparse.Namespace) -> str:

@@ -116,10 +116,10 @@ def background_updates(arguments: argparse.Namespace, place: str | None, model: 
         return
     stop, told = threading.Event(), set[str]()
 
-    def tell(message: object) -> None:
+    def tell(message: object, level: str = "info") -> None:
         if str(message) not in told:
             told.add(str(message))
-            say(message)
+            say(message, level)
 
     def work() -> None:
         while not stop.is_set():
@@ -137,7 +137,7 @@ def background_updates(arguments: argparse.Namespace, place: str | None, model: 
 
 
 def _update_unless_in_use(
-    arguments: argparse.Namespace, place: str, model: CLIP, is_over: Callable[[], bool], tell: Callable[[object], None]
+    arguments: argparse.Namespace, place: str, model: CLIP, is_over: Callable[[], bool], tell: Callable[..., None]
 ) -> Report | None:
     """Update an index; return what was done, if anything was."""
     from numpyclip.index import Index
@@ -156,7 +156,7 @@ def _update_unless_in_use(
     except (InUseError, NoIndexError):
         pass
     except (NumPyCLIPError, OSError, MemoryError) as error:
-        tell(f"not updated: {error}")
+        tell(f"not updated: {error}", "warning")
     return None
 
 

@@ -7,15 +7,14 @@ import functools
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from numpyclip.dispatch.field_kinds import Text
 from numpyclip.dispatch.fields import RequestFields, Schema
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.server import (
@@ -28,15 +27,18 @@ from numpyclip.server import (
     search_api,
     weaviate_api,
 )
+from numpyclip.server.access_log import AccessLogMiddleware
 from numpyclip.server.api_reference import reference, to_html
+from numpyclip.server.authorization import Authorization
 from numpyclip.server.downloads import download
-from numpyclip.server.middleware import COOKIE, AccessMiddleware, is_token
+from numpyclip.server.login import login, logout
+from numpyclip.server.middleware import AccessMiddleware
 from numpyclip.server.model_on_demand import ModelSource
 from numpyclip.server.openapi import document
 from numpyclip.server.operations import Answer, Operation, operation, record, typed
 from numpyclip.server.originals import original
 from numpyclip.server.page import page, reference_page, static
-from numpyclip.server.responses import HANDLERS, JSONResponse, compressed, error_response
+from numpyclip.server.responses import HANDLERS, JSONResponse, compressed
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
 from numpyclip.server.thumbnails import ThumbnailCache, sent_thumbnail, thumbnail
@@ -64,6 +66,7 @@ def create_app(
     settings = settings or Settings()
     models = model if isinstance(model, Sequence) else [ModelSource(name, lambda: model, settings.model_names)]
     service = Service(models, store, settings)
+    authorization = Authorization(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -72,18 +75,31 @@ def create_app(
 
     app = Starlette(
         routes=_ROUTES,
-        middleware=[Middleware(AccessMiddleware, settings=settings, metrics=service.metrics)],
+        middleware=_middleware(settings, authorization, service),
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
     app.state.service = service
+    app.state.tokens = authorization.tokens
     app.state.thumbnails = ThumbnailCache(settings.decode_options)
     return app
 
 
-class _Login(RequestFields):
-    token = Text("The token of the server.")
+def _middleware(settings: Settings, authorization: Authorization, service: Service) -> list[Middleware]:
+    """List what requests pass through; preflights, which have no token, are answered before it is asked for."""
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=("GET", "HEAD", "POST"),
+        allow_headers=("*",),
+        expose_headers=("Retry-After", "X-Request-ID"),
+    )
+    return [
+        Middleware(AccessLogMiddleware, metrics=service.metrics, varies=bool(settings.cors_origins)),
+        *[cors] * bool(settings.cors_origins),
+        Middleware(AccessMiddleware, settings=settings, authorization=authorization),
+    ]
 
 
 _STATUS = record(status=typed("string", "`ok`."), unix=typed("number", "The time, in seconds since 1970."))
@@ -98,19 +114,6 @@ async def _page(request: Request, _: RequestFields) -> Response:
     if "text/html" not in request.headers.get("accept", ""):
         return JSONResponse({"message": "Immich ML"})
     return page(request)
-
-
-@operation({204: Answer("The cookie is set.", media="")}, _Login, methods=("POST",), bodies=("json",))
-async def _login(request: Request, fields: _Login) -> Response:
-    """Store the token as a cookie, since ``<img>`` elements of the page cannot send an ``Authorization`` header."""
-    settings: Settings = request.app.state.service.settings
-    if settings.token is None or not is_token(fields.token, settings.token):
-        return error_response(401, "wrong token.")
-    response = Response(status_code=204)
-    path, is_secure = f"{settings.url_prefix}/", request.scope["scheme"] == "https"
-    value = quote(fields.token, safe="")
-    response.set_cookie(COOKIE, value, path=path, httponly=True, samesite="strict", secure=is_secure)
-    return response
 
 
 @operation(Answer("The server answers.", _STATUS), RequestFields)
@@ -195,7 +198,7 @@ PARTS: dict[str, dict[str, Operation[Any]]] = {  # of the API, each with operati
         "/openapi.json": _openapi,
         "/docs": _docs,
     },
-    "Page": {"/": _page, "/static/{version}/{name}": static, "/login": _login},
+    "Page": {"/": _page, "/static/{version}/{name}": static, "/login": login, "/logout": logout},
 }
 _ROUTES = [
     Route(path, each.respond, methods=each.methods)

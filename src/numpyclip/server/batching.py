@@ -24,6 +24,7 @@ from numpyclip.index.records import MODALITIES, Modality
 from numpyclip.model.ops import Array
 from numpyclip.server.model_on_demand import ModelOnDemand
 from numpyclip.server.prometheus import Metrics
+from numpyclip.server.request_records import RequestRecord, current_request
 from numpyclip.server.responses import OverloadedError
 from numpyclip.server.settings import Settings
 from numpyclip.server.thread_pools import SHUTDOWN_TIMEOUT
@@ -42,6 +43,8 @@ class _Job:
     done: asyncio.Future[Array]
     parts: list[Array] = field(default_factory=list)
     taken: int = 0  # leading items that are, or were, in a batch
+    since: float = field(default_factory=time.perf_counter)
+    request: RequestRecord = field(default_factory=current_request)
 
     def remaining(self) -> int:
         """Count the items that are in no batch yet."""
@@ -176,6 +179,8 @@ class Batcher:
         batch, room, queue = [], self._max_batch[modality], self._queues[modality]
         while queue and room:
             job = queue[0]
+            if not job.taken:
+                job.request.queue_seconds += time.perf_counter() - job.since
             items = job.items[job.taken : job.taken + room]
             batch.append((job, items))
             job.taken += len(items)
@@ -195,11 +200,13 @@ class Batcher:
                 if not job.done.done():
                     job.done.set_exception(error)
             return
-        self._throughput += 0.2 * (len(inputs) / (time.perf_counter() - start) - self._throughput)
+        seconds = time.perf_counter() - start
+        self._throughput += 0.2 * (len(inputs) / seconds - self._throughput)
         self._metrics.embedded.labels(modality).inc(len(inputs))
         self._metrics.batches.labels(modality).observe(len(inputs))
         end = 0
         for job, items in batch:
+            job.request.compute_seconds += seconds
             job.parts.append(embeddings[end : end + len(items)])
             end += len(items)
             if job.taken == len(job.items) == sum(map(len, job.parts)) and not job.done.done():

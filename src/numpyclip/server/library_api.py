@@ -49,7 +49,7 @@ _TOWN = record(
     pictures=_COUNT,
 )
 _LIBRARY = record(
-    "Library",
+    "Names",
     folders=listing(_TEXT, "Each before those within it."),
     **{kind: listing(_TEXT, "Those of most images first.") for kind in ("cameras", "lenses", "tags", "albums")},
     originals=typed("boolean", "Whether the server sends original files."),

@@ -3,57 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
-import re
 import time
-from urllib.parse import quote
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from numpyclip.server.prometheus import Metrics
+from numpyclip.server.authorization import Authorization
+from numpyclip.server.request_records import current_request
 from numpyclip.server.responses import OverloadedError, error_response
 from numpyclip.server.settings import Settings
 
-COOKIE = "numpyclip_token"
-_PROBES = (
-    "/health",
-    "/healthz",
-    "/ping",
-    "/.well-known/live",
-    "/.well-known/ready",
-)  # are answered however many requests there are
-_PUBLIC_PATHS = ("/", "/login", *_PROBES)  # need no token: their responses reveal nothing
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/?#@,\[\]]+)(:\d{1,5})?", re.IGNORECASE)
+# Paths that are answered however many requests there are:
+_PROBES = ("/health", "/healthz", "/ping", "/.well-known/live", "/.well-known/ready")
 _CLOSE = {"Connection": "close"}  # the rest of the request is not read
 _LEAST_RATE = 32 << 10  # bytes a second of a response that takes longer than the timeout: the client is slow, or idle
 _PATIENCE = 1.0  # seconds for which a body that arrives need not give way to others
-_CLIENT_CLOSED_REQUEST = 499  # in metrics, as nginx has it
-_SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # with none at all, browsers send `Origin: null` with forms of the page
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "X-Frame-Options": "DENY",
-}
 
 
 class AccessMiddleware:
-    """ASGI middleware that rejects forbidden requests, enforces limits, and records metrics.
+    """ASGI middleware that rejects forbidden requests, and enforces limits.
 
     Parameters
     ----------
     app : ASGI application
     settings : Settings
-    metrics : Metrics
+    authorization : Authorization
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, authorization: Authorization) -> None:
         self._app = app
         self.settings = settings
-        self._metrics = metrics
+        self._authorization = authorization
         self._requests = 0  # that have arrived and are being answered
         self._bytes = 0  # of bodies that are arriving, or being answered
         self._arriving: dict[_Body, None] = {}  # bodies that are not complete, from the oldest
@@ -64,32 +47,24 @@ class AccessMiddleware:
             await self._app(scope, receive, send)
             return
         scope = self._without_prefix(scope)
-        start, status = time.perf_counter(), 0
+        has_begun = False
 
-        async def send_recorded(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                for name, value in _SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
+        async def send_counted(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
             await send(message)
             body.sent += len(message.get("body", b""))
 
         body = _Body(self, scope, receive)
         try:
             rejection = self._rejection(scope) or self._admission(scope, body)
-            rejection = rejection or await self._answer(scope, body, send_recorded)
-            if rejection is not None and not status:
-                await rejection(scope, receive, send_recorded)
-        except ClientDisconnect:  # nobody waits for an answer
-            status = status or _CLIENT_CLOSED_REQUEST
+            rejection = rejection or await self._answer(scope, body, send_counted)
+            if rejection is not None and not has_begun:
+                await rejection(scope, receive, send_counted)
         finally:
             self._requests -= body.is_admitted
             self._release(body)
-            route = _route(scope)
-            self._metrics.requests.labels(route, status or 500).inc()
-            self._metrics.seconds.labels(route).observe(time.perf_counter() - start)
+            current_request().route = _route(scope)
 
     async def _answer(self, scope: Scope, body: _Body, send: Send) -> Response | None:
         """Call the application, until the client is gone or the time is over; return what is to be said then."""
@@ -115,26 +90,14 @@ class AccessMiddleware:
         return {**scope, "path": path[len(prefix) :]} if prefix and path.startswith(f"{prefix}/") else scope
 
     def _rejection(self, scope: Scope) -> Response | None:
+        if rejection := self._authorization.rejection(scope):
+            return rejection
         headers, settings = Headers(scope=scope), self.settings
-        host = _HOST.fullmatch(headers.get("host", ""))
-        if host is None and (settings.allowed_hosts or "host" in headers):
-            return error_response(421, "the header Host is no name of a server.")
-        if settings.allowed_hosts and host is not None and host[1].lower() not in settings.allowed_hosts:
-            return error_response(421, "this Host is not allowed; the server's owner can allow it with --allow-host.")
-        path, token = scope["path"], settings.token
-        if path and path == settings.url_prefix:  # from where the page's relative addresses would lead elsewhere
-            query = scope["query_string"].decode("latin-1")
-            return Response(status_code=308, headers={"Location": f"{path}/{query and '?'}{query}"})
-        if _is_foreign(headers) and (scope["method"], path) != ("GET", "/"):
-            return error_response(403, "requests of other sites are refused.")
-        if token is not None and not is_public(path) and not _is_authorized(headers, token):
-            message = "a token is needed: send it as `Authorization: Bearer TOKEN`."
-            return error_response(401, message, {"WWW-Authenticate": "Bearer"})
         length = headers.get("content-length", "")
         if length and "transfer-encoding" in headers:  # a proxy in front may have seen another body
             return error_response(400, "a request with both Content-Length and Transfer-Encoding.", _CLOSE)
-        if length.isdecimal() and int(length) > settings.max_body:
-            return error_response(413, f"a request of {length} bytes; expected at most {settings.max_body}.", _CLOSE)
+        if length.isdecimal() and int(length) > settings.max_bytes:
+            return error_response(413, f"a request of {length} bytes; expected at most {settings.max_bytes}.", _CLOSE)
         if scope["method"] in ("GET", "HEAD") and _has_body(headers):  # which nobody would read
             return error_response(400, f"a {scope['method']} with a body; expected none.", _CLOSE)
         return None
@@ -159,7 +122,7 @@ class AccessMiddleware:
     def reserve(self, body: _Body, size: int) -> None:
         """Count bytes of a body until its request is answered; the bodies that arrive the longest make room."""
         self._arriving.setdefault(body)
-        while self._bytes + size > self.settings.max_total_body:
+        while self._bytes + size > self.settings.max_total_bytes:
             oldest = next(iter(self._arriving))
             if oldest is body or time.monotonic() - oldest.since < _PATIENCE:
                 raise OverloadedError("too many bytes in flight; try again soon.", 1, 503)
@@ -196,7 +159,7 @@ class _Body:
             return {"type": "http.request", "body": b"", "more_body": False}
         part = await self._next_part()
         if part["type"] == "http.request":
-            size, most = len(part.get("body", b"")), self._middleware.settings.max_body
+            size, most = len(part.get("body", b"")), self._middleware.settings.max_bytes
             if self.size + size > most:
                 raise HTTPException(413, f"a request of more than {most} bytes, which is the limit.", _CLOSE)
             self._middleware.reserve(self, size)
@@ -248,34 +211,7 @@ def _has_body(headers: Headers) -> bool:
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
-def is_public(path: str) -> bool:
-    """Return whether a path needs no token."""
-    return path in _PUBLIC_PATHS or path.startswith("/static/")
-
-
 def _route(scope: Scope) -> str:
     """Return the path of the matched route: labels must be few, and clients can request any path."""
     routes = scope["app"].routes if "endpoint" in scope else ()
     return next((route.path for route in routes if route.endpoint == scope["endpoint"]), "none")
-
-
-def _is_foreign(headers: Headers) -> bool:
-    """Return whether a page of another site made the request, as far as its browser tells."""
-    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    if site in ("same-origin", "none"):
-        return False
-    is_own = origin is not None and re.sub("^https?://", "", origin.lower()) == headers.get("host", "").lower()
-    return not is_own if origin is not None else site is not None
-
-
-def is_token(sent: str, token: str) -> bool:
-    """Compare tokens in constant time."""
-    return hmac.compare_digest(sent.encode("utf-8", "surrogatepass"), token.encode("utf-8", "surrogatepass"))
-
-
-def _is_authorized(headers: Headers, token: str) -> bool:
-    scheme, _, sent = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and is_token(sent.strip(), token):
-        return True
-    cookies = (cookie.strip().partition("=") for cookie in headers.get("cookie", "").split(";"))
-    return any(name == COOKIE and is_token(value, quote(token, safe="")) for name, _, value in cookies)

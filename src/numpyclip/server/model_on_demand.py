@@ -19,6 +19,7 @@ from numpyclip.images.decode_memory import return_memory
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
+from numpyclip.runtime.prepared import is_prepared
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,13 @@ def warm_up(model: CLIP) -> None:
         model.embed_texts("warm-up")
     if model.config.vision is not None:
         model.embed_images(np.zeros((8, 8, 3), np.uint8))
+
+
+def _prepared_towers(model: CLIP) -> list[str]:
+    """List the towers whose prepared weights are cached."""
+    if model.engine is not None or model.checkpoint is None:
+        return []
+    return [tower for tower in ("visual", "text") if is_prepared(model.checkpoint.identity, tower)]
 
 
 class ModelOnDemand:
@@ -109,7 +117,14 @@ class ModelOnDemand:
         with self._loading:
             if self._model is None:  # no other thread was faster
                 model = self.source.load()
+                known = _prepared_towers(model)
                 warm_up(model)
+                if (
+                    _prepared_towers(model) != known
+                ):  # its weights were cached just now: map them, as other processes do
+                    del model
+                    model = self.source.load()
+                    warm_up(model)
                 self._model = model
             return self._model
 

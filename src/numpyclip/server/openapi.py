@@ -12,8 +12,8 @@ from http import HTTPStatus
 from typing import Any
 
 from numpyclip.dispatch.fields import Schema
+from numpyclip.server.authorization import COOKIE, is_public
 from numpyclip.server.error_formats import Problem, error_body
-from numpyclip.server.middleware import COOKIE, is_public
 from numpyclip.server.operations import Answer, Operation
 
 Parts = Mapping[str, Mapping[str, Operation[Any]]]  # of the API by their names, each with operations by their paths

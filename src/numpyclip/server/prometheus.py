@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -22,8 +25,14 @@ class Metrics:
         self.batches = Histogram(
             "numpyclip_batch_size", "Texts or images in a batch.", ("kind",), buckets=_BATCH_SIZES, registry=registry
         )
-        self.waiting = Gauge("numpyclip_waiting", "Texts and images in the queue.", registry=registry)
+        self.waiting = Gauge(
+            "numpyclip_waiting", "Texts and images in the queue.", registry=registry, multiprocess_mode="livesum"
+        )
 
     def exposition(self) -> bytes:
-        """Return all metrics in the text format."""
-        return generate_latest(self._registry)
+        """Return all metrics in the text format; those of all workers together."""
+        registry = self._registry
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by the supervisor, `numpyclip.server.workers`
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)

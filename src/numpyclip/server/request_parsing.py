@@ -53,7 +53,7 @@ async def sent_fields(request: Request, bodies: Collection[str]) -> dict[str, An
 
 async def _json(request: Request) -> dict[str, Any]:
     values = await request.app.state.service.parse(
-        parse_json_body, await _body(request, request.app.state.service.settings.max_body)
+        parse_json_body, await _body(request, request.app.state.service.settings.max_bytes)
     )
     if not isinstance(values, dict):
         raise bad_request(f"the body is {shown(values)}; expected a JSON object.")

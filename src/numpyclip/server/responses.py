@@ -131,11 +131,6 @@ async def _store_error(request: Request, error: Exception) -> Response:
     return error_response(503, message, {"Retry-After": "10"})
 
 
-async def _unexpected_error(request: Request, error: Exception) -> Response:
-    """Hide the error, which Starlette logs."""
-    return error_response(500, "an unexpected error; the server's log has it.")
-
-
 HANDLERS: dict[Any, Any] = {
     HTTPException: _http_error,
     InputError: _input_error,
@@ -143,5 +138,4 @@ HANDLERS: dict[Any, Any] = {
     PictureError: _input_error,
     TextTooLongError: _input_error,
     StoreError: _store_error,
-    Exception: _unexpected_error,
 }

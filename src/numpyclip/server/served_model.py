@@ -171,7 +171,7 @@ class ServedModel:
         if isinstance(image, bytes) or not is_url(image):
             return await self._threads.decode(self._preprocess, image, name)
         async with self._fetcher.slots:
-            data = await self._fetcher.fetch(image, self._settings.max_body)
+            data = await self._fetcher.fetch(image, self._settings.max_bytes)
             return await self._threads.decode(self._preprocess, data, name)
 
     def _preprocess(self, image: bytes | str, name: str) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
@@ -25,6 +26,9 @@ from numpyclip.server.responses import UnknownModelError
 from numpyclip.server.served_model import ServedModel
 from numpyclip.server.settings import Settings
 from numpyclip.server.thread_pools import ThreadPools
+
+_LEAST_WAIT = 0.1  # seconds between two looks for models that nobody uses
+_LOG = logging.getLogger("numpyclip.server")
 
 
 class Service(ThreadPools):
@@ -59,11 +63,13 @@ class Service(ThreadPools):
         self.start_threads()
         await self.run_in_thread(self._start)
         await asyncio.gather(*(model.batcher.__aenter__() for model in self.models))
+        self._unloading = asyncio.create_task(self._unload_idle())
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         """Stop the threads and close the index, without waiting long for what cannot be interrupted."""
         self.fetcher.stop()
+        self._unloading.cancel()
         await asyncio.gather(*(model.batcher.__aexit__(*exc) for model in self.models))
         if await self.stop_threads() and self._index is not None:  # else it stays open for a thread whose file hangs
             self._index.close()
@@ -75,6 +81,14 @@ class Service(ThreadPools):
             _ = index.background
         except (HTTPException, InputError, CorruptCheckpointError, StoreError):
             pass  # requests that need the index get the error
+
+    async def _unload_idle(self) -> None:
+        idle, models = self.settings.idle, [model.on_demand for model in self.models]
+        while idle:
+            await asyncio.sleep(max(_LEAST_WAIT, min(model.seconds_left(idle) for model in models)))
+            for model in models:
+                if await self.run_in_thread(model.unload, idle):
+                    _LOG.info("%s is unloaded: nobody has used it for %g minutes.", model.source.name, idle / 60)
 
     def using(self, name: str | None = None) -> AbstractAsyncContextManager[ServedModel]:
         """Return a context manager of the model that a request names, which is loaded for as long as it is used.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from numpyclip.arguments import checked_network, checked_origin
 from numpyclip.errors import InputError
 from numpyclip.images.decode_memory import MAX_MEMORY
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
+from numpyclip.server.tokens import Tokens
 
 _PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 
@@ -24,6 +26,13 @@ class Settings:
         Name of the model whose text tower is used, if it is another, as ``GET /index`` shows it.
     token : str or None
         Bearer token that requests must send.
+    tokens : Tokens or None
+        Several tokens, in place of it.
+    trusted_addresses : tuple of str
+        Addresses or networks (``192.168.1.0/24``) whose clients need no token.
+    cors_origins : tuple of str
+        Origins of other sites, such as ``https://example.org``, whose pages may send requests; ``*`` for all, if there
+        are tokens. Cookies and trusted addresses do not count for them.
     allowed_hosts : tuple of str
         Accepted values of the ``Host`` header, without port; any if empty. On loopback they prevent DNS rebinding.
     url_prefix : str
@@ -38,9 +47,9 @@ class Settings:
         Fetch from them also where a name resolves to an address that is not of the public internet.
     immich_forward : str or None
         URL of Immich's own machine-learning server, for its tasks other than CLIP, such as ``http://immich-ml:3003``.
-    max_body : int
+    max_bytes : int
         Maximum bytes of a request body.
-    max_total_body : int
+    max_total_bytes : int
         Maximum bytes of all request bodies in flight.
     max_requests : int
         Maximum number of requests in flight.
@@ -60,11 +69,16 @@ class Settings:
         Maximum images in a batch; of texts eight times as many.
     timeout : float
         Seconds in which a request must arrive, and seconds in which it must be answered, including all fetches.
+    idle : float
+        Seconds after which a model that nobody uses is unloaded, until the next request that uses it; 0: never.
     """
 
     model_names: tuple[str, ...] = ()
     text_model: str | None = None
     token: str | None = None
+    tokens: Tokens | None = None
+    trusted_addresses: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     url_prefix: str = ""
     originals: bool = True
@@ -72,22 +86,29 @@ class Settings:
     fetch_hosts: tuple[str, ...] = ()
     fetch_private: bool = False
     immich_forward: str | None = None
-    max_body: int = 32 << 20
-    max_total_body: int = 256 << 20
+    max_bytes: int = 64 << 20
+    max_total_bytes: int = 256 << 20
     max_requests: int = 256
     max_pixels: int = MAX_PIXELS
     draft: bool = True
     strict_files: bool = False
     develop_raw: bool = False
-    max_inputs: int = 256
-    max_waiting: int = 1024
+    max_inputs: int = 2048
+    max_waiting: int = 2048
     batch_size: int = 32
     timeout: float = 60.0
+    idle: float = 0.0
 
     def __post_init__(self) -> None:
-        """Check the prefix, which becomes the path of a cookie and of a redirect."""
+        """Check the prefix, which becomes the path of a cookie and of a redirect, and who is allowed what."""
         if self.url_prefix and not _PREFIX.fullmatch(self.url_prefix):
             raise InputError(f"url_prefix is {self.url_prefix!r:.60}; expected a path such as '/photos'.")
+        for address in self.trusted_addresses:
+            checked_network(address)
+        for origin in self.cors_origins:
+            checked_origin(origin)
+        if "*" in self.cors_origins and self.token is None and not self.tokens:
+            raise InputError("the origin '*' lets pages of all sites read this server; set a token, or name origins.")
 
     @property
     def decode_options(self) -> DecodeOptions:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, cast
 
@@ -16,11 +16,15 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from numpyclip.errors import NumPyCLIPError
+from numpyclip.server.addresses import with_mapped
 
+LOOPBACK = ("127.0.0.0/8", "::1")
 _IDLE_TIMEOUT = 15.0  # seconds between requests of a connection, and before the first
 _HEADER_TIMEOUT = 10.0  # seconds from the first byte of a request to the end of its headers
+_LAST_REQUEST = 1.0  # seconds in which an idle connection may still send a request when the server stops
 _MARGIN = 10.0  # seconds for sending a response
 _SHUTDOWN_TIMEOUT = 10  # seconds for requests in flight
+_FIRST_DESCRIPTOR = 3  # of those that systemd hands over
 _MAX_CONNECTIONS = 1000
 _QUEUE = 2048  # connections that the system keeps until they are accepted
 _MAX_HEADERS = 32 << 10  # bytes
@@ -49,6 +53,7 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
 
     request_timeout: float  # seconds from the end of the headers to that of the response, or between two blocks of it
     max_connections: int
+    is_stopping = False  # of all connections of a server
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -109,12 +114,23 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
         if is_between and self.conn.their_state is not h11.SEND_BODY:  # else that of a body which nobody reads
             is_begun = bool(self.conn.trailing_data[0])
             phase = ("headers" if is_begun else "idle", self.cycle)
-            seconds = _HEADER_TIMEOUT if is_begun else _IDLE_TIMEOUT
+            seconds = _LAST_REQUEST if self.is_stopping else _HEADER_TIMEOUT if is_begun else _IDLE_TIMEOUT
+        elif self.is_stopping and self.cycle is not None and self.cycle.keep_alive:
+            self.cycle.keep_alive = False
+            self.cycle.default_headers = [*self.cycle.default_headers, (b"connection", b"close")]
         if phase != self._phase:
             self._phase, self.since = phase, self.loop.time()
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self.loop.call_later(seconds, self._end)
+
+    def shutdown(self) -> None:
+        """Answer the request that is in flight, or else one that comes at once, before the connection is closed.
+
+        A client may have sent it already: closing idle connections now, as uvicorn does, would lose it.
+        """
+        self._phase = ("", None)
+        self._update()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -133,17 +149,20 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
 class _Server(uvicorn.Server):
     """Calls `on_exit` at the first signal, before it waits for requests in flight, and ends at once at the second."""
 
-    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], object]) -> None:
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], object], on_start: Callable[[], object]) -> None:
         super().__init__(config)
         self._on_exit = on_exit
+        self._on_start = on_start
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(_QUEUE)  # more than asyncio, which takes the queue's length for both, accepts at once
+        self._on_start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_exit()
+        cast("type[_DeadlineProtocol]", self.config.http_protocol_class).is_stopping = True
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -156,6 +175,8 @@ class _Server(uvicorn.Server):
 def listen(host: str, port: int) -> socket.socket:
     """Open the socket, before the slow loading of the model, so that a port in use is reported at once.
 
+    If systemd has opened one for this process, that is taken instead.
+
     Returns
     -------
     socket
@@ -165,6 +186,8 @@ def listen(host: str, port: int) -> socket.socket:
     NumPyCLIPError
         If it cannot be opened.
     """
+    if (inherited := _inherited()) is not None:
+        return inherited
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=_QUEUE)
@@ -179,6 +202,24 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def _inherited() -> socket.socket | None:
+    """Take the socket of systemd, in which connections wait while this server restarts: see sd_listen_fds(3)."""
+    process, count, _ = (os.environ.pop(f"LISTEN_{name}", "") for name in ("PID", "FDS", "FDNAMES"))
+    if process != str(os.getpid()):
+        return None
+    if count != "1":
+        raise NumPyCLIPError(f"LISTEN_FDS is {count!r:.20}; expected 1: the unit has one ListenStream=, a port.")
+    try:
+        listener = socket.socket(fileno=_FIRST_DESCRIPTOR)
+    except OSError as error:
+        raise NumPyCLIPError(f"LISTEN_FDS is 1, and descriptor 3 is no socket ({error.strerror}).") from error
+    is_listening = listener.type == socket.SOCK_STREAM and listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    if listener.family not in (socket.AF_INET, socket.AF_INET6) or not is_listening:
+        raise NumPyCLIPError("descriptor 3 of systemd is no port that is listened at; expected ListenStream=PORT.")
+    listener.set_inheritable(False)
+    return listener
+
+
 def _max_connections() -> int:
     """Leave half of the descriptors that this process may open to files."""
     try:
@@ -189,7 +230,13 @@ def _max_connections() -> int:
     return _MAX_CONNECTIONS if descriptors == resource.RLIM_INFINITY else min(_MAX_CONNECTIONS, descriptors // 2)
 
 
-def make_server(app: ASGIApp, timeout: float = 60.0, on_exit: Callable[[], object] = lambda: None) -> uvicorn.Server:
+def make_server(
+    app: ASGIApp,
+    timeout: float = 60.0,
+    on_exit: Callable[[], object] = lambda: None,
+    on_start: Callable[[], object] = lambda: None,
+    proxies: Sequence[str] = LOOPBACK,
+) -> uvicorn.Server:
     """Make a server; run it with ``make_server(app).run([listener])``.
 
     Parameters
@@ -199,6 +246,10 @@ def make_server(app: ASGIApp, timeout: float = 60.0, on_exit: Callable[[], objec
         Seconds in which a request must arrive, and seconds in which the application answers it.
     on_exit : callable
         Called once it is to stop, before requests in flight are waited for.
+    on_start : callable
+        Called once requests are answered.
+    proxies : sequence of str
+        Addresses and networks of reverse proxies, which say by ``X-Forwarded-For`` and ``-Proto`` who asks, and how.
     """
     most = _max_connections()
     limits = {"request_timeout": 2 * timeout + _MARGIN, "max_connections": most}
@@ -209,7 +260,8 @@ def make_server(app: ASGIApp, timeout: float = 60.0, on_exit: Callable[[], objec
             http=cast(Any, protocol),
             ws="none",
             lifespan="on",
-            log_level="warning",
+            log_config=None,  # that of the process
+            forwarded_allow_ips=with_mapped(proxies),
             backlog=max(1, most // 8),  # so many are accepted before the first of them can be let go
             access_log=False,
             server_header=False,
@@ -217,4 +269,5 @@ def make_server(app: ASGIApp, timeout: float = 60.0, on_exit: Callable[[], objec
             timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
         ),
         on_exit,
+        on_start,
     )

@@ -1,5 +1,5 @@
 // One picture, enlarged, with what is known of it. It has its own entry in the browser's history: going back closes it.
-import {$, copyText, day, element, foundAt, number, percent} from "./dom.js";
+import {$, copyText, day, element, foundAt, large, number, percent} from "./dom.js";
 import {request} from "./api.js";
 import {query, setFilter, startSearch} from "./query.js";
 import {view} from "./views.js";
@@ -54,7 +54,7 @@ function fill(n) {
   const {name, thumbnail, original} = match();
   $("name").textContent = name;
   $("large").hidden = showFilm(match()) || !thumbnail;
-  $("large").src = thumbnail ? `${thumbnail}&side=1600` : "data:,";
+  $("large").src = thumbnail ? large(thumbnail) : "data:,";
   $("large").alt = describe(match());
   for (const [id, address] of [["original", original], ["download", `${original}?download=1`]]) {
     $(id).hidden = !original;

@@ -8,6 +8,9 @@ export function element(name, properties = {}, ...children) {
   return made;
 }
 
+// The address of a thumbnail, enlarged.
+export const large = thumbnail => thumbnail.replace(/side=\d+/, "side=1600");
+
 export function button(text, onclick, className = "plain") {
   return element("button", {className, type: "button", textContent: text, onclick});
 }

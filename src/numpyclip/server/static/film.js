@@ -1,5 +1,5 @@
 // A video, from the moment that a search has found.
-import {$, button, time} from "./dom.js";
+import {$, button, large, time} from "./dom.js";
 
 const ANIMATED = /\.(gif|a?png|webp|avif)$/i;  // which are images to a browser, and play by themselves
 const film = $("film");
@@ -22,7 +22,7 @@ export function showFilm(match) {
     film.load();  // which ends what is being received
     return false;
   }
-  film.poster = match.thumbnail ? `${match.thumbnail}&side=1600` : "";
+  film.poster = match.thumbnail ? large(match.thumbnail) : "";
   film.src = address;
   film.play().catch(() => {});  // which is told by its controls, or by onerror
   const moments = [match, ...match.moments ?? []].map(({seconds}) => seconds).sort((one, other) => one - other);

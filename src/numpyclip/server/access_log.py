@@ -1,0 +1,115 @@
+"""Middleware that notes of every request who asked, what came of it and how long it took, in the log and in metrics."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+from urllib.parse import quote
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from numpyclip.server.addresses import client_address
+from numpyclip.server.logs import describe_error
+from numpyclip.server.prometheus import Metrics
+from numpyclip.server.request_records import CURRENT, RequestRecord
+from numpyclip.server.responses import error_response
+
+_ACCESS = logging.getLogger("numpyclip.access")
+_LOG = logging.getLogger("numpyclip.server")
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")  # of a client; any other is replaced
+_CLIENT_CLOSED_REQUEST = 499  # in logs and metrics, as nginx has it
+_MAX_PATH = 200  # characters in the log
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",  # with none at all, browsers send `Origin: null` with forms of the page
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+
+
+class AccessLogMiddleware:
+    """ASGI middleware that logs requests and unexpected errors, records metrics, and sets headers of all responses.
+
+    Parameters
+    ----------
+    app : ASGI application
+    metrics : Metrics
+    varies : bool
+        Responses depend on the origin of a request, so that no cache may give those of one to another.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, varies: bool) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._varies = varies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, and note it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, status, size = time.perf_counter(), 0, 0
+        record = RequestRecord(_request_id(scope))
+        path = scope["path"]
+
+        async def send_noted(message: Message) -> None:
+            nonlocal status, size
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = record.id
+                if self._varies and "Origin" not in headers.get("Vary", ""):
+                    headers.add_vary_header("Origin")
+                for name, value in _SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+            size += len(message.get("body", b""))
+
+        before = CURRENT.set(record)
+        try:
+            await self._app(scope, receive, send_noted)
+        except ClientDisconnect:  # nobody waits for an answer
+            status = status or _CLIENT_CLOSED_REQUEST
+        except Exception as error:
+            _LOG.error("unexpected error: %s", describe_error(error), exc_info=error)
+            if status:
+                raise  # so that the connection is closed, and the client knows that something is missing
+            message = f"an unexpected error; the server's log has it, as that of request {record.id}."
+            await error_response(500, message)(scope, receive, send_noted)
+        finally:
+            seconds = time.perf_counter() - start
+            self._metrics.requests.labels(record.route, status or 500).inc()
+            self._metrics.seconds.labels(record.route).observe(seconds)
+            _log({**scope, "path": path}, record, (status or 500, size, seconds))
+            CURRENT.reset(before)
+
+
+def _request_id(scope: Scope) -> str:
+    sent = Headers(scope=scope).get("x-request-id", "")
+    return sent if _ID.fullmatch(sent) else secrets.token_hex(8)
+
+
+def _log(scope: Scope, record: RequestRecord, outcome: tuple[int, int, float]) -> None:
+    """Log a request: no query string, header or body, which may be private; of the token its name only."""
+    status, size, seconds = outcome
+    fields = {
+        "client": str(client_address(scope) or "-"),
+        "method": scope["method"][:20],
+        "path": quote(scope["path"])[:_MAX_PATH],
+        "status": status,
+        "bytes": size,
+        "seconds": round(seconds, 4),
+        "queue_seconds": round(record.queue_seconds, 4),
+        "compute_seconds": round(record.compute_seconds, 4),
+        "token": record.token,
+        "request_id": record.id,
+    }
+    text = "{client} {method} {path} {status} {bytes}B {seconds:.3f}s".format(**fields)
+    if record.compute_seconds:
+        text += " queue={queue_seconds:.3f}s compute={compute_seconds:.3f}s".format(**fields)
+    text += f" token={record.token}" * (record.token is not None) + f" id={record.id}"
+    _ACCESS.info("%s", text, extra={"fields": fields})

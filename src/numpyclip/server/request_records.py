@@ -1,0 +1,39 @@
+"""What is noted of a request while it is answered, for the access log."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass
+class RequestRecord:
+    """Notes of one request.
+
+    Attributes
+    ----------
+    id : str
+        The client's ``X-Request-ID``, or one that was made; empty outside of requests.
+    token : str or None
+        Name of the token that was sent.
+    route : str
+        Path of the matched route.
+    queue_seconds : float
+        Time that inputs have waited for a batch.
+    compute_seconds : float
+        Time that their batches have taken.
+    """
+
+    id: str = ""
+    token: str | None = None
+    route: str = "none"
+    queue_seconds: float = 0.0
+    compute_seconds: float = 0.0
+
+
+CURRENT: ContextVar[RequestRecord | None] = ContextVar("numpyclip_request", default=None)
+
+
+def current_request() -> RequestRecord:
+    """Return the record of the request that is being answered, or one that nobody reads."""
+    return CURRENT.get() or RequestRecord()
