@@ -17,16 +17,8 @@ from numpyclip.server.settings import Settings
 from numpyclip.server.tokens import Tokens
 
 COOKIE = "numpyclip_session"
-_PUBLIC_PATHS = (
-    "/",
-    "/login",
-    "/logout",
-    "/health",
-    "/healthz",
-    "/.well-known/live",
-    "/.well-known/ready",
-    "/ping",
-)  # their responses reveal nothing
+PROBES = ("/health", "/healthz", "/ping", "/.well-known/live", "/.well-known/ready")  # are answered under any load
+_PUBLIC_PATHS = ("/", "/login", "/logout", *PROBES)  # their responses reveal nothing
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/?#@,\[\]]+)(:\d{1,5})?", re.IGNORECASE)
 
 

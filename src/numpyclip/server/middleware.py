@@ -11,13 +11,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from numpyclip.server.authorization import Authorization
+from numpyclip.server.authorization import PROBES, Authorization
 from numpyclip.server.request_records import current_request
 from numpyclip.server.responses import OverloadedError, error_response
 from numpyclip.server.settings import Settings
 
-# Paths that are answered however many requests there are:
-_PROBES = ("/health", "/healthz", "/ping", "/.well-known/live", "/.well-known/ready")
 _CLOSE = {"Connection": "close"}  # the rest of the request is not read
 _LEAST_RATE = 32 << 10  # bytes a second of a response that takes longer than the timeout: the client is slow, or idle
 _PATIENCE = 1.0  # seconds for which a body that arrives need not give way to others
@@ -103,7 +101,7 @@ class AccessMiddleware:
         return None
 
     def _admission(self, scope: Scope, body: _Body) -> Response | None:
-        if body.is_expected or scope["path"] in _PROBES:
+        if body.is_expected or scope["path"] in PROBES:
             return None
         try:
             self.admit(body)
