@@ -58,7 +58,9 @@ def test_a_signal_stops_it_cleanly(place: str, kind: str) -> None:
         server.send_signal(signal.Signals[kind])
         _, said = server.communicate(timeout=60)
         assert server.returncode == (0 if kind == "SIGINT" else -signal.SIGTERM)
-        assert said == ("numpyclip: stopped.\n" if kind == "SIGINT" else "")
+        lines = said.splitlines()
+        assert lines.pop(0).rpartition(" id=")[0].split()[2:6] == ["127.0.0.1", "GET", "/search", "200"]
+        assert [line.partition(" ")[2] for line in lines] == ["info: stopped."] * (kind == "SIGINT")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
