@@ -50,6 +50,10 @@ def test_axe_finds_nothing_wrong(open_page: Open, client: Client, serve: Serve, 
     page = open_page(serve(token="sesame"), expects="401", color_scheme=scheme)
     page.locator("#login").wait_for()
     assert violations(page) == []
+    page = open_page(client, "/docs", color_scheme=scheme)
+    assert violations(page) == []
+    page.set_viewport_size(PHONE)
+    assert violations(page) == []
 
 
 def test_the_search_box_has_the_focus_and_the_title_says_the_search(open_page: Open, client: Client) -> None:

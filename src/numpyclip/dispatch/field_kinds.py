@@ -7,7 +7,6 @@ from typing import Any
 
 from numpyclip.dispatch.fields import FLAGS, MAX_CHARACTERS, Field, Place, Schema, T, is_row_id, short
 
-_TEXT: Schema = {"type": "string", "maxLength": MAX_CHARACTERS}
 _ROW_ID: Schema = {"type": "integer", "minimum": 0}
 _FILE: Schema = {"type": "string", "format": "binary"}
 
@@ -28,7 +27,7 @@ class Text(Field[str]):
 
     def schema(self, place: Place = "json") -> Schema:
         """Return the schema of a string."""
-        return _TEXT
+        return _text(place)
 
 
 class Choice(Field[T]):
@@ -158,7 +157,7 @@ class Texts(ListField[str]):
 
     def item(self, place: Place) -> Schema:
         """Return the schema of a string."""
-        return _TEXT
+        return _text(place)
 
 
 class Images(ListField["bytes | str"]):
@@ -266,3 +265,7 @@ class Values(Field[Any]):
 
 def _is_row_id(sent: object) -> bool:
     return isinstance(sent, (int, str)) and is_row_id(str(sent))
+
+
+def _text(place: Place) -> Schema:
+    return {"type": "string"} if place == "query" else {"type": "string", "maxLength": MAX_CHARACTERS}
