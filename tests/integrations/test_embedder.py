@@ -66,7 +66,7 @@ def test_a_file_that_has_changed_is_loaded_again(loads: list[str], checkpoints: 
 
 def test_a_loaded_model_is_used_as_it_is_and_takes_no_options(tiny: CLIP) -> None:
     assert as_model(tiny) is tiny
-    with pytest.raises(InputError, match="load_options is .*'engine'.*but the model is loaded"):
+    with pytest.raises(InputError, match=r"load_options is .*'engine'.*but the model is loaded"):
         as_model(tiny, {"engine": "numpy"})
     with pytest.raises(InputError, match="found int; expected a model"):
         as_model(3)  # type: ignore[arg-type]

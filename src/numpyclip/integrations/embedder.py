@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP, check_model
-from numpyclip.errors import InputError, MissingPackageError
+from numpyclip.errors import InputError
 from numpyclip.images.open import Picture
 from numpyclip.loader import load
 from numpyclip.model.ops import Array
@@ -19,11 +19,6 @@ from numpyclip.runtime.lazy import Guarded
 
 DEFAULT_MODEL = "ViT-B/32"
 BATCH_SIZE = 32  # images that are embedded together
-
-
-def missing(framework: str, extra: str, error: ImportError) -> MissingPackageError:
-    """Return the error of an adapter whose framework is not installed."""
-    return MissingPackageError(f'{framework} needs the package {error.name}: pip install "numpyclip[{extra}]".')
 
 
 class _Models(Guarded):

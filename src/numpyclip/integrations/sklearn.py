@@ -10,7 +10,8 @@ import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
-from numpyclip.integrations.embedder import BATCH_SIZE, DEFAULT_MODEL, as_model, missing
+from numpyclip.integrations.embedder import BATCH_SIZE, DEFAULT_MODEL, as_model
+from numpyclip.integrations.extras import missing
 from numpyclip.model.ops import Array
 
 try:
