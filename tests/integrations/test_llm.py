@@ -13,8 +13,9 @@ import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
 
-llm = pytest.importorskip("llm", reason="the plugin needs llm")
+pytest.importorskip("llm", reason="the plugin needs llm")
 
+import llm
 from click.testing import CliRunner
 from llm.cli import cli
 from llm.plugins import load_plugins, pm
@@ -39,7 +40,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         result = CliRunner().invoke(cli, [*map(str, arguments)], input=stdin)
         assert result.exit_code == status, (result.output, result.exception)
         assert isinstance(result.exception, SystemExit | None), result.exception
-        return result.output
+        return str(result.output)
 
     yield run
     if not is_here:
@@ -110,7 +111,10 @@ def test_wrong_settings_are_ignored_with_a_message(run: Run, tmp_path: Path, set
 
 
 def test_the_plugin_imports_neither_numpy_nor_pillow() -> None:
-    code = "import llm, sys; before = set(sys.modules); import numpyclip.integrations.llm; print(*set(sys.modules) - before)"
+    code = (
+        "import llm, sys; before = set(sys.modules); import numpyclip.integrations.llm\n"
+        "print(*set(sys.modules) - before)"
+    )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "numpyclip.integrations.llm" in loaded
     assert not [name for name in loaded if name.partition(".")[0] in ("numpy", "PIL")]

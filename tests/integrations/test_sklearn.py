@@ -78,7 +78,7 @@ def test_what_is_no_column_is_refused(embedder: Any, bird: Path) -> None:
 
 def test_missing_values_and_broken_files_are_errors(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"found nan \(float\); expected str"):
-        TextEmbedder("tiny").transform(["a dog", float("nan")])
+        TextEmbedder("tiny").transform(np.array(["a dog", float("nan")], object))
     with pytest.raises(PictureError, match=r"gone\.png"):
         ImageEmbedder("tiny").transform([tmp_path / "gone.png"])
 

@@ -52,12 +52,13 @@ class CLIPEmbeddingFunction(EmbeddingFunction[Any]):
         truncate: bool = False,
     ) -> None:
         self._model = os.fspath(model) if isinstance(model, os.PathLike) else model
-        self._options = {"load_options": dict(load_options or {}), "batch_size": batch_size, "truncate": truncate}
+        self._load_options = dict(load_options or {})
+        self._batch_size = batch_size
+        self._truncate = truncate
 
     def __call__(self, input: Sequence[str | NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
         """Embed documents and images."""
-        model = as_model(self._model, self._options["load_options"])
-        return [*embed(model, input, self._options["batch_size"], self._options["truncate"])]
+        return [*embed(as_model(self._model, self._load_options), input, self._batch_size, self._truncate)]
 
     @staticmethod
     def name() -> str:
@@ -74,7 +75,12 @@ class CLIPEmbeddingFunction(EmbeddingFunction[Any]):
 
     def get_config(self) -> dict[str, Any]:
         """Return what a collection records."""
-        return {"model": self._model, **self._options}
+        return {
+            "model": self._model,
+            "load_options": self._load_options,
+            "batch_size": self._batch_size,
+            "truncate": self._truncate,
+        }
 
     @staticmethod
     def build_from_config(config: dict[str, Any]) -> CLIPEmbeddingFunction:

@@ -38,10 +38,9 @@ def _load(name: str, options: tuple[tuple[str, Any], ...], changed: int) -> CLIP
 
 
 def _changed(path: Path) -> int:
-    """Return when a file, or a folder or a file in it, was last modified, in nanoseconds; 0 if it is none."""
-    if not path.exists():
-        return 0
-    return max(file.stat().st_mtime_ns for file in (path, *(path.iterdir() if path.is_dir() else ())))
+    """Return when a file, or a folder or what is in it, was last modified, in nanoseconds; 0 if there is none."""
+    files = [path, *path.iterdir()] if path.is_dir() else [path]
+    return max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)
 
 
 _models = _Models(4)

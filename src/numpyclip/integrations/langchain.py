@@ -71,7 +71,8 @@ class CLIPEmbeddings(Embeddings):
 
     async def aembed_images(self, uris: Sequence[Picture]) -> list[list[float]]:
         """Embed images in a thread of LangChain's."""
-        return await run_in_executor(None, self.embed_images, uris)
+        embeddings: list[list[float]] = await run_in_executor(None, self.embed_images, uris)
+        return embeddings
 
     def _clip(self) -> CLIP:
         return as_model(self.model, self.load_options)

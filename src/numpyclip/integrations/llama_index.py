@@ -28,11 +28,14 @@ class CLIPEmbedding(MultiModalEmbedding):
         Keyword arguments of `numpyclip.load`, such as ``{"engine": "openvino"}``.
     truncate : bool, default=False
         Truncate texts that are too long, instead of raising an error.
+    model_name : str, optional
+        What LlamaIndex records; by default that of `model`.
     embed_batch_size : int, default=32
         Number of texts or images that are embedded together.
     """
 
     model: Any = DEFAULT_MODEL
+    model_name: str = ""
     load_options: dict[str, Any] | None = None
     truncate: bool = False
     embed_batch_size: int = Field(default=BATCH_SIZE, gt=0, le=2048)
@@ -44,8 +47,7 @@ class CLIPEmbedding(MultiModalEmbedding):
 
     @model_validator(mode="after")
     def _name(self) -> CLIPEmbedding:
-        if self.model_name == "unknown":  # LlamaIndex's default
-            self.model_name = str(self.model)
+        self.model_name = self.model_name or str(self.model)
         return self
 
     @field_serializer("model")

@@ -122,7 +122,7 @@ class ImageEmbedder(_Embedder):
         return self._clip().embed_images(_column(X), self.batch_size, draft=self.draft)
 
 
-def _column(X: Any) -> Iterable[Any]:
+def _column(X: Any) -> Any:
     """Return the inputs of a column, a DataFrame's only one included; raise InputError if X is none."""
     if isinstance(X, str | bytes | os.PathLike) or not hasattr(X, "__len__"):
         raise InputError(f"X: found {type(X).__name__}; expected several inputs: a list, an array or one column.")
@@ -130,5 +130,4 @@ def _column(X: Any) -> Iterable[Any]:
         return X
     if X.shape[1] != 1:
         raise InputError(f"X: found {X.shape[1]} columns; expected one. Choose it by a ColumnTransformer.")
-    column: list[Any] = np.asarray(X)[:, 0].tolist()
-    return column
+    return np.asarray(X)[:, 0].tolist()
