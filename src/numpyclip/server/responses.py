@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from numpyclip.errors import CorruptCheckpointError, InputError, PictureError, StoreError, TextTooLongError
 from numpyclip.escaping import json_text
+from numpyclip.extras import without_commands
 
 _LOG = logging.getLogger("numpyclip.server")
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
@@ -98,7 +99,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _input_error(request: Request, error: Exception) -> Response:
-    return error_response(400, str(error))
+    return error_response(400, without_commands(str(error)))
 
 
 async def _store_error(request: Request, error: Exception) -> Response:
