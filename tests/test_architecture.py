@@ -57,6 +57,7 @@ ROOMS = {
     "dispatch": "escaping errors extras images model pipeline dual_encoder viz tasks index towns",
     "server": "escaping errors extras regular_file image_marks images file_systems model runtime dual_encoder videos"
     " viz tasks index dispatch towns",
+    "integrations": "errors extras arguments weights images model runtime dual_encoder loader",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"
@@ -111,6 +112,11 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "batch.cluster": {"ray"},
     "sources.*": {"pyarrow"},
     "destinations.*": {"pyarrow"},
+    "integrations.chroma": {"chromadb"},
+    "integrations.langchain": {"langchain_core"},
+    "integrations.llama_index": {"llama_index"},
+    "integrations.llm": {"llm", "click"},
+    "integrations.sklearn": {"sklearn"},
 }
 
 

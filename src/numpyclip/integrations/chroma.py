@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
+from numpyclip.extras import missing
 from numpyclip.images.open import decoded
 from numpyclip.images.rgb import without_alpha
 from numpyclip.integrations.embedder import BATCH_SIZE, DEFAULT_MODEL, as_model, embed
-from numpyclip.integrations.extras import missing
 from numpyclip.runtime.prefetch import prefetch
 
 try:
     from chromadb.api.types import DataLoader, EmbeddingFunction
     from chromadb.utils.embedding_functions import register_embedding_function
 except ImportError as error:
-    raise missing("CLIPEmbeddingFunction and ImageLoader", "chroma", error) from error
+    raise missing("CLIPEmbeddingFunction needs the package chromadb", "chroma") from error
 
 
 @register_embedding_function

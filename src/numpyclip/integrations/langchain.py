@@ -10,11 +10,11 @@ from typing import Any
 from numpyclip.arguments import OnError, error_handler
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import PictureError
+from numpyclip.extras import missing
 from numpyclip.images.exif import read_exif
 from numpyclip.images.find import find_pictures
 from numpyclip.images.open import Picture, file_content
 from numpyclip.integrations.embedder import BATCH_SIZE, DEFAULT_MODEL, as_model
-from numpyclip.integrations.extras import missing
 
 try:
     from langchain_core.document_loaders import BaseLoader
@@ -22,7 +22,7 @@ try:
     from langchain_core.embeddings import Embeddings
     from langchain_core.runnables.config import run_in_executor
 except ImportError as error:
-    raise missing("CLIPEmbeddings and ImageLoader", "langchain", error) from error
+    raise missing("CLIPEmbeddings needs the package langchain-core", "langchain") from error
 
 
 class CLIPEmbeddings(Embeddings):

@@ -6,15 +6,15 @@ import asyncio
 from typing import Any
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.extras import missing
 from numpyclip.integrations.embedder import BATCH_SIZE, DEFAULT_MODEL, as_model
-from numpyclip.integrations.extras import missing
 
 try:
     from llama_index.core.bridge.pydantic import Field, field_serializer, model_validator
     from llama_index.core.embeddings import MultiModalEmbedding
     from llama_index.core.schema import ImageType
 except ImportError as error:
-    raise missing("CLIPEmbedding", "llama-index", error) from error
+    raise missing("CLIPEmbedding needs the package llama-index-core", "llama-index") from error
 
 
 class CLIPEmbedding(MultiModalEmbedding):

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from numpyclip.errors import NumPyCLIPError
-from numpyclip.integrations.extras import missing
+from numpyclip.extras import missing
 from numpyclip.weights.catalogue import available_models
 
 try:
     import click
     import llm
 except ImportError as error:
-    raise missing("the plugin of llm", "llm", error) from error
+    raise missing("the plugin of llm needs the package llm", "llm") from error
 
 CLIP = "ViT-B/32"  # llm-clip's; collections record the name `clip`, so that no setting of another program may change it
 SETTINGS = "numpyclip.json"

@@ -10,15 +10,15 @@ import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
+from numpyclip.extras import missing
 from numpyclip.integrations.embedder import BATCH_SIZE, DEFAULT_MODEL, as_model
-from numpyclip.integrations.extras import missing
 from numpyclip.model.ops import Array
 
 try:
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
     from sklearn.utils import Tags
 except ImportError as error:
-    raise missing("TextEmbedder and ImageEmbedder", "sklearn", error) from error
+    raise missing("TextEmbedder and ImageEmbedder need the package scikit-learn", "sklearn") from error
 
 
 class _Embedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
