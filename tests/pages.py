@@ -23,7 +23,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 _BODY = r"(?:(?!```).)*?"
 _EXAMPLE = re.compile(
-    rf"(?P<skip><!-- not run:[^>]*-->\n+)?(?:<!-- needs (?P<needs>[\w ]+) -->\n+)?```python\n(?P<python>{_BODY})(?:# prints\n(?P<comment>{_BODY}))?```"
+    r"(?P<skip><!-- not run:[^>]*-->\n+)?(?:<!-- needs (?P<needs>[\w ]+) -->\n+)?"
+    rf"```python\n(?P<python>{_BODY})(?:# prints\n(?P<comment>{_BODY}))?```"
     rf"|```sh\n(?P<sh>{_BODY})```\n+```\n(?P<block>{_BODY})```",
     re.DOTALL,
 )
