@@ -2,6 +2,7 @@
 
 A block of Python prints what follows `# prints` in it, a block of shell commands the block that follows it at once.
 The blocks of a page run in their order, as a reader would type them: Python in one session, everything in one folder.
+A comment `<!-- needs PACKAGE PACKAGE -->` before a block names what must be installed for it.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 _BODY = r"(?:(?!```).)*?"
 _EXAMPLE = re.compile(
-    rf"(?P<skip><!-- not run:[^>]*-->\n+)?```python\n(?P<python>{_BODY})(?:# prints\n(?P<comment>{_BODY}))?```"
+    r"(?P<skip><!-- not run:[^>]*-->\n+)?(?:<!-- needs (?P<needs>[\w ]+) -->\n+)?"
+    rf"```python\n(?P<python>{_BODY})(?:# prints\n(?P<comment>{_BODY}))?```"
     rf"|```sh\n(?P<sh>{_BODY})```\n+```\n(?P<block>{_BODY})```",
     re.DOTALL,
 )
@@ -37,6 +40,12 @@ class Example:
     start: int
     end: int
     printed: str | None
+    needs: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> list[str]:
+        """The packages that it needs and that are not installed."""
+        return [package for package in self.needs if find_spec(package) is None]
 
 
 def examples(page: str, *languages: str) -> Iterator[Example]:
@@ -44,7 +53,8 @@ def examples(page: str, *languages: str) -> Iterator[Example]:
     for match in _EXAMPLE.finditer(page):
         language, output = ("sh", "block") if match["sh"] else ("python", "comment")
         if language in languages and not match["skip"]:
-            yield Example(language, match[language], *match.span(output), match[output])
+            needs = tuple((match["needs"] or "").split())
+            yield Example(language, match[language], *match.span(output), match[output], needs)
 
 
 def run(example: Example, session: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ ROOMS = {
     "escaping": "",
     "interrupts": "",
     "errors": "escaping",
+    "extras": "errors",
     "arguments": "errors",
     "lock": "",
     "regular_file": "",
@@ -25,37 +26,38 @@ ROOMS = {
     "notebook": "escaping",
     "reference": "",
     "weights": "escaping errors atomic regular_file",
-    "towns": "errors",
+    "towns": "errors extras",
     "image_marks": "",
     "xmp": "errors image_marks",
-    "images": "errors arguments atomic regular_file image_marks xmp",
-    "file_systems": "errors",
+    "images": "errors extras arguments atomic regular_file image_marks xmp",
+    "file_systems": "errors extras",
     "resumed_stream": "errors regular_file file_systems",
     "remote": "errors atomic regular_file file_systems resumed_stream",
-    "sources": "escaping errors arguments atomic regular_file images file_systems remote",
+    "sources": "escaping errors extras arguments atomic regular_file images file_systems remote",
     "destinations": "escaping errors arguments atomic regular_file images file_systems remote sources",
-    "tokenizer": "errors arguments weights",
+    "tokenizer": "errors extras arguments weights",
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
     "runtime": "errors arguments atomic regular_file weights model",
-    "graph": "errors interrupts arguments atomic regular_file weights images model",
-    "engines": "errors interrupts arguments atomic regular_file weights model runtime graph",
+    "graph": "errors extras interrupts arguments atomic regular_file weights images model",
+    "engines": "errors extras interrupts arguments atomic regular_file weights model runtime graph",
     "pipeline": "errors arguments images model runtime",
     "families": "errors arguments weights images tokenizer model",
     "dual_encoder": "errors arguments notebook weights images tokenizer model runtime engines pipeline families",
     "loader": "errors weights images model engines dual_encoder families",
     "saving": "errors atomic regular_file weights images tokenizer model dual_encoder families loader",
     "layouts": "errors arguments atomic weights images tokenizer model graph dual_encoder families loader saving",
-    "videos": "errors arguments lazy_exports regular_file images model runtime dual_encoder",
+    "videos": "errors extras arguments lazy_exports regular_file images model runtime dual_encoder",
     "viz": "escaping errors arguments images model runtime videos",
     "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
     " dual_encoder file_systems remote sources videos",
-    "index": "errors arguments lock atomic regular_file images file_systems remote sources destinations model runtime"
+    "index": "errors extras arguments lock atomic regular_file images file_systems remote sources destinations model runtime"
     " pipeline dual_encoder videos tasks image_marks",
-    "batch": "escaping errors arguments lazy_exports lock images file_systems remote sources destinations model runtime"
+    "batch": "escaping errors extras arguments lazy_exports lock images file_systems remote sources destinations model runtime"
     " engines pipeline dual_encoder loader",
-    "dispatch": "escaping errors images model pipeline dual_encoder viz tasks index towns",
-    "server": "escaping errors arguments regular_file image_marks images file_systems model runtime dual_encoder videos"
+    "dispatch": "escaping errors extras images model pipeline dual_encoder viz tasks index towns",
+    "server": "escaping errors extras arguments regular_file image_marks images file_systems model runtime dual_encoder videos"
     " viz tasks index dispatch towns",
+    "integrations": "errors extras arguments weights images model runtime dual_encoder loader",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"
@@ -111,6 +113,11 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "batch.cluster": {"ray"},
     "sources.*": {"pyarrow"},
     "destinations.*": {"pyarrow"},
+    "integrations.chroma": {"chromadb"},
+    "integrations.langchain": {"langchain_core"},
+    "integrations.llama_index": {"llama_index"},
+    "integrations.llm": {"llm", "click"},
+    "integrations.sklearn": {"sklearn"},
 }
 
 

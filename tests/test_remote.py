@@ -50,7 +50,7 @@ def test_files_here_need_no_fsspec(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert remote.glob(str(tmp_path / "**" / "*.bin")) == [str(tmp_path / "b.bin"), place]
     assert remote.listing("/none") == remote.names("/none") == []
     assert remote.names(str(tmp_path)) == ["b.bin", "new"]
-    with pytest.raises(MissingPackageError, match=r's3://b/k: URLs need .*pip install "numpyclip\[remote\]" s3fs\.'):
+    with pytest.raises(MissingPackageError, match=r's3://b/k: URLs need .*pip install s3fs "numpyclip\[remote\]"'):
         remote.exists("s3://b/k")
 
 

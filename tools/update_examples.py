@@ -21,6 +21,8 @@ def updated(page: str) -> str:
     session: dict[str, Any] = {}
     end, parts = 0, []
     for example in examples(page, "python", "sh"):
+        if example.missing:
+            continue
         printed = run(example, session)
         if example.printed is not None:
             parts += [page[end : example.start], printed]

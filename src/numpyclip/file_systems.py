@@ -9,6 +9,7 @@ from time import sleep
 from typing import Any, TypeAlias, TypeVar
 
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
+from numpyclip.extras import missing
 
 TRIES = 5
 
@@ -68,9 +69,7 @@ def file_system(place: str, patient: bool = True) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
-        raise MissingPackageError(
-            f'{where}: URLs need the package fsspec, and s3:// also s3fs: pip install "numpyclip[remote]" s3fs.'
-        ) from error
+        raise missing(f"{where}: URLs need the package fsspec, and s3:// also s3fs", "remote", "s3fs") from error
     try:
         if is_web(place):  # aiohttp would wait five minutes for a server that hangs, and end longer streams
             from aiohttp import ClientTimeout

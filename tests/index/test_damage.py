@@ -385,7 +385,7 @@ def test_a_sound_graph_stays_where_it_cannot_be_used(
     (graph,) = place.glob("*.usearch")
     with Index(place, tiny) as index:
         assert len(found(index)) == 6
-    assert 'exhaustive: an HNSW index needs usearch: pip install "numpyclip[graph]".' in caplog.text
+    assert 'exhaustive: an HNSW index needs usearch: pip install "numpyclip[graph]"' in caplog.text
     flip(graph, graph.stat().st_size // 2)
     (problem,) = check_index(place)
     assert problem.startswith("HNSW index: removed; searches are exhaustive: an HNSW index needs usearch")

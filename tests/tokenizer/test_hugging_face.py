@@ -372,7 +372,7 @@ def test_without_the_package_that_reads_it_the_message_says_how_to_install_it(
     tokenizer = open_clip_file_tokenizer(FOLDER / name, "", "lower", strip_sep_token=False)
     for use in (lambda: tokenizer("a", 16)), (lambda: tokenizer.decode([1])):
         with pytest.raises(
-            MissingPackageError, match=rf"package '{package}' .*: pip install \"numpyclip\[tokenizers\]\"\."
+            MissingPackageError, match=rf"package '{package}' .*: pip install \"numpyclip\[tokenizers\]\""
         ):
             use()
 

@@ -23,6 +23,7 @@ from numpyclip.batch.work import ONE_THREAD, attempt_part, filter_warnings, shar
 from numpyclip.destinations.manifest import NAME
 from numpyclip.engines.processor import cores
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
+from numpyclip.extras import missing
 from numpyclip.file_systems import is_url
 from numpyclip.remote import exists, join
 from numpyclip.sources.part import Part
@@ -82,7 +83,7 @@ def _joined(on: str, workers: int | None) -> Iterator[None]:
     try:
         import ray
     except ImportError as error:
-        raise MissingPackageError('a cluster needs the package ray: pip install "numpyclip[ray]".') from error
+        raise missing("a cluster needs the package ray", "ray") from error
     if ray.is_initialized():
         if on != "ray":
             raise InputError(

@@ -18,6 +18,7 @@ from numpyclip.dispatch.session import Session
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError, PictureError
 from numpyclip.escaping import json_text
+from numpyclip.extras import missing
 from numpyclip.index.records import Match
 from numpyclip.index.search_result import SearchResult
 from numpyclip.tasks.tags import Tagger
@@ -29,9 +30,7 @@ try:
     from mcp.server.lowlevel import Server
     from mcp.server.stdio import stdio_server
 except ImportError as error:
-    raise MissingPackageError(
-        f'an MCP server needs the package mcp, version 2 ({error.name} is missing): pip install "numpyclip[mcp]"'
-    ) from error
+    raise missing(f"an MCP server needs the package mcp, version 2 ({error.name} is missing)", "mcp") from error
 
 _LOG = logging.getLogger(__name__)
 _SMALL, _LARGE = 320, 768  # pixels of the longer side of thumbnails

@@ -58,6 +58,12 @@ class DualEncoder(TorchMethods):
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "checkpoint": None}  # the towers have all that is needed
 
+    def __copy__(self: _Kind) -> _Kind:
+        return self  # nothing changes it: who copies a record that holds a model shares the weights
+
+    def __deepcopy__(self: _Kind, memo: object) -> _Kind:
+        return self
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self._facts().values())})"
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from numpyclip.arguments import EngineName, Precision
 from numpyclip.errors import EngineError, MissingPackageError, NumPyCLIPError
+from numpyclip.extras import missing
 from numpyclip.interrupts import deferred_interrupts
 from numpyclip.model.ops import Array
 
@@ -73,10 +74,10 @@ class Engine(ABC):
     def missing(cls, device: str = "cpu") -> MissingPackageError:
         """Return the error that says what to install for a device."""
         if find_spec(cls.name) is not None:
-            return MissingPackageError(f'engine {cls.name!r} needs the package onnx: pip install "numpyclip[onnx]".')
+            return missing(f"engine {cls.name!r} needs the package onnx", "onnx")
         package = cls.package(device)
-        needed = f'"numpyclip[{package}]"' if package == cls.name else f'{package} "numpyclip[onnx]"'
-        return MissingPackageError(f"engine {cls.name!r} is not installed: pip install {needed}.")
+        needed = (package,) if package == cls.name else ("onnx", package)
+        return missing(f"engine {cls.name!r} is not installed", *needed)
 
     @classmethod
     def package(cls, device: str) -> str:

@@ -21,7 +21,7 @@ its error would be the largest: pixels are not standardized. `tests/graph/test_f
 recorded, and fails for one without a graph.
 """
 
-from numpyclip.errors import MissingPackageError
+from numpyclip.extras import missing
 from numpyclip.interrupts import deferred_interrupts
 
 try:
@@ -32,6 +32,6 @@ try:
 except ImportError as error:
     if error.name != "onnx":
         raise
-    raise MissingPackageError('ONNX graphs need the package onnx: pip install "numpyclip[onnx]".') from error
+    raise missing("ONNX graphs need the package onnx", "onnx") from error
 
 __all__ = ["image_graph", "read_graph", "stream_graph", "text_graph", "write_graph"]

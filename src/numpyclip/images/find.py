@@ -15,6 +15,7 @@ from pathlib import Path
 
 from numpyclip.arguments import OnError, as_paths, error_handler
 from numpyclip.errors import InputError, PictureError
+from numpyclip.extras import install_command
 from numpyclip.images.raw_files import RAW_SUFFIXES
 from numpyclip.regular_file import read_sha256
 
@@ -298,4 +299,4 @@ def summary(left_out: Mapping[str, int]) -> str:
     if others := total - sum(count for _, count in common):
         kinds.append(f"{others} others")
     said = f"{total} {'file' if total == 1 else 'files'} left out: {', '.join(kinds)}"
-    return f'{said} (RAW: pip install "numpyclip[raw]")' if left_out.keys() & set(RAW_SUFFIXES) else said
+    return f"{said} (RAW: {install_command('raw')})" if left_out.keys() & set(RAW_SUFFIXES) else said

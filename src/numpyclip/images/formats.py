@@ -7,6 +7,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any
 
+from numpyclip.extras import install_command
 from numpyclip.images.damaged import repaired
 from numpyclip.images.jpeg_segments import START_OF_SCAN, jpeg_segments
 from numpyclip.images.jpeg_xl import is_jpeg_xl, jpeg_xl_header
@@ -168,7 +169,7 @@ def _opened(file: IO[bytes]) -> Image.Image:
 def check_rawpy() -> None:
     """Raise OSError, which says what to install, where RAW files cannot be read."""
     if find_spec("rawpy") is None:
-        raise OSError('it is RAW: pip install "numpyclip[raw]"')
+        raise OSError(f"it is RAW: {install_command('raw')}")
 
 
 def _raw(file: IO[bytes]) -> Image.Image:
@@ -232,7 +233,7 @@ def _load_plugin(file: IO[bytes]) -> str | None:
             import pillow_avif  # noqa: F401  which adds itself, for a Pillow without AVIF
     except ImportError:
         return (
-            'it is HEIC: pip install "numpyclip[heif]"'
+            f"it is HEIC: {install_command('heif')}"
             if brand in _HEIC_BRANDS
             else 'it is AVIF: pip install "pillow>=11.3"'
         )

@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from numpyclip.errors import MissingPackageError, NumPyCLIPError
+from numpyclip.errors import NumPyCLIPError
+from numpyclip.extras import missing
 from numpyclip.images.find import IGNORED, FileState, is_ignored, stem
 from numpyclip.index.scope import Scope, reaches
 from numpyclip.index.store import Store
@@ -32,7 +33,7 @@ def watcher() -> Callable[..., Iterator[set[tuple[Any, str]]]]:
     try:
         from watchfiles import watch
     except ImportError as error:
-        raise MissingPackageError('watching folders needs watchfiles: pip install "numpyclip[watch]".') from error
+        raise missing("watching folders needs watchfiles", "watch") from error
     return watch  # type: ignore[no-any-return]
 
 

@@ -4,13 +4,14 @@ Needs ``pip install "numpyclip[server]"``. Start it with `numpyclip serve`, or f
 """
 
 from numpyclip.errors import MissingPackageError
+from numpyclip.extras import missing
 
 try:
     from numpyclip.server.app import create_app
 except ImportError as error:
     if isinstance(error, MissingPackageError) or (error.name or "").startswith("numpyclip"):
         raise
-    raise MissingPackageError(f'a server needs {error.name}: pip install "numpyclip[server]"') from error
+    raise missing(f"a server needs {error.name}", "server") from error
 from numpyclip.server.model_on_demand import ModelSource
 from numpyclip.server.settings import Settings
 

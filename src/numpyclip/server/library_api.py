@@ -19,6 +19,7 @@ from numpyclip.dispatch.json_values import names
 from numpyclip.dispatch.queries import where_of
 from numpyclip.errors import MissingPackageError
 from numpyclip.escaping import is_utf8
+from numpyclip.extras import without_commands
 from numpyclip.image_marks import KINDS, Mark, Marks
 from numpyclip.index.store import Store
 from numpyclip.index.where import Where
@@ -193,6 +194,6 @@ async def _answer(
         try:
             return compressed(request, JSONResponse(found(service.index().store, where)))
         except MissingPackageError as error:
-            raise HTTPException(404, str(error)) from error
+            raise HTTPException(404, without_commands(str(error))) from error
 
     return await service.run_in_thread(answered)

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from numpyclip.dispatch.fields import FieldError
 from numpyclip.errors import CorruptCheckpointError, InputError, PictureError, StoreError, TextTooLongError
 from numpyclip.escaping import json_text
+from numpyclip.extras import without_commands
 from numpyclip.server.error_formats import Problem, error_body
 
 _LOG = logging.getLogger("numpyclip.server")
@@ -129,7 +130,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _input_error(request: Request, error: Exception) -> Response:
     field = error.field if isinstance(error, FieldError) else None
-    return ErrorResponse(Problem(400, str(error), field=field, in_image=isinstance(error, PictureError)))
+    return ErrorResponse(
+        Problem(400, without_commands(str(error)), field=field, in_image=isinstance(error, PictureError))
+    )
 
 
 async def _store_error(request: Request, error: Exception) -> Response:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
+from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.extras import missing
 from numpyclip.file_systems import without_passwords, without_secrets
 from numpyclip.remote import open_stream
 from numpyclip.sources.columns import CAPTION
@@ -28,7 +29,7 @@ def need_pyarrow(place: str) -> None:
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
-        raise MissingPackageError(f'{place}: parquet files need pyarrow: pip install "numpyclip[parquet]".') from error
+        raise missing(f"{place}: parquet files need pyarrow", "parquet") from error
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpyclip.errors import MissingPackageError, UnsupportedCheckpointError
+from numpyclip.errors import UnsupportedCheckpointError
+from numpyclip.extras import missing
 from numpyclip.tokenizer.cleaning import lower_without_punctuation, without_punctuation
 from numpyclip.tokenizer.clip_transformers import cut_out
 from numpyclip.tokenizer.sentencepiece_file import check_sentencepiece
@@ -176,7 +177,6 @@ def import_package(package: str) -> Any:
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise MissingPackageError(
-            f"tokenizing texts for this model needs the package '{package}' (images do not): "
-            'pip install "numpyclip[tokenizers]".'
+        raise missing(
+            f"tokenizing texts for this model needs the package '{package}' (images do not)", "tokenizers"
         ) from error

@@ -9,7 +9,8 @@ from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from numpyclip.errors import MissingPackageError, PictureError
+from numpyclip.errors import PictureError
+from numpyclip.extras import missing
 from numpyclip.regular_file import open_regular
 from numpyclip.videos.mp4_samples import claims_too_much
 from numpyclip.videos.video_options import VideoOptions
@@ -57,7 +58,7 @@ def opened(path: str | os.PathLike[str], options: VideoOptions) -> Iterator[tupl
     try:
         import av
     except ImportError as error:
-        raise MissingPackageError('videos need PyAV: pip install "numpyclip[video]"') from error
+        raise missing("videos need PyAV", "video") from error
     name = os.fsdecode(path)
     with ExitStack() as held:
         try:

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from numpyclip.errors import MissingPackageError, StoreError
+from numpyclip.errors import StoreError
+from numpyclip.extras import missing
 from numpyclip.index.database import RECOVERY, Connection, Damage, Database, InUseError, NoIndexError
 from numpyclip.index.database.conditions import conditions
 from numpyclip.index.database.schema import (
@@ -65,10 +66,8 @@ class PostgresDatabase(Database):
         try:
             import psycopg
         except ImportError as error:
-            raise MissingPackageError(
-                f"{url.partition('@')[2] or url}: an index in PostgreSQL needs psycopg: "
-                'pip install "numpyclip[postgres]".'
-            ) from error
+            where = url.partition("@")[2] or url
+            raise missing(f"{where}: an index in PostgreSQL needs psycopg", "postgres") from error
         self._psycopg = psycopg
         self._url = url
         self._local = threading.local()

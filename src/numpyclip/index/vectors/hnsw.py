@@ -25,6 +25,7 @@ import numpy as np
 
 from numpyclip.atomic import temporary_path
 from numpyclip.errors import MissingPackageError
+from numpyclip.extras import missing
 from numpyclip.index.file_checksum import checksum
 from numpyclip.index.vectors import Progress, Recall, Space, recall
 from numpyclip.index.vectors.recall import CANDIDATES, NEAREST, QUERIES, candidates, moved_as_texts
@@ -211,5 +212,5 @@ def _usearch() -> Any:
     try:
         import usearch.index
     except ImportError as error:
-        raise MissingPackageError('an HNSW index needs usearch: pip install "numpyclip[graph]".') from error
+        raise missing("an HNSW index needs usearch", "graph") from error
     return usearch.index

@@ -1,0 +1,90 @@
+"""What all adapters have in common: a model by name, loaded when it is first used, or one that is loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from numpyclip.dual_encoder.clip import CLIP, check_model
+from numpyclip.errors import InputError
+from numpyclip.images.open import Picture
+from numpyclip.loader import load
+from numpyclip.model.ops import Array
+from numpyclip.runtime.lazy import Guarded
+
+DEFAULT_MODEL = "ViT-B/32"
+BATCH_SIZE = 32  # images that are embedded together
+
+
+class _Models(Guarded):
+    """The models that adapters have named last; clones and unpickled copies of an adapter share one."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._load = lru_cache(most)(_load)
+
+    def __call__(self, name: str, options: tuple[tuple[str, Hashable], ...]) -> CLIP:
+        with self._lock:  # so that threads which come together load it once
+            return self._load(name, options, _changed(Path(name)))
+
+
+def _load(name: str, options: tuple[tuple[str, Any], ...], changed: int) -> CLIP:
+    return load(name, **dict(options))[0]
+
+
+def _changed(path: Path) -> int:
+    """Return when a file, or a folder or what is in it, was last modified, in nanoseconds; 0 if there is none."""
+    files = [path, *path.iterdir()] if path.is_dir() else [path]
+    return max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)
+
+
+_models = _Models(4)
+
+
+def as_model(model: str | os.PathLike[str] | CLIP, load_options: Mapping[str, Any] | None = None) -> CLIP:
+    """Return the model that an adapter was given.
+
+    Parameters
+    ----------
+    model : str, path or CLIP
+        As in `numpyclip.load`, or the first of the two values it returns.
+    load_options : mapping, optional
+        Keyword arguments of `numpyclip.load`, such as ``{"engine": "openvino"}``.
+
+    Raises
+    ------
+    InputError
+        If it is no model, or one that is loaded already is given options.
+    """
+    if isinstance(model, str | os.PathLike):
+        return _models(os.fspath(model), tuple(sorted((load_options or {}).items())))
+    check_model(model)
+    if load_options:
+        raise InputError(f"load_options is {load_options!r:.60}, but the model is loaded. Pass them to numpyclip.load.")
+    return model
+
+
+def embed(model: CLIP, inputs: Iterable[str | Picture], batch_size: int = BATCH_SIZE, truncate: bool = False) -> Array:
+    """Embed texts (strings) and images (all else), in their order, those of each kind in batches.
+
+    Returns
+    -------
+    ndarray of shape (n_inputs, embed_dim), dtype=float32
+    """
+    inputs = [*inputs]
+    is_text = np.array([isinstance(one, str) for one in inputs], bool)
+    embeddings = np.empty((len(inputs), model.config.embed_dim), np.float32)
+    if is_text.any():
+        embeddings[is_text] = model.embed_texts(_where(inputs, is_text), truncate=truncate)
+    if not is_text.all():
+        embeddings[~is_text] = model.embed_images(_where(inputs, ~is_text), batch_size)
+    return embeddings
+
+
+def _where(inputs: Sequence[Any], chosen: Iterable[bool]) -> list[Any]:
+    return [one for one, is_chosen in zip(inputs, chosen, strict=True) if is_chosen]
