@@ -61,7 +61,7 @@ SMOOTHING = 0.02
 SEED = 0
 SAVE_EVERY, MEASURE_EVERY = 600, 500  # seconds, steps
 FEW_TOKENS = 9  # of most texts
-HAS_BFLOAT16 = any(f"{kind}_bf16" in Path("/proc/cpuinfo").read_text() for kind in ("amx", "avx512"))
+HAS_BFLOAT16 = any(torch.cpu.get_capabilities().get(kind) for kind in ("amx_bf16", "avx512_bf16"))
 
 
 def untrained() -> CLIP:

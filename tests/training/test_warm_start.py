@@ -63,3 +63,13 @@ def test_texts_are_embedded_alike_with_less_padding() -> None:
     with torch.no_grad():
         for chosen in (ids, ids[:1], ids[1:2]):
             torch.testing.assert_close(by_length(model.text, chosen), model.text(chosen))
+
+
+def test_a_longer_schedule_differs_only_once_the_rate_falls() -> None:
+    from train import Schedule
+
+    short, long = Schedule(1000, 0, 0.6), Schedule(2000, 0, 0.6)
+    assert short.rate(0) == long.rate(0) == pytest.approx(0.6 / 200)
+    assert all(short.rate(step) == long.rate(step) == 0.6 for step in (199, 400, 649))
+    assert short.rate(825) == pytest.approx(0.3)
+    assert short.rate(1000) == long.rate(2000) == pytest.approx(0.0006)
