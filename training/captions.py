@@ -4,6 +4,7 @@ import random
 import re
 from typing import NamedTuple
 
+from drawing import SIZE
 from splits import Known
 
 COLOURS = {
@@ -26,21 +27,20 @@ _TEMPLATES = (
 _TINTED = ("{} {}", "a {} {}", "{} {} icon", "a {} {} icon")
 _GROUNDS = ("{} on a {} background", "a {} on {}", "a {} on a {} background")
 
-# Two drawings in one picture: the places of their half-size tiles (top, left), and what is said of them.
+# Several drawings in one picture: the places of their half-size tiles (top, left), and what is said of them.
 Place = tuple[int, int]
 _TOGETHER = ("{} and {}", "a {} and a {}", "{} next to {}", "a {} beside a {}")
-_PAIRS: tuple[tuple[Place, Place, tuple[str, ...]], ...] = (
-    ((16, 0), (16, 32), _TOGETHER),
-    ((16, 0), (16, 32), ("{} to the left of {}", "a {} on the left and a {} on the right")),
-    ((16, 32), (16, 0), ("{} to the right of {}", "a {} on the right and a {} on the left")),
-    ((0, 16), (32, 16), ("{} above {}", "a {} over a {}", "{} on top of {}")),
-    ((32, 16), (0, 16), ("{} below {}", "a {} under a {}")),
+_ORDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("left", _TOGETHER),
+    ("left", ("{} to the left of {}", "a {} on the left and a {} on the right")),
+    ("right", ("{} to the right of {}", "a {} on the right and a {} on the left")),
+    ("above", ("{} above {}", "a {} over a {}", "{} on top of {}")),
+    ("below", ("{} below {}", "a {} under a {}")),
 )
-_COUNTS: tuple[tuple[str, tuple[Place, ...]], ...] = (
-    ("two", ((16, 0), (16, 32))),
-    ("three", ((0, 16), (32, 0), (32, 32))),
-    ("four", ((0, 0), (0, 32), (32, 0), (32, 32))),
-)
+_HALF = SIZE // 2
+_SHIFTS = tuple(range(0, _HALF + 1, _HALF // 4))  # of one beside or above the other
+_CORNERS: tuple[Place, ...] = ((0, 0), (0, _HALF), (_HALF, 0), (_HALF, _HALF))
+_NUMBERS = ("one", "two", "three", "four")
 
 # What would be another thing, mirrored.
 _ONE_WAY = re.compile(
@@ -110,16 +110,30 @@ def scene(caption: str, other: str, rng: random.Random) -> tuple[Scene, Scene | 
         things cannot tell them from one another.
     """
     if is_one(caption) and rng.random() < 0.5:
-        counted = [
-            Scene(tuple((0, place) for place in places), f"{number} {several(caption)}")
-            for number, places in rng.sample(_COUNTS, 2)
-        ]
-        return counted[0], counted[1]
-    first, second, templates = rng.choice(_PAIRS)
-    template = rng.choice(templates)
-    pair = Scene(((0, first), (1, second)), template.format(caption, other))
-    swapped = Scene(((1, first), (0, second)), template.format(other, caption))
+        first, second = (_counted(caption, count, rng) for count in rng.sample(range(1, 5), 2))
+        return first, second
+    order, templates = rng.choice(_ORDERS)
+    template, places = rng.choice(templates), _ordered(order, rng)
+    pair = Scene(((0, places[0]), (1, places[1])), template.format(caption, other))
+    swapped = Scene(((1, places[0]), (0, places[1])), template.format(other, caption))
     return pair, swapped if templates is not _TOGETHER else None
+
+
+def _counted(noun: str, count: int, rng: random.Random) -> Scene:
+    """Show a thing so many times, in corners; two also side by side, and three as a triangle."""
+    places = rng.sample(_CORNERS, count)
+    if count in (2, 3) and rng.random() < 0.5:
+        middle = _HALF // 2
+        places = [(middle, 0), (middle, _HALF)] if count == 2 else [(0, middle), (_HALF, 0), (_HALF, _HALF)]
+    text = f"{_NUMBERS[count - 1]} {several(noun)}" if count > 1 else rng.choice(("a {}", "one {}")).format(noun)
+    return Scene(tuple((0, place) for place in places), text)
+
+
+def _ordered(order: str, rng: random.Random) -> tuple[Place, Place]:
+    """Return places of which the first is, left of the second say, and neither higher nor lower for certain."""
+    one, other = rng.choice(_SHIFTS), rng.choice(_SHIFTS)
+    places = ((one, 0), (other, _HALF)) if order in ("left", "right") else ((0, one), (_HALF, other))
+    return (places[1], places[0]) if order in ("right", "below") else places
 
 
 def is_one(caption: str) -> bool:

@@ -1,8 +1,8 @@
-"""Write trained weights as the package ships them: OpenAI's names and shapes, matrices in float16, deflated.
+"""Write trained weights as the package ships them: OpenAI's names and shapes, matrices rounded, in float16, deflated.
 
     python export.py RUN OUT.npz
 
-Rows of tokens that training never met are zero: deflate makes them vanish.
+At any moment of a run. Rows of tokens that training never met are zero: deflate makes them vanish.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from rounding import rounded
 from train import untrained
 
 
@@ -24,10 +25,14 @@ def export(run: Path, out: Path) -> None:
         if name == "token_embedding.weight":
             was_met = (tensor != begin).any(dim=1, keepdim=True)  # the others are as they were drawn, bit for bit
             tensor = tensor * was_met
-        arrays[name] = tensor.numpy().astype(np.float16 if tensor.ndim > 1 else np.float32)
-    np.savez_compressed(out, **arrays)
+        arrays[name] = rounded(name, tensor.numpy())
+    part = out.with_name(f"{out.name}.part")
+    with part.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    part.replace(out)
     numbers, size = sum(array.size for array in arrays.values()) / 1e6, out.stat().st_size / 1e6
-    print(f"step {state['step']}: {numbers:.2f} M numbers, {int(was_met.sum()):,} rows of tokens, {size:.1f} MB")
+    met = int(arrays["token_embedding.weight"].any(axis=1).sum())
+    print(f"step {state['step']}: {numbers:.2f} M numbers, {met:,} rows of tokens, {size:.1f} MB")
 
 
 def main() -> None:

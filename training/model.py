@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from drawing import SIZE
 from tokens import CONTEXT, VOCABULARY
 
+_TEXT_LAYERS = 3
+
 
 class Bottleneck(nn.Module):
     """A block of ModifiedResNet: strides are averages, the last norm begins at zero."""
@@ -156,10 +158,10 @@ class Transformer(nn.Module):
 class CLIP(nn.Module):
     """Two towers and a temperature."""
 
-    def __init__(self, width: int, embed: int = 128, text_width: int = 128, text_layers: int = 3) -> None:
+    def __init__(self, blocks: tuple[int, ...], width: int, embed: int = 128, text_width: int = 128) -> None:
         super().__init__()
-        self.visual = ModifiedResNet((1, 1, 1, 1), embed, width)
-        self.transformer = Transformer(text_width, text_layers, text_width // 64)
+        self.visual = ModifiedResNet(blocks, embed, width)
+        self.transformer = Transformer(text_width, _TEXT_LAYERS, text_width // 64)
         self.token_embedding = nn.Embedding(VOCABULARY, text_width)
         self.positional_embedding = nn.Parameter(torch.randn(CONTEXT, text_width) * 0.01)
         self.ln_final = nn.LayerNorm(text_width)

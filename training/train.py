@@ -1,12 +1,13 @@
 """Train the embedded model.
 
     python train.py DATA RUN
+    python train.py DATA RUN --init FILE.npz   # go on from weights that export.py wrote, in a model that may be deeper
 
 First it learns emoji by many hands: many drawings of few concepts teach far faster than the reverse. Then all drawings
 take part, and texts say more than a name. Beside the pictures, words learn what they mean: each noun of a dictionary is
 told from others by its synonyms, wider words and definition, so that those that no drawing shows mean something, too.
 
-The same command starts and goes on. It may be killed at any moment: RUN/state.pt is replaced every few minutes, as a
+The same command starts and goes on. It may be killed at any moment: RUN/state.pt is replaced every ten minutes, as a
 whole, and every batch is a function of (seed, step). So the weights are the same, bit for bit, however often a run was
 stopped, on one machine with one number of threads. Averaged weights are what is measured, and the last ones are
 exported, not those that do best in a test. RUN/loss.csv and RUN/recall.csv have the curves, which plot.py draws.
@@ -14,7 +15,6 @@ exported, not those that do best in a test. RUN/loss.csv and RUN/recall.csv have
 
 import argparse
 import copy
-import csv
 import ctypes
 import fcntl
 import math
@@ -22,9 +22,9 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -36,33 +36,53 @@ from model import CLIP
 from muon import Muon
 from pool import Pool
 from recall import Recall
+from records import Log, save
 from sources import names
 from splits import seen_captions
 from tokens import Tokenizer
+from warm_start import begin_with
 
-EMOJI_STEPS = 1_400  # with emoji alone
+EMOJI_STEPS = 1_400  # with emoji alone, unless what they teach is known from the start
 STEPS = 7_800
+WARM_RATE = 0.6  # of the highest rate, for weights that have been trained
 FADE = 0.35  # part of the steps at whose end the rate falls to nothing, in a line (Hägele et al., 2024)
 MATRIX_RATE, RATE = 4e-3, 1.5e-3  # Muon's and AdamW's, at their highest
 ICONS = 0.45  # share of a batch that is no emoji, once all drawings take part
 FAVOURED = {"openclipart": 2.0, "sweethome3d": 2.0}  # which show things, where icons show signs
 EMOJI_SHARES = Shares()
-SHARES = Shares(words=0.1, narrower=0.1, definition=0.05, plural=0.05, scenes=0.08, bent=0.6, tinged=0.3)
+SHARES = Shares(words=0.1, narrower=0.1, definition=0.05, plural=0.05, scenes=0.16, bent=0.6, tinged=0.3)
 MEANING = 0.25  # weight of the dictionary in the loss
-WIDTH = 24  # of the ResNet
+BLOCKS, WIDTH = (1, 2, 4, 2), 24  # of the ResNet
 HEAD = 64  # rows of a head of attention
 BATCH = 256
 DECAY = 0.1  # of matrices; not of embeddings: rows of rare tokens must not fade between their few updates
 WARM_UP = 200  # steps
 SMOOTHING = 0.02
 SEED = 0
-SAVE_EVERY, MEASURE_EVERY = 240, 600  # seconds
+SAVE_EVERY, MEASURE_EVERY = 600, 500  # seconds, steps
+FEW_TOKENS = 9  # of most texts
+HAS_BFLOAT16 = any(torch.cpu.get_capabilities().get(kind) for kind in ("amx_bf16", "avx512_bf16"))
 
 
 def untrained() -> CLIP:
     """Return the model that training begins with."""
     torch.manual_seed(SEED)
-    return CLIP(WIDTH)
+    return CLIP(BLOCKS, WIDTH)
+
+
+class Schedule(NamedTuple):
+    """How many steps there are, how many of them with emoji alone, and the part of the highest rate that is reached.
+
+    `steps` may change until the rate falls: before, they are all alike.
+    """
+
+    steps: int
+    emoji_steps: int = EMOJI_STEPS
+    highest: float = 1.0
+
+    def rate(self, step: int) -> float:
+        """Return the part of the highest rate that a step has: it rises, stays, and falls."""
+        return self.highest * max(0.001, min(1, (step + 1) / WARM_UP, (self.steps - step) / (FADE * self.steps)))
 
 
 def loss_of(model: CLIP, those: Tensor, texts: Tensor, same: Tensor) -> Tensor:
@@ -77,9 +97,13 @@ def loss_of(model: CLIP, those: Tensor, texts: Tensor, same: Tensor) -> Tensor:
     return (cross_entropy(logits, compared) + cross_entropy(logits.T, compared.T)) / 2
 
 
-def share_of_rate(step: int) -> float:
-    """Return the part of the highest rate that a step has: it rises, stays, and falls."""
-    return max(0.001, min(1, (step + 1) / WARM_UP, (STEPS - step) / (FADE * STEPS)))
+def by_length(embed: Callable[[Tensor], Tensor], tokens: Tensor) -> Tensor:
+    """Embed most texts without the padding that a few long ones need."""
+    is_short = tokens.argmax(1) < FEW_TOKENS
+    if is_short.all() or not is_short.any():
+        return embed(tokens)
+    order = torch.cat([is_short.nonzero()[:, 0], (~is_short).nonzero()[:, 0]])
+    return torch.cat([embed(tokens[is_short, :FEW_TOKENS]), embed(tokens[~is_short])])[order.argsort()]
 
 
 def optimisers(model: CLIP) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
@@ -108,49 +132,15 @@ def average(averaged: CLIP, model: CLIP, step: int) -> None:
                 mine.copy_(new)
 
 
-def save(values: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint: readers and crashes see the old file or the new one."""
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        torch.save(values, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
-class Log:
-    """A CSV file. Rows behind the step that a run goes on from are dropped: no step counts twice."""
-
-    def __init__(self, path: Path, step: int) -> None:
-        self._path = path
-        if path.exists():
-            with path.open(newline="") as file:
-                rows = list(csv.DictReader(file))
-            kept = [row for row in rows if row["step"] and int(row["step"]) <= step]
-            if len(kept) < len(rows):
-                part = path.with_suffix(".part")
-                with part.open("w", newline="") as file:
-                    writer = csv.DictWriter(file, list(rows[0]))
-                    writer.writeheader()
-                    writer.writerows(kept)
-                part.replace(path)
-
-    def __call__(self, row: dict[str, Any]) -> None:
-        with self._path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
-            if not file.tell():
-                writer.writeheader()
-            writer.writerow(row)
-        print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
-
-
 class Run:
     """The training, as far as it has come."""
 
-    def __init__(self, data: Path, folder: Path) -> None:
-        self.data, self.folder = data, folder
+    def __init__(self, data: Path, folder: Path, schedule: Schedule, init: Path | None = None) -> None:
+        self.data, self.folder, self.schedule = data, folder, schedule
         self.emoji, self.icons = names("emoji"), names("icons", "things")
         self.model = untrained().to(memory_format=torch.channels_last)
+        if init:
+            begin_with(self.model, init)
         self.averaged = copy.deepcopy(self.model).eval()
         self.optimisers = optimisers(self.model)
         self._images, self._texts = torch.compile(self.model.image), torch.compile(self.model.text, dynamic=True)
@@ -162,19 +152,20 @@ class Run:
             for optimiser, values in zip(self.optimisers, state["optimisers"], strict=True):
                 optimiser.load_state_dict(values)
             self.step, self._spent = state["step"], state["seconds"]
-        self._begin = time.monotonic()
+        self._begin = time.process_time()
         self.tokenizer = Tokenizer()
         self.recall = Recall(data, self.tokenizer, seen_captions(data, self.emoji))
         self._losses_log, self._recall_log = Log(folder / "loss.csv", self.step), Log(folder / "recall.csv", self.step)
 
     @property
     def seconds(self) -> float:
-        """Of training, by the clock on the wall, over all processes; pauses count."""
-        return round(self._spent + time.monotonic() - self._begin, 1)
+        """Of processors, spent on training since its first step; the process of the batches has its own."""
+        return round(self._spent + time.process_time() - self._begin, 1)
 
     def batches(self) -> Iterator[Batch]:
         """Make all batches that are left: first of emoji alone, then of all."""
-        for icons, share, shares, last in ([], 0.0, EMOJI_SHARES, EMOJI_STEPS), (self.icons, ICONS, SHARES, STEPS):
+        emoji_steps, steps = self.schedule.emoji_steps, self.schedule.steps
+        for icons, share, shares, last in ([], 0.0, EMOJI_SHARES, emoji_steps), (self.icons, ICONS, SHARES, steps):
             if self.step < last:
                 pool = Pool(self.data, self.emoji, icons, FAVOURED)
                 print(f"{len(pool.known)} drawings, {len(pool.names)} names", flush=True)
@@ -184,9 +175,9 @@ class Run:
         """Do one step; return the losses of pictures and of words."""
         for optimiser, highest in zip(self.optimisers, (MATRIX_RATE, RATE), strict=True):
             for group in optimiser.param_groups:
-                group["lr"] = highest * share_of_rate(self.step)
-        with torch.autocast("cpu", torch.bfloat16):
-            images, texts = self._images(batch.images), self._texts(batch.tokens)
+                group["lr"] = highest * self.schedule.rate(self.step)
+        with torch.autocast("cpu", torch.bfloat16, enabled=HAS_BFLOAT16):
+            images, texts = self._images(batch.images), by_length(self._texts, batch.tokens)
         texts, nouns, meanings = texts.split([BATCH, *[(len(texts) - BATCH) // 2] * 2])
         loss = loss_of(self.model, images, texts, batch.same)
         words_loss = loss_of(self.model, nouns, meanings, batch.same_meaning)
@@ -225,7 +216,7 @@ class Run:
             "seconds": self.seconds,
             "loss": round(float(loss), 4),
             "words_loss": round(float(words_loss), 4),
-            "rate": round(share_of_rate(self.step - 1), 4),
+            "rate": round(self.schedule.rate(self.step - 1), 4),
             "scale": round(self.model.logit_scale.exp().item(), 2),
             "drawings_per_s": round(len(losses) * BATCH / seconds, 1),
         }
@@ -237,7 +228,6 @@ def train(run: Run) -> None:
     stopped: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.append(1))
-    measured = run.seconds // MEASURE_EVERY  # by the time of the whole run: restarts do not put it off
     last_saved = last_logged = time.monotonic()
     losses: list[tuple[float, float]] = []
     for batch in run.batches():
@@ -247,17 +237,16 @@ def train(run: Run) -> None:
         if run.step % 100 == 0:
             run.log(losses, now - last_logged)
             losses, last_logged = [], now
-        is_due = run.seconds // MEASURE_EVERY > measured or run.step == STEPS
+        is_due = run.step % MEASURE_EVERY == 0 or run.step == run.schedule.steps
         if is_due:
             run.measure()
             last_logged += time.monotonic() - now
-            measured = run.seconds // MEASURE_EVERY
         if is_due or stopped or now - last_saved > SAVE_EVERY:
             run.checkpoint()
             last_saved = time.monotonic()
         if stopped:
             break
-    print(f"{'finished' if run.step >= STEPS else 'stopped'} at step {run.step}", flush=True)
+    print(f"{'finished' if run.step >= run.schedule.steps else 'stopped'} at step {run.step}", flush=True)
 
 
 def keep_memory() -> None:
@@ -274,7 +263,10 @@ def main() -> None:
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of checkpoints and logs")
     parser.add_argument("--threads", type=int, default=2, help="of the model; one more process makes the batches")
+    parser.add_argument("--init", type=Path, metavar="FILE.npz", help="exported weights that a new run begins with")
+    parser.add_argument("--steps", type=int, default=STEPS, help="at whose end the rate is zero (default: %(default)s)")
     given = parser.parse_args()
+    schedule = Schedule(given.steps, 0, WARM_RATE) if given.init else Schedule(given.steps)
     torch.set_num_threads(given.threads)
     torch.use_deterministic_algorithms(True)  # else threads add up the gradient of the tokens in any order
     keep_memory()
@@ -285,7 +277,7 @@ def main() -> None:
         except OSError:
             raise SystemExit(f"another process trains in {given.run}") from None
         (given.run / "pid").write_text(f"{os.getpid()}\n")
-        train(Run(given.data, given.run))
+        train(Run(given.data, given.run, schedule, given.init))
 
 
 if __name__ == "__main__":

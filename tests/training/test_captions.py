@@ -41,21 +41,36 @@ def test_places_of_scenes_are_as_the_words_say() -> None:
     assert len(seen) == 9
 
 
-def test_counts_are_as_many_as_the_words_say() -> None:
+def test_which_is_left_does_not_say_which_is_higher() -> None:
     from captions import scene
 
     rng, seen = random.Random(0), set()
     for _ in range(200):
+        (places, text), _ = scene("two-word dog", "cat", rng)
+        (top, left), (other_top, other_left) = places[0][1], places[1][1]
+        assert all(0 <= place <= 32 for place in (top, left, other_top, other_left))
+        if "left of" in text:
+            seen.add((top > other_top) - (top < other_top))
+        if "above" in text:
+            seen.add(((left > other_left) - (left < other_left), "above"))
+    assert len(seen) == 6
+
+
+def test_counts_are_as_many_as_the_words_say() -> None:
+    from captions import scene
+
+    rng, seen = random.Random(0), set()
+    for _ in range(400):
         (places, text), twin = scene("dog", "cat", rng)
         if "cat" not in text:
             number, noun = text.split()
-            assert noun == "dogs"
-            assert len(places) == {"two": 2, "three": 3, "four": 4}[number]
+            assert noun == ("dog" if number in ("a", "one") else "dogs")
+            assert len(places) == {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4}[number]
             assert {which for which, _ in places} == {0}
             assert len({place for _, place in places}) == len(places)
-            assert twin is not None and twin.text.split()[1] == noun and len(twin.places) != len(places)
+            assert twin is not None and len(twin.places) != len(places) and "cat" not in twin.text
             seen.add(number)
-    assert seen == {"two", "three", "four"}
+    assert seen == {"a", "one", "two", "three", "four"}
 
 
 @pytest.mark.parametrize(
