@@ -24,7 +24,7 @@ from PIL import Image
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.index.index import Index
-from numpyclip.server import create_app, service, uvicorn_server
+from numpyclip.server import create_app, served_model, uvicorn_server
 from numpyclip.server.uvicorn_server import listen, make_server
 from tests.server.conftest import Client, Serve, running
 from tests.server.test_middleware import talk
@@ -295,7 +295,7 @@ def test_searches_do_not_wait_for_decoders(monkeypatch: pytest.MonkeyPatch, clie
         goes_on.wait(60)
         return b""
 
-    monkeypatch.setattr(service, "decode_base64", decode)
+    monkeypatch.setattr(served_model, "decode_base64", decode)
     with ThreadPoolExecutor(1) as pool:
         upload = pool.submit(client.post, "/v1/embeddings", {"modality": "image", "input": ["aGk="] * 256})
         assert begun.wait(60)
@@ -373,11 +373,11 @@ def test_pictures_that_have_become_something_else_hold_up_nobody(
 
 HUNG = """
 import sys, time
-from numpyclip.server import service
+from numpyclip.server import served_model
 def hang(*_):
     print("hung", file=sys.stderr, flush=True)
     time.sleep(1000)
-service.decode_base64 = hang
+served_model.decode_base64 = hang
 from numpyclip.cli import main
 sys.exit(main(["serve", "--port", "0", "--no-index", "-m", "tiny"]))
 """
