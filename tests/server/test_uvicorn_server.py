@@ -1,5 +1,6 @@
 """The process as a whole: `numpyclip serve` under a flood, with silent clients, stopped and killed."""
 
+import http.client
 import itertools
 import json
 import os
@@ -23,8 +24,8 @@ from PIL import Image
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.index.index import Index
-from numpyclip.server import create_app, service, uvicorn_server
-from numpyclip.server.uvicorn_server import listen
+from numpyclip.server import create_app, served_model, uvicorn_server
+from numpyclip.server.uvicorn_server import listen, make_server
 from tests.server.conftest import Client, Serve, running
 from tests.server.test_middleware import talk
 
@@ -103,6 +104,29 @@ def test_a_flood_is_answered_or_sent_away(serve: Serve) -> None:
     assert all(int(answer.headers["Retry-After"]) >= 1 for answer in answers if answer.status != 200)
     assert client.post("/v1/embeddings", body).status == 200
     assert "numpyclip_waiting 0.0" in client.get("/metrics").body.decode()
+
+
+def test_requests_over_open_connections_are_answered_when_it_stops(monkeypatch: pytest.MonkeyPatch, tiny: CLIP) -> None:
+    monkeypatch.setattr(uvicorn_server, "_LAST_REQUEST", 60.0)
+    with listen("127.0.0.1", 0) as listener:
+        port, server = listener.getsockname()[1], make_server(create_app(tiny, "tiny"))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        used, new = (http.client.HTTPConnection("127.0.0.1", port, timeout=60) for _ in range(2))
+        for connection in (used, new):
+            connection.connect()
+        used.request("GET", "/healthz")
+        assert used.getresponse().read()
+        server.should_exit = True
+        with suppress(ConnectionError):
+            while True:  # until it has stopped to accept others
+                socket.create_connection(("127.0.0.1", port)).close()
+        for connection in (used, new):
+            connection.request("GET", "/healthz")
+            answer = connection.getresponse()
+            assert (answer.status, answer.headers["Connection"]) == (200, "close")
+            connection.close()
+        thread.join()
 
 
 def test_clients_that_say_nothing_are_let_go(monkeypatch: pytest.MonkeyPatch, serve: Serve) -> None:
@@ -206,7 +230,8 @@ def test_a_burst_of_connections_leaves_descriptors_for_others() -> None:
                 connection.connect_ex(("127.0.0.1", client.port))
             assert client.get("/healthz").status == 200
             server.terminate()
-            assert server.communicate(timeout=60)[1] == ""  # nothing of descriptors that could not be had
+            said = server.communicate(timeout=60)[1]
+            assert all(" info: 127.0.0.1 " in line for line in said.splitlines())  # and no descriptor was missed
     finally:
         for connection in burst:
             connection.close()
@@ -270,7 +295,7 @@ def test_searches_do_not_wait_for_decoders(monkeypatch: pytest.MonkeyPatch, clie
         goes_on.wait(60)
         return b""
 
-    monkeypatch.setattr(service, "decode_base64", decode)
+    monkeypatch.setattr(served_model, "decode_base64", decode)
     with ThreadPoolExecutor(1) as pool:
         upload = pool.submit(client.post, "/v1/embeddings", {"modality": "image", "input": ["aGk="] * 256})
         assert begun.wait(60)
@@ -348,11 +373,11 @@ def test_pictures_that_have_become_something_else_hold_up_nobody(
 
 HUNG = """
 import sys, time
-from numpyclip.server import service
+from numpyclip.server import served_model
 def hang(*_):
     print("hung", file=sys.stderr, flush=True)
     time.sleep(1000)
-service.decode_base64 = hang
+served_model.decode_base64 = hang
 from numpyclip.cli import main
 sys.exit(main(["serve", "--port", "0", "--no-index", "-m", "tiny"]))
 """
@@ -397,4 +422,8 @@ def test_clients_that_leave_are_not_in_the_log(place: str) -> None:
                 assert client.get("/healthz").status == 200
         server.terminate()
         _, said = server.communicate(timeout=60)
-        assert set(said.splitlines()) <= {"Invalid HTTP request received.", "WARNING:  Invalid HTTP request received."}
+        lines = said.splitlines()
+        assert len([line for line in lines if "GET /search 499" in line or "GET /search 200" in line]) == 3
+        rest = {line.partition(" ")[2] for line in lines if " info: 127.0.0.1 " not in line}
+        assert rest <= {"warning: Invalid HTTP request received."}
+        assert "\x1b" not in said and "%0a" not in said.lower()
