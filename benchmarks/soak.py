@@ -1,15 +1,18 @@
 """Many clients for minutes, while an indexer writes and is killed; answers are compared with Python's.
 
-    python benchmarks/soak.py [--minutes 3] [--clients 64] [--out soak]
+    python benchmarks/soak.py [--minutes 3] [--clients 64] [--workers 2] [--out soak]
 
 Starts `numpyclip serve` on an index of drawings by the model tiny, and an indexer that adds drawings and is killed
-(SIGKILL) again and again. Clients embed, search, fetch thumbnails, send nonsense and break off. Embeddings must be
-those of Python, a search by an indexed image must find it, and no status may be 500 or above, save 503. Memory and
-descriptors of the server are sampled each second, into OUT.csv and OUT.png.
+(SIGKILL) again and again. Clients embed, search, fetch thumbnails, send nonsense and break off. Embeddings and cosines
+must be those of Python, the first match as near as the nearest drawing that is known to be there, a search by an
+indexed image must find it, thumbnails must be images, and every request must be answered, with no status of 500 or
+above, save 503. Several workers are replaced (SIGHUP) every 20 seconds. Memory (the proportional set size) and
+descriptors of the server's processes are sampled each second, into OUT.csv and OUT.png.
 """
 
 import argparse
 import base64
+import contextlib
 import csv
 import http.client
 import json
@@ -35,6 +38,8 @@ import numpyclip
 
 COMMAND = [sys.executable, "-m", "numpyclip"]
 TEXTS = [f"{number} {noun}" for number in range(8) for noun in ("birds", "houses", "red circles", "trees")]
+DRAWINGS = 200  # that are indexed at the start
+RESTART_SECONDS = 20.0
 TOLERANCE = 1e-5  # batches of other sizes differ in the last bits
 
 
@@ -67,6 +72,8 @@ class Soak:
             drawing(10_000 + seed).save(stream, "PNG")
             self.files.append(stream.getvalue())
         self.images = model.embed_images(self.files)
+        self.known = {f"{number}.jpg": number for number in range(DRAWINGS)}
+        self.cosines = self.texts @ model.embed_images(sorted(album.iterdir(), key=lambda file: int(file.stem))).T
 
     def ask(self, kind: str, method: str, path: str, body: Any = None) -> Any:
         """Return the parsed answer; None if there was none to be had."""
@@ -116,12 +123,27 @@ class Soak:
 
     def search(self, rng: random.Random) -> None:
         """Search by a text; then the first match must find itself, and have a thumbnail."""
-        answer = self.ask("search", "GET", f"/search?n=5&q={rng.choice(TEXTS).replace(' ', '+')}")
+        row = rng.randrange(len(TEXTS))
+        answer = self.ask("search", "GET", f"/search?n=5&q={TEXTS[row].replace(' ', '+')}")
+        if answer is not None:
+            self.check_matches(answer["matches"], self.cosines[row])
         for match in (answer or {"matches": []})["matches"][:1]:
             near = self.ask("near", "GET", f"/search?n=3&near={match['id']}")
             if near is not None and match["id"] not in [found["id"] for found in near["matches"]]:
                 self.wrong.append(f"{match['name']} does not find itself")
-            self.ask("thumbnail", "GET", match["thumbnail"])
+            thumbnail = self.ask("thumbnail", "GET", "/" + match["thumbnail"])
+            if thumbnail is not None and Image.open(BytesIO(thumbnail)).size != (320, 240):
+                self.wrong.append(f"the thumbnail of {match['name']} is another image")
+
+    def check_matches(self, matches: list[dict[str, Any]], cosines: np.ndarray) -> None:
+        """Compare the results of a text with the cosines of the drawings that are known."""
+        found = [match["cosine"] for match in matches]
+        if found != sorted(found, reverse=True) or len(found) != 5 or found[0] < cosines.max() - TOLERANCE:
+            self.wrong.append(f"matches of cosines {found}, where one has {cosines.max()}")
+        for match in matches:
+            number = self.known.get(match["name"])
+            if number is not None and abs(match["cosine"] - cosines[number]) > TOLERANCE:
+                self.wrong.append(f"{match['name']} has the cosine {match['cosine']}, not {cosines[number]}")
 
     def nonsense(self, rng: random.Random) -> None:
         """Send what must be refused, or break off."""
@@ -155,13 +177,24 @@ class Soak:
                 self.statuses["indexer killed", run.wait()] += 1
 
 
+def replaced(server: subprocess.Popen[str], stop: threading.Event) -> None:
+    """Have the workers replaced again and again."""
+    while not stop.wait(RESTART_SECONDS):
+        server.send_signal(signal.SIGHUP)
+
+
 def sampled(pid: int, seconds: float, rows: list[tuple[float, float, int]]) -> None:
-    """Sample memory in MiB and the number of open descriptors each second."""
+    """Sample memory in MiB and the number of open descriptors each second, of a process and its workers."""
     begin = time.monotonic()
     while (now := time.monotonic() - begin) < seconds:
-        match = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-        assert match is not None
-        rows.append((now, int(match[1]) / 1024, len(list(Path(f"/proc/{pid}/fd").iterdir()))))
+        memory, descriptors = 0.0, 0
+        for each in (pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())):
+            with contextlib.suppress(OSError):  # a worker has ended
+                match = re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{each}/smaps_rollup").read_text(), re.MULTILINE)
+                assert match is not None
+                memory += int(match[1]) / 1024
+                descriptors += len(list(Path(f"/proc/{each}/fd").iterdir()))
+        rows.append((now, memory, descriptors))
         time.sleep(1)
 
 
@@ -179,13 +212,15 @@ def plot(rows: list[tuple[float, float, int]], path: Path) -> None:
     image.save(path)
 
 
-def start(store: Path) -> tuple[subprocess.Popen[str], int]:
-    """Start the server; return it and its port."""
-    command = [*COMMAND, "serve", "--store", str(store), "--port", "0"]
+def start(store: Path, workers: int, said: list[str]) -> tuple[subprocess.Popen[str], int]:
+    """Start the server, all whose warnings and errors are collected; return it and its port."""
+    command = [*COMMAND, "serve", "--store", str(store), "--port", "0", "--workers", str(workers)]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ)
     assert server.stderr is not None
     for line in server.stderr:
         if match := re.search(r"http://127\.0\.0\.1:(\d+)", line):
+            rest = (line for line in server.stderr if " info: " not in line)
+            threading.Thread(target=said.extend, args=(rest,), daemon=True).start()
             return server, int(match[1])
     raise SystemExit("the server did not start")
 
@@ -194,18 +229,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=3)
     parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("soak"), help="name of the files to write, without suffix")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         album, store = Path(folder, "album"), Path(folder, "store")
         album.mkdir()
-        for number in range(200):
+        for number in range(DRAWINGS):
             drawing(number).save(album / f"{number}.jpg")
         subprocess.run([*COMMAND, "index", str(album), "--store", str(store), "-m", "tiny"], check=True)
-        server, port = start(store)
+        server, port = start(store, given.workers, said := [])
         soak = Soak(port, album)
         threads = [threading.Thread(target=soak.client, args=(seed,)) for seed in range(given.clients)]
         threads.append(threading.Thread(target=soak.indexer, args=(store,)))
+        if given.workers > 1:
+            threads.append(threading.Thread(target=replaced, args=(server, soak.stop)))
         for thread in threads:
             thread.start()
         rows: list[tuple[float, float, int]] = []
@@ -215,14 +253,14 @@ def main() -> None:
             thread.join()
         sampled(server.pid, 5, after := [])
         server.terminate()
-        _, said = server.communicate(timeout=60)
+        server.wait(timeout=60)
     for (kind, status), count in sorted(soak.statuses.items()):
         print(f"{kind:20} {status:4} {count:7}")
     print(
         f"memory {rows[0][1]:.0f} MiB at the start, {max(row[1] for row in rows):.0f} at most, {after[-1][1]:.0f} after"
     )
     print(f"descriptors {rows[0][2]} at the start, {max(row[2] for row in rows)} at most, {after[-1][2]} after")
-    print(f"ended with {server.returncode}; the log has {len(said)} characters: {said[:300]!r}")
+    print(f"ended with {server.returncode}; warnings and errors in the log: {len(said)} {said[:5]}")
     with given.out.with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("second", "MiB", "descriptors"), *rows])
     plot(rows, given.out.with_suffix(".png"))

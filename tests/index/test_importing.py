@@ -161,6 +161,31 @@ def test_rows_without_a_path_or_a_text_are_passed_over(index: Index, photos: Pat
     assert told == [f"{table}: rows without a key or an embedding are left out: 1; expected both in each."]
 
 
+@pytest.mark.parametrize("has_urls", [True, False])
+def test_samples_of_a_webdataset_are_names_without_files(
+    index: Index, photos: Path, tmp_path: Path, tiny: CLIP, has_urls: bool
+) -> None:
+    keys, captions = [f"0000{n}" for n in range(6)], [f"caption {n}" for n in range(6)]
+    urls: list[Any] = [f"https://x.org/{n}.jpg" for n in range(4)] + [None, "javascript:alert(1)"]
+    embeddings = tiny.embed_images(sorted(photos.rglob("*.png")))
+    folder = clip_retrievals(tmp_path / "out", keys, embeddings, captions)
+    table = folder / "metadata" / "metadata_0.parquet"
+    if has_urls:  # as img2dataset has it in the JSON of each sample
+        columns = {"image_path": keys, "caption": captions, "url": urls, "width": [64] * 6}
+        write_table(Table.from_pydict(columns), table)
+    (folder / "text_emb").mkdir()
+    np.save(folder / "text_emb" / "text_emb_0.npy", tiny.embed_texts(captions).astype(np.float16))
+    told: list[str] = []
+    assert import_embeddings(index, folder, report=told.append) == 12
+    assert told == []
+    found = {match.path for match in index.search(embeddings[0], 6)}
+    places = {f"{table}/{key}" for key in keys}
+    assert found == ({*urls[:4], *(f"{table}/{key}" for key in keys[4:])} if has_urls else places)
+    assert import_embeddings(index, folder) == 0
+    index.update([photos])  # which removes none of them
+    assert {match.path for match in index.search(embeddings[0], 100)} >= found
+
+
 def test_embeddings_of_another_model_are_refused(index: Index, photos: Path, exported: Path, tiny: CLIP) -> None:
     paths = [str(path) for path in sorted(photos.rglob("*.png"))]
     others = np.random.default_rng(0).standard_normal((len(paths), 128))

@@ -40,11 +40,13 @@ def test_a_path_for_images_needs_no_modality(client: Client, tiny: CLIP, png: Pn
 
 
 def test_what_infinity_refuses(client: Client) -> None:
-    for images in ("htt://wrong.url/me.jpg", ["htt://wrong.url/me.jpg"] * 2, [], None, 5, "data:image/png;base64,!"):
+    for images in ("htt://wrong.url/me.jpg", ["htt://wrong.url/me.jpg"] * 2, [], None, 5):
         assert client.post("/embeddings_image", {"model": "tiny", "input": images}).status == 422, images
     for url in ("https://www.google.com/404.jpg", ["https://www.google.com/404.jpg"] * 2):
         answer = client.post("/embeddings_image", {"model": "tiny", "input": url})
-        assert answer.status in (400, 422)  # it is fetched only if its host is allowed
+        assert (answer.status, answer.json["error"]["code"]) == (400, 400)  # nothing is fetched from this host
+    broken = client.post("/embeddings_image", {"input": "data:image/png;base64,!"})
+    assert (broken.status, broken.json["error"]["code"]) == (400, 400)
 
 
 def test_texts_of_infinitys_length_are_truncated(client: Client) -> None:
@@ -52,6 +54,11 @@ def test_texts_of_infinitys_length_are_truncated(client: Client) -> None:
     assert client.post("/embeddings", {"input": "%_" * 4096 * 15, "model": "tiny"}).status == 200
     answer = client.post("/embeddings", {"input": "dog " * 100, "model": "tiny", "truncate": False})
     assert (answer.status, "at most 77 tokens" in answer.message) == (422, True)
+
+
+def test_empty_texts_are_embedded(client: Client, tiny: CLIP) -> None:
+    answer = client.post("/embeddings", {"input": ["", "a dog"]})
+    np.testing.assert_allclose(vectors(answer.json), tiny.embed_texts(["", "a dog"]), atol=1e-6)
 
 
 def test_base64_has_the_same_numbers(client: Client) -> None:

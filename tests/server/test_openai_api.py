@@ -88,8 +88,8 @@ def test_the_client_of_openai(client: Client, tiny: CLIP, png: Png) -> None:
         np.testing.assert_allclose([answer.data[0].embedding], tiny.embed_images(png("bird")), atol=1e-6)
         with pytest.raises(openai.NotFoundError, match="gpt-4 is not here; this server has tiny"):
             api.embeddings.create(model="gpt-4", input="a dog")
-        with pytest.raises(openai.BadRequestError, match="expected 1 to 256"):
-            api.embeddings.create(model="tiny", input=["a dog"] * 257)
+        with pytest.raises(openai.BadRequestError, match="expected 1 to 2048"):
+            api.embeddings.create(model="tiny", input=["a dog"] * 2049)
 
 
 def test_a_model_by_its_id(serve: Serve) -> None:
@@ -149,7 +149,7 @@ def test_texts_that_are_too_long_are_refused_unless_they_may_be_cut(client: Clie
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({}, "0 inputs; expected 1 to 256"),
+        ({}, "0 inputs; expected 1 to 2048"),
         ({"input": []}, "0 inputs"),
         ({"input": ""}, "empty string"),
         ({"input": 7}, "token IDs"),

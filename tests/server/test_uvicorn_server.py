@@ -58,11 +58,14 @@ def test_a_signal_stops_it_cleanly(place: str, kind: str) -> None:
         server.send_signal(signal.Signals[kind])
         _, said = server.communicate(timeout=60)
         assert server.returncode == (0 if kind == "SIGINT" else -signal.SIGTERM)
-        assert said == ("numpyclip: stopped.\n" if kind == "SIGINT" else "")
+        lines = said.splitlines()
+        assert lines.pop(0).rpartition(" id=")[0].split()[2:6] == ["127.0.0.1", "GET", "/search", "200"]
+        assert [line.partition(" ")[2] for line in lines] == ["info: stopped."] * (kind == "SIGINT")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_requests_in_work_are_finished_when_it_is_stopped(place: str) -> None:
+@pytest.mark.parametrize("kind", ["SIGTERM", "SIGHUP"])
+def test_requests_in_work_are_finished_when_it_is_stopped(place: str, kind: str) -> None:
     body = json.dumps({"input": [f"a picture of {n} dogs" for n in range(256)]}).encode()
     head = f"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with process("--store", place, "-m", "tiny") as (server, client):
@@ -70,7 +73,7 @@ def test_requests_in_work_are_finished_when_it_is_stopped(place: str) -> None:
         with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
             connection.sendall(head)
             assert client.get("/healthz").status == 200  # by now the first one's head was read
-            server.terminate()
+            server.send_signal(signal.Signals[kind])
             connection.sendall(body)
             answer = b""
             while piece := connection.recv(1 << 16):

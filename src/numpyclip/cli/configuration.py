@@ -84,7 +84,7 @@ def apply(command: argparse.ArgumentParser, words: Sequence[str]) -> None:
     InputError
         If the file cannot be read.
     """
-    given = {word.partition("=")[0] for word in words}
+    given = {name for word in words for name in (word.partition("=")[0], word[:2])}  # --name=value, -nvalue
     if given & {"-h", "--help"}:
         return
     known = {setting.key: setting for setting in settings(command)}

@@ -30,6 +30,8 @@ EXAMPLES = """\
   numpyclip serve                                     # the page: http://127.0.0.1:8000
   numpyclip serve --store pictures.index --port 9000
   numpyclip serve --no-index -m ViT-L/14              # embeddings only
+  numpyclip serve -m ViT-B/32 -m ViT-L/14 --idle 30   # two models; in memory while they are used
+  numpyclip serve --workers 4                         # processes, which SIGHUP replaces
   NUMPYCLIP_TOKEN=... numpyclip serve --host 0.0.0.0  # to phones and other machines, with a token
 
   curl http://127.0.0.1:8000/v1/embeddings -d '{"input": "a dog on a beach"}'

@@ -24,7 +24,7 @@ from numpyclip.destinations.read import (
 from numpyclip.destinations.row import VIEW
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, PictureError
-from numpyclip.file_systems import is_url
+from numpyclip.file_systems import is_url, is_web
 from numpyclip.images.exif import Exif
 from numpyclip.images.find import NO_FILE, FileState
 from numpyclip.images.metadata import ImageMetadata
@@ -45,6 +45,7 @@ _ASKED = 3  # pictures that are embedded again, where nothing says which model e
 _LOOKED_FOR = 1000  # pictures whose files may be there for that
 _WRITTEN = 1000  # embeddings at least, in one transaction
 _SAME = 0.99  # cosine of a picture's embeddings: rounded to float16 and decoded at another size it is more
+_URL = "url"  # column of img2dataset's metadata
 _COPIES = ("copies", "copies_size", "copies_mtime_ns")  # columns of `index --export`
 
 
@@ -59,9 +60,9 @@ def import_embeddings(
 
     Images are known by the SHA-256, size and modification time that are recorded with their embeddings: no image is
     read, whether it is here or elsewhere. The next update embeds those that have changed since. Where nothing is
-    recorded, images are read, but not decoded, and left out if they are not there; those at URLs, or in archives or
-    tables, are known by the SHA-256 of their place. What an index has already stays as it is,
-    but for images that are no files here, of which the last import counts.
+    recorded, images are read, but not decoded, and left out if they are not there; those at URLs, in archives or
+    tables, or samples of a WebDataset, are known by the SHA-256 of their place. What an index has already stays as it
+    is, but for images that are no files here, of which the last import counts.
 
     Parameters
     ----------
@@ -123,14 +124,28 @@ class _Texts(NamedTuple):
 def _read_files(
     files: Iterable[EmbeddingFile], embed_dim: int, report: _Report
 ) -> Iterator[tuple[_Texts | list[_Image], Array]]:
-    wanted = (*image_columns.NAMES, *_COPIES, VIEW)
+    wanted = (*image_columns.NAMES, *_COPIES, VIEW, _URL)
     for file in files:
         if file.kind == "texts":
             for texts, embeddings, _ in read_file(file, embed_dim, (), report):
                 yield _Texts(texts), embeddings
         else:
             for paths, embeddings, columns in read_file(file, embed_dim, wanted, report):
-                yield list(_images(paths, columns, report)), embeddings
+                places = _places_of_keys(paths, columns.get(_URL, ()), file.table)
+                yield list(_images(places, columns, report)), embeddings
+
+
+def _places_of_keys(paths: Sequence[str], urls: Sequence[Any], table: str) -> list[str]:
+    """Return paths, but for the samples of a WebDataset, of which there are names without an ending, other places.
+
+    These are the URL that img2dataset has recorded, or within the table.
+    """
+    places = list(paths)
+    for row, path in enumerate(paths):
+        if not (is_url(path) or os.path.isabs(path) or "." in path or os.path.exists(path)):
+            url = urls[row] if urls else None
+            places[row] = url if isinstance(url, str) and is_web(url) else f"{table}/{path}"
+    return places
 
 
 def _images(paths: Sequence[str], columns: Mapping[str, Sequence[Any]], report: _Report) -> Iterator[_Image]:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 
-from numpyclip.errors import InputError
+from numpyclip.errors import InputError, PictureError
 
 _PIECE = 1 << 18  # characters that are decoded in a call, which holds up all threads
 _MAX_END = 100  # characters of padding and line breaks after the data
@@ -21,6 +21,8 @@ def decode_base64(text: str, name: str) -> bytes:
 
     Raises
     ------
+    PictureError
+        If the content of a data URI is wrong.
     InputError
         If the string is neither.
     """
@@ -42,4 +44,5 @@ def decode_base64(text: str, name: str) -> bytes:
             raise binascii.Error("its padding is wrong")
         return b"".join((*decoded, base64.b64decode(rest + b"=" * (-len(rest) % 4), validate=True)))
     except (binascii.Error, ValueError) as error:
-        raise InputError(f"{name}: {text[:40]!r} is not base64 ({error}).") from error
+        kind = PictureError if match else InputError
+        raise kind(f"{name}: {text[:40]!r} is not base64 ({error}).") from error

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from numpyclip.errors import InputError
 from numpyclip.server.http_client import PORTS, TooLargeError, connect, exchange
-from numpyclip.server.responses import OverloadedError, bad_request
+from numpyclip.server.responses import OverloadedError, RefusedURLError, bad_request
 
 _MAX_FETCHES = 16  # at once, until their images are decoded
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -105,7 +105,7 @@ class Fetcher:
             raise bad_request(f"{shown}: is no URL ({error!s:.100}).") from error
         is_known = (host, port) in self._hosts or ((host, None) in self._hosts and port == PORTS[parts.scheme])
         if parts.username is not None or not is_known:
-            raise bad_request(
+            raise RefusedURLError(
                 f"{shown}: this server does not fetch from {host or 'there'}, port {port}; send the image itself, as a "
                 "data URI. The server's owner can allow the host with --fetch-host."
             )

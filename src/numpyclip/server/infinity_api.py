@@ -16,6 +16,7 @@ from numpyclip.server.responses import JSONResponse
 
 
 class _Embeddings(EmbeddingFields):
+    takes_empty_texts = True
     truncate = Flag("Truncate texts that are too long; with false they are refused.", True)
 
 

@@ -119,9 +119,7 @@ class ModelOnDemand:
                 model = self.source.load()
                 known = _prepared_towers(model)
                 warm_up(model)
-                if (
-                    _prepared_towers(model) != known
-                ):  # its weights were cached just now: map them, as other processes do
+                if _prepared_towers(model) != known:  # cached just now: map them, as all other processes do
                     del model
                     model = self.source.load()
                     warm_up(model)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import time
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -63,6 +63,7 @@ MODELS = record("Models", object={"const": "list"}, data=listing(MODEL))
 class EmbeddingFields(RequestFields):
     """A request for embeddings."""
 
+    takes_empty_texts: ClassVar[bool] = False
     model = Text("Name of the model; by default the first.")
     input = Values("Texts, token IDs of this model's tokenizer, or images as data URIs, base64 or URLs.", _INPUT)
     modality = Choice("What `input` holds, as in Infinity.", ("text", "image"))
@@ -184,7 +185,7 @@ def _inputs(fields: EmbeddingFields) -> tuple[str, list[Any]]:
         raise FieldError(f"input is {shown(sent)}; {expected}", "input")
     if fields.modality == "image":
         return "image", values
-    if "" in values:
+    if "" in values and not fields.takes_empty_texts:
         raise FieldError("input holds an empty string.", "input")
     return "text", [short(text, "input") for text in values]
 

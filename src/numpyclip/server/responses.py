@@ -83,6 +83,13 @@ class OverloadedError(HTTPException):
         super().__init__(status_code, detail, {"Retry-After": str(max(1, round(seconds)))})
 
 
+class RefusedURLError(HTTPException):
+    """The URL of an image is of a host from which nothing is fetched."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(400, detail)
+
+
 class UnknownModelError(HTTPException):
     """A request names a model that is not here."""
 
@@ -116,7 +123,8 @@ def error_response(status: int, message: str, headers: Mapping[str, str] | None 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = "model_not_found" if isinstance(error, UnknownModelError) else None
-    return ErrorResponse(Problem(error.status_code, error.detail, code), error.headers)
+    in_image = isinstance(error, RefusedURLError)
+    return ErrorResponse(Problem(error.status_code, error.detail, code, in_image=in_image), error.headers)
 
 
 async def _input_error(request: Request, error: Exception) -> Response:

@@ -145,4 +145,4 @@ def _signature(path: str | None) -> tuple[int, ...] | None:
 
 
 def _signed(token: bytes, end: str) -> str:
-    return hmac.new(token, f"numpyclip session until {end}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(token, f"numpyclip-session until {end}".encode(), hashlib.sha256).hexdigest()

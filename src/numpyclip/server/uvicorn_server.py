@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, cast
@@ -22,6 +23,7 @@ LOOPBACK = ("127.0.0.0/8", "::1")
 _IDLE_TIMEOUT = 15.0  # seconds between requests of a connection, and before the first
 _HEADER_TIMEOUT = 10.0  # seconds from the first byte of a request to the end of its headers
 _LAST_REQUEST = 1.0  # seconds in which an idle connection may still send a request when the server stops
+_LAST_ACCEPT = 0.05  # seconds for connections that wait to be accepted then
 _MARGIN = 10.0  # seconds for sending a response
 _SHUTDOWN_TIMEOUT = 10  # seconds for requests in flight
 _FIRST_DESCRIPTOR = 3  # of those that systemd hands over
@@ -158,11 +160,19 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(_QUEUE)  # more than asyncio, which takes the queue's length for both, accepts at once
+        self._stop_on_hangup()
         self._on_start()
+
+    def _stop_on_hangup(self) -> None:
+        """Have SIGHUP, by which services are reloaded, stop it as SIGTERM does, unless it is ignored (nohup)."""
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.handle_exit, signal.SIGHUP, None)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_exit()
         cast("type[_DeadlineProtocol]", self.config.http_protocol_class).is_stopping = True
+        await asyncio.sleep(_LAST_ACCEPT)
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -228,32 +228,35 @@ class Supervisor:
         reason = f"signal {-status} ({signal.strsignal(-status)})" if status < 0 else f"exit status {status}"
         self._say(f"worker {worker.number} has ended with {reason}; another one takes its place.")
         delay = 1.0
-        while not (self._is_stopping.is_set() or await self._replace(worker.number)):
+        while not (self._is_stopping.is_set() or await self._replace(worker)):
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._is_stopping.wait(), delay)
             delay = min(2 * delay, _MAX_DELAY)
 
-    async def _replace(self, number: int) -> bool:
-        """Start a worker in the place of another; return whether it has started."""
+    async def _replace(self, worker: _Process) -> bool:
+        """Start another worker, and end the one before once that answers requests; return whether it does."""
         async with self._turn:
-            worker = await self._start(number)
-            if await worker.has_started():
-                self._keep(worker)
+            if self._workers[worker.number] is not worker:  # it was replaced while this waited for its turn
                 return True
-            await worker.end(self._folder)
-            self._all.discard(worker)
-            return False
-
-    async def _restart(self) -> None:
-        """Replace the workers one by one, each once its successor answers requests."""
-        for number, worker in list(self._workers.items()):
-            if self._is_stopping.is_set():
-                return
-            if not await self._replace(number):
-                self._say(f"worker {number} is not replaced: its successor did not start, as its messages above say.")
-                return
+            successor = await self._start(worker.number)
+            if not await successor.has_started():
+                await successor.end(self._folder)
+                self._all.discard(successor)
+                return False
+            self._keep(successor)
             worker.stop()
             await worker.process.wait()
+            return True
+
+    async def _restart(self) -> None:
+        """Replace the workers one by one."""
+        for number in range(self._count):
+            if self._is_stopping.is_set():
+                return
+            if not await self._replace(self._workers[number]):
+                if not self._is_stopping.is_set():
+                    self._say(f"worker {number} is not replaced: its successor did not start, as messages above say.")
+                return
         self._say(f"{self._count} workers were replaced.")
 
     async def _end_all(self) -> None:
