@@ -22,7 +22,7 @@ NO_COMMANDS = {
     "cli/completion.py": "SHELLS",  # scripts of shells
     "tasks/learning/files.py": "_FORMAT",  # of a file
 }
-OF_OTHERS = {"check_embedding_ctx_length", "bytes", "filename"}  # of LangChain, and of headers of HTTP
+OF_OTHERS = {"check_embedding_ctx_length", "bytes", "filename", "href"}  # of LangChain, headers of HTTP, and HTML
 
 
 @cache

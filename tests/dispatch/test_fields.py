@@ -149,6 +149,12 @@ def test_lists_may_be_single_values_of_their_kinds() -> None:
     assert "expected one or more files or data URIs" in refused(Images(""), [b"a", 1])
 
 
+def test_a_list_that_is_missing_is_no_other_request_s() -> None:
+    field = Texts("")
+    value(field, None).append("a")
+    assert value(field, None) == []
+
+
 @pytest.mark.parametrize(
     ("sent", "expected"), [(0, [0]), ("12", [12]), ([1, "2"], [1, 2]), ("", []), ([], []), (10**18 - 1, [10**18 - 1])]
 )

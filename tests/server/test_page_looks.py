@@ -8,7 +8,7 @@ import pytest
 from numpyclip.server.page import _page
 from tests.server.conftest import Client
 
-HTML, VERSION, FILES = _page()
+HTML, _, VERSION, FILES = _page()
 STYLE = FILES["style.css"].decode()
 
 

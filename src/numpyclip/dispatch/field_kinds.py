@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from numpyclip.dispatch.fields import FLAGS, MAX_CHARACTERS, Field, Place, Schema, T, is_row_id, short
+from numpyclip.dispatch.fields import MAX_CHARACTERS, Field, Place, Schema, T, is_row_id, short
 
+_FLAGS = {**dict.fromkeys(("1", "true", "on", "yes"), True), **dict.fromkeys(("", "0", "false", "off", "no"), False)}
 _ROW_ID: Schema = {"type": "integer", "minimum": 0}
 _FILE: Schema = {"type": "string", "format": "binary"}
 
@@ -99,7 +100,7 @@ class Flag(Field[bool]):
 
     def read(self, sent: Any) -> bool:
         """Return it; an empty string is false."""
-        found = FLAGS.get(sent.lower()) if isinstance(sent, str) else sent
+        found = _FLAGS.get(sent.lower()) if isinstance(sent, str) else sent
         if not isinstance(found, bool):
             raise self.refusal(sent)
         return found
@@ -127,6 +128,10 @@ class ListField(Field[list[T]]):
 
     def __init__(self, meaning: str, *, required: bool = False) -> None:
         super().__init__(meaning, [], required=required)
+
+    def value_of(self, sent: Any) -> list[T]:
+        """Return a list that the handler may change."""
+        return [*super().value_of(sent)]
 
     def read(self, sent: Any) -> list[T]:
         """Return the values as a list."""

@@ -13,7 +13,6 @@ Schema = dict[str, Any]  # a JSON schema, of the version 2020-12
 Place = Literal["json", "form", "query", "tool"]  # where fields are: forms and query strings have strings and files
 
 MAX_CHARACTERS = 122_880  # of a text, as Infinity takes it: far more than any model reads
-FLAGS = {**dict.fromkeys(("1", "true", "on", "yes"), True), **dict.fromkeys(("", "0", "false", "off", "no"), False)}
 
 
 class FieldError(InputError):

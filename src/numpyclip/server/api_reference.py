@@ -60,14 +60,14 @@ def _operation(
     each: Operation[Any], paths: Sequence[str], groups: dict[str, type[RequestFields]], objects: dict[str, Schema]
 ) -> Iterator[Block]:
     yield Heading(3, f"`{' or '.join(each.methods)} {'`, `'.join(paths)}`")
-    said = described(each)
-    yield f"{said.get('summary', '')}. {said.get('description', '')}".strip()
-    if each.methods != ("GET",):
+    if said := described(each):
+        yield f"{said['summary']}. {said.get('description', '')}".strip()
+    if "POST" in each.methods and each.bodies:
         kinds = [*(["query string"] if "GET" in each.methods else []), *(_BODIES[body] for body in each.bodies)]
         yield f"Fields as {' or '.join(kinds)}."
     shared = [base for base in each.fields.__mro__ if issubclass(base, RequestFields) and vars(base).get("TITLE")]
     of_others = {name for base in shared for name in base.DESCRIBED}
-    place: Place = "form" if each.bodies == ("form",) and each.methods != ("GET",) else "json"
+    place: Place = "form" if each.bodies == ("form",) else "json"
     own = {name: field for name, field in each.fields.DESCRIBED.items() if name not in of_others}
     if own:
         yield _fields(own, place)

@@ -106,7 +106,7 @@ _STATUS = record(status=typed("string", "`ok`."), unix=typed("number", "The time
 
 
 @operation(
-    {200: Answer("The page, where `Accept` has `text/html`; else JSON that Immich checks for.", media="text/html")},
+    Answer("HTML where `Accept` has `text/html`, else JSON.", media="text/html, application/json"),
     RequestFields,
 )
 async def _page(request: Request, _: RequestFields) -> Response:

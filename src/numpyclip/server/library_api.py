@@ -35,7 +35,7 @@ _MAX_TOWNS = 20  # of one name
 
 
 _NUMBER, _COUNT, _TEXT = typed("number"), typed("integer"), typed("string")
-_MONTH = typed("array", prefixItems=[typed("string", "2024-05; empty for images without a date."), _COUNT])
+_MONTH = listing(typed(["string", "integer"]), "2024-05, or an empty string for images without a date; and how many.")
 _PLACE = record(
     "Place",
     {"name": typed("string", "Of a town there, or of one that is near.")},

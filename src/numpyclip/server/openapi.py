@@ -126,7 +126,8 @@ class _Shared:
     def answer(self, answer: Answer) -> Schema:
         """Return the response of an answer."""
         schema = {} if answer.schema is None else {"schema": self._hoisted(answer.schema)}
-        return {"description": answer.meaning, **({"content": {answer.media: schema}} if answer.media else {})}
+        content = {media: schema for media in answer.media.split(", ") if media}
+        return {"description": answer.meaning, **({"content": content} if content else {})}
 
     def error(self, status: int, body: Any, meaning: str) -> Schema:
         """Return a reference to the response of an error."""

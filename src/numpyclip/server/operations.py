@@ -30,7 +30,7 @@ class Answer:
     schema : dict, optional
         The JSON schema of its body; by default the body is no JSON, or there is none.
     media : str
-        The type of its body; empty if there is none.
+        The type of its body; several are joined by commas, and empty if there is no body.
     """
 
     meaning: str
