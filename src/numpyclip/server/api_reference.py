@@ -60,8 +60,8 @@ def _operation(
     each: Operation[Any], paths: Sequence[str], groups: dict[str, type[RequestFields]], objects: dict[str, Schema]
 ) -> Iterator[Block]:
     yield Heading(3, f"`{' or '.join(each.methods)} {'`, `'.join(paths)}`")
-    said = described(each)
-    yield f"{said.get('summary', '')}. {said.get('description', '')}".strip()
+    if said := described(each):
+        yield f"{said['summary']}. {said.get('description', '')}".strip()
     if "POST" in each.methods and each.bodies:
         kinds = [*(["query string"] if "GET" in each.methods else []), *(_BODIES[body] for body in each.bodies)]
         yield f"Fields as {' or '.join(kinds)}."
