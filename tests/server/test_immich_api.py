@@ -75,10 +75,14 @@ def test_a_text(client: Client, tiny: CLIP) -> None:
             422,
             "'ocr'",
         ),
-        ([("entries", '{"clip": {"other": {"modelName": "tiny"}}}'), ("text", "a")], 400, "asks for other, and"),
+        ([("entries", '{"clip": {"other": {"modelName": "tiny"}}}'), ("text", "a")], 400, "asks for 'other', and"),
         ([("entries", entries("textual"))], 400, "the field `text`"),
         ([("entries", entries("visual"))], 400, "the file `image`"),
-        ([("entries", entries("visual")), ("text", "a")], 400, "asks for visual, and the request has the field `text`"),
+        (
+            [("entries", entries("visual")), ("text", "a")],
+            400,
+            "asks for 'visual', and the request has the field `text`",
+        ),
         ([("entries", entries("visual")), ("image", "no file")], 400, "the file `image`"),
         ([("entries", entries("visual")), ("image", b"no picture")], 400, "cannot be read as a picture"),
         ([("entries", entries("textual", "ViT-B-32__openai")), ("text", "a")], 404, "this server has tiny"),
@@ -135,6 +139,9 @@ def test_other_tasks_are_forwarded(serve: Serve, immich: tuple[str, list[bytes]]
     assert "Set-Cookie" not in answer.headers
     assert FACES.encode() in sent[0] and png("bird") in sent[0] and b"secret" not in sent[0]
     assert client.form("/predict", [("entries", FACES), ("text", "a")]).status == 401
+    mixed = FACES[:-1] + ', "clip": {"visual": {"modelName": "tiny"}}}'
+    answer = client.form("/predict", [("entries", mixed), ("image", png("bird"))], Authorization="Bearer secret")
+    assert (answer.status, "expected one of them" in answer.message) == (422, True)
     clip = client.form("/predict", [("entries", entries("textual")), ("text", "a")], Authorization="Bearer secret")
     assert (clip.status, list(clip.json), len(sent)) == (200, ["clip"], 1)
 

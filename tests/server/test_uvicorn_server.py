@@ -1,5 +1,6 @@
 """The process as a whole: `numpyclip serve` under a flood, with silent clients, stopped and killed."""
 
+import http.client
 import itertools
 import json
 import os
@@ -24,7 +25,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.index.index import Index
 from numpyclip.server import create_app, service, uvicorn_server
-from numpyclip.server.uvicorn_server import listen
+from numpyclip.server.uvicorn_server import listen, make_server
 from tests.server.conftest import Client, Serve, running
 from tests.server.test_middleware import talk
 
@@ -103,6 +104,29 @@ def test_a_flood_is_answered_or_sent_away(serve: Serve) -> None:
     assert all(int(answer.headers["Retry-After"]) >= 1 for answer in answers if answer.status != 200)
     assert client.post("/v1/embeddings", body).status == 200
     assert "numpyclip_waiting 0.0" in client.get("/metrics").body.decode()
+
+
+def test_requests_over_open_connections_are_answered_when_it_stops(monkeypatch: pytest.MonkeyPatch, tiny: CLIP) -> None:
+    monkeypatch.setattr(uvicorn_server, "_LAST_REQUEST", 60.0)
+    with listen("127.0.0.1", 0) as listener:
+        port, server = listener.getsockname()[1], make_server(create_app(tiny, "tiny"))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        used, new = (http.client.HTTPConnection("127.0.0.1", port, timeout=60) for _ in range(2))
+        for connection in (used, new):
+            connection.connect()
+        used.request("GET", "/healthz")
+        assert used.getresponse().read()
+        server.should_exit = True
+        with suppress(ConnectionError):
+            while True:  # until it has stopped to accept others
+                socket.create_connection(("127.0.0.1", port)).close()
+        for connection in (used, new):
+            connection.request("GET", "/healthz")
+            answer = connection.getresponse()
+            assert (answer.status, answer.headers["Connection"]) == (200, "close")
+            connection.close()
+        thread.join()
 
 
 def test_clients_that_say_nothing_are_let_go(monkeypatch: pytest.MonkeyPatch, serve: Serve) -> None:

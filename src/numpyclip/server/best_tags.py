@@ -45,6 +45,8 @@ class BestTags:
         return {match.id: tags[0].tag for match, tags in zip(matches, found, strict=True) if tags}
 
     def _load(self) -> None:
+        if self._model.config.text is None or self._model.config.vision is None:
+            return
         try:
             self._tagger = Tagger(self._model, top_k=1)
         except NumPyCLIPError as error:  # thumbnails are named after their files then

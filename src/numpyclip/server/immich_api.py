@@ -57,12 +57,16 @@ async def predict(request: Request, fields: _Predict) -> Response:
     tasks = _parse_entries(fields.entries)
     kind, value = _input(fields)
     if others := tasks.keys() - {"clip"}:
-        if service.immich_forward is None or "clip" in tasks:
-            raise HTTPException(422, f"entries asks for {shown(min(others))}; this server does clip only.")
+        if service.immich_forward is None:
+            more = "its owner can pass others on to Immich's own (--immich-forward)"
+            raise HTTPException(422, f"entries asks for {shown(min(others))}; this server does clip only; {more}.")
+        if "clip" in tasks:
+            raise HTTPException(422, f"entries asks for clip and {shown(min(others))}; expected one of them.")
         return await service.immich_forward.predict(fields.entries, kind, value)
     names = {_TOWERS.get(tower): name for tower, name in tasks["clip"].items()}
     if kind not in names:
-        raise bad_request(f"entries asks for {' and '.join(tasks['clip'])}, and the request has the field `{kind}`.")
+        asked = shown(" and ".join(tasks["clip"]))
+        raise bad_request(f"entries asks for {asked}, and the request has the field `{kind}`.")
     async with service.using(names[kind]) as served:
         if kind == "text":
             embeddings = await served.embed_texts([value.decode("utf-8", "replace")])

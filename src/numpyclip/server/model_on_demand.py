@@ -123,6 +123,7 @@ class ModelOnDemand:
                     del model
                     model = self.source.load()
                     warm_up(model)
+                self.config, self.preprocess = model.config, model.preprocess
                 self._model = model
             return self._model
 

@@ -162,12 +162,16 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._restart()))
         try:
             status = await self._start_all()
-            if not (status or self._is_stopping.is_set()):
+            if self._is_stopping.is_set():
+                return 0
+            if status < 0:
+                self._say(f"a worker has ended with {_reason(status)} before it had started.")
+            if not status:
                 self._say(self._workers[0].announcement)
                 await self._is_stopping.wait()
+            return abs(status)
         finally:
             await self._end_all()
-        return status
 
     def _spawn(self, work: object) -> None:
         task = asyncio.ensure_future(work)  # type: ignore[call-overload]
@@ -225,8 +229,7 @@ class Supervisor:
         self._all.discard(worker)
         if self._is_stopping.is_set() or self._workers[worker.number] is not worker:
             return
-        reason = f"signal {-status} ({signal.strsignal(-status)})" if status < 0 else f"exit status {status}"
-        self._say(f"worker {worker.number} has ended with {reason}; another one takes its place.")
+        self._say(f"worker {worker.number} has ended with {_reason(status)}; another one takes its place.")
         delay = 1.0
         while not (self._is_stopping.is_set() or await self._replace(worker)):
             with contextlib.suppress(asyncio.TimeoutError):
@@ -249,7 +252,9 @@ class Supervisor:
             return True
 
     async def _restart(self) -> None:
-        """Replace the workers one by one."""
+        """Replace the workers one by one; those that are starting need not be."""
+        if len(self._workers) < self._count:
+            return
         for number in range(self._count):
             if self._is_stopping.is_set():
                 return
@@ -271,3 +276,7 @@ class Supervisor:
             await asyncio.wait(ends)
         if self._ends:
             await asyncio.wait(self._ends)
+
+
+def _reason(status: int) -> str:
+    return f"signal {-status} ({signal.strsignal(-status)})" if status < 0 else f"exit status {status}"
