@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from tools.make_api_page import PAGE, page
 
-from numpyclip.server.api_reference import Heading, Table, reference, to_html, to_markdown
+from numpyclip.server.api_reference import Block, Heading, Table, reference, to_html, to_markdown
 from numpyclip.server.app import PARTS
+from numpyclip.server.openapi import plain
 from tests.server.browser import Open
 from tests.server.conftest import Client, Serve
 
@@ -23,7 +24,7 @@ def test_every_operation_and_its_fields_are_there() -> None:
     text = to_markdown(reference(PARTS))
     for operations in PARTS.values():
         for path, each in operations.items():
-            assert f"{path}`" in text
+            assert f"{plain(path)}`" in text
             assert all(f"| `{name}` |" in text for name in each.fields.DESCRIBED)
             assert all(f"`{status}`" in text for status in (*each.answers, *each.errors))
 
@@ -48,7 +49,7 @@ def test_links_lead_to_one_place() -> None:
 
 
 def test_html_is_escaped() -> None:
-    blocks = [Heading(2, "<b>"), "a < `<i>` [b](#c)", Table(("a & b",), [("<u>",)])]
+    blocks: list[Block] = [Heading(2, "<b>"), "a < `<i>` [b](#c)", Table(("a & b",), [("<u>",)])]
     html = to_html(blocks)
     assert not re.search("<[biu]>", html)
     assert "<code>&lt;i&gt;</code>" in html

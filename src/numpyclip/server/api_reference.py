@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from numpyclip.dispatch.fields import Field, Place, RequestFields, Schema
-from numpyclip.server.openapi import ERRORS, EVERYWHERE, Parts, described
+from numpyclip.server.openapi import ERRORS, EVERYWHERE, Parts, described, plain
 from numpyclip.server.operations import Operation
 
 _CODE = re.compile(r"`([^`]+)`")
@@ -59,7 +60,7 @@ def reference(parts: Parts) -> Iterator[Block]:
 def _operation(
     each: Operation[Any], paths: Sequence[str], groups: dict[str, type[RequestFields]], objects: dict[str, Schema]
 ) -> Iterator[Block]:
-    yield Heading(3, f"`{' or '.join(each.methods)} {'`, `'.join(paths)}`")
+    yield Heading(3, f"`{' or '.join(each.methods)} {'`, `'.join(map(plain, paths))}`")
     if said := described(each):
         yield f"{said['summary']}. {said.get('description', '')}".strip()
     if "POST" in each.methods and each.bodies:
@@ -88,7 +89,8 @@ def _fields(fields: Mapping[str, Field[Any]], place: Place = "json") -> Table:
 def _row(name: str, field: Field[Any], place: Place) -> tuple[str, str, str]:
     schema = field.described(place)
     default = schema.get("default")
-    notes = ["Required."] if field.required else [] if default in (None, False) else [f"Default: `{default}`."]
+    shown = default if isinstance(default, str) else json.dumps(default)
+    notes = ["Required."] if field.required else [] if default in (None, False) else [f"Default: `{shown}`."]
     return f"`{name}`", _type(schema, {}), " ".join([schema["description"], *notes])
 
 

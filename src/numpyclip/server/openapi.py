@@ -43,7 +43,7 @@ def document(parts: Parts) -> Schema:
     paths: dict[str, Schema] = {}
     for part, operations in parts.items():
         for path, each in operations.items():
-            paths[_PLACEHOLDER.sub(r"{\1}", path)] = {
+            paths[plain(path)] = {
                 method.lower(): {
                     "tags": [part],
                     "operationId": "_".join([method.lower(), *re.findall(r"\w+", path)]),
@@ -70,6 +70,11 @@ def document(parts: Parts) -> Schema:
             },
         },
     }
+
+
+def plain(path: str) -> str:
+    """Return the path of a route without converters."""
+    return _PLACEHOLDER.sub(r"{\1}", path)
 
 
 def described(each: Operation[Any]) -> Schema:
