@@ -56,6 +56,7 @@ _NOT_FINITE = {
     "float16": np.array([1, np.inf], np.float16),
     "big endian": np.array([1, np.nan], ">f2"),
     "bfloat16": np.array([0x3F80, 0x7F80], np.uint16).view(BFloat16),
+    "bfloat16, big endian": np.array([0x3F80, 0x7F80], ">u2").view(BFloat16),
     "last of many": np.append(np.ones(2**17, np.float32), np.float32(np.nan)),
 }
 
@@ -68,6 +69,12 @@ def test_what_is_not_finite_is_refused_when_it_is_used(array: np.ndarray, use: s
     for _ in range(2):
         with pytest.raises(CorruptCheckpointError, match=r"^file\.pt: tensor 'w' holds NaN or infinity; expected"):
             getattr(checkpoint, use)("w")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_bfloat16_is_finite_in_either_order_of_bytes(order: str) -> None:
+    small = np.array([0x807F], order + "u2").view(BFloat16)  # whose bytes in the other order are infinity
+    assert _checkpoint(w=small).take("w") == np.array([0x807F0000], np.uint32).view(np.float32)
 
 
 @pytest.mark.parametrize("largest", [np.float32(3e38), np.array(3e38, "<f4"), np.full((300, 300), -3e38, np.float32)])

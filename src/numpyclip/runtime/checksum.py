@@ -33,7 +33,7 @@ def row_checksums(rows: NDArray[Any]) -> NDArray[np.uint64]:
     keys, found = _keys(data.shape[1] // 4), np.empty(len(data), np.uint64)
     step = max(1, _AT_ONCE // max(1, data.shape[1]))
     for start in range(0, len(data), step):
-        words = (data[start : start + step].view("<u4") + keys).view("<u8")
+        words = (data[start : start + step].view("<u4") + keys).astype("<u4", copy=False).view("<u8")
         high = words >> _HALF
         words &= _LOW
         words *= high
@@ -55,7 +55,7 @@ def _content(tensor: Unwritten) -> bytes:
     """Return the checksums of whole rows of a tensor's bytes, and the bytes behind them."""
     data = np.ascontiguousarray(tensor.make()).reshape(-1).view(np.uint8)
     rows = data[: data.size - data.size % _ROW].reshape(-1, _ROW)
-    return row_checksums(rows).tobytes() + data[rows.size :].tobytes()
+    return row_checksums(rows).astype("<u8", copy=False).tobytes() + data[rows.size :].tobytes()
 
 
 @cache

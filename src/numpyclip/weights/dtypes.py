@@ -153,7 +153,7 @@ _EXPONENTS = {np.dtype(np.float16): 0x7C00, BFLOAT16: 0x7F80}  # bits that are a
 def is_finite(array: NDArray[Any]) -> bool:
     """Tell whether an array of floating point, bfloat16 included, has neither NaN nor infinity."""
     if (exponent := _EXPONENTS.get(BFLOAT16 if isinstance(array, BFloat16) else array.dtype)) is not None:
-        bits = array.view(np.ndarray).view(np.uint16)
+        bits = array.view(np.ndarray).view(np.dtype(np.uint16).newbyteorder(array.dtype.byteorder))
         return all(bool(((piece & exponent) < exponent).all()) for piece in _pieces(bits))
     with np.errstate(over="ignore", invalid="ignore"):
         return all(np.isfinite(np.dot(piece, piece)) or bool(np.isfinite(piece).all()) for piece in _pieces(array))

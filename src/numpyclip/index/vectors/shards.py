@@ -109,9 +109,10 @@ class Shards:
             chosen = numbers == number
             first = int(number) * _ROWS
             places = rows[chosen] - first
-            found[chosen] = self._mapped(first, count, "float32")[places]
+            stored = self._mapped(first, count, "float32")[places]  # in the byte order of the file, as its checksums
+            found[chosen] = stored
             if self._verified is not None:
-                self._compare(first, "float32", at_places(found[chosen], places), places)
+                self._compare(first, "float32", at_places(stored, places), places)
         return found
 
     def sound(self, count: int) -> NDArray[np.bool_]:
