@@ -14,13 +14,13 @@ COPY . .
 RUN pip install --no-cache-dir --constraint deploy/constraints.txt ".[$EXTRAS]" \
     && pip uninstall --yes pip \
     && find /opt/numpyclip -depth \( -type d -name tests -o -name '*.pyi' -o -name '*.a' \) -exec rm -r {} +
-# Group 0 may write, too, so that a container may run as any user.
-RUN install -d -m 0775 /data
+# Group 0 may write, too, so that a container may run as any user. (COPY keeps the mode of what is in a folder, not its own.)
+RUN install -d -m 0775 /volumes/data
 
 # No shell and no package manager, and a user that is not root.
 FROM gcr.io/distroless/python3-debian13:nonroot
 COPY --from=build /opt/numpyclip /opt/numpyclip
-COPY --from=build --chown=65532:0 /data /data
+COPY --from=build --chown=65532:0 /volumes /
 ENV PATH=/opt/numpyclip/bin:$PATH \
     HOME=/data \
     PYTHONUNBUFFERED=1 \
