@@ -24,7 +24,7 @@ from PIL import Image
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.index.index import Index
-from numpyclip.server import create_app, service, uvicorn_server
+from numpyclip.server import create_app, served_model, uvicorn_server
 from numpyclip.server.uvicorn_server import listen, make_server
 from tests.server.conftest import Client, Serve, running
 from tests.server.test_middleware import talk
@@ -230,7 +230,8 @@ def test_a_burst_of_connections_leaves_descriptors_for_others() -> None:
                 connection.connect_ex(("127.0.0.1", client.port))
             assert client.get("/healthz").status == 200
             server.terminate()
-            assert server.communicate(timeout=60)[1] == ""  # nothing of descriptors that could not be had
+            said = server.communicate(timeout=60)[1]
+            assert all(" info: 127.0.0.1 " in line for line in said.splitlines())  # and no descriptor was missed
     finally:
         for connection in burst:
             connection.close()
@@ -294,7 +295,7 @@ def test_searches_do_not_wait_for_decoders(monkeypatch: pytest.MonkeyPatch, clie
         goes_on.wait(60)
         return b""
 
-    monkeypatch.setattr(service, "decode_base64", decode)
+    monkeypatch.setattr(served_model, "decode_base64", decode)
     with ThreadPoolExecutor(1) as pool:
         upload = pool.submit(client.post, "/v1/embeddings", {"modality": "image", "input": ["aGk="] * 256})
         assert begun.wait(60)
@@ -372,11 +373,11 @@ def test_pictures_that_have_become_something_else_hold_up_nobody(
 
 HUNG = """
 import sys, time
-from numpyclip.server import service
+from numpyclip.server import served_model
 def hang(*_):
     print("hung", file=sys.stderr, flush=True)
     time.sleep(1000)
-service.decode_base64 = hang
+served_model.decode_base64 = hang
 from numpyclip.cli import main
 sys.exit(main(["serve", "--port", "0", "--no-index", "-m", "tiny"]))
 """
@@ -421,4 +422,8 @@ def test_clients_that_leave_are_not_in_the_log(place: str) -> None:
                 assert client.get("/healthz").status == 200
         server.terminate()
         _, said = server.communicate(timeout=60)
-        assert set(said.splitlines()) <= {"Invalid HTTP request received.", "WARNING:  Invalid HTTP request received."}
+        lines = said.splitlines()
+        assert len([line for line in lines if "GET /search 499" in line or "GET /search 200" in line]) == 3
+        rest = {line.partition(" ")[2] for line in lines if " info: 127.0.0.1 " not in line}
+        assert rest <= {"warning: Invalid HTTP request received."}
+        assert "\x1b" not in said and "%0a" not in said.lower()
