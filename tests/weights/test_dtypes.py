@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from numpyclip.weights import dtypes
 from numpyclip.weights.archive import Bytes
 from numpyclip.weights.dtypes import (
     BFLOAT16,
@@ -156,3 +157,12 @@ def test_what_would_become_infinite_is_refused(narrow: Any, largest: float, too_
         narrow(np.array([[1], [-too_large]], np.float32))
     with pytest.raises(OverflowError):
         narrow(np.array(too_large, np.float32))
+
+
+def test_where_vectors_flush_subnormals_float16_is_converted_by_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    first_alone = np.array([2.0**-136, 0], np.float32)  # as 32-bit ARM multiplies, whose vectors are of four
+    monkeypatch.setattr(dtypes, "_SMALLEST", first_alone)
+    monkeypatch.setattr(dtypes, "_widen_float16", lambda halves, wide: pytest.fail("subnormals would be zeros"))
+    wide = np.empty(1, np.float32)
+    dtypes.widen(np.array([2.0**-24], np.float16), wide)
+    assert wide == 2.0**-24

@@ -108,7 +108,7 @@ _PIECE = 2**16  # numbers that stay in the cache through all steps
 _FEW = 2**20  # numbers that one thread converts in the time that others take to start
 _SIGN_EXPONENT_FRACTION = np.int32(-0x70000001)  # all bits but the three that copy the sign
 _REBIAS = np.float32(2**112)  # float32's exponents are larger by so much
-_SMALLEST = np.full(1, 2**-136, np.float32)  # float16's smallest number before that
+_SMALLEST = np.full(64, 2**-136, np.float32)  # float16's smallest number before that; as many as vector units take
 
 
 def one_by_one(function: Callable[[_T], None], items: Sequence[_T]) -> None:
@@ -129,7 +129,8 @@ def widen(array: NDArray[Any], wide: NDArray[np.float32], spread: Spread = one_b
 
 
 def _widen(array: NDArray[Any], wide: NDArray[np.float32]) -> None:
-    if array.dtype == np.float16 and _SMALLEST * _REBIAS:  # unless a library has set this thread to flush subnormals
+    # Unless subnormals are flushed: by a library that has set this thread to, or always, in vectors, by 32-bit ARM.
+    if array.dtype == np.float16 and (_SMALLEST * _REBIAS).all():
         _widen_float16(np.ascontiguousarray(array).reshape(-1), wide.reshape(-1))
         return
     with np.errstate(over="ignore", invalid="ignore"):  # a checkpoint refuses overflow; NaN may be signalling
