@@ -11,7 +11,7 @@ import numpyclip
 
 FILLED_STEP_BY_STEP = {
     *("Evaluation", "_Point", "Ended", "Watch", "Changes", "Report", "_Job", "ScriptObject", "Opaque", "Sample"),
-    *("VideoDecoding", "Node", "_Element"),
+    *("VideoDecoding", "Node", "_Element", "RequestRecord", "_Process"),
 }
 # how the names of their modules in `numpyclip.model` end, and those that stand elsewhere there
 SIZES = ("config", "_configs")
@@ -20,9 +20,11 @@ COMPARED_BY_PARTS = {"Ended", "_Beams", "_Image", "LinearWeights", "_Point"}
 
 
 def records() -> list[Any]:
-    names = {module.name for module in pkgutil.walk_packages(numpyclip.__path__, "numpyclip.")}
+    names = {module.name for module in pkgutil.walk_packages(numpyclip.__path__, "numpyclip.")} - {"numpyclip.__main__"}
     found = []
-    for name in sorted(names - {"numpyclip.__main__"}):
+    for name in sorted(names):
+        if name.startswith("numpyclip.integrations."):  # whose frameworks are in an environment of their own
+            continue
         found += [value for value in vars(import_module(name)).values() if getattr(value, "__module__", "") == name]
     return [record for record in found if isinstance(record, type) and dataclasses.is_dataclass(record)]
 
