@@ -33,7 +33,7 @@ class ThreadPools:
         """Stop the threads, without waiting long for what cannot be interrupted; return whether all have ended."""
         for pool in self._pools:
             pool.shutdown(wait=False, cancel_futures=True)
-        running = [asyncio.wrap_future(future) for future in self._running]
+        running = [asyncio.wrap_future(future) for future in list(self._running)]  # which end meanwhile
         if running and (await asyncio.wait(running, timeout=SHUTDOWN_TIMEOUT))[1]:
             return False
         for pool in self._pools:
