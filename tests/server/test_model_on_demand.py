@@ -3,6 +3,7 @@
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import CheckpointError
+from numpyclip.runtime.lazy import Lazy
 from numpyclip.server import ModelSource
 from numpyclip.server.model_on_demand import ModelOnDemand
 
@@ -76,3 +78,23 @@ def test_a_load_that_fails_is_tried_again() -> None:
         model.embed_texts(["a bird"])
     assert model.embed_texts(["a bird"]).shape == (1, 128)
     assert loads.count == 2
+
+
+def test_its_embeddings_stay_what_an_index_was_found_to_fit(tiny: CLIP) -> None:
+    sources = [tiny, replace(tiny, _fingerprint=Lazy(lambda: replace(tiny.fingerprint, weights="other"))), tiny]
+    model = ModelOnDemand(ModelSource("tiny", lambda: sources.pop(0)))
+    assert model.fingerprint == tiny.fingerprint
+    assert model.unload(0)
+    with pytest.raises(CheckpointError, match=r"tiny: its files were replaced, .* restart the server"):
+        model.embed_texts(["a bird"])
+    assert not model.is_loaded
+    assert model.embed_texts(["a bird"]).shape == (1, 128)  # they are there again
+
+
+def test_nobody_looks_often_for_a_model_that_cannot_be_unloaded() -> None:
+    model = ModelOnDemand(ModelSource("tiny", Loads()))
+    assert model.seconds_left(0.0) == 0.0
+    assert model.seconds_left(-5.0) == -5.0
+    with model.loaded():
+        assert model.seconds_left(0.0) == 0.0
+    assert model.seconds_left(0.0) < 0

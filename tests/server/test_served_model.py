@@ -103,3 +103,27 @@ def test_a_model_that_nobody_uses_is_unloaded_until_it_is_needed(serve: Serve, p
         assert count == loaded  # none of these needs it
         unloaded.clear()
         assert len(client.form("/search", [("image", png("bird")), ("n", "1")]).json["matches"]) == 1
+
+
+def test_models_are_listed_without_being_loaded(serve: Serve, tiny: CLIP) -> None:
+    def load() -> CLIP:
+        raise CheckpointError("half: is damaged.")
+
+    client = serve([ModelSource("tiny", lambda: tiny), ModelSource("half", load)], model_names=("tiny",))
+    both = ["embed", "image_embed"]
+    for path in ("/v1/models", "/models"):
+        answer = client.get(path)
+        assert answer.status == 200
+        assert [(card["id"], card.get("capabilities")) for card in answer.json["data"]] == [
+            ("tiny", both),
+            ("half", None),
+        ]
+    assert client.get("/v1/models/tiny").json["capabilities"] == both
+    assert client.get("/v1/models/half").json["id"] == "half"
+
+
+def test_capabilities_are_said_once_they_are_known(serve: Serve, tiny: CLIP) -> None:
+    client = serve([ModelSource("tiny", lambda: tiny), ModelSource("half", half)])
+    assert "capabilities" not in client.get("/v1/models/half").json
+    embedding(client, model="half")
+    assert client.get("/v1/models/half").json["capabilities"] == ["embed", "image_embed"]

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint
+from numpyclip.errors import CheckpointError
 from numpyclip.images.decode_memory import return_memory
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import CLIPConfig
@@ -65,10 +65,18 @@ class ModelOnDemand:
     Parameters
     ----------
     source : ModelSource
+
+    Attributes
+    ----------
+    known_config : CLIPConfig or None
+        Its sizes and options, once it was loaded.
     """
 
     def __init__(self, source: ModelSource) -> None:
         self.source = source
+        self.known_config: CLIPConfig | None = None
+        self._preprocess: Preprocess | None = None
+        self._fingerprint: Fingerprint | None = None
         self._model: CLIP | None = None
         self._lock = threading.Lock()  # of what follows
         self._users = 0
@@ -116,48 +124,68 @@ class ModelOnDemand:
             return loaded
         with self._loading:
             if self._model is None:  # no other thread was faster
-                model = self.source.load()
+                model = self._load()
                 known = _prepared_towers(model)
                 warm_up(model)
                 if _prepared_towers(model) != known:  # cached just now: map them, as all other processes do
                     del model
-                    model = self.source.load()
+                    model = self._load()
                     warm_up(model)
-                self.config, self.preprocess = model.config, model.preprocess
+                self.known_config, self._preprocess = model.config, model.preprocess
                 self._model = model
             return self._model
 
+    def _load(self) -> CLIP:
+        model = self.source.load()
+        if self._fingerprint is not None and model.fingerprint != self._fingerprint:  # an index was found to fit it
+            raise CheckpointError(
+                f"{self.source.name}: its files were replaced, and its embeddings are others now; restart the server."
+            )
+        return model
+
     def seconds_left(self, idle: float) -> float:
-        """Return how long it must stay unused until it has been for so many seconds."""
+        """Return how long it can be kept still if nobody uses it from now on; `idle` if it is in use, or not loaded."""
+        with self._lock:
+            return self._seconds_left(idle)
+
+    def _seconds_left(self, idle: float) -> float:
+        if self._model is None or self._users:
+            return idle
         return self._last_use + idle - time.monotonic()
 
     def unload(self, idle: float) -> bool:
         """Give its memory back to the system if nobody has used it for so many seconds; return whether."""
         with self._lock:
-            if self._model is None or self._users or self.seconds_left(idle) > 0:
+            if self._model is None or self._users or self._seconds_left(idle) > 0:
                 return False
             self._model = None
         gc.collect()
         return_memory()
         return True
 
-    @cached_property
+    @property
     def config(self) -> CLIPConfig:
-        """Its sizes and options."""
+        """Its sizes and options; it is loaded for them the first time, which takes long."""
+        if self.known_config is not None:
+            return self.known_config
         with self.loaded() as model:
             return model.config
 
-    @cached_property
+    @property
     def preprocess(self) -> Preprocess:
-        """Its preprocessing."""
+        """Its preprocessing; it is loaded for it the first time."""
+        if self._preprocess is not None:
+            return self._preprocess
         with self.loaded() as model:
             return model.preprocess
 
-    @cached_property
+    @property
     def fingerprint(self) -> Fingerprint:
-        """What its embeddings depend on."""
-        with self.loaded() as model:
-            return model.fingerprint
+        """What its embeddings depend on; it is loaded for it the first time, and never again with another one."""
+        if self._fingerprint is None:
+            with self.loaded() as model:
+                self._fingerprint = model.fingerprint
+        return self._fingerprint
 
     def embed_pixels(self, pixels: Sequence[Any]) -> Array:
         """Embed preprocessed images."""

@@ -95,32 +95,32 @@ async def models(request: Request, _: RequestFields) -> Response:
 async def model(request: Request, fields: _ModelFields) -> Response:
     """Return a model by one of its names, which may have slashes."""
     service: Service = request.app.state.service
-    found = service.named(fields.id)
-    return JSONResponse(next(card for card in model_cards(service) if card["id"] == found.name))
+    return JSONResponse(_card(service, service.named(fields.id), "numpyclip"))
 
 
 def model_cards(service: Service, owner: str = "numpyclip") -> list[dict[str, Any]]:
     """Describe the models, with what Infinity adds."""
-    return [
-        {
-            "id": served.name,
-            "object": "model",
-            "created": 0,
-            "owned_by": owner,
-            "stats": {
-                "queue_fraction": served.batcher.waiting / max(1, service.settings.max_waiting),
-                "queue_absolute": served.batcher.waiting,
-                "results_pending": 0,
-                "batch_size": service.settings.batch_size,
-            },
-            "capabilities": [
-                *(["embed"] if served.config.text else []),
-                *(["image_embed"] if served.config.vision else []),
-            ],
-            "backend": "numpyclip",
-        }
-        for served in service.models
-    ]
+    return [_card(service, served, owner) for served in service.models]
+
+
+def _card(service: Service, served: ServedModel, owner: str) -> dict[str, Any]:
+    card = {
+        "id": served.name,
+        "object": "model",
+        "created": 0,
+        "owned_by": owner,
+        "stats": {
+            "queue_fraction": served.batcher.waiting / max(1, service.settings.max_waiting),
+            "queue_absolute": served.batcher.waiting,
+            "results_pending": 0,
+            "batch_size": service.settings.batch_size,
+        },
+        "backend": "numpyclip",
+    }
+    if config := served.on_demand.known_config:  # else it was not loaded yet, and is not for this
+        towers = {"embed": config.text, "image_embed": config.vision}
+        card["capabilities"] = [name for name, tower in towers.items() if tower]
+    return card
 
 
 async def embed(service: Service, fields: EmbeddingFields) -> Response:

@@ -107,8 +107,9 @@ class ServedModel:
 
     @property
     def config(self) -> CLIPConfig:
-        """Its sizes and options."""
-        return self.on_demand.config
+        """Its sizes and options, for those that use it: nothing is loaded here, in the event loop."""
+        assert self.on_demand.known_config is not None
+        return self.on_demand.known_config
 
     def check_input_count(self, count: int) -> None:
         """Raise 400 unless there are 1 to `max_inputs` inputs."""
