@@ -1,8 +1,10 @@
 """What all APIs share: embeddings with NaN, which damaged weights make, are errors and never in an answer."""
 
 import json
+import threading
 from base64 import b64encode
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,9 @@ import pytest
 from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.index.index import Index
+from numpyclip.server import ModelSource, Settings
+from numpyclip.server import service as services
 from tests.server.conftest import Client, Png, Serve
 
 WARM_UP: tuple[str, Any] = ("warm-up", np.zeros((8, 8, 3), np.uint8))
@@ -45,3 +50,25 @@ def test_embeddings_that_are_not_finite_are_errors_of_every_api(damaged: Client,
     ):
         assert answer.status == 400
         assert "its embedding has NaN or infinity, or is zero: the weights are damaged" in answer.message
+
+
+def test_the_index_is_opened_once_for_all_who_need_it_first(
+    place: str, tiny: CLIP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, others = [], threading.Barrier(8)
+
+    class Counted(Index):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            opened.append(self)
+
+    def index(_: int) -> Index:
+        others.wait(60)
+        return service.index()
+
+    monkeypatch.setattr(services, "Index", Counted)
+    service = services.Service([ModelSource("tiny", lambda: tiny)], place, Settings())
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(index, range(8)))
+    assert found == opened * 8
+    opened[0].close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
@@ -54,6 +55,7 @@ class Service(ThreadPools):
         self.streams: set[Any] = set()  # responses that are being sent block by block
         self._model = cast(CLIP, self.first.on_demand)
         self._store = store
+        self._opening = threading.Lock()  # of the index, once for all who need it first
         self._index: Index | None = None
         self._fitting: Fingerprint | None = None  # that of the index when it was last found to fit the model
         self.tags = BestTags(self._model, self.submit)
@@ -87,7 +89,7 @@ class Service(ThreadPools):
         while idle:
             await asyncio.sleep(max(_LEAST_WAIT, min(model.seconds_left(idle) for model in models)))
             for model in models:
-                if await self.run_in_thread(model.unload, idle):
+                if model.seconds_left(idle) <= 0 and await self.run_in_thread(model.unload, idle):
                     _LOG.info("%s is unloaded: nobody has used it for %g minutes.", model.source.name, idle / 60)
 
     def using(self, name: str | None = None) -> AbstractAsyncContextManager[ServedModel]:
@@ -142,10 +144,11 @@ class Service(ThreadPools):
     def _open_index(self) -> Index:
         if self._store is None:
             raise HTTPException(404, "this server has no index to search.")
-        if self._index is None:
-            self._index = Index(self._store, self._model)
-            self._fitting = self._index.store.fingerprint
-        return self._index
+        with self._opening:
+            if self._index is None:
+                self._index = Index(self._store, self._model)
+                self._fitting = self._index.store.fingerprint
+            return self._index
 
     def indexed_image(self, image: ImageId) -> Match:
         """Return an image of the index by its ID, or the part of it that is named there.
