@@ -1,4 +1,4 @@
-"""Ctrl-C that waits until something has ended that would report it as a fault of its own, or swallow it."""
+"""Signals: Ctrl-C that waits until something has ended that would report it as a fault of its own, and others."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ def deferred_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
         for number in received[:1]:
             signal.raise_signal(number)
+
+
+def end_by(number: int) -> None:
+    """End this process as the signal does by default, so that its exit status says which one it was."""
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
 
 
 @contextmanager

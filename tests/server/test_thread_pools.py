@@ -3,11 +3,16 @@
 import asyncio
 import threading
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import pytest
 
 from numpyclip.server.thread_pools import ThreadPools
+
+
+def _tell(ended: threading.Event, _: object) -> None:
+    ended.set()
 
 
 def test_they_may_end_while_they_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,7 +28,7 @@ def test_they_may_end_while_they_are_stopped(monkeypatch: pytest.MonkeyPatch) ->
         pools = ThreadPools()
         pools.start_threads()
         for ended in all_ended:
-            pools.submit(may_end.wait, 60).add_done_callback(lambda _, ended=ended: ended.set())  # after its own
+            pools.submit(may_end.wait, 60).add_done_callback(partial(_tell, ended))  # after the one of the pools
         monkeypatch.setattr(asyncio, "wrap_future", wrap_when_all_have_ended)
         return await pools.stop_threads()
 

@@ -61,7 +61,31 @@ def test_a_signal_stops_it_cleanly(place: str, kind: str) -> None:
         assert server.returncode == (0 if kind == "SIGINT" else -signal.SIGTERM)
         lines = said.splitlines()
         assert lines.pop(0).rpartition(" id=")[0].split()[2:6] == ["127.0.0.1", "GET", "/search", "200"]
-        assert [line.partition(" ")[2] for line in lines] == ["info: stopped."] * (kind == "SIGINT")
+        assert [line.partition(" ")[2] for line in lines] == ["info: stopped."]
+
+
+_UPDATES_UNTIL_IT_IS_STOPPED = """
+import sys
+from numpyclip.cli import main, outputs, updates
+def update(arguments, place, model, is_over, tell):
+    outputs.say("the update begins.")
+    assert is_over.__self__.wait(60)
+    outputs.say("the update has ended.")
+updates._update_unless_in_use = update
+sys.exit(main(["serve", "--port", "0", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize("kind", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_an_update_ends_where_it_can_when_it_is_stopped(place: str, kind: str) -> None:
+    words = [sys.executable, "-c", _UPDATES_UNTIL_IT_IS_STOPPED, "--store", place, "-m", "tiny"]
+    with process(command=words) as (server, _):
+        server.send_signal(signal.Signals[kind])
+        _, said = server.communicate(timeout=60)
+        assert server.returncode == (0 if kind == "SIGINT" else -signal.Signals[kind])
+        lines = [line.partition(" ")[2] for line in said.splitlines()]
+        assert lines[-2:] == ["info: the update has ended.", "info: stopped."]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import ipaddress
 import os
+import signal
 import socket
 import threading
 from functools import partial
@@ -25,6 +26,7 @@ from numpyclip.cli.served_models import model_sources
 from numpyclip.cli.stores import add_store_options, place_of
 from numpyclip.cli.updates import background_updates
 from numpyclip.errors import NumPyCLIPError
+from numpyclip.interrupts import end_by
 
 EXAMPLES = """\
   numpyclip serve                                     # the page: http://127.0.0.1:8000
@@ -147,6 +149,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise NumPyCLIPError("the server did not start; see its messages above.")
     if worker is None:
         say("stopped.")
+    if server.signal not in (0, signal.SIGINT):
+        end_by(server.signal)
     if any(thread.name.startswith("numpyclip-") for thread in threading.enumerate()):
         os._exit(0)  # Python would wait for a thread that reads a file which hangs, say
     return 0

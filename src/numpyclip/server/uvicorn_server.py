@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from numpyclip.errors import NumPyCLIPError
+from numpyclip.interrupts import end_by
 from numpyclip.server.addresses import with_mapped
 
 LOOPBACK = ("127.0.0.0/8", "::1")
@@ -148,11 +149,20 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
             self.abort()
 
 
-class _Server(uvicorn.Server):
-    """Calls `on_exit` at the first signal, before it waits for requests in flight, and ends at once at the second."""
+class Server(uvicorn.Server):
+    """Calls `on_exit` at the first signal, before it waits for requests in flight, and ends at once at the second.
+
+    uvicorn raises signals again inside `run`, which would end the process before what comes after it.
+
+    Attributes
+    ----------
+    signal : int
+        That it was stopped by, else 0.
+    """
 
     def __init__(self, config: uvicorn.Config, on_exit: Callable[[], object], on_start: Callable[[], object]) -> None:
         super().__init__(config)
+        self.signal = 0
         self._on_exit = on_exit
         self._on_start = on_start
 
@@ -177,9 +187,8 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:
-            signal.signal(sig, signal.SIG_DFL)
-            signal.raise_signal(sig)
-        super().handle_exit(sig, frame)
+            end_by(sig)
+        self.should_exit, self.signal = True, sig
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -246,7 +255,7 @@ def make_server(
     on_exit: Callable[[], object] = lambda: None,
     on_start: Callable[[], object] = lambda: None,
     proxies: Sequence[str] = LOOPBACK,
-) -> uvicorn.Server:
+) -> Server:
     """Make a server; run it with ``make_server(app).run([listener])``.
 
     Parameters
@@ -264,7 +273,7 @@ def make_server(
     most = _max_connections()
     limits = {"request_timeout": 2 * timeout + _MARGIN, "max_connections": most}
     protocol = type("_Protocol", (_DeadlineProtocol,), limits)
-    return _Server(
+    return Server(
         uvicorn.Config(
             app,
             http=cast(Any, protocol),

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from prometheus_client.multiprocess import mark_process_dead
 
 from numpyclip.errors import InputError
+from numpyclip.interrupts import end_by
 
 _VARIABLE = "NUMPYCLIP_WORKER"
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from numpyclip.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -150,8 +151,7 @@ class Supervisor:
         with tempfile.TemporaryDirectory(prefix="numpyclip-metrics-") as self._folder:
             status = asyncio.run(self._run())
         if self._signal == signal.SIGTERM:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.raise_signal(signal.SIGTERM)
+            end_by(signal.SIGTERM)
         return status
 
     async def _run(self) -> int:
