@@ -103,3 +103,15 @@ def test_an_unexpected_error_is_one_line_with_the_id(
     errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert [record.name for record in errors] == ["numpyclip.server"]
     assert re.fullmatch(r"unexpected error: ZeroDivisionError at .*test_access_log.py:\d+", errors[0].getMessage())
+
+
+def test_each_path_is_counted_as_its_own(serve: Serve, log: Log) -> None:
+    client = serve()
+    for path in ("/health", "/healthz", "/.well-known/live", "/.well-known/ready", "/thumbnails/1", "/nowhere"):
+        client.get(path)
+    client.post("/healthz", {})
+    log.take(7)
+    text = client.get("/metrics").body.decode()
+    for expected in ("/health 200", "/healthz 200", "/healthz 405", "/.well-known/ready 204", "/thumbnails/{id} 200"):
+        path, status = expected.split()
+        assert f'numpyclip_requests_total{{route="{path}",status="{status}"}} 1.0' in text, expected

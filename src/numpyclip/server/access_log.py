@@ -95,6 +95,8 @@ def _request_id(scope: Scope) -> str:
 
 def _log(scope: Scope, record: RequestRecord, outcome: tuple[int, int, float]) -> None:
     """Log a request: no query string, header or body, which may be private; of the token its name only."""
+    if not _ACCESS.isEnabledFor(logging.INFO):
+        return
     status, size, seconds = outcome
     fields = {
         "client": str(client_address(scope) or "-"),

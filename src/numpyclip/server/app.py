@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from numpyclip.dispatch.fields import RequestFields, Schema
 from numpyclip.dual_encoder.clip import CLIP
@@ -38,6 +39,7 @@ from numpyclip.server.openapi import document
 from numpyclip.server.operations import Answer, Operation, operation, record, typed
 from numpyclip.server.originals import original
 from numpyclip.server.page import page, reference_page, static
+from numpyclip.server.request_records import current_request
 from numpyclip.server.responses import HANDLERS, JSONResponse, compressed
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
@@ -200,8 +202,18 @@ PARTS: dict[str, dict[str, Operation[Any]]] = {  # of the API, each with operati
     },
     "Page": {"/": _page, "/static/{version}/{name}": static, "/login": login, "/logout": logout},
 }
+
+
+class _Route(Route):
+    """Notes its path for metrics, whose labels must be few: clients can request any path."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        current_request().route = self.path
+        await super().handle(scope, receive, send)
+
+
 _ROUTES = [
-    Route(path, each.respond, methods=each.methods)
+    _Route(path, each.respond, methods=each.methods)
     for operations in PARTS.values()
     for path, each in operations.items()
 ]

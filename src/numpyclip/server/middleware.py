@@ -12,7 +12,6 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from numpyclip.server.authorization import PROBES, Authorization
-from numpyclip.server.request_records import current_request
 from numpyclip.server.responses import OverloadedError, error_response
 from numpyclip.server.settings import Settings
 
@@ -62,7 +61,6 @@ class AccessMiddleware:
         finally:
             self._requests -= body.is_admitted
             self._release(body)
-            current_request().route = _route(scope)
 
     async def _answer(self, scope: Scope, body: _Body, send: Send) -> Response | None:
         """Call the application, until the client is gone or the time is over; return what is to be said then."""
@@ -207,9 +205,3 @@ class _Body:
 
 def _has_body(headers: Headers) -> bool:
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-
-
-def _route(scope: Scope) -> str:
-    """Return the path of the matched route: labels must be few, and clients can request any path."""
-    routes = scope["app"].routes if "endpoint" in scope else ()
-    return next((route.path for route in routes if route.endpoint == scope["endpoint"]), "none")

@@ -149,7 +149,7 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
             self.abort()
 
 
-class Server(uvicorn.Server):
+class _Server(uvicorn.Server):
     """Calls `on_exit` at the first signal, before it waits for requests in flight, and ends at once at the second.
 
     uvicorn raises signals again inside `run`, which would end the process before what comes after it.
@@ -255,7 +255,7 @@ def make_server(
     on_exit: Callable[[], object] = lambda: None,
     on_start: Callable[[], object] = lambda: None,
     proxies: Sequence[str] = LOOPBACK,
-) -> Server:
+) -> _Server:
     """Make a server; run it with ``make_server(app).run([listener])``.
 
     Parameters
@@ -273,7 +273,7 @@ def make_server(
     most = _max_connections()
     limits = {"request_timeout": 2 * timeout + _MARGIN, "max_connections": most}
     protocol = type("_Protocol", (_DeadlineProtocol,), limits)
-    return Server(
+    return _Server(
         uvicorn.Config(
             app,
             http=cast(Any, protocol),
