@@ -55,8 +55,8 @@ ROOMS = {
     "batch": "escaping errors extras arguments lazy_exports lock images file_systems remote sources destinations"
     " model runtime engines pipeline dual_encoder loader",
     "dispatch": "escaping errors extras images model pipeline dual_encoder viz tasks index towns",
-    "server": "escaping errors extras arguments regular_file image_marks images file_systems model runtime"
-    " dual_encoder videos viz tasks index dispatch towns",
+    "server": "escaping errors extras arguments interrupts regular_file image_marks images file_systems model runtime"
+    " engines dual_encoder videos viz tasks index dispatch towns",
     "integrations": "errors extras arguments weights images model runtime dual_encoder loader",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",

@@ -20,7 +20,7 @@ from numpyclip.interrupts import terminations_as_interrupts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from numpyclip.dual_encoder.clip import CLIP
+    from numpyclip.dual_encoder.embedding_model import EmbeddingModel
     from numpyclip.index import Index
     from numpyclip.index.scope import Scope
     from numpyclip.index.update import FoundFile, Report
@@ -106,7 +106,9 @@ def update_in_time(arguments: argparse.Namespace, index: Index) -> None:
 
 
 @contextlib.contextmanager
-def background_updates(arguments: argparse.Namespace, place: str | None, model: CLIP, every: float) -> Iterator[None]:
+def background_updates(
+    arguments: argparse.Namespace, place: str | None, model: EmbeddingModel, every: float
+) -> Iterator[None]:
     """Update an index in the background at once and then every so many seconds, for the length of a block; 0: never.
 
     It is no error that there is no index yet, or that another process writes to it. Messages are not repeated.
@@ -137,7 +139,11 @@ def background_updates(arguments: argparse.Namespace, place: str | None, model: 
 
 
 def _update_unless_in_use(
-    arguments: argparse.Namespace, place: str, model: CLIP, is_over: Callable[[], bool], tell: Callable[..., None]
+    arguments: argparse.Namespace,
+    place: str,
+    model: EmbeddingModel,
+    is_over: Callable[[], bool],
+    tell: Callable[..., None],
 ) -> Report | None:
     """Update an index; return what was done, if anything was."""
     from numpyclip.index import Index

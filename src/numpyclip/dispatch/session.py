@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class Session:
     @property
     def model(self) -> CLIP:
         """The model, loaded with the index where it was not given."""
-        return self.index().model if self._model is None else self._model
+        return cast(CLIP, self.index().model) if self._model is None else self._model
 
     def index(self) -> Index:
         """Return the index, which is opened again if it was removed, or its embeddings are of another model now."""

@@ -285,7 +285,7 @@ def _checkable(index: Index, place: str) -> Iterator[float]:
     for paths, embeddings, _ in read_embeddings(place, "images", index.model.config.embed_dim):
         for path, embedding in zip(paths, embeddings, strict=True):
             with suppress(PictureError):
-                yield float(index.model.embed_images(path)[0] @ embedding)
+                yield float(index.model.embed_pixels([index.model.preprocess.read(path)])[0] @ embedding)
         if (looked_for := looked_for + len(paths)) >= _LOOKED_FOR:
             break
     for texts, embeddings, _ in read_embeddings(place, "texts", index.model.config.embed_dim):

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpyclip.arguments import OnError, as_paths, positive, whole_number
-from numpyclip.dual_encoder.clip import CLIP, check_model
+from numpyclip.dual_encoder.clip import check_model
+from numpyclip.dual_encoder.embedding_model import EmbeddingModel
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError, StoreError
 from numpyclip.images.decode_options import DRAFT, MAX_PIXELS, DecodeOptions
@@ -73,7 +74,7 @@ class Index:
     def __init__(
         self,
         store: str | os.PathLike[str] | Store,
-        model: CLIP,
+        model: EmbeddingModel,
         *,
         create: bool = False,
         vectors: VectorDType | None = None,

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from functools import cached_property
 from itertools import islice
 
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.embedding_model import EmbeddingModel
 from numpyclip.errors import PictureError
 from numpyclip.images.find import FileState
 from numpyclip.index.picture_rows import storable
@@ -26,7 +26,7 @@ class KnownEmbeddings:
     not tell. Nothing is known if the index is of another model or precision, or mixes precisions.
     """
 
-    def __init__(self, store: Store, model: CLIP) -> None:
+    def __init__(self, store: Store, model: EmbeddingModel) -> None:
         self.found = 0  # embeddings so far
         self._store = store
         self._model = model

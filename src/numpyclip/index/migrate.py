@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.embedding_model import EmbeddingModel
 from numpyclip.errors import InputError, PictureError, StoreError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.find import digest_of
@@ -27,7 +27,7 @@ _Read = TypeVar("_Read")
 
 def migrate(
     store: Store,
-    model: CLIP,
+    model: EmbeddingModel,
     *,
     batch_size: int = 32,
     options: DecodeOptions = DRAFT,
@@ -82,7 +82,9 @@ def migrate(
     store.finish_migration()
 
 
-def embed_pending_texts(store: Store, model: CLIP, batch_size: int, *, migrating: bool = True) -> Iterator[int]:
+def embed_pending_texts(
+    store: Store, model: EmbeddingModel, batch_size: int, *, migrating: bool = True
+) -> Iterator[int]:
     """Embed texts without an embedding of the next model, or of this one, such as damaged ones; yield how many."""
     while texts := store.pending_texts(batch_size, migrating=migrating):
         numbers, contents = zip(*texts, strict=True)
@@ -91,7 +93,9 @@ def embed_pending_texts(store: Store, model: CLIP, batch_size: int, *, migrating
         yield len(texts)
 
 
-def _read(model: CLIP, options: DecodeOptions, views: Sequence[View], pending: PendingPicture) -> Reading[Any]:
+def _read(
+    model: EmbeddingModel, options: DecodeOptions, views: Sequence[View], pending: PendingPicture
+) -> Reading[Any]:
     """Read a picture again, in the views that it has and others."""
     views = checked_views({*views, *(view_of(part) for part in pending.parts if is_view(part))})
 
@@ -105,7 +109,7 @@ def _read(model: CLIP, options: DecodeOptions, views: Sequence[View], pending: P
 
 
 def _embed_video(
-    store: Store, model: CLIP, options: DecodeOptions, batch_size: int, pending: PendingPicture
+    store: Store, model: EmbeddingModel, options: DecodeOptions, batch_size: int, pending: PendingPicture
 ) -> BaseException | None:
     """Embed the moments of a video again; return why not, if no file holds it any more."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.embedding_model import EmbeddingModel
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError
 from numpyclip.index.store import Store
 
 
-def check_fit(store: Store, model: CLIP) -> None:
+def check_fit(store: Store, model: EmbeddingModel) -> None:
     """Raise InputError if the embeddings of an index and a model do not compare; warn of another precision."""
     found, mine = store.fingerprint, model.fingerprint
     if found is None:
@@ -25,7 +25,7 @@ def check_comparable(store: Store, found: Fingerprint, mine: Fingerprint) -> Non
         raise InputError(f"{store.place}: {_mismatch(found, mine)}")
 
 
-def record_model(store: Store, model: CLIP, precision: str | None, *, mix: bool) -> None:
+def record_model(store: Store, model: EmbeddingModel, precision: str | None, *, mix: bool) -> None:
     """Record the model of embeddings to be added, in this precision or its own; see `Index.begin`."""
     mine = replace(model.fingerprint, precision=precision or model.fingerprint.precision)
     if store.fingerprint is None:
@@ -40,7 +40,7 @@ def record_model(store: Store, model: CLIP, precision: str | None, *, mix: bool)
         store.replace_fingerprint(mine)
 
 
-def other_precision(found: Fingerprint, added: str, store: Store, model: CLIP) -> InputError:
+def other_precision(found: Fingerprint, added: str, store: Store, model: EmbeddingModel) -> InputError:
     """Return the error that keeps embeddings of different precisions apart."""
     options = model.engine.options if model.engine else "--engine numpy"
     return InputError(

@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import asdict, fields
 
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.embedding_model import EmbeddingModel
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, StoreError
 from numpyclip.index.store import Store
@@ -16,7 +16,7 @@ _NAMES = tuple(field.name for field in fields(Calibration))
 _NONE = "{}"
 
 
-def stored_calibration(store: Store, model: CLIP) -> Calibration:
+def stored_calibration(store: Store, model: EmbeddingModel) -> Calibration:
     """Return the calibration of an index; the default one if there is none, or it is of another model or text model."""
     if (written := store.calibration()) == _NONE:
         return Calibration()
@@ -34,7 +34,7 @@ def stored_calibration(store: Store, model: CLIP) -> Calibration:
     return Calibration(*numbers) if is_own else Calibration()
 
 
-def store_calibration(store: Store, model: CLIP, calibration: Calibration) -> None:
+def store_calibration(store: Store, model: EmbeddingModel, calibration: Calibration) -> None:
     """Record a calibration, in place of the one before."""
     values = {"fingerprint": asdict(model.fingerprint), **asdict(calibration)}
     with store.writing(shared=True):

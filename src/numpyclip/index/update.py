@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.embedding_model import EmbeddingModel
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.exif import Exif, read_exif
@@ -61,7 +61,7 @@ class Updater:
     def __init__(  # noqa: PLR0913  those of `Index.update`
         self,
         store: Store,
-        model: CLIP,
+        model: EmbeddingModel,
         batch_size: int,
         options: DecodeOptions,
         scope: Scope,

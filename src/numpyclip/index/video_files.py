@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.embedding_model import EmbeddingModel
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.find import is_picture_name
@@ -26,7 +26,7 @@ def is_indexed_name(name: str) -> bool:
     return is_picture_name(name) or is_video_name(name)
 
 
-def new_video(model: CLIP, path: str, options: VideoOptions, batch_size: int) -> NewPicture:
+def new_video(model: EmbeddingModel, path: str, options: VideoOptions, batch_size: int) -> NewPicture:
     """Embed the moments of a video; PictureError if that is impossible."""
     exif = read_video_exif(path, options)
     try:
@@ -41,7 +41,7 @@ def animation_parts(preprocess: Preprocess, data: bytes, options: DecodeOptions,
     return {_part(seconds): pixels for seconds, pixels in read_moments(preprocess, data, options, name).items()}
 
 
-def moments_again(model: CLIP, path: str, options: DecodeOptions, batch_size: int) -> dict[str, Array]:
+def moments_again(model: EmbeddingModel, path: str, options: DecodeOptions, batch_size: int) -> dict[str, Array]:
     """Embed the moments of a video or an animated image again; PictureError if that is impossible."""
     if is_video_name(path):
         return dict(new_video(model, path, VideoOptions.of(options), batch_size).embeddings)

@@ -19,10 +19,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.embedding_model import EmbeddingModel
 from numpyclip.index.records import MODALITIES, Modality
 from numpyclip.model.ops import Array
-from numpyclip.server.model_on_demand import ModelOnDemand
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.request_records import RequestRecord, current_request
 from numpyclip.server.responses import OverloadedError
@@ -56,13 +55,13 @@ class Batcher:
 
     Parameters
     ----------
-    model : CLIP or ModelOnDemand
+    model : EmbeddingModel
     settings : Settings
         Of which `batch_size` and `max_waiting` are used.
     metrics : Metrics
     """
 
-    def __init__(self, model: CLIP | ModelOnDemand, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, model: EmbeddingModel, settings: Settings, metrics: Metrics) -> None:
         self._compute: dict[Modality, Callable[[Sequence[Any]], Array]] = {
             "pictures": model.embed_pixels,
             "texts": partial(model.embed_texts, truncate=True),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.embedding_model import EmbeddingModel
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.index.records import Match
 from numpyclip.tasks.tags import Tagger
@@ -21,12 +21,12 @@ class BestTags:
 
     Parameters
     ----------
-    model : CLIP
+    model : EmbeddingModel
     submit : callable
         Calls a function in another thread.
     """
 
-    def __init__(self, model: CLIP, submit: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(self, model: EmbeddingModel, submit: Callable[[Callable[[], None]], object]) -> None:
         self._model = model
         self._submit = submit
         self._lock = threading.Lock()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.embedding_model import EmbeddingModel
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import CheckpointError
 from numpyclip.images.decode_memory import return_memory
@@ -20,6 +22,9 @@ from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
 from numpyclip.runtime.prepared import is_prepared
+
+if TYPE_CHECKING:
+    from numpyclip.engines.engine import Engine
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ def _prepared_towers(model: CLIP) -> list[str]:
     return [tower for tower in ("visual", "text") if is_prepared(model.checkpoint.identity, tower)]
 
 
-class ModelOnDemand:
+class ModelOnDemand(EmbeddingModel):
     """Embeds as a model does, which is loaded for it; for many threads.
 
     What holds no weights is kept once it is known: an index that is searched by embeddings, or updated without finding
@@ -187,18 +192,18 @@ class ModelOnDemand:
                 self._fingerprint = model.fingerprint
         return self._fingerprint
 
-    def embed_pixels(self, pixels: Sequence[Any]) -> Array:
+    @property
+    def engine(self) -> Engine | None:
+        """What computes it, if that is not NumPy; it is loaded for it."""
+        with self.loaded() as model:
+            return model.engine
+
+    def embed_pixels(self, pixels: Sequence[NDArray[np.uint8]]) -> Array:
         """Embed preprocessed images."""
         with self.loaded() as model:
             return model.embed_pixels(pixels)
 
-    def embed_texts(self, texts: Any, *arguments: Any, **options: Any) -> Array:
+    def embed_texts(self, texts: str | Iterable[str], batch_size: int = 1024, *, truncate: bool = False) -> Array:
         """Embed texts."""
         with self.loaded() as model:
-            return model.embed_texts(texts, *arguments, **options)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # which Python looks for to copy or to show it
-            raise AttributeError(name)
-        with self.loaded() as model:
-            return getattr(model, name)
+            return model.embed_texts(texts, batch_size, truncate=truncate)

@@ -7,11 +7,10 @@ import logging
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, cast
+from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import CorruptCheckpointError, InputError, StoreError
 from numpyclip.index.index import Index
@@ -53,7 +52,7 @@ class Service(ThreadPools):
         self.first = self.models[0]
         self.immich_forward = ImmichForward(settings.immich_forward) if settings.immich_forward else None
         self.streams: set[Any] = set()  # responses that are being sent block by block
-        self._model = cast(CLIP, self.first.on_demand)
+        self._model = self.first.on_demand
         self._store = store
         self._opening = threading.Lock()  # of the index, once for all who need it first
         self._index: Index | None = None

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpyclip.dual_encoder.clip import CLIP, check_model
+from numpyclip.dual_encoder.clip import check_model
+from numpyclip.dual_encoder.embedding_model import EmbeddingModel
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError
 from numpyclip.model import ops
@@ -63,7 +64,7 @@ class Calibration:
 class Background:
     """Mean and covariance of the embeddings of 2,000 everyday texts, cached as by `embed_vocabulary`."""
 
-    def __init__(self, model: CLIP) -> None:
+    def __init__(self, model: EmbeddingModel) -> None:
         check_model(model)
         self._calibration = Calibration()
         texts = [_FORMS[i % len(_FORMS)].format(word) for i, word in enumerate(read_words("background"))]

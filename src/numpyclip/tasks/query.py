@@ -11,7 +11,7 @@ from itertools import product
 
 import numpy as np
 
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.embedding_model import EmbeddingModel
 from numpyclip.errors import InputError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.find import is_picture_name
@@ -97,12 +97,12 @@ class Query:
         """Its texts, in order."""
         return [term.content for term in self.terms if not term.is_picture]
 
-    def embed(self, model: CLIP, known: Sequence[Array] = (), *, truncate: bool = False) -> Array:
+    def embed(self, model: EmbeddingModel, known: Sequence[Array] = (), *, truncate: bool = False) -> Array:
         """Embed the terms and return their `sum`, (e,): the first row of `embed_views`."""
         embedding: Array = self.embed_views(model, known, truncate=truncate)[0]
         return embedding
 
-    def embed_views(self, model: CLIP, known: Sequence[Array] = (), *, truncate: bool = False) -> Array:
+    def embed_views(self, model: EmbeddingModel, known: Sequence[Array] = (), *, truncate: bool = False) -> Array:
         """Embed the query once for each view of its image; large JPEG files are decoded reduced, as for an index.
 
         Parameters
@@ -130,7 +130,7 @@ class Query:
         views += [self._embed_image(model, name) for name in images[len(known) :]]
         return np.stack([self.combined(texts, rows) for rows in product(*views)])
 
-    def _embed_image(self, model: CLIP, name: str) -> Array:
+    def _embed_image(self, model: EmbeddingModel, name: str) -> Array:
         """Embed the views of an image, or of the frame of a video that is named with its time."""
         image = _image(model.preprocess, name, self.options)
         pixels = read_views(model.preprocess, self.views, image, self.options)

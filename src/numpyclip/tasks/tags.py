@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from numpyclip.arguments import whole_number
 from numpyclip.dual_encoder.clip import CLIP, check_model
+from numpyclip.dual_encoder.embedding_model import EmbeddingModel
 from numpyclip.dual_encoder.validation import captions
 from numpyclip.errors import InputError
 from numpyclip.images.open import Picture
@@ -61,7 +62,7 @@ class Tagger:
 
     def __init__(
         self,
-        model: CLIP,
+        model: EmbeddingModel,
         vocabulary: Iterable[str] | None = None,
         *,
         top_k: int = TOP_K,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.embedding_model import EmbeddingModel
 from numpyclip.model.ops import Array
 from numpyclip.runtime.prepared import open_prepared, prepared_folder, save_prepared
 
@@ -28,7 +28,7 @@ def everyday_nouns() -> dict[str, tuple[str, ...]]:
     return {noun: tuple(broader) for noun, *broader in rows}
 
 
-def embed_vocabulary(model: CLIP, texts: Sequence[str]) -> Array:
+def embed_vocabulary(model: EmbeddingModel, texts: Sequence[str]) -> Array:
     """Embed texts as `CLIP.embed_texts` does, (n, e); of 500 or more texts, the embeddings are cached on disk.
 
     The key is the model's fingerprint and the texts. ``NUMPYCLIP_CACHE=0`` disables the cache.

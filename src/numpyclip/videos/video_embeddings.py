@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.embedding_model import EmbeddingModel
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched
@@ -36,7 +36,7 @@ class VideoEmbeddings(NamedTuple):
 
 
 def embed_video(
-    model: CLIP, path: str | os.PathLike[str], options: VideoOptions = DEFAULTS, *, batch_size: int = 32
+    model: EmbeddingModel, path: str | os.PathLike[str], options: VideoOptions = DEFAULTS, *, batch_size: int = 32
 ) -> VideoEmbeddings:
     """Embed the frames of a video where the picture changes, and one every few seconds.
 
