@@ -49,7 +49,7 @@ MODEL = record(
     "Model",
     {
         "stats": record(**_STATS),
-        "capabilities": listing({"enum": ["embed", "image_embed"]}),
+        "capabilities": listing({"enum": ["embed", "image_embed"]}, "Known once the model was loaded."),
         "backend": typed("string"),
     },
     id=typed("string"),
