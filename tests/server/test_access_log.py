@@ -103,3 +103,33 @@ def test_an_unexpected_error_is_one_line_with_the_id(
     errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert [record.name for record in errors] == ["numpyclip.server"]
     assert re.fullmatch(r"unexpected error: ZeroDivisionError at .*test_access_log.py:\d+", errors[0].getMessage())
+
+
+def test_a_failed_request_says_why(serve: Serve, log: Log) -> None:
+    client = serve(token="sesame")
+    bearer = {"Authorization": "Bearer sesame"}
+    client.get("/search")
+    client.post("/v1/embeddings", {"input": "private", "encoding_format": "a-secret"}, **bearer)
+    client.post("/v1/embeddings", {"input": ["private words " * 99]}, **bearer)
+    client.post("/v1/embeddings", {"input": "\nprivate", "dimensions": "\nprivate"}, **bearer)
+    client.post("/v1/embeddings", ["private"], **bearer)
+    client.get("/nowhere", **bearer)
+    client.get("/healthz")
+    records = log.records(7)
+    reasons = [vars(record)["fields"].get("reason") for record in records]
+    assert reasons[0] == "a token is needed: send it as `Authorization: Bearer TOKEN`."
+    assert reasons[1] == "encoding_format is '…-…'; expected float or base64."
+    assert "tokens" in reasons[2]
+    assert reasons[3].startswith("dimensions is ")
+    assert "expected a JSON object" in reasons[4]
+    assert (reasons[5], reasons[6]) == ("Not Found", None)
+    assert not any(word in str([*map(vars, records)]) for word in ("private", "secret", "sesame"))
+    assert f"reason={reasons[1]!r}" in records[1].getMessage()
+
+
+def test_probes_are_logged_at_debug_unless_they_fail(serve: Serve, log: Log) -> None:
+    client = serve(token="sesame")
+    client.get("/healthz")
+    client.get("/metrics")
+    client.get("/metrics", Authorization="Bearer sesame")
+    assert [record.levelname for record in log.records(3)] == ["DEBUG", "INFO", "DEBUG"]

@@ -19,6 +19,8 @@ from numpyclip.errors import CorruptCheckpointError, InputError, PictureError, S
 from numpyclip.escaping import json_text
 from numpyclip.extras import without_commands
 from numpyclip.server.error_formats import Problem, error_body
+from numpyclip.server.failure_reasons import reason
+from numpyclip.server.request_records import current_request
 
 _LOG = logging.getLogger("numpyclip.server")
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
@@ -111,7 +113,9 @@ class ErrorResponse(Response):
         self._problem, self._sent_headers = problem, headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send it, and note why for the log."""
+        current = current_request()
+        current.reason = reason(self._problem.message, current.sent)
         status, body = error_body(self._problem, scope["path"])
         await JSONResponse(body, status, self._sent_headers)(scope, receive, send)
 
