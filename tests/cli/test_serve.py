@@ -30,6 +30,10 @@ def test_wrong_arguments(run: Run, tmp_path: Path) -> None:
     assert run("serve", "--port", "70000").status == 2
     assert run("serve", "--port", "x").status == 2
     assert run("serve", "--timeout", "0").status == 2
+    assert run("serve", "--workers", "0").err == (
+        "usage: numpyclip serve [OPTION ...]\n"
+        "numpyclip serve: error: argument --workers: '0' is no positive integer; expected 1 or more\n"
+    )
     result = run("serve", "--store", tmp_path / "none", "-m", "tiny", "--port", "0")
     assert (result.status, "holds no index" in result.err) == (2, True)
     result = run("serve", "--token-file", tmp_path / "none", "-m", "tiny", "--port", "0")
