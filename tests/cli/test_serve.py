@@ -6,7 +6,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from numpyclip.cli.serve import _addresses, _exposure
+from numpyclip.cli.commands import parse
+from numpyclip.cli.serve import _addresses, _warnings
 from numpyclip.cli.served_models import _other_names
 from numpyclip.weights.catalogue import EMBEDDED
 from tests.cli.conftest import Run
@@ -47,15 +48,26 @@ def test_wrong_arguments(run: Run, tmp_path: Path) -> None:
     assert (result.status, "192.0.2.1:0: cannot listen there" in result.err) == (2, True)
 
 
-def test_a_server_without_tokens_says_what_others_may() -> None:
-    from numpyclip.server import Settings
-
-    said = _exposure("http://a:1", Settings(), has_index=True)
-    assert said == (
-        "whoever reaches http://a:1 may search these images, mark them, copy the originals; set NUMPYCLIP_TOKEN."
-    )
-    said = _exposure("http://a:1", Settings(trusted_addresses=("10.0.0.0/8",)), has_index=False)
-    assert said.startswith("whoever reaches http://a:1 may embed texts and images; set NUMPYCLIP_TOKEN: without it")
+@pytest.mark.parametrize(
+    ("words", "token", "expected"),
+    [
+        ("", "", []),
+        ("--trusted-address ::1", "", []),  # which restricts /metrics
+        ("--host ::", "a", []),
+        ("--host ::", "", ["whoever reaches http://a:1 may use this server; set NUMPYCLIP_TOKEN or --token-file."]),
+        ("--host :: --trusted-address ::1", "", ["--token-file, without which --trusted-address keeps nobody out."]),
+        ("--host :: --token-file tokens", "", []),
+        ("--host :: --token-file tokens", "a", ["NUMPYCLIP_TOKEN is not used, since there is --token-file."]),
+    ],
+)
+def test_access_that_may_be_meant_otherwise_is_warned_of(
+    words: str, token: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMPYCLIP_TOKEN", token)
+    arguments = parse(["serve", *words.split()])
+    said = list(_warnings(arguments, "http://a:1", bool(token or arguments.token_file)))
+    assert len(said) == len(expected)
+    assert all(warning.endswith(end) for warning, end in zip(said, expected, strict=True))
 
 
 class Route:

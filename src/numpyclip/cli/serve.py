@@ -8,8 +8,8 @@ import ipaddress
 import os
 import socket
 import threading
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from numpyclip.cli.configuration import add_config_option
 from numpyclip.cli.options import add_decoding_option, add_file_options, file_options, positive
@@ -26,9 +26,6 @@ from numpyclip.cli.served_models import model_sources
 from numpyclip.cli.stores import add_store_options, place_of
 from numpyclip.cli.updates import background_updates
 from numpyclip.errors import NumPyCLIPError
-
-if TYPE_CHECKING:
-    from numpyclip.server import Settings
 
 EXAMPLES = """\
   numpyclip serve                                     # the page: http://127.0.0.1:8000
@@ -154,8 +151,8 @@ def run(arguments: argparse.Namespace) -> int:
         model.load()  # here, where an error is a line, and before the address is announced
         addresses = " and ".join(f"http://{address}" for address in _addresses(*listener.getsockname()[:2]))
         is_first = worker is None or worker.number == 0
-        if not app.state.tokens and is_first and not is_loopback(arguments):
-            say(_exposure(addresses, settings, has_index=place is not None), "warning")
+        for warning in _warnings(arguments, addresses, bool(app.state.tokens)) if is_first else ():
+            say(warning, "warning")
         announcement = f"{', '.join(source.name for source in sources)} at {addresses} (Ctrl-C stops it)"
         announce = partial(worker.has_started if worker else say, announcement)
         proxies = arguments.proxy or LOOPBACK
@@ -199,12 +196,14 @@ def _addresses(host: str, port: int) -> list[str]:
     return [f"[{each}]:{port}" if ":" in each else f"{each}:{port}" for each in hosts]
 
 
-def _exposure(addresses: str, settings: Settings, has_index: bool) -> str:
-    """Return the warning of a server without tokens that other machines reach."""
-    more = ", mark them" * settings.marks + ", copy the originals" * settings.originals
-    what = f"search these images{more}" if has_index else "embed texts and images"
-    trusts = ": without it --trusted-address keeps nobody out" if settings.trusted_addresses else ""
-    return f"whoever reaches {addresses} may {what}; set NUMPYCLIP_TOKEN{trusts}."
+def _warnings(arguments: argparse.Namespace, addresses: str, has_tokens: bool) -> Iterator[str]:
+    """List what an operator may have meant otherwise: who needs no token, and a token that is not used."""
+    if not has_tokens and not is_loopback(arguments):
+        trusts = ", without which --trusted-address keeps nobody out" if arguments.trusted_address else ""
+        open_to = f"no token is set: whoever reaches {addresses} may use this server"
+        yield f"{open_to}; set NUMPYCLIP_TOKEN or --token-file{trusts}."
+    if arguments.token_file is not None and os.environ.get("NUMPYCLIP_TOKEN"):
+        yield "NUMPYCLIP_TOKEN is not used, since there is --token-file."
 
 
 def _minutes(text: str) -> int:
