@@ -30,7 +30,7 @@ ERRORS = {
     421: "The header `Host` has no name of this server that is accepted: `--allow-host`.",
     422: "The request asks for what this server does not do.",
     429: "Too many inputs are queued; try again after `Retry-After`.",
-    500: "An unexpected error; the log has it by the `X-Request-ID` of the response.",
+    500: "An unexpected error; the log has it under the response's `X-Request-ID`.",
     502: "An image could not be fetched from its URL, or another server does not answer.",
     503: "Too much is in flight, the answer took too long, or the index cannot be read; try again after `Retry-After`.",
 }
