@@ -122,7 +122,7 @@ def test_a_failed_request_says_why(serve: Serve, log: Log) -> None:
     assert "tokens" in reasons[2]
     assert reasons[3].startswith("dimensions is ")
     assert "expected a JSON object" in reasons[4]
-    assert (reasons[5], reasons[6]) == ("Not Found", None)
+    assert (reasons[5], reasons[6]) == ("there is no such path; GET /docs lists all.", None)
     assert not any(word in str([*map(vars, records)]) for word in ("private", "secret", "sesame"))
     assert f"reason={reasons[1]!r}" in records[1].getMessage()
 

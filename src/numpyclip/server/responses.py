@@ -25,6 +25,10 @@ from numpyclip.server.request_records import current_request
 _LOG = logging.getLogger("numpyclip.server")
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 _LEAST_COMPRESSED = 1000  # bytes
+_OF_ROUTING = {  # Starlette's messages
+    "Not Found": "there is no such path; GET /docs lists all.",
+    "Method Not Allowed": "the path does not take this method; GET /docs lists those that it takes.",
+}
 _GZIP = re.compile(r"(?:^|,)\s*gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[^,]*)?(?:,|$)", re.IGNORECASE)
 
 
@@ -129,7 +133,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = "model_not_found" if isinstance(error, UnknownModelError) else None
     in_image = isinstance(error, RefusedURLError)
-    return ErrorResponse(Problem(error.status_code, error.detail, code, in_image=in_image), error.headers)
+    message = _OF_ROUTING.get(error.detail, error.detail)
+    return ErrorResponse(Problem(error.status_code, message, code, in_image=in_image), error.headers)
 
 
 async def _input_error(request: Request, error: Exception) -> Response:
