@@ -1,4 +1,4 @@
-"""Write the table of docs/serve-options.md: every option of `numpyclip serve`, as a variable and as a key of a file.
+"""Write the tables of docs/serve-options.md: every option of `numpyclip serve`, as a variable and as a key of a file.
 
 From the parser of the command, so it needs NumPyCLIP alone:
 
@@ -35,22 +35,31 @@ def row(setting: Setting) -> str:
     meaning = DEFAULT.sub("", meaning)
     if setting.is_flag:
         default = "false"
-    if setting.is_list:
-        meaning += "; may be given several times"
     key = "" if setting.key == "config" else f"`{setting.key}`"
     cells = [f"`{short}--{setting.key}{value}`", f"`{setting.variable}`", key, default, meaning]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
+def group_of(setting: Setting) -> str:
+    """Return the title of an option's group in the help."""
+    title: str = setting.action.container.title  # type: ignore[attr-defined]
+    return title
+
+
 def table() -> str:
-    """Write the table."""
+    """Write a table for each group of the help."""
 
     def lines() -> Iterator[str]:
-        yield "| option | variable | key | default | meaning |"
-        yield "|---|---|---|---|---|"
-        yield from map(row, settings(serve()))
+        for group in serve()._action_groups:
+            options = [setting for setting in settings(serve()) if group_of(setting) == group.title]
+            if not options:
+                continue
+            yield from ("", f"## {'General' if group.title == 'options' else str(group.title).capitalize()}", "")
+            yield "| option | variable | key | default | meaning |"
+            yield "|---|---|---|---|---|"
+            yield from map(row, options)
 
-    return "\n".join(lines())
+    return "\n".join(lines()).strip()
 
 
 def divide(page: str) -> tuple[str, str, str]:

@@ -71,7 +71,7 @@ def test_five_answers_are_printed_if_nothing_is_said(run: Run, bird: Path) -> No
         (["PICTURE", "is there a dog?", "a", "b", "--labels", "x"], "not from both"),
         (["PICTURE", "is there a dog?", "--labels", "nowhere.txt"], "nowhere.txt: cannot be read"),
         (["-", "is there a dog?", "--labels", "-"], "cannot both come from standard input"),
-        (["PICTURE", "is there a dog?", "-n", "0"], "is not an integer above 0"),
+        (["PICTURE", "is there a dog?", "-n", "0"], "is no positive integer"),
     ],
 )
 def test_wrong_arguments_are_named_before_a_model_is_loaded(

@@ -137,7 +137,7 @@ def test_options_may_stand_anywhere(run: Run, bird: Path, words: tuple[str, ...]
 def test_a_count_of_labels_is_a_positive_number(run: Run, bird: Path, count: str) -> None:
     result = run("classify", bird, "bird", "-m", "tiny", "-n", count)
     assert result.status == 2
-    assert "is not an integer above 0" in result.err
+    assert "is no positive integer" in result.err
 
 
 def test_behind_two_dashes_all_is_text(run: Run, bird: Path) -> None:

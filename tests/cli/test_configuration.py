@@ -94,7 +94,7 @@ def test_variables_that_are_wrong(
         ("no-index = 'true'", "serve.toml: no-index: 'true' is neither true nor false"),
         ("cors = [1]", "serve.toml: cors: '1' is no origin"),
         ("cors = ['https://a.example/']", "serve.toml: cors: 'https://a.example/' is no origin"),
-        ("[port]\na = 1", "serve.toml: port: {'a': 1} is of another type"),
+        ("[serve]\nport = 1", "serve.toml: the table [serve]; expected all options at the top, in no table"),
         ("max-bytes = '10X'", "serve.toml: max-bytes: '10X' is no size; expected one such as 500K, 64M or 1G"),
         ("port = ", "serve.toml: is no TOML"),
         ("port = 1\nport = 2", "serve.toml: is no TOML"),

@@ -125,7 +125,7 @@ def test_what_is_no_number_of_pixels(text: str) -> None:
         (["tag", "-m", "tiny"], "nothing to tag"),
         (["tag", "a.png", "-m", "tiny", "--threshold", "2"], "threshold is 2.0"),
         (["tag", "a.png", "-m", "tiny", "--labels", "nowhere.txt"], "nowhere.txt: cannot be read"),
-        (["tag", "a.png", "-m", "tiny", "-n", "0"], "not an integer above 0"),
+        (["tag", "a.png", "-m", "tiny", "-n", "0"], "no positive integer"),
     ],
 )
 def test_wrong_arguments_are_named(run: Run, words: list[str], message: str) -> None:

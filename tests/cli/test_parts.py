@@ -118,7 +118,7 @@ def test_texts_have_their_captions_beside_them(run: Run, tmp_path: Path) -> None
         (["images", "-o", "{out}.npz", "--dtype", "float16"], "--dtype is for outputs to a .parquet file, a folder"),
         (["images", "-o", "{out}/", "--store", "an.index"], "--store is for outputs of one file"),
         (["images", "-o", "{out}/", "--shard", "2/2"], "'2/2' is not I/N with I from 0 to N - 1"),
-        (["images", "-o", "{out}/", "--workers", "0"], "'0' is not an integer above 0"),
+        (["images", "-o", "{out}/", "--workers", "0"], "'0' is no positive integer"),
         (["images", "-o", "{out}/", "--on", "slurm"], "on is 'slurm'"),
         (["images", "-o", "{out}"], "does not end in .npy, .npz, .jsonl, .parquet; a folder of parts ends in /"),
         (["texts", "-o", "{out}/", "--from", "-"], "-: texts of standard input cannot be divided into parts"),

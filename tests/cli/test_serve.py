@@ -6,7 +6,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from numpyclip.cli.serve import _addresses
+from numpyclip.cli.commands import parse
+from numpyclip.cli.serve import _addresses, _warnings
 from numpyclip.cli.served_models import _other_names
 from numpyclip.weights.catalogue import EMBEDDED
 from tests.cli.conftest import Run
@@ -30,6 +31,10 @@ def test_wrong_arguments(run: Run, tmp_path: Path) -> None:
     assert run("serve", "--port", "70000").status == 2
     assert run("serve", "--port", "x").status == 2
     assert run("serve", "--timeout", "0").status == 2
+    assert run("serve", "--workers", "0").err == (
+        "usage: numpyclip serve [OPTION ...]\n"
+        "numpyclip serve: error: argument --workers: '0' is no positive integer; expected 1 or more\n"
+    )
     result = run("serve", "--store", tmp_path / "none", "-m", "tiny", "--port", "0")
     assert (result.status, "holds no index" in result.err) == (2, True)
     result = run("serve", "--token-file", tmp_path / "none", "-m", "tiny", "--port", "0")
@@ -41,6 +46,28 @@ def test_wrong_arguments(run: Run, tmp_path: Path) -> None:
     assert (result.status, "expected a path such as '/photos'" in result.err) == (2, True)
     result = run("serve", "--host", "192.0.2.1", "-m", "tiny", "--port", "0")
     assert (result.status, "192.0.2.1:0: cannot listen there" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "token", "expected"),
+    [
+        ("", "", []),
+        ("--trusted-address ::1", "", []),  # which restricts /metrics
+        ("--host ::", "a", []),
+        ("--host ::", "", ["whoever reaches http://a:1 may use this server; set NUMPYCLIP_TOKEN or --token-file."]),
+        ("--host :: --trusted-address ::1", "", ["--token-file, without which --trusted-address keeps nobody out."]),
+        ("--host :: --token-file tokens", "", []),
+        ("--host :: --token-file tokens", "a", ["NUMPYCLIP_TOKEN is not used, since there is --token-file."]),
+    ],
+)
+def test_access_that_may_be_meant_otherwise_is_warned_of(
+    words: str, token: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMPYCLIP_TOKEN", token)
+    arguments = parse(["serve", *words.split()])
+    said = list(_warnings(arguments, "http://a:1", bool(token or arguments.token_file)))
+    assert len(said) == len(expected)
+    assert all(warning.endswith(end) for warning, end in zip(said, expected, strict=True))
 
 
 class Route:

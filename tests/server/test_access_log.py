@@ -115,3 +115,33 @@ def test_each_path_is_counted_as_its_own(serve: Serve, log: Log) -> None:
     for expected in ("/health 200", "/healthz 200", "/healthz 405", "/.well-known/ready 204", "/thumbnails/{id} 200"):
         path, status = expected.split()
         assert f'numpyclip_requests_total{{route="{path}",status="{status}"}} 1.0' in text, expected
+
+
+def test_a_failed_request_says_why(serve: Serve, log: Log) -> None:
+    client = serve(token="sesame")
+    bearer = {"Authorization": "Bearer sesame"}
+    client.get("/search")
+    client.post("/v1/embeddings", {"input": "private", "encoding_format": "a-secret"}, **bearer)
+    client.post("/v1/embeddings", {"input": ["private words " * 99]}, **bearer)
+    client.post("/v1/embeddings", {"input": "\nprivate", "dimensions": "\nprivate"}, **bearer)
+    client.post("/v1/embeddings", ["private"], **bearer)
+    client.get("/nowhere", **bearer)
+    client.get("/healthz")
+    records = log.records(7)
+    reasons = [vars(record)["fields"].get("reason") for record in records]
+    assert reasons[0] == "a token is needed: send it as `Authorization: Bearer TOKEN`."
+    assert reasons[1] == "encoding_format is '…-…'; expected float or base64."
+    assert "tokens" in reasons[2]
+    assert reasons[3].startswith("dimensions is ")
+    assert "expected a JSON object" in reasons[4]
+    assert (reasons[5], reasons[6]) == ("there is no such path; GET /docs lists all.", None)
+    assert not any(word in str([*map(vars, records)]) for word in ("private", "secret", "sesame"))
+    assert f"reason={reasons[1]!r}" in records[1].getMessage()
+
+
+def test_probes_are_logged_at_debug_unless_they_fail(serve: Serve, log: Log) -> None:
+    client = serve(token="sesame")
+    client.get("/healthz")
+    client.get("/metrics")
+    client.get("/metrics", Authorization="Bearer sesame")
+    assert [record.levelname for record in log.records(3)] == ["DEBUG", "INFO", "DEBUG"]

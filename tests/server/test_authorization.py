@@ -203,3 +203,22 @@ def test_metrics_are_for_this_machine_unless_more_is_allowed(serve: Serve) -> No
     client = serve(token="sesame")
     assert client.get("/metrics").status == 401
     assert client.get("/metrics", X_Forwarded_For="203.0.113.9", **TOKEN).status == 200
+
+
+def test_a_refused_client_learns_what_was_wrong(serve: Serve) -> None:
+    client = serve(token="sesame", trusted_addresses=("127.0.0.0/8",))
+    for headers, message in (
+        (
+            {"Host": "nas.home.lan"},
+            "a token is needed with this Host; the server's owner can allow it without: --allow-host.",
+        ),
+        (
+            {"Host": "nas.home.lan", "Authorization": "Bearer old"},
+            "the token is not valid; expected one of this server",
+        ),
+    ):
+        answer = client.get("/search", **headers)
+        assert answer.status == 401
+        assert message in answer.message
+    assert client.get("/search", Host="nas").status == 200
+    assert client.get("/search", Host="nas", Sec_Fetch_Site="cross-site").status == 403

@@ -1,6 +1,6 @@
 """ENVIRONMENT AND FILE → OPTIONS: each option of a command is also a variable, and a key of a TOML file.
 
-The command line counts before the environment, this before the file, and this before the default.
+The command line takes precedence over the environment, this over the file, and this over the default.
 """
 
 from __future__ import annotations
@@ -130,6 +130,10 @@ def _of_file(command: argparse.ArgumentParser, known: Mapping[str, Setting], pat
     known = {key: setting for key, setting in known.items() if key != _FILE}
     found = {}
     for key, value in _toml(path).items():
+        if isinstance(value, dict):
+            raise argparse.ArgumentError(
+                None, f"{path}: the table [{key}]; expected all options at the top, in no table"
+            )
         setting, place = _named(key, known, f"{path}: {key}"), f"{path}: {key}"
         if setting.is_flag:
             found[key] = _flag(setting, value, place)

@@ -223,7 +223,7 @@ def add_embedding_options(
 def positive(text: str) -> int:
     """Parse an integer of at least 1."""
     if not (text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive integer; expected 1 or more")
     return int(text)
 
 

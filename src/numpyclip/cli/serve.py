@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Iterator
 from functools import partial
 
 from numpyclip.cli.configuration import add_config_option
@@ -40,16 +41,19 @@ EXAMPLES = """\
   curl -F image=@photo.jpg -F n=5 http://127.0.0.1:8000/search
   curl -F image=@photo.jpg -F labels=dog -F labels=cat -F "template=a photo of a {}" http://127.0.0.1:8000/classify
 
-Speaks OpenAI's /v1/embeddings (with "modality": "image" for images, as Infinity, and "messages", as vLLM), Immich's
-/predict and /ping, clip-retrieval's /knn-service, and /search, /classify, /healthz and /metrics of its own.
-Listens on loopback only, unless --host is given; fetches images only from hosts that --fetch-host allows. Needs:
-pip install "numpyclip[server]"."""
+Each option is also a variable, NUMPYCLIP_SERVE_MAX_INPUTS for --max-inputs, and a key of the file of --config.
+Compatible with OpenAI, vLLM, Infinity, Immich, clip-retrieval, Weaviate and clip-as-service; /docs lists all requests,
+and /openapi.json describes them. Listens on loopback only, unless --host is given; fetches images only from hosts that
+--fetch-host allows. Needs the extra "server": from a checkout, pip install ".[server]"."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    command.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
-    command.add_argument("--port", type=_port, default=8000, help="0: any free port (default: %(default)s)")
+    command.usage = "numpyclip serve [OPTION ...]"  # all of them would hide an error below them
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    command.add_argument(
+        "--port", type=_port, default=8000, help="port to listen on; 0: any that is free (default: %(default)s)"
+    )
     command.add_argument(
         "--workers",
         type=positive,
@@ -64,38 +68,54 @@ def add_options(command: argparse.ArgumentParser) -> None:
         metavar="MINUTES",
         help="unload a model that no request has used for so long; 0: never (default: %(default)s)",
     )
-    command.add_argument("--no-index", action="store_true", help="serve no search")
     command.add_argument(
-        "--model-name", action="append", default=[], metavar="NAME", help="another name of the model in requests"
+        "--model-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name of the model in requests; may be given several times",
     )
     command.add_argument(
-        "--url-prefix", default="", metavar="PATH", help="path below which a reverse proxy shows it, such as /photos"
-    )
-    command.add_argument("--no-originals", action="store_true", help="send thumbnails only, without metadata")
-    command.add_argument("--read-only", action="store_true", help="refuse favourites, ratings, tags and albums")
-    command.add_argument(
-        "--fetch-host", action="append", default=[], metavar="HOST", help="a host from which images may be fetched"
-    )
-    command.add_argument(
-        "--fetch-private", action="store_true", help="fetch from them also where a name has no public address"
+        "--url-prefix",
+        default="",
+        metavar="PATH",
+        help="path prefix under which a reverse proxy serves it, such as /photos",
     )
     command.add_argument(
         "--immich-forward", metavar="URL", help="Immich's own machine-learning server, for faces and texts in images"
     )
-    command.add_argument(
+    add_config_option(command, "NUMPYCLIP_SERVE_")
+    index = command.add_argument_group("index")
+    index.add_argument("--no-index", action="store_true", help="serve embeddings only, no search")
+    index.add_argument(
         "--update-every",
         type=_minutes,
         default=10,
         metavar="MINUTES",
         help="update the index at the start, and at this interval; 0: never (default: %(default)s)",
     )
-    add_config_option(command, "NUMPYCLIP_SERVE_")
+    index.add_argument("--no-originals", action="store_true", help="send thumbnails only, without metadata")
+    index.add_argument("--read-only", action="store_true", help="refuse favourites, ratings, tags and albums")
     add_log_options(command)
     add_access_options(command)
     add_limits(command)
-    add_decoding_option(command)
-    add_file_options(command)
-    add_store_options(command, several="; of more, requests name the others, which are loaded when they are")
+    images = command.add_argument_group("images")
+    images.add_argument(
+        "--fetch-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="host from which images may be fetched; may be given several times",
+    )
+    images.add_argument(
+        "--fetch-private",
+        action="store_true",
+        help="fetch from hosts of --fetch-host also where their names have no public address",
+    )
+    add_decoding_option(images)
+    add_file_options(images)
+    several = "; may be given several times: requests select one by `model`; all but the first are loaded on first use"
+    add_store_options(command, several, index)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -133,9 +153,8 @@ def run(arguments: argparse.Namespace) -> int:
         model.load()  # here, where an error is a line, and before the address is announced
         addresses = " and ".join(f"http://{address}" for address in _addresses(*listener.getsockname()[:2]))
         is_first = worker is None or worker.number == 0
-        if not app.state.tokens and is_first and not is_loopback(arguments):
-            more = ", mark them" * settings.marks + ", copy the originals" * settings.originals
-            say(f"whoever reaches {addresses} may search these images{more}; set NUMPYCLIP_TOKEN.", "warning")
+        for warning in _warnings(arguments, addresses, bool(app.state.tokens)) if is_first else ():
+            say(warning, "warning")
         announcement = f"{', '.join(source.name for source in sources)} at {addresses} (Ctrl-C stops it)"
         announce = partial(worker.has_started if worker else say, announcement)
         proxies = arguments.proxy or LOOPBACK
@@ -179,6 +198,16 @@ def _addresses(host: str, port: int) -> list[str]:
                 hosts.append(route.getsockname()[0])
         hosts = hosts or [socket.gethostname()]  # without a network
     return [f"[{each}]:{port}" if ":" in each else f"{each}:{port}" for each in hosts]
+
+
+def _warnings(arguments: argparse.Namespace, addresses: str, has_tokens: bool) -> Iterator[str]:
+    """List what an operator may have meant otherwise: who needs no token, and a token that is not used."""
+    if not has_tokens and not is_loopback(arguments):
+        trusts = ", without which --trusted-address keeps nobody out" if arguments.trusted_address else ""
+        open_to = f"no token is set: whoever reaches {addresses} may use this server"
+        yield f"{open_to}; set NUMPYCLIP_TOKEN or --token-file{trusts}."
+    if arguments.token_file is not None and os.environ.get("NUMPYCLIP_TOKEN"):
+        yield "NUMPYCLIP_TOKEN is not used, since there is --token-file."
 
 
 def _minutes(text: str) -> int:

@@ -56,8 +56,8 @@ def add_access_options(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--token-file",
         metavar="FILE",
-        help="file of tokens, of which requests must send one: `name: token` on each line, or one token alone; it is "
-        "read again when it changes (default: the one of $NUMPYCLIP_TOKEN)",
+        help="file of accepted tokens: `name: token` on each line, or one token alone; it is read again when it "
+        "changes (default: the one token of $NUMPYCLIP_TOKEN)",
     )
     group.add_argument(
         "--trusted-address",
@@ -65,7 +65,8 @@ def add_access_options(command: argparse.ArgumentParser) -> None:
         default=[],
         type=_checked(checked_network),
         metavar="CIDR",
-        help="address or network whose clients need no token, such as 192.168.1.7 or 192.168.1.0/24",
+        help="address or network whose clients need no token, such as 192.168.1.7 or 192.168.1.0/24; all others need "
+        "one only if tokens are set; may be given several times",
     )
     group.add_argument(
         "--proxy",
@@ -73,11 +74,15 @@ def add_access_options(command: argparse.ArgumentParser) -> None:
         default=[],
         type=_checked(checked_network),
         metavar="CIDR",
-        help="address or network of reverse proxies that say by X-Forwarded-For and -Proto who asks, and how (default: "
-        "loopback)",
+        help="address or network of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted; may be "
+        "given several times (default: loopback)",
     )
     group.add_argument(
-        "--allow-host", action="append", default=[], metavar="HOST", help="another name of this server in requests"
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="name of this server that the header Host of requests may have; may be given several times",
     )
     group.add_argument(
         "--cors",
@@ -85,7 +90,8 @@ def add_access_options(command: argparse.ArgumentParser) -> None:
         default=[],
         type=_checked(checked_origin),
         metavar="ORIGIN",
-        help="site whose pages may send requests, such as https://example.org; *: all sites, with a token",
+        help="site whose pages may send requests, such as https://example.org; *: all sites, with a token; may be "
+        "given several times",
     )
 
 

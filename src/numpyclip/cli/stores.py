@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.arguments import ENGINE_OPTIONS
-from numpyclip.cli.options import add_models_of_indexes, decode_options, load_model
+from numpyclip.cli.options import Options, add_models_of_indexes, decode_options, load_model
 from numpyclip.cli.outputs import say
 from numpyclip.errors import EngineError, InputError, MissingPackageError, NumPyCLIPError
 from numpyclip.images.decode_options import DRAFT, MAX_PIXELS
@@ -29,9 +29,12 @@ if TYPE_CHECKING:
 _NAMED = ("model", "pretrained")
 
 
-def add_store_options(command: argparse.ArgumentParser, several: str = "") -> None:
-    """Add where the index is, and options of the model, which by default is the one that the index was made with."""
-    command.add_argument(
+def add_store_options(command: argparse.ArgumentParser, several: str = "", options: Options | None = None) -> None:
+    """Add where the index is, and options of the model, which by default is the one that the index was made with.
+
+    `several` says what more than one model is for, and `options` is the group of the first, if there is one.
+    """
+    (options or command).add_argument(
         "--store",
         metavar="PLACE",
         help="folder of the index, or postgresql://... (default: $NUMPYCLIP_INDEX, else a folder in ~/.local/share)",

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from numpyclip.server.addresses import client_address
+from numpyclip.server.authorization import PROBES
 from numpyclip.server.logs import describe_error
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.request_records import CURRENT, RequestRecord
@@ -23,6 +24,7 @@ _LOG = logging.getLogger("numpyclip.server")
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")  # of a client; any other is replaced
 _CLIENT_CLOSED_REQUEST = 499  # in logs and metrics, as nginx has it
 _MAX_PATH = 200  # characters in the log
+_POLLED = (*PROBES, "/metrics")  # every few seconds; in the log at debug, unless they fail
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",  # with none at all, browsers send `Origin: null` with forms of the page
@@ -80,6 +82,7 @@ class AccessLogMiddleware:
                 raise  # so that the connection is closed, and the client knows that something is missing
             message = f"an unexpected error; the server's log has it, as that of request {record.id}."
             await error_response(500, message)(scope, receive, send_noted)
+            record.reason = None  # which the line above is
         finally:
             seconds = time.perf_counter() - start
             self._metrics.requests.labels(record.route, status or 500).inc()
@@ -110,8 +113,12 @@ def _log(scope: Scope, record: RequestRecord, outcome: tuple[int, int, float]) -
         "token": record.token,
         "request_id": record.id,
     }
+    if record.reason is not None:
+        fields["reason"] = record.reason
     text = "{client} {method} {path} {status} {bytes}B {seconds:.3f}s".format(**fields)
     if record.compute_seconds:
         text += " queue={queue_seconds:.3f}s compute={compute_seconds:.3f}s".format(**fields)
     text += f" token={record.token}" * (record.token is not None) + f" id={record.id}"
-    _ACCESS.info("%s", text, extra={"fields": fields})
+    text += f" reason={record.reason!r}" * (record.reason is not None)
+    level = logging.DEBUG if status < 400 and scope["path"] in _POLLED else logging.INFO
+    _ACCESS.log(level, "%s", text, extra={"fields": fields})

@@ -57,6 +57,10 @@ class Authorization:
         current_request().token = token = self._token(headers, with_cookie=not is_foreign)
         if token is None and not is_near and not is_public(path):
             message = "a token is needed: send it as `Authorization: Bearer TOKEN`."
+            if "authorization" in headers:
+                message = "the token is not valid; expected one of this server as `Authorization: Bearer TOKEN`."
+            elif self._is_from_trusted(scope) and not is_foreign:
+                message = "a token is needed with this Host; the server's owner can allow it without: --allow-host."
             return error_response(401, message, {"WWW-Authenticate": "Bearer"})
         return None
 
@@ -72,7 +76,10 @@ class Authorization:
         trusted address, would be one of this server's (DNS rebinding).
         """
         is_ours = "." not in host or _is_address(host) or host in self._settings.allowed_hosts
-        return is_ours and is_within(client_address(scope), self._trusted)
+        return is_ours and self._is_from_trusted(scope)
+
+    def _is_from_trusted(self, scope: Scope) -> bool:
+        return is_within(client_address(scope), self._trusted)
 
     def _token(self, headers: Headers, *, with_cookie: bool) -> str | None:
         """Return the name of the token that was sent; pages of other sites have to send it themselves."""

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from numpyclip.dispatch.fields import RequestFields, Schema
 from numpyclip.server.request_parsing import sent_fields
+from numpyclip.server.request_records import current_request
 
 F = TypeVar("F", bound=RequestFields)
 Body = Literal["json", "form"]
@@ -66,8 +67,9 @@ class Operation(Generic[F]):
 
     async def respond(self, request: Request) -> Response:
         """Check and read the fields of a request, and answer it."""
-        sent = await sent_fields(request, self.bodies)
-        return await self.handler(request, self.fields({**sent, **request.path_params}))
+        sent = {**await sent_fields(request, self.bodies), **request.path_params}
+        current_request().sent = sent
+        return await self.handler(request, self.fields(sent))
 
 
 def operation(

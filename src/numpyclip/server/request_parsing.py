@@ -14,6 +14,7 @@ from numpyclip.dispatch.fields import shown
 from numpyclip.dispatch.queries import Filters
 from numpyclip.file_systems import is_url
 from numpyclip.server.body_parsing import MAX_TEXT, FormParser, parse_json_body, parse_query
+from numpyclip.server.request_records import current_request
 from numpyclip.server.responses import bad_request
 
 _MAX_CONTENT_TYPE = 300  # characters: parsing it takes time by their square
@@ -56,6 +57,7 @@ async def _json(request: Request) -> dict[str, Any]:
         parse_json_body, await _body(request, request.app.state.service.settings.max_bytes)
     )
     if not isinstance(values, dict):
+        current_request().sent = values
         raise bad_request(f"the body is {shown(values)}; expected a JSON object.")
     return values
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass
@@ -22,6 +23,10 @@ class RequestRecord:
         Time that inputs have waited for a batch.
     compute_seconds : float
         Time that their batches have taken.
+    sent : object
+        Its fields by name, once they are parsed.
+    reason : str or None
+        Why it failed, without what the client sent.
     """
 
     id: str = ""
@@ -29,6 +34,8 @@ class RequestRecord:
     route: str = "none"
     queue_seconds: float = 0.0
     compute_seconds: float = 0.0
+    sent: Any = None
+    reason: str | None = None
 
 
 CURRENT: ContextVar[RequestRecord | None] = ContextVar("numpyclip_request", default=None)

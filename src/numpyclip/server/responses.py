@@ -19,10 +19,16 @@ from numpyclip.errors import CorruptCheckpointError, InputError, PictureError, S
 from numpyclip.escaping import json_text
 from numpyclip.extras import without_commands
 from numpyclip.server.error_formats import Problem, error_body
+from numpyclip.server.failure_reasons import reason
+from numpyclip.server.request_records import current_request
 
 _LOG = logging.getLogger("numpyclip.server")
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 _LEAST_COMPRESSED = 1000  # bytes
+_OF_ROUTING = {  # Starlette's messages
+    "Not Found": "there is no such path; GET /docs lists all.",
+    "Method Not Allowed": "the path does not take this method; GET /docs lists those that it takes.",
+}
 _GZIP = re.compile(r"(?:^|,)\s*gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[^,]*)?(?:,|$)", re.IGNORECASE)
 
 
@@ -111,7 +117,9 @@ class ErrorResponse(Response):
         self._problem, self._sent_headers = problem, headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send it, and note why for the log."""
+        current = current_request()
+        current.reason = reason(self._problem.message, current.sent)
         status, body = error_body(self._problem, scope["path"])
         await JSONResponse(body, status, self._sent_headers)(scope, receive, send)
 
@@ -125,7 +133,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = "model_not_found" if isinstance(error, UnknownModelError) else None
     in_image = isinstance(error, RefusedURLError)
-    return ErrorResponse(Problem(error.status_code, error.detail, code, in_image=in_image), error.headers)
+    message = _OF_ROUTING.get(error.detail, error.detail)
+    return ErrorResponse(Problem(error.status_code, message, code, in_image=in_image), error.headers)
 
 
 async def _input_error(request: Request, error: Exception) -> Response:
