@@ -117,7 +117,7 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "integrations.langchain": {"langchain_core"},
     "integrations.llama_index": {"llama_index"},
     "integrations.llm": {"llm", "click"},
-    "integrations.sklearn": {"sklearn"},
+    "integrations.sklearn": {"scipy", "sklearn"},
 }
 
 

@@ -15,6 +15,7 @@ from numpyclip.errors import InputError, PictureError
 pytest.importorskip("sklearn", reason="transformers need scikit-learn")
 
 import joblib
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
@@ -72,9 +73,14 @@ def test_images_of_all_kinds_are_embedded(tiny: CLIP, pictures: list[Any]) -> No
 
 @pytest.mark.parametrize("embedder", EMBEDDERS, ids=repr)
 def test_what_is_no_column_is_refused(embedder: Any, bird: Path) -> None:
-    for single in ("a dog", bird, b"GIF89a", (text for text in TEXTS)):
+    one = np.zeros((64, 64, 3), np.uint8)
+    for single in ("a dog", bird, b"GIF89a", (text for text in TEXTS), {"a dog": 1}, one, np.array("a dog")):
         with pytest.raises(InputError, match="expected several inputs"):
             embedder.fit(single)
+        with pytest.raises(InputError, match="expected several inputs"):
+            embedder.transform(single)
+    with pytest.raises(InputError, match=r"found csr_matrix of shape \(2, 1\)"):
+        embedder.transform(csr_matrix([[1], [0]]))
     with pytest.raises(InputError, match="found 2 columns; expected one"):
         embedder.transform(np.array([["a dog", "a cat"]]))
 
