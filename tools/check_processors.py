@@ -98,7 +98,10 @@ def _strings(value: object) -> Iterator[str]:
 def answered(theirs: Path | None, ours: Path) -> dict[str, tuple[float, object]]:
     """Return the answers of this process, with the seconds that they took."""
     start = time.perf_counter()
-    found = {name: (within, value) for name, within, value in answers(theirs, ours)}
+    found: dict[str, tuple[float, object]] = {}
+    for name, within, value in answers(theirs, ours):
+        found[name] = (within, value)
+        print(f"{time.perf_counter() - start:.0f} s: {name}", file=sys.stderr)  # emulated, it takes minutes
     return found | {"seconds": (-1, round(time.perf_counter() - start))}
 
 
