@@ -123,12 +123,13 @@ def smoke_test(wheel: Path, extra: str, bom: Path | None) -> None:
     """Install the wheel with one extra into an empty environment, and run its smoke test there."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        run(sys.executable, "-m", "venv", folder / "env")
-        run(folder / "env/bin/pip", "install", "--quiet", f"{wheel}[{extra}]" if extra else wheel)
+        interpreter = folder / "env/bin/python"
+        run(sys.executable, "-m", "venv", "--without-pip", folder / "env")  # which the SBOM would list
+        pip = (sys.executable, "-m", "pip", "--python", interpreter)
+        run(*pip, "install", "--quiet", f"{wheel}[{extra}]" if extra else wheel)
         if bom:
-            interpreter = folder / "env/bin/python"
             made_by = (sys.executable, "-m", "cyclonedx_py", "environment", "--output-reproducible")
-            run(*made_by, "--output-file", bom, interpreter)
+            run(*made_by, "--pyproject", "pyproject.toml", "--output-file", bom, interpreter)
         path = f"PATH={folder / 'env/bin'}:$PATH NUMPYCLIP_OFFLINE=1 HOME={folder}"
         run(f"export {path}; {SMOKE_TESTS[extra].format(root=ROOT)}", folder=folder, shell=True)
 
