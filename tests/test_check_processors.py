@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tools import check_processors
 
 FOUND = {"'a dog' in ours": (0, ["dog.png"]), "cosines of 'a dog' in ours": (2e-3, [0.25])}
-ABOUT: dict[str, Any] = {name: (-1, 1) for name in ("bits", "order", "python", "numpy", "pillow", "seconds")}
+ABOUT: dict[str, Any] = dict.fromkeys(("bits", "order", "python", "numpy", "pillow", "seconds"), (-1, 1))
 Answers = dict[str, Any]
 
 
@@ -54,6 +53,7 @@ def test_a_wrong_answer_from_an_index_of_either_side_is_noticed(
 def test_what_differs_by_more_than_rounding_is_a_difference() -> None:
     here: Answers = {"tokens": (0, "ab"), "house": (1e-6, [0.5, -2.0]), "python": (-1, "3.11")}
     assert not [*check_processors.differences(here, here | {"house": (0, [0.5, -2.000001]), "python": (0, "3.14")})]
-    for there in ({"tokens": (0, "b")}, {"house": (0, [0.5, -2.1])}, {"house": (0, [0.5])}, {"house": (0, [0.5, math.nan])}):
-        assert len([*check_processors.differences(here, here | there)]) == 1
+    assert len([*check_processors.differences(here, here | {"tokens": (0, "b")})]) == 1
+    for house in ([0.5, -2.1], [0.5], [0.5, math.nan]):
+        assert len([*check_processors.differences(here, here | {"house": (0, house)})]) == 1
     assert len([*check_processors.differences(here, {})]) == 2

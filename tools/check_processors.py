@@ -148,7 +148,8 @@ def run(folder: Path, processor: str) -> dict[str, tuple[float, object]]:
     setting = [word for name, value in values.items() for word in ("-E", f"{name}={value}")]
     command = ["/usr/bin/python3", "/checkout/tools/check_processors.py", "--here", "/theirs", "/ours"]
     result = subprocess.run(["chroot", folder, "/qemu", *setting, *command], stdout=subprocess.PIPE, check=True)
-    return json.loads(result.stdout)
+    found: dict[str, tuple[float, object]] = json.loads(result.stdout)
+    return found
 
 
 def check(processor: str, given: argparse.Namespace) -> int:

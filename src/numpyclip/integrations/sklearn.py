@@ -125,7 +125,7 @@ class ImageEmbedder(_Embedder):
 
 def _column(X: Any) -> Any:
     """Return the inputs of a column, a DataFrame's only one included; raise InputError if X is none."""
-    shape = getattr(X, "shape", (0,))
+    shape: tuple[int, ...] = getattr(X, "shape", (0,))
     is_one = isinstance(X, str | bytes | os.PathLike | Mapping) or not hasattr(X, "__len__") or issparse(X)
     if is_one or len(shape) not in (1, 2, 4):
         found = f"{type(X).__name__} of shape {shape}" if hasattr(X, "shape") else type(X).__name__
