@@ -63,8 +63,8 @@ ROOMS = {
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"
     " index open_clip",
     "cli": "escaping interrupts errors extras arguments atomic weights images model runtime engines pipeline"
-    " dual_encoder families loader saving layouts videos viz tasks index batch file_systems remote sources destinations dispatch"
-    " server numpyclip towns image_marks xmp",
+    " dual_encoder families loader saving layouts videos viz tasks index batch file_systems remote sources destinations"
+    " dispatch server numpyclip towns image_marks xmp",
     "__main__": "cli",
 }
 
