@@ -83,7 +83,7 @@ def answers(theirs: Path | None, ours: Path) -> Iterator[tuple[str, float, objec
             with numpyclip.Index(path, tiny) as index:
                 for query in ("a house", "a dog", "fruit"):
                     found = list(index.search(query, n=3))
-                    yield f"{query!r} in {side}", 0, [Path(match.path).name for match in found]
+                    yield f"{query!r} in {side}", 0, [Path(match.path or "").name for match in found]
                     yield f"cosines of {query!r} in {side}", WITHIN_IMAGES, [float(match.cosine) for match in found]
 
 
@@ -134,8 +134,8 @@ def make_system(folder: Path, processor: str, given: argparse.Namespace) -> None
         if not (folder / name).exists():
             (folder / name).symlink_to(f"usr/{name}")
     shutil.copy(f"/usr/bin/qemu-{PROCESSORS[processor][0]}-static", folder / "qemu")
-    wheels = ["--no-deps", "--only-binary=:all:", "--platform=any", "--quiet", "--target", folder / "wheels", *WHEELS]
-    subprocess.run([sys.executable, "-m", "pip", "install", *wheels], check=True)
+    wheels = ["--no-deps", "--only-binary=:all:", "--platform=any", "--quiet", "--target"]
+    subprocess.run([sys.executable, "-m", "pip", "install", *wheels, folder / "wheels", *WHEELS], check=True)
     for name in ("src", "docs/pictures", "tests/golden", "tools"):
         shutil.copytree(ROOT / name, folder / "checkout" / name, ignore=shutil.ignore_patterns("__pycache__"))
 
