@@ -1,6 +1,7 @@
 """What one does with a checkout, by one word: nox -s test, fuzz, lint, types, docs, bench, release-check.
 
 What stands after `--` is passed on: `nox -s test -- tests/model -x`, `nox -s bench -- search.py`.
+`nox -s test --force-python 3.14` takes another Python.
 """
 
 import nox

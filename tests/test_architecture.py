@@ -62,9 +62,9 @@ ROOMS = {
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"
     " index open_clip",
-    "cli": "escaping interrupts errors arguments atomic weights images model runtime engines pipeline dual_encoder"
-    " families loader saving layouts videos viz tasks index batch file_systems remote sources destinations dispatch"
-    " server numpyclip towns image_marks xmp",
+    "cli": "escaping interrupts errors extras arguments atomic weights images model runtime engines pipeline"
+    " dual_encoder families loader saving layouts videos viz tasks index batch file_systems remote sources destinations"
+    " dispatch server numpyclip towns image_marks xmp",
     "__main__": "cli",
 }
 
@@ -117,7 +117,7 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "integrations.langchain": {"langchain_core"},
     "integrations.llama_index": {"llama_index"},
     "integrations.llm": {"llm", "click"},
-    "integrations.sklearn": {"sklearn"},
+    "integrations.sklearn": {"scipy", "sklearn"},
 }
 
 

@@ -146,8 +146,10 @@ def check_commands(program: Program, user: str) -> None:
             status = program("wait", container)
             assert status in ("0", "143"), f"status {status}"  # by itself, or by the signal
             print(f"user {user}: indexed, served, and stopped {time.monotonic() - begin:.1f} s after SIGTERM")
+        except BaseException:
+            subprocess.run([program.name, "logs", container], check=False)
+            raise
         finally:
-            program("logs", container)
             program("rm", "--force", container)
     finally:
         program("volume", "rm", IMAGE)

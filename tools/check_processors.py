@@ -83,7 +83,7 @@ def answers(theirs: Path | None, ours: Path) -> Iterator[tuple[str, float, objec
             with numpyclip.Index(path, tiny) as index:
                 for query in ("a house", "a dog", "fruit"):
                     found = list(index.search(query, n=3))
-                    yield f"{query!r} in {side}", 0, [Path(match.path).name for match in found]
+                    yield f"{query!r} in {side}", 0, [Path(match.path or "").name for match in found]
                     yield f"cosines of {query!r} in {side}", WITHIN_IMAGES, [float(match.cosine) for match in found]
 
 
@@ -98,7 +98,10 @@ def _strings(value: object) -> Iterator[str]:
 def answered(theirs: Path | None, ours: Path) -> dict[str, tuple[float, object]]:
     """Return the answers of this process, with the seconds that they took."""
     start = time.perf_counter()
-    found = {name: (within, value) for name, within, value in answers(theirs, ours)}
+    found: dict[str, tuple[float, object]] = {}
+    for name, within, value in answers(theirs, ours):
+        found[name] = (within, value)
+        print(f"{time.perf_counter() - start:.0f} s: {name}", file=sys.stderr)  # emulated, it takes minutes
     return found | {"seconds": (-1, round(time.perf_counter() - start))}
 
 
@@ -107,11 +110,18 @@ def differences(here: dict[str, tuple[float, object]], there: dict[str, tuple[fl
     for name, (within, value) in here.items():
         found = there.get(name, (0, None))[1]
         if isinstance(value, list) and isinstance(found, list) and within > 0 and len(value) == len(found):
-            error = max(abs(a - b) for a, b in zip(value, found, strict=True)) / max(map(abs, value))
-            if not error <= within:
-                yield f"{name}: {error:.1e} of the largest value, expected at most {within:.0e}"
+            largest = max(map(abs, value))
+            errors = [abs(a - b) / largest for a, b in zip(value, found, strict=True)]
+            if not all(error <= within for error in errors):  # NaN is not
+                yield f"{name}: {max(errors):.1e} of the largest value, expected at most {within:.0e}"
         elif within >= 0 and value != found:
             yield f"{name}: {found}, expected {value}"
+
+
+def searches(found: dict[str, tuple[float, object]], index: str = "ours") -> dict[str, tuple[float, object]]:
+    """Return what was found in an index, the one that was made on the same side or on the other."""
+    end = f" in {index}"
+    return {f"{name.removesuffix(end)} in one index": one for name, one in found.items() if name.endswith(end)}
 
 
 def make_system(folder: Path, processor: str, given: argparse.Namespace) -> None:
@@ -124,8 +134,8 @@ def make_system(folder: Path, processor: str, given: argparse.Namespace) -> None
         if not (folder / name).exists():
             (folder / name).symlink_to(f"usr/{name}")
     shutil.copy(f"/usr/bin/qemu-{PROCESSORS[processor][0]}-static", folder / "qemu")
-    wheels = ["--no-deps", "--only-binary=:all:", "--platform=any", "--quiet", "--target", folder / "wheels", *WHEELS]
-    subprocess.run([sys.executable, "-m", "pip", "install", *wheels], check=True)
+    wheels = ["--no-deps", "--only-binary=:all:", "--platform=any", "--quiet", "--target"]
+    subprocess.run([sys.executable, "-m", "pip", "install", *wheels, folder / "wheels", *WHEELS], check=True)
     for name in ("src", "docs/pictures", "tests/golden", "tools"):
         shutil.copytree(ROOT / name, folder / "checkout" / name, ignore=shutil.ignore_patterns("__pycache__"))
 
@@ -138,7 +148,8 @@ def run(folder: Path, processor: str) -> dict[str, tuple[float, object]]:
     setting = [word for name, value in values.items() for word in ("-E", f"{name}={value}")]
     command = ["/usr/bin/python3", "/checkout/tools/check_processors.py", "--here", "/theirs", "/ours"]
     result = subprocess.run(["chroot", folder, "/qemu", *setting, *command], stdout=subprocess.PIPE, check=True)
-    return json.loads(result.stdout)
+    found: dict[str, tuple[float, object]] = json.loads(result.stdout)
+    return found
 
 
 def check(processor: str, given: argparse.Namespace) -> int:
@@ -149,9 +160,9 @@ def check(processor: str, given: argparse.Namespace) -> int:
         here = answered(None, folder / "theirs")
         there = run(folder, processor)
         back = answered(folder / "ours", folder / "again")  # the index that was made there, searched here
-        there |= {name: there[name.replace("theirs", "ours")] for name in back if "in theirs" in name}
         about = [str(there[name][1]) for name in ("bits", "order", "python", "numpy", "pillow", "seconds")]
-        found = [*differences(here, there), *differences(back, there)]
+        found = [*differences(here, there), *differences(searches(here), searches(there, "theirs"))]
+        found += differences(searches(there), searches(back, "theirs"))
         result = "different" if found else "equal"
         print(" | ".join([processor, *about, str(here["seconds"][1]), result]), flush=True)
         print("\n".join(found), end="\n" if found else "", file=sys.stderr)

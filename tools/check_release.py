@@ -48,6 +48,15 @@ SMOKE_TESTS = {
     "server": "python -c 'from numpyclip.server import Settings, create_app'",
     "mcp": "numpyclip mcp --model tiny --store index < /dev/null",
     "video": "python -c 'import av; from numpyclip.videos import embed_video'",
+    "chroma": "python -c 'from numpyclip.integrations.chroma import CLIPEmbeddingFunction; "
+    'assert CLIPEmbeddingFunction("tiny")(["a house"])[0].shape == (128,)\'',
+    "langchain": "python -c 'from numpyclip.integrations.langchain import CLIPEmbeddings; "
+    'assert len(CLIPEmbeddings("tiny").embed_query("a house")) == 128\'',
+    "llama-index": "python -c 'from numpyclip.integrations.llama_index import CLIPEmbedding; "
+    'assert len(CLIPEmbedding(model="tiny").get_text_embedding("a house")) == 128\'',
+    "llm": "llm embed -m clip/tiny --binary -i {root}/docs/pictures/house.png",
+    "sklearn": "python -c 'from numpyclip.integrations.sklearn import TextEmbedder; "
+    'assert TextEmbedder("tiny").fit_transform(["a house"]).shape == (1, 128)\'',
 }
 
 
@@ -114,11 +123,13 @@ def smoke_test(wheel: Path, extra: str, bom: Path | None) -> None:
     """Install the wheel with one extra into an empty environment, and run its smoke test there."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        run(sys.executable, "-m", "venv", folder / "env")
-        run(folder / "env/bin/pip", "install", "--quiet", f"{wheel}[{extra}]" if extra else wheel)
+        interpreter = folder / "env/bin/python"
+        run(sys.executable, "-m", "venv", "--without-pip", folder / "env")  # which the SBOM would list
+        pip = (sys.executable, "-m", "pip", "--python", interpreter)
+        run(*pip, "install", "--quiet", f"{wheel}[{extra}]" if extra else wheel)
         if bom:
-            interpreter = folder / "env/bin/python"
-            run("cyclonedx-py", "environment", "--output-reproducible", "--output-file", bom, interpreter)
+            made_by = (sys.executable, "-m", "cyclonedx_py", "environment", "--output-reproducible")
+            run(*made_by, "--pyproject", "pyproject.toml", "--output-file", bom, interpreter)
         path = f"PATH={folder / 'env/bin'}:$PATH NUMPYCLIP_OFFLINE=1 HOME={folder}"
         run(f"export {path}; {SMOKE_TESTS[extra].format(root=ROOT)}", folder=folder, shell=True)
 

@@ -158,8 +158,8 @@ class Run:
         self._losses_log, self._recall_log = Log(folder / "loss.csv", self.step), Log(folder / "recall.csv", self.step)
 
     @property
-    def seconds(self) -> float:
-        """Of processors, spent on training since its first step; the process of the batches has its own."""
+    def cpu_seconds(self) -> float:
+        """Seconds of processors, spent on training since its first step; the process of the batches has its own."""
         return round(self._spent + time.process_time() - self._begin, 1)
 
     def batches(self) -> Iterator[Batch]:
@@ -197,7 +197,7 @@ class Run:
 
     def measure(self) -> None:
         """Measure the averaged weights."""
-        self._recall_log({"step": self.step, "seconds": self.seconds, **self.recall(self.averaged)})
+        self._recall_log({"step": self.step, "cpu_seconds": self.cpu_seconds, **self.recall(self.averaged)})
 
     def checkpoint(self) -> None:
         values = {
@@ -205,7 +205,7 @@ class Run:
             "averaged": self.averaged.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "step": self.step,
-            "seconds": self.seconds,
+            "seconds": self.cpu_seconds,
         }
         save(values, self.folder / "state.pt")
 
@@ -213,7 +213,7 @@ class Run:
         loss, words_loss = np.mean(losses, axis=0)
         row = {
             "step": self.step,
-            "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
             "loss": round(float(loss), 4),
             "words_loss": round(float(words_loss), 4),
             "rate": round(self.schedule.rate(self.step - 1), 4),

@@ -8,7 +8,7 @@ from typing import Any
 from numpyclip.errors import MissingPackageError
 
 _CHECKOUT = Path(__file__).parents[2]
-_COMMAND = re.compile(r'pip install [^"]*"[^"]*\[([\w,]+)\][^"]*"')
+_COMMAND = re.compile(r'pip install [^"]*"[^"]*\[([\w,-]+)\][^"]*"')
 
 
 def install_command(extra: str, *packages: str) -> str:
@@ -41,15 +41,16 @@ def _requirement(extra: str) -> tuple[str, str]:
     try:
         origin: dict[str, Any] = json.loads(distribution("numpyclip").read_text("direct_url.json") or "{}")
         url, vcs = str(origin.get("url", "")), origin.get("vcs_info")
+        if vcs:
+            return "", f"numpyclip{extra} @ {vcs['vcs']}+{url}@{vcs['commit_id']}"
+        option = "-e " if origin.get("dir_info", {}).get("editable") else ""
     except PackageNotFoundError:  # its folder is on the path
         return "", f"{_CHECKOUT}{extra}" if (_CHECKOUT / "pyproject.toml").is_file() else f"numpyclip{extra}"
-    except (ValueError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return "", f"numpyclip{extra}"
-    if vcs:
-        return "", f"numpyclip{extra} @ {vcs['vcs']}+{url}@{vcs['commit_id']}"
     if not url.startswith("file:"):
         return "", f"numpyclip{extra} @ {url}" if url else f"numpyclip{extra}"
     path = url2pathname(urlsplit(url).path)
     if not Path(path).exists():  # pip adds what the extra needs to the NumPyCLIP that is installed
         return "", f"numpyclip{extra}"
-    return "-e " if origin.get("dir_info", {}).get("editable") else "", f"{path}{extra}"
+    return option, f"{path}{extra}"

@@ -5,6 +5,7 @@ import os
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,6 +54,36 @@ def test_threads_that_come_together_load_it_once(loads: list[str]) -> None:
         thread.join()
     assert len(set(map(id, found))) == 1
     assert loads == ["tiny"]
+
+
+def test_while_a_model_is_loaded_others_are_used(monkeypatch: pytest.MonkeyPatch, tiny: CLIP) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def load(name: str) -> tuple[CLIP, object]:
+        if name == "slow":
+            begun.set()
+            go_on.wait()
+        return tiny, None
+
+    monkeypatch.setattr(embedder, "load", load)
+    monkeypatch.setattr(embedder, "_models", embedder._Models(4))
+    thread = threading.Thread(target=as_model, args=("slow",))
+    other = threading.Thread(target=as_model, args=("tiny",))
+    thread.start()
+    try:
+        begun.wait(60)
+        other.start()
+        other.join(60)
+        assert not other.is_alive()
+    finally:
+        go_on.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("options", [{"activation": ["gelu"]}, {"nope": 1}, {"name": "tiny"}, ["low_memory"], {1: 2}])
+def test_wrong_options_are_an_error_that_names_them(options: Any) -> None:
+    with pytest.raises(InputError, match=r"load_options is .+ \(.+\); expected keyword arguments of numpyclip\.load"):
+        as_model("tiny", options)
 
 
 def test_a_file_that_has_changed_is_loaded_again(loads: list[str], checkpoints: Path, tmp_path: Path) -> None:

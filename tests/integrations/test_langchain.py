@@ -106,6 +106,11 @@ def test_a_folder_is_loaded_with_what_exif_data_says(folder: Path) -> None:
     assert [one.page_content for one in ImageLoader(folder, "*.png").load()] == [str(folder / "red.jpg")]
 
 
+def test_a_loader_is_loaded_again(folder: Path) -> None:
+    loader = ImageLoader(path for path in [folder / "red.jpg"])
+    assert len(loader.load()) == len(loader.load()) == 1
+
+
 def test_a_broken_image_is_an_error_by_default(folder: Path) -> None:
     with pytest.raises(PictureError, match=r"broken\.png"):
         ImageLoader(folder).load()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.errors import NumPyCLIPError, PictureError
 
 pytest.importorskip("llm", reason="the plugin needs llm")
 
@@ -85,6 +86,20 @@ def test_a_file_that_is_no_image_is_an_error_in_one_line(run: Run, tmp_path: Pat
     (tmp_path / "text.png").write_text("no image")
     result = run("embed", "-m", "clip", "--binary", "-i", tmp_path / "text.png", status=1)
     assert re.fullmatch(r"Error: a picture of 8 bytes: .*\n", result)
+
+
+@pytest.mark.usefixtures("clip_is_tiny")
+def test_in_python_it_is_an_error_of_numpyclip() -> None:
+    with pytest.raises(NumPyCLIPError, match="a picture of 1 bytes") as raised:
+        llm.get_embedding_model("clip").embed(b"x")
+    assert isinstance(raised.value.__cause__, PictureError)
+
+
+def test_wrong_options_of_a_name_are_an_error_in_one_line(run: Run, tmp_path: Path) -> None:
+    named = {"short": {"model": "tiny", "load_options": {"activation": ["gelu"]}}}
+    (tmp_path / "numpyclip.json").write_text(json.dumps(named))
+    result = run("embed", "-m", "short", "-c", "a bird", status=1)
+    assert re.fullmatch(r"Error: load_options is .*\n", result)
 
 
 def test_models_are_registered_by_name_without_being_loaded(run: Run) -> None:

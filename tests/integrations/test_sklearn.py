@@ -1,6 +1,7 @@
 """scikit-learn transformers: they clone, pickle, name their features, and work in pipelines and searches."""
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ from numpyclip.errors import InputError, PictureError
 
 pytest.importorskip("sklearn", reason="transformers need scikit-learn")
 
+import joblib
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.utils import estimator_checks
+from sklearn.utils.parallel import Parallel, delayed
 
 from numpyclip.integrations.sklearn import ImageEmbedder, TextEmbedder
 
@@ -69,9 +73,14 @@ def test_images_of_all_kinds_are_embedded(tiny: CLIP, pictures: list[Any]) -> No
 
 @pytest.mark.parametrize("embedder", EMBEDDERS, ids=repr)
 def test_what_is_no_column_is_refused(embedder: Any, bird: Path) -> None:
-    for single in ("a dog", bird, b"GIF89a", (text for text in TEXTS)):
+    one = np.zeros((64, 64, 3), np.uint8)
+    for single in ("a dog", bird, b"GIF89a", (text for text in TEXTS), {"a dog": 1}, one, np.array("a dog")):
         with pytest.raises(InputError, match="expected several inputs"):
             embedder.fit(single)
+        with pytest.raises(InputError, match="expected several inputs"):
+            embedder.transform(single)
+    with pytest.raises(InputError, match=r"found csr_matrix of shape \(2, 1\)"):
+        embedder.transform(csr_matrix([[1], [0]]))
     with pytest.raises(InputError, match="found 2 columns; expected one"):
         embedder.transform(np.array([["a dog", "a cat"]]))
 
@@ -132,3 +141,16 @@ def test_it_is_part_of_pipelines_and_unions(bird: Path) -> None:
     pipeline = make_pipeline(both, LogisticRegression())
     pipeline.fit([bird, Image.new("RGB", (64, 64), "red")], ["bird", "red"])
     assert [*pipeline.predict([bird])] == ["bird"]
+
+
+def test_after_images_were_embedded_scikit_learn_works_in_parallel(pictures: list[Any]) -> None:
+    pipeline = make_pipeline(ImageEmbedder("tiny"), LogisticRegression()).fit(pictures, [*"abab"])
+    with joblib.parallel_backend("threading"):
+        scores = cross_val_score(pipeline, pictures, [*"abab"], cv=2, n_jobs=2, error_score="raise")
+    assert len(scores) == 2
+
+
+def test_a_worker_of_scikit_learn_keeps_the_warnings_of_others(pictures: list[Any]) -> None:
+    ImageEmbedder("tiny").transform(pictures)
+    with pytest.warns(UserWarning, match="of another"):
+        Parallel(n_jobs=1)([delayed(warnings.warn)("of another")])

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from numpyclip.errors import InputError, MissingPackageError
+from numpyclip.errors import InputError
+from numpyclip.extras import missing
 
 _BOOLEANS = {"true": True, "false": False}
 _FILE = "config"  # the option that names the file
@@ -182,9 +183,7 @@ def _toml(path: str) -> dict[str, Any]:
         try:
             import tomli as tomllib
         except ImportError as error:
-            raise MissingPackageError(
-                'a file of options needs tomli, on Python 3.10: pip install "numpyclip[server]".'
-            ) from error
+            raise missing("a file of options needs tomli, on Python 3.10", "server") from error
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             data = file.read(_MAX_FILE + 1)

@@ -67,6 +67,8 @@ _FILTERS = threading.Lock()
 class _OnThisThread:
     """In the place of a compiled pattern of a warning's text: matches, and takes, those about a watched image."""
 
+    pattern = "(?!)"  # what scikit-learn compiles in its workers: matches nothing
+
     def match(self, text: str) -> bool:
         if _LOCAL.watch is None:
             return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpyclip.errors import InputError
 from numpyclip.images.open import Picture
 from numpyclip.loader import load
 from numpyclip.model.ops import Array
-from numpyclip.runtime.lazy import Guarded
+from numpyclip.runtime.lazy import Guarded, Lazy
 
 DEFAULT_MODEL = "ViT-B/32"
 BATCH_SIZE = 32  # images that are embedded together
@@ -26,15 +27,17 @@ class _Models(Guarded):
 
     def __init__(self, most: int) -> None:
         super().__init__()
-        self._load = lru_cache(most)(_load)
+        self._model = lru_cache(most)(_model)
 
     def __call__(self, name: str, options: tuple[tuple[str, Hashable], ...]) -> CLIP:
-        with self._lock:  # so that threads which come together load it once
-            return self._load(name, options, _changed(Path(name)))
+        changed = _changed(Path(name))
+        with self._lock:  # so that threads which come together get one
+            model = self._model(name, options, changed)
+        return model()  # others are used meanwhile
 
 
-def _load(name: str, options: tuple[tuple[str, Any], ...], changed: int) -> CLIP:
-    return load(name, **dict(options))[0]
+def _model(name: str, options: tuple[tuple[str, Any], ...], changed: int) -> Lazy[CLIP]:
+    return Lazy(lambda: load(name, **dict(options))[0])
 
 
 def _changed(path: Path) -> int:
@@ -59,14 +62,27 @@ def as_model(model: str | os.PathLike[str] | CLIP, load_options: Mapping[str, An
     Raises
     ------
     InputError
-        If it is no model, or one that is loaded already is given options.
+        If it is no model, one that is loaded already is given options, or `load` has none such.
     """
     if isinstance(model, str | os.PathLike):
-        return _models(os.fspath(model), tuple(sorted((load_options or {}).items())))
+        return _models(os.fspath(model), _checked(load_options or {}))
     check_model(model)
     if load_options:
         raise InputError(f"load_options is {load_options!r:.60}, but the model is loaded. Pass them to numpyclip.load.")
     return model
+
+
+def _checked(load_options: Mapping[str, Any]) -> tuple[tuple[str, Hashable], ...]:
+    """Return options in an order; raise InputError if they are none of `load`, or cannot be told from others."""
+    try:
+        signature(load).bind("", **load_options)
+        options = tuple(sorted(load_options.items()))
+        hash(options)
+    except TypeError as error:
+        raise InputError(
+            f"load_options is {load_options!r:.60} ({error}); expected keyword arguments of numpyclip.load."
+        ) from error
+    return options
 
 
 def embed(model: CLIP, inputs: Iterable[str | Picture], batch_size: int = BATCH_SIZE, truncate: bool = False) -> Array:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from numpyclip.arguments import OnError, error_handler
+from numpyclip.arguments import OnError, as_paths, error_handler
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import PictureError
 from numpyclip.extras import missing
@@ -99,7 +99,7 @@ class ImageLoader(BaseLoader):
         *,
         on_error: OnError = "raise",
     ) -> None:
-        self._found = find_pictures(paths, ignore, on_error=on_error)
+        self._found = find_pictures([*as_paths(paths)], ignore, on_error=on_error)  # a list can be loaded again
         self._handle = error_handler(on_error)
 
     def lazy_load(self) -> Iterator[Document]:

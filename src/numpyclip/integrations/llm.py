@@ -19,8 +19,12 @@ try:
 except ImportError as error:
     raise missing("the plugin of llm needs the package llm", "llm") from error
 
-CLIP = "ViT-B/32"  # llm-clip's; collections record the name `clip`, so that no setting of another program may change it
+MODEL_OF_LLM_CLIP = "ViT-B/32"  # collections record the name `clip`, so it stays, whatever other adapters take
 SETTINGS = "numpyclip.json"
+
+
+class EmbeddingError(NumPyCLIPError, click.ClickException):
+    """What cannot be embedded: commands of `llm` print it in a line."""
 
 
 class CLIPEmbeddingModel(llm.EmbeddingModel):
@@ -46,19 +50,19 @@ class CLIPEmbeddingModel(llm.EmbeddingModel):
         self._load_options = load_options
 
     def embed_batch(self, items: Iterable[str | bytes], key: str | None = None) -> Iterator[list[float]]:
-        """Embed texts and images; what cannot be embedded is an error that `llm` prints in a line."""
+        """Embed texts and images; EmbeddingError if one cannot be."""
         from numpyclip.integrations.embedder import as_model, embed
 
         try:
             yield from embed(as_model(self._model, self._load_options), items, truncate=True).tolist()
         except NumPyCLIPError as error:
-            raise click.ClickException(str(error)) from error
+            raise EmbeddingError(str(error)) from error
 
 
 @llm.hookimpl
 def register_embedding_models(register: Callable[[llm.EmbeddingModel], None]) -> None:
     """Register `clip`, `clip/NAME` of OpenAI's other models and `tiny`, and the user's own names, which go first."""
-    models = {"clip": CLIP, **{f"clip/{name}": name for name in available_models()}}
+    models = {"clip": MODEL_OF_LLM_CLIP, **{f"clip/{name}": name for name in available_models()}}
     for model in ({name: CLIPEmbeddingModel(name, model) for name, model in models.items()} | _named()).values():
         register(model)
 

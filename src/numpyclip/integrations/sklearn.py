@@ -15,6 +15,7 @@ from numpyclip.integrations.embedder import BATCH_SIZE, DEFAULT_MODEL, as_model
 from numpyclip.model.ops import Array
 
 try:
+    from scipy.sparse import issparse
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
     from sklearn.utils import Tags
 except ImportError as error:
@@ -124,10 +125,13 @@ class ImageEmbedder(_Embedder):
 
 def _column(X: Any) -> Any:
     """Return the inputs of a column, a DataFrame's only one included; raise InputError if X is none."""
-    if isinstance(X, str | bytes | os.PathLike) or not hasattr(X, "__len__"):
-        raise InputError(f"X: found {type(X).__name__}; expected several inputs: a list, an array or one column.")
-    if len(getattr(X, "shape", ())) != 2:
+    shape: tuple[int, ...] = getattr(X, "shape", (0,))
+    is_one = isinstance(X, str | bytes | os.PathLike | Mapping) or not hasattr(X, "__len__") or issparse(X)
+    if is_one or len(shape) not in (1, 2, 4):
+        found = f"{type(X).__name__} of shape {shape}" if hasattr(X, "shape") else type(X).__name__
+        raise InputError(f"X: found {found}; expected several inputs: a list, an array (n, y, x, 3) or one column.")
+    if len(shape) != 2:
         return X
-    if X.shape[1] != 1:
-        raise InputError(f"X: found {X.shape[1]} columns; expected one. Choose it by a ColumnTransformer.")
+    if shape[1] != 1:
+        raise InputError(f"X: found {shape[1]} columns; expected one. Choose it by a ColumnTransformer.")
     return np.asarray(X)[:, 0].tolist()
