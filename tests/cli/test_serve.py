@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from numpyclip.cli.serve import _addresses
+from numpyclip.cli.serve import _addresses, _exposure
 from numpyclip.cli.served_models import _other_names
 from numpyclip.weights.catalogue import EMBEDDED
 from tests.cli.conftest import Run
@@ -41,6 +41,17 @@ def test_wrong_arguments(run: Run, tmp_path: Path) -> None:
     assert (result.status, "expected a path such as '/photos'" in result.err) == (2, True)
     result = run("serve", "--host", "192.0.2.1", "-m", "tiny", "--port", "0")
     assert (result.status, "192.0.2.1:0: cannot listen there" in result.err) == (2, True)
+
+
+def test_a_server_without_tokens_says_what_others_may() -> None:
+    from numpyclip.server import Settings
+
+    said = _exposure("http://a:1", Settings(), has_index=True)
+    assert said == (
+        "whoever reaches http://a:1 may search these images, mark them, copy the originals; set NUMPYCLIP_TOKEN."
+    )
+    said = _exposure("http://a:1", Settings(trusted_addresses=("10.0.0.0/8",)), has_index=False)
+    assert said.startswith("whoever reaches http://a:1 may embed texts and images; set NUMPYCLIP_TOKEN: without it")
 
 
 class Route:

@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 from functools import partial
+from typing import TYPE_CHECKING
 
 from numpyclip.cli.configuration import add_config_option
 from numpyclip.cli.options import add_decoding_option, add_file_options, file_options, positive
@@ -25,6 +26,9 @@ from numpyclip.cli.served_models import model_sources
 from numpyclip.cli.stores import add_store_options, place_of
 from numpyclip.cli.updates import background_updates
 from numpyclip.errors import NumPyCLIPError
+
+if TYPE_CHECKING:
+    from numpyclip.server import Settings
 
 EXAMPLES = """\
   numpyclip serve                                     # the page: http://127.0.0.1:8000
@@ -132,8 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
         addresses = " and ".join(f"http://{address}" for address in _addresses(*listener.getsockname()[:2]))
         is_first = worker is None or worker.number == 0
         if not app.state.tokens and is_first and not is_loopback(arguments):
-            more = ", mark them" * settings.marks + ", copy the originals" * settings.originals
-            say(f"whoever reaches {addresses} may search these images{more}; set NUMPYCLIP_TOKEN.", "warning")
+            say(_exposure(addresses, settings, has_index=place is not None), "warning")
         announcement = f"{', '.join(source.name for source in sources)} at {addresses} (Ctrl-C stops it)"
         announce = partial(worker.has_started if worker else say, announcement)
         proxies = arguments.proxy or LOOPBACK
@@ -175,6 +178,14 @@ def _addresses(host: str, port: int) -> list[str]:
                 hosts.append(route.getsockname()[0])
         hosts = hosts or [socket.gethostname()]  # without a network
     return [f"[{each}]:{port}" if ":" in each else f"{each}:{port}" for each in hosts]
+
+
+def _exposure(addresses: str, settings: Settings, has_index: bool) -> str:
+    """Return the warning of a server without tokens that other machines reach."""
+    more = ", mark them" * settings.marks + ", copy the originals" * settings.originals
+    what = f"search these images{more}" if has_index else "embed texts and images"
+    trusts = ": without it --trusted-address keeps nobody out" if settings.trusted_addresses else ""
+    return f"whoever reaches {addresses} may {what}; set NUMPYCLIP_TOKEN{trusts}."
 
 
 def _minutes(text: str) -> int:
