@@ -167,7 +167,7 @@ def test_texts_that_are_too_long_are_refused_unless_they_may_be_cut(client: Clie
         ({"input": "a", "dimensions": 129}, "dimensions is 129; expected 1 to 128"),
         ({"input": "a", "dimensions": -1}, "expected 1 to 128"),
         ({"input": "a", "dimensions": "64"}, "expected 1 to 128"),
-        ({"input": "a", "dimensions": True}, "expected 1 to 128"),
+        *(({"input": "a", "dimensions": wrong}, "expected 1 to 128") for wrong in (True, False, "", [], {}, 0.0)),
         ({"input": "a", "model": 5}, "model is 5; expected a string"),
         ({"input": "no base64!", "modality": "image"}, "is not base64"),
         ({"input": "aGVsbG8=", "modality": "image"}, "image: cannot be read as a picture"),

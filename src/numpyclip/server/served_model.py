@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dispatch.fields import FieldError
 from numpyclip.errors import NumPyCLIPError, PictureError
 from numpyclip.images.formats import identify
 from numpyclip.images.watch import quietly
@@ -110,10 +111,10 @@ class ServedModel:
         """Its sizes and options."""
         return self.on_demand.config
 
-    def check_input_count(self, count: int) -> None:
-        """Raise 400 unless there are 1 to `max_inputs` inputs."""
+    def check_input_count(self, count: int, field: str = "") -> None:
+        """Raise 400, of a field if it is known, unless there are 1 to `max_inputs` inputs."""
         if not 0 < count <= self._settings.max_inputs:
-            raise bad_request(f"{count} inputs; expected 1 to {self._settings.max_inputs} in a request.")
+            raise FieldError(f"{count} inputs; expected 1 to {self._settings.max_inputs} in a request.", field)
 
     def check_texts(self, texts: Sequence[str]) -> None:
         """Raise 400 if there are no texts, too many, or the model has no text tower."""
