@@ -4,6 +4,7 @@ import asyncio
 import base64
 import http.server
 import itertools
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -55,6 +56,27 @@ def test_a_host_that_is_allowed_is_asked(serve: Serve, site: str, tiny: CLIP, pn
     found = np.frombuffer(base64.b64decode(answer.json["data"][0]["embedding"]), "<f4")
     np.testing.assert_allclose(found, tiny.embed_images(png("bird"))[0], atol=1e-6)
     assert fetch(f"http://{site}/a é", site, max_bytes=1 << 20) == png("bird")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/embeddings", {"modality": "image", "input": "URL"}),
+        ("/embeddings", {"modality": "image", "input": "URL"}),
+        ("/embeddings_image", {"input": "URL"}),
+        ("/search", {"image": "URL"}),
+        ("/classify", {"image": "URL", "labels": ["a", "b"]}),
+        ("/vectorize", {"images": ["URL"]}),
+        ("/knn-service", {"image_url": "URL"}),
+        ("/post", {"data": [{"uri": "URL"}]}),
+    ],
+)
+def test_what_cannot_be_fetched_is_an_error_that_is_described(
+    serve: Serve, site: str, path: str, body: dict[str, Any]
+) -> None:
+    client = serve(fetch_hosts=(site,))
+    sent = json.loads(json.dumps(body).replace("URL", f"http://{site}/moved"))
+    assert client.post(path, sent).status == (400 if path.startswith("/embeddings") else 502)  # as Infinity has it
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ class _Document(NamedTuple):
     image: str | None
 
 
-@operation(Answer("The documents.", _RESULT), _Post, methods=("POST",), bodies=("json",), errors=(404, 429))
+@operation(Answer("The documents.", _RESULT), _Post, methods=("POST",), bodies=("json",), errors=(404, 429, 502))
 async def post(request: Request, fields: _Post) -> Response:
     """Embed documents, or sort the matches of each by their similarity to it."""
     service: Service = request.app.state.service

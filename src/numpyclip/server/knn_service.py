@@ -71,7 +71,7 @@ async def indices_list(request: Request, _: RequestFields) -> Response:
     _Knn,
     methods=("POST",),
     bodies=("json",),
-    errors=(404, 429),
+    errors=(404, 429, 502),
 )
 async def knn_service(request: Request, fields: _Knn) -> Response:
     """Find the nearest neighbours of a text, an image or an embedding.

@@ -129,7 +129,7 @@ class _Classify(RequestFields):
     template = Text("A text with {} for the label.", "{}")
 
 
-@operation(Answer("The matches.", _FOUND), _Search, methods=("GET", "POST"), errors=(404, 429))
+@operation(Answer("The matches.", _FOUND), _Search, methods=("GET", "POST"), errors=(404, 429, 502))
 async def search(request: Request, fields: _Search) -> Response:
     """Search images or texts by a text, uploaded images, indexed images, or a sum of these; else browse images."""
     service: Service = request.app.state.service
@@ -204,7 +204,7 @@ def _searched(store: Store, modality: Modality, where: Where, count: int | None)
     return {"searched": count, "is_estimate": modality == "pictures" and count >= COUNTED}
 
 
-@operation(Answer("The predictions.", _PREDICTIONS), _Classify, methods=("POST",), errors=(404, 429))
+@operation(Answer("The predictions.", _PREDICTIONS), _Classify, methods=("POST",), errors=(404, 429, 502))
 async def classify(request: Request, fields: _Classify) -> Response:
     """Classify images, sent or by the IDs of indexed ones: the probabilities of labels, relative to each other."""
     service: Service = request.app.state.service

@@ -25,7 +25,7 @@ class _Inputs(RequestFields):
     images = Images("Images to embed, in base64.")
 
 
-@operation(Answer("The embeddings.", _VECTORS), _Inputs, methods=("POST",), bodies=("json",), errors=(429,))
+@operation(Answer("The embeddings.", _VECTORS), _Inputs, methods=("POST",), bodies=("json",), errors=(429, 502))
 async def vectorize(request: Request, fields: _Inputs) -> Response:
     """Embed texts and images."""
     service: Service = request.app.state.service
