@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
-from numpyclip.server.image_urls import Fetcher, is_public, is_url
+from numpyclip.server.image_urls import Fetcher, is_public
 from tests.http_server import running
 from tests.server.conftest import Png, Serve
 
@@ -270,8 +270,3 @@ def test_what_is_fetched_ends_when_the_server_stops() -> None:
         socket.create_connection(("127.0.0.1", int(host.rpartition(":")[2]))).close()
         asyncio.run(main(host))
         assert over.wait(60)
-
-
-def test_addresses_are_told_from_base64() -> None:
-    assert is_url("HTTPS://a/b.png") and is_url("http://a")
-    assert not is_url("data:image/png;base64,aGVsbG8=") and not is_url("file:///etc/passwd")

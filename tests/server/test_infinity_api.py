@@ -34,7 +34,8 @@ def test_images_alone_and_several(client: Client, tiny: CLIP, png: Png, path: st
 
 
 def test_a_path_for_images_needs_no_modality(client: Client, tiny: CLIP, png: Png) -> None:
-    for more in ({}, {"modality": "text", "messages": [{"content": "a dog"}]}, {"user": "me", "encoding_format": "float"}):
+    messages = [{"role": "user", "content": "a dog"}]
+    for more in ({}, {"modality": "text", "messages": messages}, {"user": "me", "encoding_format": "float"}):
         answer = client.post("/embeddings_image", {"model": "tiny", "input": uri(png("bird")), **more})
         np.testing.assert_allclose(vectors(answer.json), tiny.embed_images(png("bird")), atol=1e-6)
 
@@ -51,10 +52,10 @@ def test_the_path_for_images_embeds_no_texts(client: Client) -> None:
 
 
 def test_an_error_names_the_field(client: Client) -> None:
-    for sent in ([], None):
-        answer = client.post("/embeddings", {"input": sent})
+    for body in ({"input": []}, {}):
+        answer = client.post("/embeddings", body)
         assert answer.json["detail"][0]["loc"] == ["body", "input"]
-        assert client.post("/v1/embeddings", {"input": sent}).json["error"]["param"] == "input"
+        assert client.post("/v1/embeddings", body).json["error"]["param"] == "input"
 
 
 def test_what_infinity_refuses(client: Client) -> None:

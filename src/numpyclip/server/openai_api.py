@@ -19,7 +19,7 @@ from numpyclip.dispatch.fields import FieldError, RequestFields, short, shown
 from numpyclip.errors import InputError, TextTooLongError
 from numpyclip.model.ops import Array, normalize
 from numpyclip.server.operations import Answer, listing, operation, record, typed
-from numpyclip.server.responses import JSONResponse, bad_request
+from numpyclip.server.responses import JSONResponse, UnknownModelError, bad_request
 from numpyclip.server.served_model import ServedModel
 from numpyclip.server.service import Service
 from numpyclip.server.token_ids import texts_of
@@ -100,6 +100,8 @@ async def models(request: Request, _: RequestFields) -> Response:
 async def model(request: Request, fields: _ModelFields) -> Response:
     """Return a model by one of its names, which may have slashes."""
     service: Service = request.app.state.service
+    if not fields.id:
+        raise UnknownModelError("''", [card["id"] for card in model_cards(service)])
     found = service.named(fields.id)
     return JSONResponse(next(card for card in model_cards(service) if card["id"] == found.name))
 

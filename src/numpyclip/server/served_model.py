@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
-from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dispatch.fields import FieldError
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import NumPyCLIPError, PictureError
+from numpyclip.file_systems import is_web
 from numpyclip.images.formats import identify
 from numpyclip.images.watch import quietly
 from numpyclip.model.config import CLIPConfig
@@ -22,7 +23,7 @@ from numpyclip.model.ops import Array
 from numpyclip.runtime.finite import checked_finite
 from numpyclip.server.base64_images import decode_base64
 from numpyclip.server.batching import Batcher
-from numpyclip.server.image_urls import Fetcher, is_url
+from numpyclip.server.image_urls import Fetcher
 from numpyclip.server.model_on_demand import ModelOnDemand, ModelSource
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.responses import bad_request
@@ -169,7 +170,7 @@ class ServedModel:
             return checked_finite(await embed(results), names.__getitem__)
 
     async def _pixels(self, image: bytes | str, name: str) -> NDArray[np.uint8]:
-        if isinstance(image, bytes) or not is_url(image):
+        if isinstance(image, bytes) or not is_web(image):
             return await self._threads.decode(self._preprocess, image, name)
         async with self._fetcher.slots:
             data = await self._fetcher.fetch(image, self._settings.max_bytes)
