@@ -61,8 +61,8 @@ def import_embeddings(
     Images are known by the SHA-256, size and modification time that are recorded with their embeddings: no image is
     read, whether it is here or elsewhere. The next update embeds those that have changed since. Where nothing is
     recorded, images are read, but not decoded, and left out if they are not there; those at URLs, in archives or
-    tables, or samples of a WebDataset, are known by the SHA-256 of their place. What an index has already stays as it
-    is, but for images that are no files here, of which the last import counts.
+    tables are known by the SHA-256 of their place, samples of a WebDataset by that of key and embedding. What an index
+    has already stays as it is, but for images that are no files here, of which the last import counts.
 
     Parameters
     ----------
@@ -132,7 +132,9 @@ def _read_files(
         else:
             for paths, embeddings, columns in read_file(file, embed_dim, wanted, report):
                 places = _places_of_keys(paths, columns.get(_URL, ()), file.table)
-                yield list(_images(places, columns, report)), embeddings
+                rows = zip(places, paths, embeddings, strict=True)
+                known = {place: _sample(key, row) for place, key, row in rows if place == f"{file.table}/{key}"}
+                yield list(_images(places, columns, report, known)), embeddings
 
 
 def _places_of_keys(paths: Sequence[str], urls: Sequence[Any], table: str) -> list[str]:
@@ -142,21 +144,28 @@ def _places_of_keys(paths: Sequence[str], urls: Sequence[Any], table: str) -> li
     """
     places = list(paths)
     for row, path in enumerate(paths):
-        if not (is_url(path) or os.path.isabs(path) or "." in path or os.path.exists(path)):
+        if not (is_url(path) or os.path.isabs(path) or os.path.splitext(path)[1]):
             url = urls[row] if urls else None
             places[row] = url if isinstance(url, str) and is_web(url) else f"{table}/{path}"
     return places
 
 
-def _images(paths: Sequence[str], columns: Mapping[str, Sequence[Any]], report: _Report) -> Iterator[_Image]:
+def _sample(key: str, embedding: Array) -> ImageMetadata:
+    """Identify a sample, of which nothing else is known, wherever its table is."""
+    return ImageMetadata(hashlib.sha256(os.fsencode(key) + b"\0" + embedding.tobytes()).digest(), Exif(0, 0))
+
+
+def _images(
+    paths: Sequence[str], columns: Mapping[str, Sequence[Any]], report: _Report, known: Mapping[str, ImageMetadata]
+) -> Iterator[_Image]:
     """Iterate over images, each with all paths that are recorded, or can be read."""
     found = image_columns.image_metadata(columns, len(paths))
     copies = zip(*(columns.get(name, [None] * len(paths)) for name in _COPIES), strict=True)
     views = columns.get(VIEW, [None] * len(paths))
     for path, metadata, others, view in zip(paths, found, copies, views, strict=True):
         places = [(path, metadata), *_copies(metadata, *others)]
-        known = ((place, each or _read(place, report)) for place, each in _checked(places, report))
-        yield [(place, each) for place, each in known if each is not None], _part(view)
+        read = ((place, each or known.get(path) or _read(place, report)) for place, each in _checked(places, report))
+        yield [(place, each) for place, each in read if each is not None], _part(view)
 
 
 def _part(view: Any) -> str:
@@ -270,7 +279,8 @@ def _check_model(index: Index, place: str) -> str | None:
     checked = list(islice(_checkable(index, place), _ASKED))
     if not checked:
         raise InputError(
-            f"{place}: the embeddings' model is not recorded, and no image file is available to verify it."
+            f"{place}: the embeddings' model is not recorded, and no image file is available to verify it. If they are "
+            "this one's, put there a numpyclip.json, as numpyclip index --export FOLDER writes it of an index of this one."
         )
     if (worst := min(checked)) < _SAME:
         raise InputError(
