@@ -193,7 +193,7 @@ def test_keys_are_no_files_whatever_is_in_their_folders_or_here(
     Path("000").write_bytes(b"of another")
     keys, embeddings = ["n01.440/1", "n01.440/2", "000"], tiny.embed_images(sorted(photos.rglob("*.png"))[:3])
     folder = clip_retrievals(tmp_path / "out", keys, embeddings)
-    with pytest.raises(InputError, match=r"If they are this one's, put a numpyclip\.json there"):
+    with pytest.raises(InputError, match=r"If it is this one, put there a numpyclip\.json"):
         import_embeddings(index, folder)
     (folder / "numpyclip.json").write_text(tiny.fingerprint.to_json())
     told: list[str] = []

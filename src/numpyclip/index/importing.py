@@ -132,8 +132,11 @@ def _read_files(
         else:
             for paths, embeddings, columns in read_file(file, embed_dim, wanted, report):
                 places = _places_of_keys(paths, columns.get(_URL, ()), file.table)
-                rows = zip(places, paths, embeddings, strict=True)
-                known = {place: _sample(key, row) for place, key, row in rows if place == f"{file.table}/{key}"}
+                known = {
+                    place: ImageMetadata(hashlib.sha256(os.fsencode(key) + row.tobytes()).digest(), Exif(0, 0))
+                    for place, key, row in zip(places, paths, embeddings, strict=True)
+                    if place == f"{file.table}/{key}"
+                }
                 yield list(_images(places, columns, report, known)), embeddings
 
 
@@ -145,14 +148,9 @@ def _places_of_keys(paths: Sequence[str], urls: Sequence[Any], table: str) -> li
     places = list(paths)
     for row, path in enumerate(paths):
         if not (is_url(path) or os.path.isabs(path) or os.path.splitext(path)[1]):
-            url = urls[row] if urls else None
-            places[row] = url if isinstance(url, str) and is_web(url) else f"{table}/{path}"
+            has_url = urls and isinstance(urls[row], str) and is_web(urls[row])
+            places[row] = urls[row] if has_url else f"{table}/{path}"
     return places
-
-
-def _sample(key: str, embedding: Array) -> ImageMetadata:
-    """Identify a sample, of which nothing else is known, wherever its table is."""
-    return ImageMetadata(hashlib.sha256(os.fsencode(key) + b"\0" + embedding.tobytes()).digest(), Exif(0, 0))
 
 
 def _images(
@@ -169,7 +167,7 @@ def _images(
 
 
 def _part(view: Any) -> str:
-    """Return which part of an image, or moment of a video, a row is of; a table of others may have such a column."""
+    """Return which part of an image, or moment of a video, a row is of; tables of others may have the column."""
     is_known = isinstance(view, str) and is_part(view) and (is_view(view) or seconds_of(view) is not None)
     return view if is_known else WHOLE
 
@@ -241,7 +239,7 @@ def _add_pictures(store: Store, changes: Changes, images: list[_Image], embeddin
 
 
 def _state_here(path: str, recorded: FileState | None) -> FileState:
-    """Return the recorded state of what is a file here, else that of no file, which keeps the date."""
+    """Return the recorded state of a file here, else that of no file, which keeps the date."""
     if recorded is None:
         return NO_FILE
     try:
@@ -279,8 +277,8 @@ def _check_model(index: Index, place: str) -> str | None:
     checked = list(islice(_checkable(index, place), _ASKED))
     if not checked:
         raise InputError(
-            f"{place}: the embeddings' model is not recorded, and no image file is available to verify it. If they are "
-            "this one's, put there a numpyclip.json, as numpyclip index --export FOLDER writes it of an index of this one."
+            f"{place}: the embeddings' model is not recorded, and no image file is available to verify it. If it is "
+            "this one, put there a numpyclip.json, as numpyclip index --export FOLDER writes it."
         )
     if (worst := min(checked)) < _SAME:
         raise InputError(
