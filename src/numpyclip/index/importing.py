@@ -14,13 +14,7 @@ import numpy as np
 
 from numpyclip.arguments import checked_shard
 from numpyclip.destinations import image_columns
-from numpyclip.destinations.read import (
-    EmbeddingFile,
-    embedding_files,
-    fingerprint_at,
-    read_embeddings,
-    read_file,
-)
+from numpyclip.destinations.read import EmbeddingFile, embedding_files, fingerprint_at, read_embeddings, read_file
 from numpyclip.destinations.row import VIEW
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, PictureError
