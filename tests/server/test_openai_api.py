@@ -114,6 +114,14 @@ def test_token_ids_of_the_models_own_tokenizer(client: Client, tiny: CLIP, padde
     np.testing.assert_allclose(vectors(single.json), tiny.embed_texts("a dog"), atol=1e-6)
 
 
+def test_token_ids_of_texts_that_were_cut_within_a_letter_or_a_word(client: Client, tiny: CLIP) -> None:
+    pieces = ("日本語の長い文章", "это длинный текст ", "internationalization ", "είναι ένα κείμενο ", "🏠🏡")
+    texts = [("x" * start + " ") + piece * 60 for piece in pieces for start in range(3)]
+    ids = tiny.tokenize(texts, truncate=True)
+    answer = client.post("/v1/embeddings", {"input": ids.tolist()})
+    np.testing.assert_allclose(vectors(answer.json), tiny.embed_texts(texts, truncate=True), atol=1e-6)
+
+
 def test_token_ids_of_another_tokenizer_are_refused(client: Client, tiny: CLIP) -> None:
     start, *ids, end = (int(i) for i in tiny.tokenize(["a dog"])[0] if i)
     wrong: dict[str, list[list[int]]] = {

@@ -21,7 +21,8 @@ import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index.records import MODALITIES, Modality
-from numpyclip.model.ops import Array
+from numpyclip.model.ops import Array, normalize
+from numpyclip.runtime.finite import checked_finite
 from numpyclip.server.model_on_demand import ModelOnDemand
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.request_records import RequestRecord, current_request
@@ -51,6 +52,17 @@ class _Job:
         return len(self.items) - self.taken
 
 
+def _embed_texts(model: CLIP | ModelOnDemand, inputs: Sequence[Any]) -> Array:
+    """Embed texts, and rows of token IDs."""
+    rows = {number: each for number, each in enumerate(inputs) if not isinstance(each, str)}
+    if not rows:
+        return model.embed_texts(inputs, truncate=True)
+    ids = model.tokenize(["" if number in rows else each for number, each in enumerate(inputs)], True)
+    for number, row in rows.items():
+        ids[number] = row
+    return checked_finite(normalize(model.encode_text(ids)), lambda number: f"input {number}")
+
+
 class Batcher:
     """One thread for the model, and a queue for each modality; an asynchronous context manager.
 
@@ -65,7 +77,7 @@ class Batcher:
     def __init__(self, model: CLIP | ModelOnDemand, settings: Settings, metrics: Metrics) -> None:
         self._compute: dict[Modality, Callable[[Sequence[Any]], Array]] = {
             "pictures": model.embed_pixels,
-            "texts": partial(model.embed_texts, truncate=True),
+            "texts": partial(_embed_texts, model),
         }
         most = settings.batch_size
         self._max_batch: dict[Modality, int] = {"pictures": most, "texts": _TEXTS_PER_IMAGE * most}

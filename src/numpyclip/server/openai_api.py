@@ -11,6 +11,7 @@ import time
 import uuid
 from typing import Any
 
+import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,7 +23,7 @@ from numpyclip.server.operations import Answer, listing, operation, record, type
 from numpyclip.server.responses import JSONResponse, UnknownModelError, bad_request
 from numpyclip.server.served_model import ServedModel
 from numpyclip.server.service import Service
-from numpyclip.server.token_ids import texts_of
+from numpyclip.server.token_ids import checked_ids
 
 _IDS = listing(typed("integer", minimum=0))
 _INPUT = {"anyOf": [typed("string"), listing(typed("string")), _IDS, listing(_IDS)]}
@@ -162,10 +163,11 @@ async def _embed_texts(
     """Embed strings, or rows of token IDs, and count the tokens."""
     if inputs and not isinstance(inputs[0], str):
         served.check_texts([""] * len(inputs))
-        inputs = await service.run_in_thread(texts_of, served.model, inputs)
+        inputs = await service.run_in_thread(checked_ids, served.model, inputs)
     served.check_texts(inputs)
     try:
-        ids = await served.tokenize(inputs, truncate=truncate)
+        is_text = isinstance(inputs[0], str)
+        ids = await served.tokenize(inputs, truncate=truncate) if is_text else np.stack(inputs)
     except TextTooLongError as error:
         raise bad_request(f'{error.found}; shorten it, or send "truncate": true.') from error
     assert served.config.text is not None  # checked with the texts

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +118,7 @@ class ServedModel:
         if not 0 < count <= self._settings.max_inputs:
             raise FieldError(f"{count} inputs; expected 1 to {self._settings.max_inputs} in a request.", field)
 
-    def check_texts(self, texts: Sequence[str]) -> None:
+    def check_texts(self, texts: Sequence[str] | Sequence[NDArray[np.int32]]) -> None:
         """Raise 400 if there are no texts, too many, or the model has no text tower."""
         self.check_input_count(len(texts))
         if self.config.text is None:
@@ -129,8 +130,8 @@ class ServedModel:
         if characters > _MAX_CHARACTERS:
             raise bad_request(f"texts of {characters} characters; expected at most {_MAX_CHARACTERS} in a request.")
 
-    async def embed_texts(self, texts: Sequence[str], *, truncate: bool = True) -> Array:
-        """Embed texts: (n, embed_dim).
+    async def embed_texts(self, texts: Sequence[Any], *, truncate: bool = True) -> Array:
+        """Embed texts, or rows of token IDs: (n, embed_dim).
 
         Raises
         ------
