@@ -52,7 +52,8 @@ def test_the_path_for_images_embeds_no_texts(client: Client) -> None:
 
 
 def test_an_error_names_the_field(client: Client) -> None:
-    for body in ({"input": []}, {}):
+    empty: list[dict[str, object]] = [{"input": []}, {}]
+    for body in empty:
         answer = client.post("/embeddings", body)
         assert answer.json["detail"][0]["loc"] == ["body", "input"]
         assert client.post("/v1/embeddings", body).json["error"]["param"] == "input"

@@ -54,7 +54,7 @@ class _Job:
 
 def _embed_texts(model: CLIP | ModelOnDemand, inputs: Sequence[Any]) -> Array:
     """Embed texts, and rows of token IDs."""
-    rows = {number: each for number, each in enumerate(inputs) if not isinstance(each, str)}
+    rows = {number: each for number, each in enumerate(inputs) if isinstance(each, np.ndarray)}
     if not rows:
         return model.embed_texts(inputs, truncate=True)
     ids = model.tokenize(["" if number in rows else each for number, each in enumerate(inputs)], True)
