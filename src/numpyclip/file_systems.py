@@ -44,7 +44,7 @@ def is_url(place: str) -> bool:
 
 def is_web(place: str) -> bool:
     """Tell whether a place is a URL of a web server, where ``?`` begins a query."""
-    return place.lower().startswith(("http://", "https://"))
+    return place[:8].lower().startswith(("http://", "https://"))
 
 
 def without_passwords(place: str) -> str:

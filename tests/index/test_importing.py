@@ -186,6 +186,22 @@ def test_samples_of_a_webdataset_are_names_without_files(
     assert {match.path for match in index.search(embeddings[0], 100)} >= found
 
 
+def test_keys_are_no_files_whatever_is_in_their_folders_or_here(
+    index: Index, photos: Path, tmp_path: Path, tiny: CLIP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("000").write_bytes(b"of another")
+    keys, embeddings = ["n01.440/1", "n01.440/2", "000"], tiny.embed_images(sorted(photos.rglob("*.png"))[:3])
+    folder = clip_retrievals(tmp_path / "out", keys, embeddings)
+    with pytest.raises(InputError, match=r"If it is this one, put there a numpyclip\.json"):
+        import_embeddings(index, folder)
+    (folder / "numpyclip.json").write_text(tiny.fingerprint.to_json())
+    told: list[str] = []
+    assert import_embeddings(index, folder, report=told.append) == 3
+    assert told == []
+    assert import_embeddings(index, folder.rename(tmp_path / "moved")) == 0
+
+
 def test_embeddings_of_another_model_are_refused(index: Index, photos: Path, exported: Path, tiny: CLIP) -> None:
     paths = [str(path) for path in sorted(photos.rglob("*.png"))]
     others = np.random.default_rng(0).standard_normal((len(paths), 128))

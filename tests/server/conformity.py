@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from numpyclip.server.app import PARTS
-from numpyclip.server.openapi import document
+from numpyclip.server.openapi import document, plain
 
 try:
     import jsonschema
@@ -33,6 +33,9 @@ def check(method: str, path: str, status: int, media: str, body: bytes) -> None:
         jsonschema.Draft202012Validator(_closed_document(content["schema"])).validate(json.loads(body))
 
 
+_WITH_SLASHES = {plain(path) for operations in PARTS.values() for path in operations if ":path}" in path}
+
+
 @functools.cache
 def _document() -> Any:
     return document(PARTS)
@@ -40,7 +43,7 @@ def _document() -> Any:
 
 def _operation(method: str, path: str) -> Any:
     for template, operations in _document()["paths"].items():
-        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path):
+        if re.fullmatch(re.sub(r"{\w+}", ".+" if template in _WITH_SLASHES else "[^/]+", template), path):
             return operations.get(method.lower())
     return None
 

@@ -29,6 +29,13 @@ def test_every_operation_and_its_fields_are_there() -> None:
             assert all(f"`{status}`" in text for status in (*each.answers, *each.errors))
 
 
+def test_alternatives_are_all_said() -> None:
+    text = to_markdown(reference(PARTS))
+    assert "`embedding` (list of number or string)" in text
+    assert "| `input` | string or list of string or list of integer or list of list of integer |" in text
+    assert "| `labels` | string, or several |" in text
+
+
 class _Anchors(HTMLParser):
     def __init__(self) -> None:
         super().__init__()

@@ -55,7 +55,7 @@ def test_matches_are_sorted(client: Client, tiny: CLIP, png: Png) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [
-        ({}, 400, "data is missing"),
+        ({}, 400, "data is missing; expected documents."),
         ({"data": 5}, 400, "expected a list of documents"),
         ({"data": [5]}, 400, "expected a list of documents"),
         ({"data": [{"text": 5}]}, 400, "expected text, blob and uri to be strings"),

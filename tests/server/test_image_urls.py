@@ -4,6 +4,7 @@ import asyncio
 import base64
 import http.server
 import itertools
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
-from numpyclip.server.image_urls import Fetcher, is_public, is_url
+from numpyclip.server.image_urls import Fetcher, is_public
 from tests.http_server import running
 from tests.server.conftest import Png, Serve
 
@@ -55,6 +56,27 @@ def test_a_host_that_is_allowed_is_asked(serve: Serve, site: str, tiny: CLIP, pn
     found = np.frombuffer(base64.b64decode(answer.json["data"][0]["embedding"]), "<f4")
     np.testing.assert_allclose(found, tiny.embed_images(png("bird"))[0], atol=1e-6)
     assert fetch(f"http://{site}/a é", site, max_bytes=1 << 20) == png("bird")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/embeddings", {"modality": "image", "input": "URL"}),
+        ("/embeddings", {"modality": "image", "input": "URL"}),
+        ("/embeddings_image", {"input": "URL"}),
+        ("/search", {"image": "URL"}),
+        ("/classify", {"image": "URL", "labels": ["a", "b"]}),
+        ("/vectorize", {"images": ["URL"]}),
+        ("/knn-service", {"image_url": "URL"}),
+        ("/post", {"data": [{"uri": "URL"}]}),
+    ],
+)
+def test_what_cannot_be_fetched_is_an_error_that_is_described(
+    serve: Serve, site: str, path: str, body: dict[str, Any]
+) -> None:
+    client = serve(fetch_hosts=(site,))
+    sent = json.loads(json.dumps(body).replace("URL", f"http://{site}/moved"))
+    assert client.post(path, sent).status == (400 if path.startswith("/embeddings") else 502)  # as Infinity has it
 
 
 @pytest.mark.parametrize(
@@ -248,8 +270,3 @@ def test_what_is_fetched_ends_when_the_server_stops() -> None:
         socket.create_connection(("127.0.0.1", int(host.rpartition(":")[2]))).close()
         asyncio.run(main(host))
         assert over.wait(60)
-
-
-def test_addresses_are_told_from_base64() -> None:
-    assert is_url("HTTPS://a/b.png") and is_url("http://a")
-    assert not is_url("data:image/png;base64,aGVsbG8=") and not is_url("file:///etc/passwd")

@@ -34,9 +34,29 @@ def test_images_alone_and_several(client: Client, tiny: CLIP, png: Png, path: st
 
 
 def test_a_path_for_images_needs_no_modality(client: Client, tiny: CLIP, png: Png) -> None:
-    for more in ({}, {"modality": "text"}, {"user": "me", "encoding_format": "float"}):
+    messages = [{"role": "user", "content": "a dog"}]
+    for more in ({}, {"modality": "text", "messages": messages}, {"user": "me", "encoding_format": "float"}):
         answer = client.post("/embeddings_image", {"model": "tiny", "input": uri(png("bird")), **more})
         np.testing.assert_allclose(vectors(answer.json), tiny.embed_images(png("bird")), atol=1e-6)
+
+
+def test_the_name_that_its_client_sends_by_itself_is_that_of_the_first_model(client: Client, png: Png) -> None:
+    for path, sent in (("/embeddings", "a dog"), ("/embeddings_image", uri(png("bird")))):
+        assert client.post(path, {"model": "default/not-specified", "input": sent}).json["model"] == "tiny"
+    assert client.post("/v1/embeddings", {"model": "default/not-specified", "input": "a dog"}).status == 404
+
+
+def test_the_path_for_images_embeds_no_texts(client: Client) -> None:
+    for body in ({"messages": [{"role": "user", "content": "a dog"}]}, {"input": [[1, 2]]}):
+        assert client.post("/embeddings_image", body).status == 422, body
+
+
+def test_an_error_names_the_field(client: Client) -> None:
+    empty: list[dict[str, object]] = [{"input": []}, {}]
+    for body in empty:
+        answer = client.post("/embeddings", body)
+        assert answer.json["detail"][0]["loc"] == ["body", "input"]
+        assert client.post("/v1/embeddings", body).json["error"]["param"] == "input"
 
 
 def test_what_infinity_refuses(client: Client) -> None:
@@ -92,3 +112,5 @@ def test_the_client_of_infinity(client: Client, tiny: CLIP, png: Png) -> None:
         wrong = default.embeddings.sync(client=api, body=kinds.OpenAIEmbeddingInputText(input_=[], model="tiny"))
         assert isinstance(wrong, kinds.HTTPValidationError)
         assert wrong.detail[0].type == "value_error"
+        unnamed = kinds.OpenAIEmbeddingInputText(input_=["a dog"])
+        assert default.embeddings.sync(client=api, body=unnamed).model == "tiny"

@@ -41,6 +41,8 @@ def test_a_text_finds_pictures(client: Client, tiny: CLIP, drawings: Path) -> No
     results = ask(client, text="a house")
     assert Path(results[0]["image_path"]).name == "house.jpg"
     assert [result["similarity"] for result in results] == sorted((r["similarity"] for r in results), reverse=True)
+    assert results[0]["url"].startswith("thumbnails/")  # relative: there may be a prefix
+    assert client.get(f"/{results[0]['url']}").status == 200
     shown = Image.open(BytesIO(base64.b64decode(results[0]["image"])))
     assert (shown.format, shown.size) == ("JPEG", (64, 64))
 
@@ -83,6 +85,8 @@ def test_what_is_known_of_numbers(client: Client) -> None:
     answer = client.post("/metadata", {"ids": [best["id"], 999], "indice_name": "laion5B"})
     assert [row["id"] for row in answer.json] == [best["id"]]
     assert answer.json[0]["metadata"]["image_path"] == best["image_path"]
+    for wrong in ({}, {"ids": ["a"]}, {"ids": [-1]}):
+        assert client.post("/metadata", wrong).status == 400
     assert client.get("/indices-list").json == ["numpyclip"]
 
 

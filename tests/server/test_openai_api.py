@@ -98,7 +98,7 @@ def test_a_model_by_its_id(serve: Serve) -> None:
         answer = client.get(f"/v1/models/{name}")
         assert (answer.status, answer.json["id"], answer.json["object"]) == (200, "tiny", "model"), name
     assert client.get("/v1/models/tiny").json in client.get("/v1/models").json["data"]
-    for name in ("other", "tiny/x", "ViT-B//32", "%00", "%FF", "..%2F..%2Fetc"):
+    for name in ("other", "", "tiny/x", "ViT-B//32", "%00", "%FF", "..%2F..%2Fetc"):
         answer = client.get(f"/v1/models/{name}")
         assert (answer.status, answer.json["error"]["code"]) == (404, "model_not_found"), name
 
@@ -112,6 +112,14 @@ def test_token_ids_of_the_models_own_tokenizer(client: Client, tiny: CLIP, padde
     assert answer.json["usage"]["prompt_tokens"] == sum(sum(map(bool, row)) for row in rows)
     single = client.post("/v1/embeddings", {"input": rows[0]})
     np.testing.assert_allclose(vectors(single.json), tiny.embed_texts("a dog"), atol=1e-6)
+
+
+def test_token_ids_of_texts_that_were_cut_within_a_letter_or_a_word(client: Client, tiny: CLIP) -> None:
+    pieces = ("日本語の長い文章", "это длинный текст ", "internationalization ", "είναι ένα κείμενο ", "🏠🏡")
+    texts = [("x" * start + " ") + piece * 60 for piece in pieces for start in range(3)]
+    ids = tiny.tokenize(texts, truncate=True)
+    answer = client.post("/v1/embeddings", {"input": ids.tolist()})
+    np.testing.assert_allclose(vectors(answer.json), tiny.embed_texts(texts, truncate=True), atol=1e-6)
 
 
 def test_token_ids_of_another_tokenizer_are_refused(client: Client, tiny: CLIP) -> None:
@@ -168,6 +176,10 @@ def test_texts_that_are_too_long_are_refused_unless_they_may_be_cut(client: Clie
         ({"input": "a", "dimensions": -1}, "expected 1 to 128"),
         ({"input": "a", "dimensions": "64"}, "expected 1 to 128"),
         ({"input": "a", "dimensions": True}, "expected 1 to 128"),
+        ({"input": "a", "dimensions": False}, "expected 1 to 128"),
+        ({"input": "a", "dimensions": ""}, "expected 1 to 128"),
+        ({"input": "a", "dimensions": []}, "expected 1 to 128"),
+        ({"input": "a", "dimensions": 0.0}, "expected 1 to 128"),
         ({"input": "a", "model": 5}, "model is 5; expected a string"),
         ({"input": "no base64!", "modality": "image"}, "is not base64"),
         ({"input": "aGVsbG8=", "modality": "image"}, "image: cannot be read as a picture"),

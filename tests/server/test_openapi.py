@@ -41,6 +41,7 @@ def test_operations_have_names_of_their_own_and_say_what_they_do(described: Any)
     found = [operation for methods in described["paths"].values() for operation in methods.values()]
     assert len({operation["operationId"] for operation in found}) == len(found)
     assert all(operation["summary"] for operation in found)
+    assert described["paths"]["/v1/models/{id}"]["get"]["operationId"] == "get_v1_models_id"
     for path, each in OPERATIONS:
         assert all(field.meaning for field in each.fields.DESCRIBED.values()), path
 
@@ -51,6 +52,24 @@ def test_names_in_a_path_are_required_fields(described: Any) -> None:
             in_path = [each for each in operation.get("parameters", ()) if each["in"] == "path"]
             assert {each["name"] for each in in_path} == set(re.findall(r"{(\w+)}", path))
             assert all(each["required"] for each in in_path)
+
+
+def test_what_is_refused_when_it_is_missing_is_required(client: Client, described: Any) -> None:
+
+    for path, name in (
+        ("/metadata", "ids"),
+        ("/predict", "entries"),
+        ("/classify", "labels"),
+        ("/thumbnail", "image"),
+        ("/post", "data"),
+    ):
+        content = described["paths"][path]["post"]["requestBody"]["content"]
+        assert all(name in each["schema"].get("required", ()) for each in content.values()), path
+        kind = "" if "application/json" in content else "application/x-www-form-urlencoded"
+        answer = client("POST", path, b"" if kind else b"{}", Content_Type=kind)
+        assert f"{name} is missing; expected" in answer.message
+    assert {each["name"]: each["required"] for each in described["paths"]["/towns"]["get"]["parameters"]}["name"]
+    assert "name is missing" in client.get("/towns").message
 
 
 def test_requests_of_a_get_are_parameters_and_of_a_post_bodies(described: Any) -> None:
@@ -105,12 +124,12 @@ def test_whether_the_server_is_up_needs_no_token(serve: Serve) -> None:
 
 
 def test_every_field_that_is_described_is_read() -> None:
-    """An attribute of its name, or its name as a string, is somewhere in the modules that answer requests."""
+    """`fields.NAME`, or its name as a string, is somewhere in the modules that answer requests."""
     read: set[str] = set()
     for module in Path(numpyclip.server.__file__).parent.parent.glob("*/*.py"):
         if module.parent.name in ("server", "dispatch"):
             for node in ast.walk(ast.parse(module.read_text("utf-8"))):
-                if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "fields":
                     read.add(node.attr.rstrip("_"))
                 elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "sent":
                     read.update(str(each.value) for each in node.args if isinstance(each, ast.Constant))

@@ -31,6 +31,8 @@ def test_either_may_be_missing(client: Client) -> None:
 
 
 def test_errors_are_strings_as_weaviate_reads_them(client: Client) -> None:
-    for body in ({"texts": [5]}, {"images": ["!"]}, {"images": ["aGVsbG8="]}, {"texts": ["a"] * 3000}):
+    mixed = {"texts": ["a"] * 1500, "images": ["!"] * 1500}
+    assert client.post("/vectorize", mixed).message.startswith("3000 inputs")
+    for body in ({"texts": [5]}, {"images": ["!"]}, {"images": ["aGVsbG8="]}, {"texts": ["a"] * 3000}, mixed):
         answer = client.post("/vectorize", body)
         assert (answer.status, list(answer.json), type(answer.json["error"])) == (400, ["error"], str)

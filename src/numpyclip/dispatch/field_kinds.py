@@ -176,6 +176,25 @@ class Images(ListField["bytes | str"]):
         return _FILE if place == "form" else {"type": "string"}
 
 
+class File(Field["bytes | None"]):
+    """One file of a form."""
+
+    expected = "one file"
+
+    def __init__(self, meaning: str, *, required: bool = False) -> None:
+        super().__init__(meaning, None, required=required)
+
+    def read(self, sent: Any) -> bytes:
+        """Return its content."""
+        if not isinstance(sent, bytes):
+            raise self.refusal(sent)
+        return sent
+
+    def schema(self, place: Place = "json") -> Schema:
+        """Return the schema of a file."""
+        return _FILE
+
+
 class RowId(Field["int | None"]):
     """Number of an image in the index."""
 
@@ -257,7 +276,7 @@ class Values(Field[Any]):
 
     def __init__(self, meaning: str, schema: Schema, *, required: bool = False) -> None:
         super().__init__(meaning, None, required=required)
-        self._schema = schema
+        self._schema, self.expected = schema, meaning[:1].lower() + meaning[1:].rstrip(".")
 
     def read(self, sent: Any) -> Any:
         """Return what was sent."""

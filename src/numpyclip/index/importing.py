@@ -14,13 +14,7 @@ import numpy as np
 
 from numpyclip.arguments import checked_shard
 from numpyclip.destinations import image_columns
-from numpyclip.destinations.read import (
-    EmbeddingFile,
-    embedding_files,
-    fingerprint_at,
-    read_embeddings,
-    read_file,
-)
+from numpyclip.destinations.read import EmbeddingFile, embedding_files, fingerprint_at, read_embeddings, read_file
 from numpyclip.destinations.row import VIEW
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, PictureError
@@ -61,8 +55,8 @@ def import_embeddings(
     Images are known by the SHA-256, size and modification time that are recorded with their embeddings: no image is
     read, whether it is here or elsewhere. The next update embeds those that have changed since. Where nothing is
     recorded, images are read, but not decoded, and left out if they are not there; those at URLs, in archives or
-    tables, or samples of a WebDataset, are known by the SHA-256 of their place. What an index has already stays as it
-    is, but for images that are no files here, of which the last import counts.
+    tables are known by the SHA-256 of their place, samples of a WebDataset by that of key and embedding. What an index
+    has already stays as it is, but for images that are no files here, of which the last import counts.
 
     Parameters
     ----------
@@ -132,7 +126,12 @@ def _read_files(
         else:
             for paths, embeddings, columns in read_file(file, embed_dim, wanted, report):
                 places = _places_of_keys(paths, columns.get(_URL, ()), file.table)
-                yield list(_images(places, columns, report)), embeddings
+                known = {
+                    place: ImageMetadata(hashlib.sha256(os.fsencode(key) + row.tobytes()).digest(), Exif(0, 0))
+                    for place, key, row in zip(places, paths, embeddings, strict=True)
+                    if place == f"{file.table}/{key}"
+                }
+                yield list(_images(places, columns, report, known)), embeddings
 
 
 def _places_of_keys(paths: Sequence[str], urls: Sequence[Any], table: str) -> list[str]:
@@ -142,25 +141,27 @@ def _places_of_keys(paths: Sequence[str], urls: Sequence[Any], table: str) -> li
     """
     places = list(paths)
     for row, path in enumerate(paths):
-        if not (is_url(path) or os.path.isabs(path) or "." in path or os.path.exists(path)):
-            url = urls[row] if urls else None
-            places[row] = url if isinstance(url, str) and is_web(url) else f"{table}/{path}"
+        if not (is_url(path) or os.path.isabs(path) or os.path.splitext(path)[1]):
+            has_url = urls and isinstance(urls[row], str) and is_web(urls[row])
+            places[row] = urls[row] if has_url else f"{table}/{path}"
     return places
 
 
-def _images(paths: Sequence[str], columns: Mapping[str, Sequence[Any]], report: _Report) -> Iterator[_Image]:
+def _images(
+    paths: Sequence[str], columns: Mapping[str, Sequence[Any]], report: _Report, known: Mapping[str, ImageMetadata]
+) -> Iterator[_Image]:
     """Iterate over images, each with all paths that are recorded, or can be read."""
     found = image_columns.image_metadata(columns, len(paths))
     copies = zip(*(columns.get(name, [None] * len(paths)) for name in _COPIES), strict=True)
     views = columns.get(VIEW, [None] * len(paths))
     for path, metadata, others, view in zip(paths, found, copies, views, strict=True):
         places = [(path, metadata), *_copies(metadata, *others)]
-        known = ((place, each or _read(place, report)) for place, each in _checked(places, report))
-        yield [(place, each) for place, each in known if each is not None], _part(view)
+        read = ((place, each or known.get(path) or _read(place, report)) for place, each in _checked(places, report))
+        yield [(place, each) for place, each in read if each is not None], _part(view)
 
 
 def _part(view: Any) -> str:
-    """Return which part of an image, or moment of a video, a row is of; a table of others may have such a column."""
+    """Return which part of an image, or moment of a video, a row is of; tables of others may have the column."""
     is_known = isinstance(view, str) and is_part(view) and (is_view(view) or seconds_of(view) is not None)
     return view if is_known else WHOLE
 
@@ -232,7 +233,7 @@ def _add_pictures(store: Store, changes: Changes, images: list[_Image], embeddin
 
 
 def _state_here(path: str, recorded: FileState | None) -> FileState:
-    """Return the recorded state of what is a file here, else that of no file, which keeps the date."""
+    """Return the recorded state of a file here, else that of no file, which keeps the date."""
     if recorded is None:
         return NO_FILE
     try:
@@ -270,7 +271,8 @@ def _check_model(index: Index, place: str) -> str | None:
     checked = list(islice(_checkable(index, place), _ASKED))
     if not checked:
         raise InputError(
-            f"{place}: the embeddings' model is not recorded, and no image file is available to verify it."
+            f"{place}: the embeddings' model is not recorded, and no image file is available to verify it. If it is "
+            "this one, put there a numpyclip.json, as numpyclip index --export FOLDER writes it."
         )
     if (worst := min(checked)) < _SAME:
         raise InputError(

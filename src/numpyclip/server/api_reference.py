@@ -107,10 +107,14 @@ def _type(schema: Schema, objects: dict[str, Schema]) -> str:
     if "title" in schema:
         if schema["title"] not in objects:
             objects[schema["title"]] = schema
-            _properties(schema, objects)  # notes those within
+            for inner in schema["properties"].values():
+                _type(inner, objects)  # notes those within
         return f"[{schema['title']}](#{schema['title'].lower()})"
     if "anyOf" in schema:
-        return f"{_type(schema['anyOf'][0], objects)}, or several"
+        first, *others = schema["anyOf"]
+        if others == [{"type": "array", "items": first}]:
+            return f"{_type(first, objects)}, or several"
+        return " or ".join(_type(each, objects) for each in schema["anyOf"])
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     kind = "file" if schema.get("format") == "binary" else schema.get("type", "any")

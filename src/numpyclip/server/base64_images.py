@@ -9,6 +9,7 @@ import re
 from numpyclip.errors import InputError, PictureError
 
 _PIECE = 1 << 18  # characters that are decoded in a call, which holds up all threads
+_MAX_START = 1000  # characters of a data URI before its data: matching takes time by their square
 _MAX_END = 100  # characters of padding and line breaks after the data
 _SPACES = b" \t\n\r\f"
 _STANDARD = bytes.maketrans(b"-_", b"+/")  # from the URL-safe alphabet
@@ -26,7 +27,7 @@ def decode_base64(text: str, name: str) -> bytes:
     InputError
         If the string is neither.
     """
-    match = _DATA_URI.match(text)
+    match = _DATA_URI.match(text, 0, _MAX_START)
     start = match.end() if match else 0
     end = text.find("=", start)
     end = len(text) if end < 0 else end

@@ -19,9 +19,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from numpyclip.dual_encoder.embedding_model import EmbeddingModel
 from numpyclip.index.records import MODALITIES, Modality
-from numpyclip.model.ops import Array
+from numpyclip.model.ops import Array, normalize
+from numpyclip.runtime.finite import checked_finite
+from numpyclip.server.model_on_demand import ModelOnDemand
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.request_records import RequestRecord, current_request
 from numpyclip.server.responses import OverloadedError
@@ -50,21 +51,32 @@ class _Job:
         return len(self.items) - self.taken
 
 
+def _embed_texts(model: ModelOnDemand, inputs: Sequence[Any]) -> Array:
+    """Embed texts, and rows of token IDs."""
+    rows = {number: each for number, each in enumerate(inputs) if isinstance(each, np.ndarray)}
+    if not rows:
+        return model.embed_texts(inputs, truncate=True)
+    ids = model.tokenize(["" if number in rows else each for number, each in enumerate(inputs)], True)
+    for number, row in rows.items():
+        ids[number] = row
+    return checked_finite(normalize(model.encode_text(ids)), lambda number: f"input {number}")
+
+
 class Batcher:
     """One thread for the model, and a queue for each modality; an asynchronous context manager.
 
     Parameters
     ----------
-    model : EmbeddingModel
+    model : ModelOnDemand
     settings : Settings
         Of which `batch_size` and `max_waiting` are used.
     metrics : Metrics
     """
 
-    def __init__(self, model: EmbeddingModel, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, model: ModelOnDemand, settings: Settings, metrics: Metrics) -> None:
         self._compute: dict[Modality, Callable[[Sequence[Any]], Array]] = {
             "pictures": model.embed_pixels,
-            "texts": partial(model.embed_texts, truncate=True),
+            "texts": partial(_embed_texts, model),
         }
         most = settings.batch_size
         self._max_batch: dict[Modality, int] = {"pictures": most, "texts": _TEXTS_PER_IMAGE * most}

@@ -50,7 +50,7 @@ class _Document(NamedTuple):
     image: str | None
 
 
-@operation(Answer("The documents.", _RESULT), _Post, methods=("POST",), bodies=("json",), errors=(404, 429))
+@operation(Answer("The documents.", _RESULT), _Post, methods=("POST",), bodies=("json",), errors=(404, 429, 502))
 async def post(request: Request, fields: _Post) -> Response:
     """Embed documents, or sort the matches of each by their similarity to it."""
     service: Service = request.app.state.service
@@ -97,8 +97,8 @@ def _document(sent: dict[str, Any]) -> _Document:
 async def _embed(served: ServedModel, documents: Sequence[_Document]) -> list[Array | None]:
     """Embed documents; None for those that are empty, as a client sends them to measure the time."""
     texts, images = [each.text for each in documents if each.text], [each.image for each in documents if each.image]
-    if len(texts) + len(images):
-        served.check_input_count(len(texts) + len(images))
+    if count := len(texts) + len(images):
+        served.check_input_count(count)
     of_texts = iter(await served.embed_texts(texts) if texts else ())
     of_images = iter(await served.embed_images(images) if images else ())
     return [next(of_texts) if each.text else next(of_images) if each.image else None for each in documents]

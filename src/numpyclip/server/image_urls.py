@@ -21,11 +21,6 @@ _MAX_FETCHES = 16  # at once, until their images are decoded
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-def is_url(text: str) -> bool:
-    """Return whether a string is an HTTP URL, not a data URI or base64."""
-    return text[:8].lower().startswith(("http://", "https://"))
-
-
 def is_public(address: str) -> bool:
     """Return whether an IP address is of the public internet, also where IPv6 carries one of IPv4."""
     ip = ipaddress.ip_address(address)

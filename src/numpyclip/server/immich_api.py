@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from numpyclip.dispatch.field_kinds import Text, Values
-from numpyclip.dispatch.fields import RequestFields, short, shown
+from numpyclip.dispatch.field_kinds import File, Text, Values
+from numpyclip.dispatch.fields import FieldError, RequestFields, short, shown
 from numpyclip.images.exif import read_exif
 from numpyclip.server.body_parsing import parse_json_body
 from numpyclip.server.operations import Answer, listing, operation, record, typed
@@ -36,9 +36,22 @@ _PREDICTION = record(
 )
 
 
+class _Entries(Text):
+    expected = "tasks of Immich's"
+
+    def value_of(self, sent: Any) -> str:
+        """Return it; what is wrong has a status of its own, as in Immich."""
+        try:
+            return super().value_of(sent)
+        except FieldError as error:
+            raise HTTPException(422, str(error)) from error
+
+
 class _Predict(RequestFields):
-    entries = Text('Tasks as JSON, such as `{"clip": {"visual": {"modelName": "ViT-B-32__openai"}}}`.')
-    image = Values("The file of an image.", typed("string", format="binary"))
+    entries = _Entries(
+        'Tasks as JSON, such as `{"clip": {"visual": {"modelName": "ViT-B-32__openai"}}}`.', required=True
+    )
+    image = File("The file of an image.")
     text = Values("A text.", typed("string"))
 
 
@@ -78,7 +91,7 @@ async def predict(request: Request, fields: _Predict) -> Response:
 
 def _input(fields: _Predict) -> tuple[str, bytes]:
     """Return what is to be embedded."""
-    if isinstance(fields.image, bytes):
+    if fields.image is not None:
         return "image", fields.image
     if not isinstance(fields.text, str):
         raise bad_request("either an image must be sent, as the file `image`, or a text, as the field `text`.")

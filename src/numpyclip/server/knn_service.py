@@ -17,21 +17,21 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
-from numpyclip.dispatch.field_kinds import Choice, Flag, Images, Integer, Text, Values
+from numpyclip.dispatch.field_kinds import Choice, Flag, Images, Integer, RowIds, Text, Values
 from numpyclip.dispatch.fields import RequestFields
+from numpyclip.dispatch.queries import MAX_RESULTS
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import PictureError
+from numpyclip.file_systems import is_web
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.index.records import Match, Modality
 from numpyclip.model.ops import Array, normalize
 from numpyclip.server.image_ids import key_of
-from numpyclip.server.image_urls import is_url
 from numpyclip.server.operations import Answer, listing, operation, record, typed
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 from numpyclip.viz.thumbnail import thumbnail_bytes
 
-_MAX_RESULTS = 1000
 _DUPLICATE_COSINE = 0.94  # clip-retrieval's threshold
 _INDEX_NAME = "numpyclip"
 _THUMBNAIL_SIZE = 256
@@ -51,13 +51,13 @@ class _Knn(RequestFields):
     image_url = Images("Its URL.")
     embedding_input = Values("An embedding to search with.", listing(typed("number")))
     modality = Choice("What is searched.", ("image", "text"))
-    num_images = Integer("How many results have more than their ID.", 40, _MAX_RESULTS)
-    num_result_ids = Integer("How many results; by default `num_images`.", 0, _MAX_RESULTS)
+    num_images = Integer("How many results have more than their ID.", 40, MAX_RESULTS)
+    num_result_ids = Integer("How many results; by default `num_images`.", 0, MAX_RESULTS)
     deduplicate = Flag("Leave out near duplicates.")
 
 
 class _Metadata(RequestFields):
-    ids = Values("IDs of images.", listing(typed("integer", minimum=0)))
+    ids = RowIds("IDs of images.", required=True)
 
 
 @operation(Answer("Its name.", listing(typed("string"))), RequestFields)
@@ -71,7 +71,7 @@ async def indices_list(request: Request, _: RequestFields) -> Response:
     _Knn,
     methods=("POST",),
     bodies=("json",),
-    errors=(404, 429),
+    errors=(404, 429, 502),
 )
 async def knn_service(request: Request, fields: _Knn) -> Response:
     """Find the nearest neighbours of a text, an image or an embedding.
@@ -93,7 +93,7 @@ async def knn_service(request: Request, fields: _Knn) -> Response:
     described = [await service.decode(_metadata, match, service.settings.decode_options) for match in matches[:shown]]
     described += [{}] * (len(matches) - len(described))
     rows = [
-        {**fields, "id": match.id, "similarity": match.cosine} for fields, match in zip(described, matches, strict=True)
+        {**known, "id": match.id, "similarity": match.cosine} for known, match in zip(described, matches, strict=True)
     ]
     return await service.run_in_thread(JSONResponse, rows)
 
@@ -108,13 +108,10 @@ async def knn_service(request: Request, fields: _Knn) -> Response:
 async def metadata(request: Request, fields: _Metadata) -> Response:
     """Return the metadata of images by ID."""
     service: Service = request.app.state.service
-    numbers = fields.ids
-    if not isinstance(numbers, list) or not all(type(n) is int and 0 <= n < 1 << 63 for n in numbers[:_MAX_RESULTS]):
-        raise bad_request("ids: expected a list of integers.")
 
     def found() -> list[Match | None]:
         store = service.index().store
-        return [store.picture(number) for number in numbers[:_MAX_RESULTS]]
+        return [store.picture(number) for number in fields.ids[:MAX_RESULTS]]
 
     matches = await service.run_in_thread(found)
     rows = [
@@ -149,8 +146,8 @@ def _metadata(match: Match, options: DecodeOptions) -> dict[str, Any]:
         return {"caption": match.text}
     fields: dict[str, Any] = {"caption": _name(match.path), "image_path": match.path}
     if match.file is None:
-        return {**fields, **({"url": match.path} if is_url(match.path) else {})}
-    fields["url"] = f"/thumbnails/{key_of(match)}"
+        return {**fields, **({"url": match.path} if is_web(match.path) else {})}
+    fields["url"] = f"thumbnails/{key_of(match)}"
     with contextlib.suppress(PictureError):  # the file is gone
         fields["image"] = base64.b64encode(thumbnail_bytes(match.file, _THUMBNAIL_SIZE, options)).decode("ascii")
     return fields
@@ -158,7 +155,7 @@ def _metadata(match: Match, options: DecodeOptions) -> dict[str, Any]:
 
 def _name(path: str) -> str:
     """Return the name of an image, without its folder and ending: an index holds no captions of images."""
-    return PurePosixPath(unquote(urlsplit(path).path) if is_url(path) else path).stem
+    return PurePosixPath(unquote(urlsplit(path).path) if is_web(path) else path).stem
 
 
 def _deduplicated(matches: Sequence[Match]) -> list[Match]:

@@ -71,7 +71,7 @@ class _Places(ServerFilters):
 
 
 class _Towns(ServerFilters):
-    name = Text("Name of a town.")
+    name = Text("Name of a town.", required=True)
 
 
 class _Mark(RequestFields):

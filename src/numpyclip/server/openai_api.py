@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import time
 import uuid
-from typing import Any, ClassVar
+from typing import Any
 
+import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,10 +20,10 @@ from numpyclip.dispatch.fields import FieldError, RequestFields, short, shown
 from numpyclip.errors import InputError, TextTooLongError
 from numpyclip.model.ops import Array, normalize
 from numpyclip.server.operations import Answer, listing, operation, record, typed
-from numpyclip.server.responses import JSONResponse, bad_request
+from numpyclip.server.responses import JSONResponse, UnknownModelError, bad_request
 from numpyclip.server.served_model import ServedModel
 from numpyclip.server.service import Service
-from numpyclip.server.token_ids import texts_of
+from numpyclip.server.token_ids import checked_ids
 
 _IDS = listing(typed("integer", minimum=0))
 _INPUT = {"anyOf": [typed("string"), listing(typed("string")), _IDS, listing(_IDS)]}
@@ -60,16 +61,20 @@ MODEL = record(
 MODELS = record("Models", object={"const": "list"}, data=listing(MODEL))
 
 
-class EmbeddingFields(RequestFields):
+class OutputFields(RequestFields):
+    """Which embeddings a request wants, and how."""
+
+    model = Text("Name of the model; by default the first.")
+    encoding_format = Choice("How embeddings are written.", ("float", "base64"))
+    dimensions = Values("Return the first dimensions only, at unit length; 0: all.", {"type": "integer", "minimum": 0})
+
+
+class EmbeddingFields(OutputFields):
     """A request for embeddings."""
 
-    takes_empty_texts: ClassVar[bool] = False
-    model = Text("Name of the model; by default the first.")
     input = Values("Texts, token IDs of this model's tokenizer, or images as data URIs, base64 or URLs.", _INPUT)
     modality = Choice("What `input` holds, as in Infinity.", ("text", "image"))
     messages = Values("In place of `input`, as in vLLM: a chat with one text or one `image_url`.", {"type": "array"})
-    encoding_format = Choice("How embeddings are written.", ("float", "base64"))
-    dimensions = Values("Return the first dimensions only, at unit length; 0: all.", {"type": "integer", "minimum": 0})
     truncate = Flag("Truncate texts that are too long, which are refused otherwise.")
 
 
@@ -78,11 +83,12 @@ class _ModelFields(RequestFields):
 
 
 @operation(
-    Answer("The embeddings.", EMBEDDINGS), EmbeddingFields, methods=("POST",), bodies=("json",), errors=(404, 429)
+    Answer("The embeddings.", EMBEDDINGS), EmbeddingFields, methods=("POST",), bodies=("json",), errors=(404, 429, 502)
 )
 async def embeddings(request: Request, fields: EmbeddingFields) -> Response:
     """Embed texts or images."""
-    return await embed(request.app.state.service, fields)
+    modality, inputs = inputs_of(fields)
+    return await embed(request.app.state.service, fields, modality, inputs, truncate=fields.truncate)
 
 
 @operation(Answer("The models.", MODELS), RequestFields)
@@ -95,6 +101,8 @@ async def models(request: Request, _: RequestFields) -> Response:
 async def model(request: Request, fields: _ModelFields) -> Response:
     """Return a model by one of its names, which may have slashes."""
     service: Service = request.app.state.service
+    if not fields.id:
+        raise UnknownModelError("''", [served.name for served in service.models])
     return JSONResponse(_card(service, service.named(fields.id), "numpyclip"))
 
 
@@ -123,15 +131,17 @@ def _card(service: Service, served: ServedModel, owner: str) -> dict[str, Any]:
     return card
 
 
-async def embed(service: Service, fields: EmbeddingFields) -> Response:
-    """Embed what a request has, and make its response."""
-    modality, inputs = _message(fields.messages) if fields.messages is not None else _inputs(fields)
+async def embed(
+    service: Service, fields: OutputFields, modality: str, inputs: list[Any], *, truncate: bool = False
+) -> Response:
+    """Embed images, texts or rows of token IDs, and make the response."""
     async with service.using(fields.model) as served:
         dimensions = _dimensions(fields.dimensions, served.config.embed_dim)
+        served.check_input_count(len(inputs), "input")
         if modality == "image":
             embedded, tokens = await served.embed_images(inputs), 0
         else:
-            embedded, tokens = await _embed_texts(service, served, inputs, truncate=fields.truncate)
+            embedded, tokens = await _embed_texts(service, served, inputs, truncate=truncate)
     if dimensions < embedded.shape[1]:
         embedded = normalize(embedded[:, :dimensions])
 
@@ -153,10 +163,11 @@ async def _embed_texts(
     """Embed strings, or rows of token IDs, and count the tokens."""
     if inputs and not isinstance(inputs[0], str):
         served.check_texts([""] * len(inputs))
-        inputs = await service.run_in_thread(texts_of, served.model, inputs)
+        inputs = await service.run_in_thread(checked_ids, served.model, inputs)
     served.check_texts(inputs)
     try:
-        ids = await served.tokenize(inputs, truncate=truncate)
+        is_text = isinstance(inputs[0], str)
+        ids = await served.tokenize(inputs, truncate=truncate) if is_text else np.stack(inputs)
     except TextTooLongError as error:
         raise bad_request(f'{error.found}; shorten it, or send "truncate": true.') from error
     assert served.config.text is not None  # checked with the texts
@@ -165,15 +176,18 @@ async def _embed_texts(
 
 def _dimensions(sent: Any, most: int) -> int:
     """Return how many of the dimensions of embeddings are wanted; with 0 all, as in Infinity."""
-    value = sent or most
-    if type(value) is not int or not 1 <= value <= most:
+    if sent is None:
+        return most
+    if type(sent) is not int or not 0 <= sent <= most:
         expected = f"expected 1 to {most}, the dimensions of this model's embeddings."
-        raise FieldError(f"dimensions is {shown(value)}; {expected}", "dimensions")
-    return value
+        raise FieldError(f"dimensions is {shown(sent)}; {expected}", "dimensions")
+    return sent or most
 
 
-def _inputs(fields: EmbeddingFields) -> tuple[str, list[Any]]:
-    """Return images, texts, or rows of token IDs."""
+def inputs_of(fields: EmbeddingFields, *, takes_empty_texts: bool = False) -> tuple[str, list[Any]]:
+    """Return the modality, and images, texts, or rows of token IDs."""
+    if fields.messages is not None:
+        return _message(fields.messages)
     sent = fields.input
     values = [] if sent is None else sent if isinstance(sent, list) else [sent]
     if fields.modality == "text" and values and all(map(_is_id, values)) and isinstance(sent, list):
@@ -185,7 +199,7 @@ def _inputs(fields: EmbeddingFields) -> tuple[str, list[Any]]:
         raise FieldError(f"input is {shown(sent)}; {expected}", "input")
     if fields.modality == "image":
         return "image", values
-    if "" in values and not fields.takes_empty_texts:
+    if "" in values and not takes_empty_texts:
         raise FieldError("input holds an empty string.", "input")
     return "text", [short(text, "input") for text in values]
 

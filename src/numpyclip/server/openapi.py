@@ -47,7 +47,7 @@ def document(parts: Parts) -> Schema:
             paths[plain(path)] = {
                 method.lower(): {
                     "tags": [part],
-                    "operationId": "_".join([method.lower(), *re.findall(r"\w+", path)]),
+                    "operationId": "_".join([method.lower(), *re.findall(r"\w+", plain(path))]),
                     **described(each),
                     **_request(each, path, method),
                     "responses": _responses(each, path, shared),

@@ -138,7 +138,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _input_error(request: Request, error: Exception) -> Response:
-    field = error.field if isinstance(error, FieldError) else None
+    field = (error.field or None) if isinstance(error, FieldError) else None
     return ErrorResponse(
         Problem(400, without_commands(str(error)), field=field, in_image=isinstance(error, PictureError))
     )

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from numpyclip.dispatch.field_kinds import Choice, Flag, Images, Integer, Text, Texts
 from numpyclip.dispatch.fields import RequestFields
 from numpyclip.dispatch.json_values import contents, ranked
-from numpyclip.dispatch.queries import Words, is_browsing, query_of, where_of
+from numpyclip.dispatch.queries import MAX_RESULTS, Words, is_browsing, query_of, where_of
 from numpyclip.dual_encoder.validation import captions
 from numpyclip.image_marks import Mark
 from numpyclip.index.index import Index
@@ -37,7 +37,6 @@ from numpyclip.server.settings import Settings
 from numpyclip.server.thumbnails import SIZES
 from numpyclip.tasks.query import Query
 
-_MAX_RESULTS = 1000
 _ALIKE = 0.95  # cosine from which images count as near duplicates: docs/server.md says what was measured
 _DATE = "date."  # begins the cursors of browsing
 
@@ -112,7 +111,7 @@ class _Search(Words, ServerFilters):
     q = Text("The same as `query`.")
     image = Images("Images to search with; in JSON data URIs, base64 or URLs.")
     near = ImageIds("IDs of indexed images to search with; `12@21.5` is a moment of a video.")
-    n = Integer("How many matches.", 60, _MAX_RESULTS)
+    n = Integer("How many matches.", 60, MAX_RESULTS)
     in_ = Choice("What is searched; texts have no folder and no date.", MODALITIES)
     strict = Flag("Return no matches if the best is no more than chance.")
     tags = Flag("Add the best tag of each image, once the vocabulary is embedded, which the first such request begins.")
@@ -124,12 +123,12 @@ class _Search(Words, ServerFilters):
 
 class _Classify(RequestFields):
     image = Images("Images; in JSON data URIs, base64 or URLs.")
-    ids = ImageIds("IDs of indexed images in place of `image`.", _MAX_RESULTS)
-    labels = Texts("What the images may show.")
+    ids = ImageIds("IDs of indexed images in place of `image`.", MAX_RESULTS)
+    labels = Texts("What the images may show.", required=True)
     template = Text("A text with {} for the label.", "{}")
 
 
-@operation(Answer("The matches.", _FOUND), _Search, methods=("GET", "POST"), errors=(404, 429))
+@operation(Answer("The matches.", _FOUND), _Search, methods=("GET", "POST"), errors=(404, 429, 502))
 async def search(request: Request, fields: _Search) -> Response:
     """Search images or texts by a text, uploaded images, indexed images, or a sum of these; else browse images."""
     service: Service = request.app.state.service
@@ -204,7 +203,7 @@ def _searched(store: Store, modality: Modality, where: Where, count: int | None)
     return {"searched": count, "is_estimate": modality == "pictures" and count >= COUNTED}
 
 
-@operation(Answer("The predictions.", _PREDICTIONS), _Classify, methods=("POST",), errors=(404, 429))
+@operation(Answer("The predictions.", _PREDICTIONS), _Classify, methods=("POST",), errors=(404, 429, 502))
 async def classify(request: Request, fields: _Classify) -> Response:
     """Classify images, sent or by the IDs of indexed ones: the probabilities of labels, relative to each other."""
     service: Service = request.app.state.service

@@ -7,13 +7,16 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
+from numpyclip.dispatch.fields import FieldError
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import NumPyCLIPError, PictureError
+from numpyclip.file_systems import is_web
 from numpyclip.images.formats import identify
 from numpyclip.images.watch import quietly
 from numpyclip.model.config import CLIPConfig
@@ -21,7 +24,7 @@ from numpyclip.model.ops import Array
 from numpyclip.runtime.finite import checked_finite
 from numpyclip.server.base64_images import decode_base64
 from numpyclip.server.batching import Batcher
-from numpyclip.server.image_urls import Fetcher, is_url
+from numpyclip.server.image_urls import Fetcher
 from numpyclip.server.model_on_demand import ModelOnDemand, ModelSource
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.responses import bad_request
@@ -111,12 +114,12 @@ class ServedModel:
         assert self.on_demand.known_config is not None
         return self.on_demand.known_config
 
-    def check_input_count(self, count: int) -> None:
-        """Raise 400 unless there are 1 to `max_inputs` inputs."""
+    def check_input_count(self, count: int, field: str = "") -> None:
+        """Raise 400, of a field if it is known, unless there are 1 to `max_inputs` inputs."""
         if not 0 < count <= self._settings.max_inputs:
-            raise bad_request(f"{count} inputs; expected 1 to {self._settings.max_inputs} in a request.")
+            raise FieldError(f"{count} inputs; expected 1 to {self._settings.max_inputs} in a request.", field)
 
-    def check_texts(self, texts: Sequence[str]) -> None:
+    def check_texts(self, texts: Sequence[str] | Sequence[NDArray[np.int32]]) -> None:
         """Raise 400 if there are no texts, too many, or the model has no text tower."""
         self.check_input_count(len(texts))
         if self.config.text is None:
@@ -128,8 +131,8 @@ class ServedModel:
         if characters > _MAX_CHARACTERS:
             raise bad_request(f"texts of {characters} characters; expected at most {_MAX_CHARACTERS} in a request.")
 
-    async def embed_texts(self, texts: Sequence[str], *, truncate: bool = True) -> Array:
-        """Embed texts: (n, embed_dim).
+    async def embed_texts(self, texts: Sequence[Any], *, truncate: bool = True) -> Array:
+        """Embed texts, or rows of token IDs: (n, embed_dim).
 
         Raises
         ------
@@ -169,7 +172,7 @@ class ServedModel:
             return checked_finite(await embed(results), names.__getitem__)
 
     async def _pixels(self, image: bytes | str, name: str) -> NDArray[np.uint8]:
-        if isinstance(image, bytes) or not is_url(image):
+        if isinstance(image, bytes) or not is_web(image):
             return await self._threads.decode(self._preprocess, image, name)
         async with self._fetcher.slots:
             data = await self._fetcher.fetch(image, self._settings.max_bytes)

@@ -10,13 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from numpyclip.dispatch.field_kinds import Choice, Images, Text
+from numpyclip.dispatch.field_kinds import Choice, File, Text
 from numpyclip.dispatch.fields import RequestFields
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.index.records import is_part, seconds_of
 from numpyclip.server.image_ids import PathImageId, key_of
 from numpyclip.server.operations import Answer, operation
-from numpyclip.server.responses import bad_request, is_known
+from numpyclip.server.responses import is_known
 from numpyclip.server.served_model import check_decoding_time
 from numpyclip.server.service import Service
 from numpyclip.viz.thumbnail import thumbnail_bytes
@@ -72,7 +72,7 @@ class _Thumbnail(RequestFields):
 
 
 class _Sent(RequestFields):
-    image = Images("The image, as one file.")
+    image = File("The image.", required=True)
 
 
 @operation(
@@ -98,9 +98,8 @@ async def thumbnail(request: Request, fields: _Thumbnail) -> Response:
 async def sent_thumbnail(request: Request, fields: _Sent) -> Response:
     """Return a thumbnail of an image that is sent: browsers do not show all that is searched with, such as HEIC."""
     service: Service = request.app.state.service
-    (image, *others) = fields.image or [""]
-    if not isinstance(image, bytes) or others:
-        raise bad_request("expected one file, image.")
+    image = fields.image
+    assert image is not None  # required
 
     def draw() -> bytes:
         check_decoding_time(image, "image")

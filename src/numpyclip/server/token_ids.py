@@ -1,10 +1,11 @@
-"""Token IDs of clients → texts, if they are what this model's tokenizer makes of these."""
+"""Token IDs of clients, if they are what this model's tokenizer makes of a text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
@@ -15,8 +16,11 @@ _EXPECTED = (
 )
 
 
-def texts_of(model: CLIP, rows: Sequence[Sequence[int]]) -> list[str]:
-    """Return the texts of rows of IDs, with or without padding.
+_CUT = 9  # tokens at most of a letter, or a word, that is cut: the beginning of one is tokenized otherwise
+
+
+def checked_ids(model: CLIP, rows: Sequence[Sequence[int]]) -> list[NDArray[np.int32]]:
+    """Return rows of IDs with padding, which clients may leave out.
 
     IDs of another tokenizer, as libraries for OpenAI's own models send them, are embedded as a text that nobody wrote,
     unless they are recognised: they do not begin and end with the tokens of this one, which has to mark both.
@@ -27,7 +31,7 @@ def texts_of(model: CLIP, rows: Sequence[Sequence[int]]) -> list[str]:
         If the tokenizer of the model makes other IDs of every text.
     """
     empty, pad = model.tokenize([""])[0], model.config.text.pad_id if model.config.text else 0
-    texts = []
+    checked = []
     for number, row in enumerate(rows):
         if len(row) > len(empty):
             raise InputError(f"input {number} has {len(row)} token IDs; expected at most {len(empty)}.")
@@ -41,7 +45,10 @@ def texts_of(model: CLIP, rows: Sequence[Sequence[int]]) -> list[str]:
         except InputError as error:
             raise InputError(f"input {number} holds unknown token IDs; {_EXPECTED}") from error
         made = np.trim_zeros(model.tokenize([text], truncate=True)[0].astype(np.int64) - pad, "b") + pad
-        if not np.array_equal(made, ids):
+        known = (
+            len(ids) - 1 - _CUT if len(ids) == len(empty) else max(len(made), len(ids))
+        )  # of a full row it may be cut
+        if not np.array_equal(made[:known], ids[:known]):
             raise InputError(f"input {number} holds token IDs that are of no text; {_EXPECTED}")
-        texts.append(text)
-    return texts
+        checked.append(np.pad(ids, (0, len(empty) - len(ids)), constant_values=pad).astype(np.int32))
+    return checked

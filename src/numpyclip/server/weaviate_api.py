@@ -25,11 +25,13 @@ class _Inputs(RequestFields):
     images = Images("Images to embed, in base64.")
 
 
-@operation(Answer("The embeddings.", _VECTORS), _Inputs, methods=("POST",), bodies=("json",), errors=(429,))
+@operation(Answer("The embeddings.", _VECTORS), _Inputs, methods=("POST",), bodies=("json",), errors=(429, 502))
 async def vectorize(request: Request, fields: _Inputs) -> Response:
     """Embed texts and images."""
     service: Service = request.app.state.service
     async with service.using() as served:
+        if count := len(fields.texts) + len(fields.images):
+            served.check_input_count(count)
         texts = await served.embed_texts(fields.texts) if fields.texts else None
         images = await served.embed_images(fields.images) if fields.images else None
 
