@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Load the model, and serve until stopped."""
     from numpyclip.server import Settings, create_app
     from numpyclip.server.uvicorn_server import LOOPBACK, listen, make_server
-    from numpyclip.server.workers import Worker
+    from numpyclip.server.worker import Worker
 
     worker = Worker.of_this_process()
     with worker.listener if worker else listen(arguments.host, arguments.port) as listener:
