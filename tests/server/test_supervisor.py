@@ -109,9 +109,13 @@ def test_starting_a_worker_is_tried_again(stage: Stage) -> None:
 
 
 def test_a_successor_that_does_not_start_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reload() -> None:
+        stage.hang.touch()
+        send(signal.SIGHUP)
+
     monkeypatch.setattr(workers, "_START_TIMEOUT", 0.1)
     words = "worker 0 is not replaced: its successor did not start, as said above."
-    stage.on_words = {"at work": lambda: (stage.hang.touch(), send(signal.SIGHUP)), words: stop}
+    stage.on_words = {"at work": reload, words: stop}
     assert stage.run() == 0
     assert stage.said == ["at work", "worker 0 has not started in 0.1 s.", words]
     assert stage.processes[2].returncode in (-signal.SIGTERM, -signal.SIGKILL)
