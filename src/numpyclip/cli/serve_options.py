@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ipaddress
 import logging
 import os
 import re
@@ -120,7 +121,8 @@ def access_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     from numpyclip.server.tokens import Tokens
 
     token, file = os.environ.get("NUMPYCLIP_TOKEN") or None, arguments.token_file
-    hosts = ("127.0.0.1", "[::1]", "localhost", *(host.lower() for host in arguments.allow_host))
+    own = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+    hosts = ("127.0.0.1", "[::1]", "localhost", own, *(host.lower() for host in arguments.allow_host))
     return {
         "tokens": Tokens(path=file) if file is not None else Tokens(token),
         "trusted_addresses": tuple(arguments.trusted_address),
@@ -142,7 +144,7 @@ def limit_settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def is_loopback(arguments: argparse.Namespace) -> bool:
     """Tell whether only this machine reaches the server."""
-    return arguments.host in ("127.0.0.1", "::1", "localhost")
+    return ipaddress.ip_address(arguments.host).is_loopback
 
 
 def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
