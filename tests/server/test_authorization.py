@@ -110,6 +110,11 @@ def test_a_token_in_utf8_is_compared_byte_by_byte(serve: Serve) -> None:
     assert client.get("/index", Authorization="Bearer s\xe9same").status == 401  # in Latin-1
 
 
+def test_a_token_may_end_in_a_byte_that_is_a_blank_in_latin1(serve: Serve) -> None:
+    sent = "Bearer voil\xe0".encode().decode("latin-1")
+    assert serve(token="voil\xe0").get("/index", Authorization=sent).status == 200
+
+
 def test_behind_tls_the_cookie_is_secure(serve: Serve) -> None:
     client = serve(token="sesame")
     answer = client.post("/login", {"token": "sesame"}, X_Forwarded_Proto="https")

@@ -116,11 +116,12 @@ def access_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the file of tokens cannot be read.
+        If the file of tokens cannot be read, or the variable is no token.
     """
-    from numpyclip.server.tokens import Tokens
+    from numpyclip.server.tokens import Tokens, checked_token
 
-    token, file = os.environ.get("NUMPYCLIP_TOKEN") or None, arguments.token_file
+    variable, file = os.environ.get("NUMPYCLIP_TOKEN"), arguments.token_file
+    token = checked_token(variable, "$NUMPYCLIP_TOKEN") if variable else None
     own = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
     hosts = ("127.0.0.1", "[::1]", "localhost", own, *(host.lower() for host in arguments.allow_host))
     return {

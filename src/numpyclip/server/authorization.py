@@ -104,7 +104,7 @@ class Authorization:
     def _token(self, headers: Headers, *, with_cookie: bool) -> str | None:
         """Return the name of the token that was sent; pages of other sites have to send it themselves."""
         scheme, _, sent = headers.get("authorization", "").partition(" ")
-        name = self.tokens.name_of(sent.strip().encode("latin-1")) if scheme.lower() == "bearer" else None
+        name = self.tokens.name_of(sent.strip(" \t").encode("latin-1")) if scheme.lower() == "bearer" else None
         if name is not None or not with_cookie:
             return name
         cookies = (cookie.strip().partition("=") for cookie in headers.get("cookie", "").split(";"))
