@@ -36,13 +36,16 @@ class Stage:
     def __init__(self, folder: Path, listener: socket.socket) -> None:
         self.hang = folder / "hang"  # while it exists, workers do not start
         self.said: list[str] = []
+        self.levels: list[str] = []
         self.processes: list[Any] = []
+        self.kill_at = -1
         self.on_words: dict[str, Callable[[], object]] = {}
         self.on_start: dict[int, Callable[[], object]] = {}  # before the process of this number, from 0, is made
         self._exec = asyncio.create_subprocess_exec
         self._supervisor = Supervisor([str(self.hang)], listener, 2, 1, self._say)
 
-    def _say(self, message: str) -> None:
+    def _say(self, message: str, level: str = "info") -> None:
+        self.levels.append(level)
         self.said.append(message)
         self.on_words.pop(message, lambda: None)()
 
@@ -51,6 +54,8 @@ class Stage:
         self.processes.append(None)
         self.on_start.pop(number, lambda: None)()
         self.processes[number] = process = await self._exec(*words, **options)
+        if number == self.kill_at:
+            process.kill()
         return process
 
     def run(self) -> int:
@@ -106,6 +111,19 @@ def test_starting_a_worker_is_tried_again(stage: Stage) -> None:
     assert stage.run() == 0
     assert stage.said[2] == "worker 1 cannot be started (Resource temporarily unavailable)."
     assert len(stage.processes) == 4
+    assert stage.levels == ["info", "warning", "warning"]
+
+
+def test_why_a_successor_did_not_start_is_said(stage: Stage) -> None:
+    def fail() -> None:
+        stage.hang.touch()
+        stage.on_start = {3: stop}
+        stage.kill_at = 2
+
+    stage.on_words = {"at work": lambda: stage.processes[1].kill()}
+    stage.on_start = {2: fail}
+    assert stage.run() == 0
+    assert stage.said[2] == "worker 1 has ended with signal 9 (Killed), before it had started."
 
 
 def test_a_successor_that_does_not_start_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,5 +150,5 @@ def test_workers_that_start_are_replaced_too(stage: Stage, monkeypatch: pytest.M
 def test_a_worker_that_ends_before_it_started_is_an_error(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setattr(workers, "_PROGRAM", "")
-        assert Supervisor([], listener, 2, 1, stage.said.append).run() == 2
-    assert stage.said == ["a worker has ended with exit status 0 before it had started."]
+        assert Supervisor([], listener, 2, 1, lambda *words: stage.said.extend(words)).run() == 2
+    assert stage.said == ["a worker has ended with exit status 0 before it had started.", "error"]

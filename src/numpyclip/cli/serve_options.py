@@ -102,7 +102,7 @@ def add_limits(command: argparse.ArgumentParser) -> None:
     )
     for name, default, metavar, what in (
         ("max-inputs", 2048, "N", "texts or images in a request"),
-        ("max-waiting", 2048, "N", "inputs in the queue"),
+        ("max-waiting", 4096, "N", "inputs in the queue"),
         ("timeout", 60, "SECONDS", "time for a request"),
     ):
         group.add_argument(

@@ -80,11 +80,11 @@ class Supervisor:
     threads : int
         Of BLAS, in each worker.
     say : callable
-        Prints a message.
+        Prints a message; behind it may be its level, such as ``"warning"``.
     """
 
     def __init__(
-        self, words: Sequence[str], listener: socket.socket, count: int, threads: int, say: Callable[[str], object]
+        self, words: Sequence[str], listener: socket.socket, count: int, threads: int, say: Callable[..., object]
     ) -> None:
         if os.name == "nt":
             raise InputError(f"workers is {count}; expected 1 on Windows, where they cannot share a socket.")
@@ -124,7 +124,7 @@ class Supervisor:
             if status is None or self._is_stopping.is_set():
                 return 0
             if status <= 0:  # else it has said why
-                self._say(f"a worker has ended with {_reason(status)} before it had started.")
+                self._say(f"a worker has ended with {_reason(status)} before it had started.", "error")
             return abs(status) or 2
         finally:
             await self._end_all()
@@ -196,7 +196,7 @@ class Supervisor:
         self._all.discard(worker)
         if self._is_stopping.is_set() or self._workers.get(worker.number) is not worker:
             return
-        self._say(f"worker {worker.number} has ended with {_reason(status)}; another one takes its place.")
+        self._say(f"worker {worker.number} has ended with {_reason(status)}; another one takes its place.", "warning")
         delay = 1.0
         while not (self._is_stopping.is_set() or await self._replace(worker.number, worker)):
             with contextlib.suppress(asyncio.TimeoutError):
@@ -220,7 +220,8 @@ class Supervisor:
             if successor is None:
                 return False
             self._keep(successor)
-        await self._stop_in_time(worker)
+        worker.stop()
+        await self._end_in_time(worker)
         return True
 
     async def _try_to_start(self, number: int) -> _Process | None:
@@ -228,21 +229,23 @@ class Supervisor:
         try:
             worker = await self._start(number)
         except OSError as error:  # there is no process or memory to be had, say, which may change
-            self._say(f"worker {number} cannot be started ({error.strerror or error}).")
+            self._say(f"worker {number} cannot be started ({error.strerror or error}).", "warning")
             return None
         try:
-            await asyncio.wait_for(worker.has_started(), _START_TIMEOUT)
+            if await asyncio.wait_for(worker.has_started(), _START_TIMEOUT):
+                return worker
+            why = "has ended with {}, before it had started"
         except asyncio.TimeoutError:
-            self._say(f"worker {number} has not started in {_START_TIMEOUT:g} s.")
-        if worker.announcement:
-            return worker
+            worker.stop()
+            why = f"has not started in {_START_TIMEOUT:g} s"
         self._spawn(self._watch(worker))
-        await self._stop_in_time(worker)
+        await self._end_in_time(worker)
+        if not self._is_stopping.is_set():
+            self._say(f"worker {number} {why.format(_reason(worker.process.returncode or 0))}.", "warning")
         return None
 
-    async def _stop_in_time(self, worker: _Process) -> None:
-        """Have a worker end, and wait for it; kill one that takes too long."""
-        worker.stop()
+    async def _end_in_time(self, worker: _Process) -> None:
+        """Wait for the end of a worker that is to end; kill one that takes too long."""
         try:
             await asyncio.wait_for(worker.process.wait(), _STOP_TIMEOUT)
         except asyncio.TimeoutError:
@@ -257,7 +260,8 @@ class Supervisor:
                     return
                 if not await self._replace(number):
                     if not self._is_stopping.is_set():
-                        self._say(f"worker {number} is not replaced: its successor did not start, as said above.")
+                        message = f"worker {number} is not replaced: its successor did not start, as said above."
+                        self._say(message, "warning")
                     break
             else:
                 self._say(f"{self._count} workers were replaced.")
