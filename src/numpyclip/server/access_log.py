@@ -66,7 +66,7 @@ class AccessLogMiddleware:
                 for name, value in _SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
-            size += len(message.get("body", b""))
+            size += len(message.get("body", b"")) * (scope["method"] != "HEAD")  # to which no body is sent
 
         before = CURRENT.set(record)
         try:
