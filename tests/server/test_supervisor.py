@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 WORKER = """
 import os, signal, sys
 sys.path[:] = {path!r}
-from numpyclip.server.worker import Worker
+from numpyclip.server.worker_process import Worker
 worker = Worker.of_this_process()
 if not os.path.exists(sys.argv[1]):
     worker.on_stop(lambda: os.kill(os.getppid(), signal.SIGUSR1))

@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.server import Settings, create_app
     from numpyclip.server.addresses import LOOPBACK
     from numpyclip.server.uvicorn_server import listen, make_server
-    from numpyclip.server.worker import Worker
+    from numpyclip.server.worker_process import Worker
 
     worker = Worker.of_this_process()
     with worker.listener if worker else listen(arguments.host, arguments.port) as listener:

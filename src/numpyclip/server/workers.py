@@ -5,7 +5,7 @@ not survive a fork, and a restart is to load what has changed. They share the pr
 file (`numpyclip.runtime.prepared`). uvicorn has a supervisor, too, but that one pickles the application, and stops
 workers by a signal, which the manager of services may send as well: then it would be the second one, which kills.
 
-A worker (`numpyclip.server.worker`) has one end of a socket pair. It writes a line when it serves, and stops when the
+A worker (`numpyclip.server.worker_process`) has one end of a socket pair. It writes a line when it serves, and stops when the
 other end is closed, by the supervisor or by the end of it.
 """
 
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from prometheus_client.multiprocess import mark_process_dead
 
 from numpyclip.errors import InputError
-from numpyclip.server.worker import VARIABLE
+from numpyclip.server.worker_process import VARIABLE
 
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from numpyclip.cli import main; sys.exit(main(sys.argv[1:]))"
 _LIBRARIES = ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "BLIS_NUM", "VECLIB_MAXIMUM")
