@@ -5,8 +5,8 @@ not survive a fork, and a restart is to load what has changed. They share the pr
 file (`numpyclip.runtime.prepared`). uvicorn has a supervisor, too, but that one pickles the application, and stops
 workers by a signal, which the manager of services may send as well: then it would be the second one, which kills.
 
-A worker (`numpyclip.server.worker_process`) has one end of a socket pair. It writes a line when it serves, and stops when
-the other end is closed, by the supervisor or by the end of it.
+A worker (`numpyclip.server.worker_process`) has one end of a socket pair. It writes a line when it serves, and stops
+when the other end is closed, by the supervisor or by the end of it.
 """
 
 from __future__ import annotations
