@@ -99,7 +99,8 @@ def test_variables_that_are_wrong(
         ("port = ", "serve.toml: is no TOML"),
         ("port = 1\nport = 2", "serve.toml: is no TOML"),
         ("a = " + "[" * 100_000, "serve.toml: is no TOML"),
-        ("#" * (1 << 20) + "\n", "serve.toml: is too large"),
+        ("#" * (1 << 20) + "\n", "serve.toml: is too large for a file of options."),
+        ("\ufeffprot = 1", "serve.toml: prot is unknown; did you mean port?"),
     ],
 )
 def test_files_that_are_wrong(run: Run, tmp_path: Path, text: str, message: str) -> None:

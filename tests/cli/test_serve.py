@@ -8,6 +8,7 @@ import pytest
 
 from numpyclip.cli.commands import parse
 from numpyclip.cli.serve import _addresses, _warnings
+from numpyclip.cli.serve_options import access_settings, is_loopback
 from numpyclip.cli.served_models import _other_names
 from numpyclip.weights.catalogue import EMBEDDED
 from tests.cli.conftest import Run
@@ -131,3 +132,12 @@ def test_a_model_has_the_names_that_immich_gives_it(name: str, others: list[str]
 def test_a_model_with_another_text_tower_has_its_name_too() -> None:
     names = _other_names("ViT-L/14", "hf-hub:M-CLIP/LABSE-Vit-L-14")
     assert names == ["ViT-L-14__openai", "LABSE-Vit-L-14"]
+
+
+@pytest.mark.parametrize(("host", "own"), [("127.0.0.2", "127.0.0.2"), ("::1", "[::1]"), ("192.0.2.1", None)])
+def test_all_of_loopback_has_names_that_are_checked(host: str, own: str | None) -> None:
+    arguments = parse(["serve"])
+    arguments.host = host
+    assert is_loopback(arguments) == (own is not None)
+    hosts = access_settings(arguments)["allowed_hosts"]
+    assert own in hosts if own else not hosts

@@ -110,6 +110,11 @@ def test_a_token_in_utf8_is_compared_byte_by_byte(serve: Serve) -> None:
     assert client.get("/index", Authorization="Bearer s\xe9same").status == 401  # in Latin-1
 
 
+def test_a_token_may_end_in_a_byte_that_is_a_blank_in_latin1(serve: Serve) -> None:
+    sent = "Bearer voil\xe0".encode().decode("latin-1")
+    assert serve(token="voil\xe0").get("/index", Authorization=sent).status == 200
+
+
 def test_behind_tls_the_cookie_is_secure(serve: Serve) -> None:
     client = serve(token="sesame")
     answer = client.post("/login", {"token": "sesame"}, X_Forwarded_Proto="https")
@@ -191,6 +196,25 @@ def test_an_address_is_believed_only_of_a_proxy(place: str, tiny: Any) -> None:
         assert client.get("/index", X_Forwarded_For="10.1.2.3").status == 401
         answer = client.post("/login", {"token": "sesame"}, X_Forwarded_Proto="https")
         assert "Secure" not in answer.headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize("header", ["X_Forwarded_For", "Forwarded", "X_Real_IP"])
+def test_clients_of_a_proxy_that_is_not_believed_are_not_trusted(
+    tiny: Any, header: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from numpyclip.server import create_app
+
+    proxies = ("172.18.0.0/16",)
+    settings = Settings(token="sesame", trusted_addresses=("127.0.0.0/8",))
+    with running(create_app(tiny, "tiny", None, settings), proxies=proxies) as client:
+        assert client.get("/v1/models").status == 200
+        for sent in ("203.0.113.9", "127.0.0.1", "127.0.0.1, 203.0.113.9", ""):
+            assert client.get("/v1/models", **{header: sent}).status == 401, sent
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "--proxy 127.0.0.1" in warning
+    with running(create_app(tiny, "tiny", None), proxies=proxies) as client:
+        assert client.get("/metrics").status == 200
+        assert client.get("/metrics", **{header: "127.0.0.1"}).status == 403
 
 
 def test_metrics_are_for_this_machine_unless_more_is_allowed(serve: Serve) -> None:

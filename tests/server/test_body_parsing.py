@@ -56,6 +56,7 @@ def test_what_libraries_escape_in_base64() -> None:
         b"\xff",
         b"\xef\xbb\xbf{}",
         b'{"a": NaN}',
+        b'{"a": -1e999}',
         b'{"a": -Infinity}',
         b"[" * 40_000,
         b"9" * 5000,

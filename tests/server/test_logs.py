@@ -1,5 +1,6 @@
 """Lines of the log, for people and for programs."""
 
+import io
 import json
 import logging
 import re
@@ -7,7 +8,7 @@ import sys
 
 import pytest
 
-from numpyclip.server.logs import describe_error, logging_to_stderr
+from numpyclip.server.logs import describe_error, log_error, logging_to_stderr
 from numpyclip.server.request_records import CURRENT, RequestRecord
 
 LOG = logging.getLogger("numpyclip.server")
@@ -60,9 +61,43 @@ def test_lines_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_errors_that_were_logged_with_their_request_are_not_logged_again(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = raised(), raised()
     with logging_to_stderr("info", "text"):
-        logging.getLogger("uvicorn.error").error("Exception in ASGI application\n", exc_info=raised())
-    assert capsys.readouterr().err == ""
+        log_error(first)
+        for error in (first, second):
+            logging.getLogger("uvicorn.error").error("Exception in ASGI application\n", exc_info=error)
+    assert [line.partition(": ")[2][:16] for line in capsys.readouterr().err.splitlines()] == [
+        "unexpected error",
+        "Exception in ASG",
+    ]
+
+
+class Full(io.StringIO):
+    """A file on a disk that is full."""
+
+    def write(self, text: str) -> int:
+        raise OSError("No space left on device")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_cannot_be_written_is_dropped(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", Full())
+    with logging_to_stderr("info", form):
+        LOG.info("lost")
+        if form == "json":
+            print("lost, too", file=sys.stderr)
+
+
+def test_a_last_line_without_an_end_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_to_stderr("info", "json"):
+        print("the end", end="", file=sys.stderr)
+    assert json.loads(capsys.readouterr().err)["message"] == "the end"
+
+
+def test_programs_that_are_started_have_the_stderr_of_this_one() -> None:
+    expected = sys.stderr.fileno()
+    with logging_to_stderr("info", "json"):
+        assert sys.stderr.fileno() == expected
 
 
 def test_levels(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from numpyclip.errors import InputError
-from numpyclip.server.tokens import SESSION_SECONDS, Tokens, read_tokens
+from numpyclip.server.tokens import SESSION_SECONDS, Tokens, checked_token, read_tokens
 
 
 @pytest.mark.parametrize(
@@ -16,14 +16,27 @@ from numpyclip.server.tokens import SESSION_SECONDS, Tokens, read_tokens
     [
         ("sesame\n", {"token": "sesame"}),
         ("\ufeffsesame", {"token": "sesame"}),
-        ("a:b", {"token": "a:b"}),
-        ("# of the phone\nphone: sesame\r\n\n  tablet:  open it \n", {"phone": "sesame", "tablet": "open it"}),
+        (
+            "# of the phone\nphone: sesame\r\n\n  tablet:  s:\u00e9 \n",
+            {"phone": "sesame", "tablet": "s:\u00e9"},
+        ),
         ("phone: sesame", {"phone": "sesame"}),
     ],
 )
 def test_files_of_tokens(tmp_path: Path, text: str, found: dict[str, str]) -> None:
     (tmp_path / "tokens").write_text(text, "utf-8", newline="")
     assert read_tokens(str(tmp_path / "tokens")) == found
+
+
+ALONE = [  # lines of which a client would not know the token
+    b"bob:secret",
+    b"my phone: secret",
+    b"caf\xc3\xa9: secret",
+    b"phone: secret # mine",
+    b"secret secret",
+    b"s\0e\0c\0r\0e\0t\0",
+    b"phone: s\0ecret",
+]
 
 
 @pytest.mark.parametrize(
@@ -35,6 +48,8 @@ def test_files_of_tokens(tmp_path: Path, text: str, found: dict[str, str]) -> No
         (b"a: secret\n\na: secret2\n", "line 3 has a name or a token that is there before"),
         (b"a: secret\nb: secret\n", "line 2 has a name or a token that is there before"),
         (b"a b: secret\nb: secret\n", "line 1 is no token with a name"),
+        *[(line, "line 1 is no token with a name") for line in ALONE],
+        *[(b"b: x\n" + line, "line 2 is no token with a name") for line in ALONE],
         (b"\xff", "cannot be read"),
         (b"x" * ((1 << 20) + 1), "is too large"),
         (None, "cannot be read"),
@@ -70,6 +85,37 @@ def test_a_file_is_read_again_when_it_changes(tmp_path: Path, caplog: pytest.Log
     assert [record.levelname for record in caplog.records] == ["INFO", "ERROR", "ERROR", "INFO"]
     assert "line 2 is no token" in caplog.text and "cannot be read" in caplog.text
     assert not any(word in caplog.text for word in ("first", "second", "third", "fourth", "fifth", "nonsense"))
+
+
+def test_a_file_that_could_not_be_read_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    now = 1000.0
+    path = tmp_path / "tokens"
+    path.write_text("phone: first\n")
+    tokens = Tokens(path=str(path))
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    path.write_text("phone: another\n")
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", fail)
+        assert tokens.name_of(b"first") == "phone"
+    now += 60
+    assert [tokens.name_of(each) for each in (b"first", b"another")] == [None, "phone"]
+
+
+@pytest.mark.parametrize(("sent", "token"), [("abc\n", "abc"), ("a:b", "a:b"), (" ", ""), ("a b", ""), ("a\0", "")])
+def test_tokens_of_the_environment(sent: str, token: str) -> None:
+    if token:
+        assert checked_token(sent, "$TOKEN") == token
+    else:
+        with pytest.raises(InputError, match=r"^\$TOKEN is no token"):
+            checked_token(sent, "$TOKEN")
+
+
+def test_a_name_that_is_none_cannot_be_read() -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        Tokens(path="a\0b")
 
 
 @pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="there are no names of pipes")

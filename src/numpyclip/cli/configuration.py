@@ -187,11 +187,12 @@ def _toml(path: str) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             data = file.read(_MAX_FILE + 1)
-        if len(data) > _MAX_FILE:
-            raise InputError(f"{path}: is too large for a file of options.")
-        values: dict[str, Any] = tomllib.loads(data.decode("utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+    if len(data) > _MAX_FILE:
+        raise InputError(f"{path}: is too large for a file of options.")
+    try:
+        values: dict[str, Any] = tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is no TOML ({error}); expected lines such as `max-inputs = 64`.") from error
     return values

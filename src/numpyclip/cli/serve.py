@@ -121,8 +121,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Load the model, and serve until stopped."""
     from numpyclip.server import Settings, create_app
-    from numpyclip.server.uvicorn_server import LOOPBACK, listen, make_server
-    from numpyclip.server.workers import Worker
+    from numpyclip.server.addresses import LOOPBACK
+    from numpyclip.server.uvicorn_server import listen, make_server
+    from numpyclip.server.worker_process import Worker
 
     worker = Worker.of_this_process()
     with worker.listener if worker else listen(arguments.host, arguments.port) as listener:

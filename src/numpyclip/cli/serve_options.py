@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ipaddress
 import logging
 import os
 import re
@@ -107,7 +108,7 @@ def add_limits(command: argparse.ArgumentParser) -> None:
     )
     for name, default, metavar, what in (
         ("max-inputs", 2048, "N", "texts or images in a request"),
-        ("max-waiting", 2048, "N", "inputs in the queue"),
+        ("max-waiting", 4096, "N", "inputs in the queue"),
         ("timeout", 60, "SECONDS", "time for a request"),
     ):
         group.add_argument(
@@ -121,12 +122,14 @@ def access_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the file of tokens cannot be read.
+        If the file of tokens cannot be read, or the variable is no token.
     """
-    from numpyclip.server.tokens import Tokens
+    from numpyclip.server.tokens import Tokens, checked_token
 
-    token, file = os.environ.get("NUMPYCLIP_TOKEN") or None, arguments.token_file
-    hosts = ("127.0.0.1", "[::1]", "localhost", *(host.lower() for host in arguments.allow_host))
+    variable, file = os.environ.get("NUMPYCLIP_TOKEN"), arguments.token_file
+    token = checked_token(variable, "$NUMPYCLIP_TOKEN") if variable else None
+    own = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+    hosts = ("127.0.0.1", "[::1]", "localhost", own, *(host.lower() for host in arguments.allow_host))
     return {
         "tokens": Tokens(path=file) if file is not None else Tokens(token),
         "trusted_addresses": tuple(arguments.trusted_address),
@@ -148,7 +151,7 @@ def limit_settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def is_loopback(arguments: argparse.Namespace) -> bool:
     """Tell whether only this machine reaches the server."""
-    return arguments.host in ("127.0.0.1", "::1", "localhost")
+    return ipaddress.ip_address(arguments.host).is_loopback
 
 
 def _checked(check: Callable[[str], object]) -> Callable[[str], str]:

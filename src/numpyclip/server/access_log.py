@@ -14,13 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from numpyclip.server.addresses import client_address
 from numpyclip.server.authorization import PROBES
-from numpyclip.server.logs import describe_error
+from numpyclip.server.logs import log_error
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.request_records import CURRENT, RequestRecord
 from numpyclip.server.responses import error_response
 
 _ACCESS = logging.getLogger("numpyclip.access")
-_LOG = logging.getLogger("numpyclip.server")
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")  # of a client; any other is replaced
 _CLIENT_CLOSED_REQUEST = 499  # in logs and metrics, as nginx has it
 _MAX_PATH = 200  # characters in the log
@@ -69,7 +68,7 @@ class AccessLogMiddleware:
                 for name, value in _SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
-            size += len(message.get("body", b""))
+            size += len(message.get("body", b"")) * (scope["method"] != "HEAD")  # to which no body is sent
 
         before = CURRENT.set(record)
         try:
@@ -77,7 +76,7 @@ class AccessLogMiddleware:
         except ClientDisconnect:  # nobody waits for an answer
             status = status or _CLIENT_CLOSED_REQUEST
         except Exception as error:
-            _LOG.error("unexpected error: %s", describe_error(error), exc_info=error)
+            log_error(error)
             if status:
                 raise  # so that the connection is closed, and the client knows that something is missing
             message = f"an unexpected error; the server's log has it, as that of request {record.id}."

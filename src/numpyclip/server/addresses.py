@@ -12,6 +12,10 @@ Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
 
+LOOPBACK = ("127.0.0.0/8", "::1")
+UNKNOWN_PROXY = "numpyclip.unknown_proxy"  # in a scope: the request was forwarded, by no proxy that is believed
+
+
 def client_address(scope: Scope) -> Address | None:
     """Return the address that a request comes from, which a trusted proxy may have named; None if it is none."""
     host = (scope.get("client") or ("",))[0]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
+from collections.abc import Iterable
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Scope
 
 from numpyclip.arguments import checked_network
-from numpyclip.server.addresses import client_address, is_within
+from numpyclip.server.addresses import LOOPBACK, UNKNOWN_PROXY, Network, client_address, is_within
 from numpyclip.server.request_records import current_request
 from numpyclip.server.responses import error_response
 from numpyclip.server.settings import Settings
 from numpyclip.server.tokens import Tokens
 
+_LOG = logging.getLogger("numpyclip.server")
+_THIS_MACHINE = [ipaddress.ip_network(text) for text in LOOPBACK]
 COOKIE = "numpyclip_session"
 PROBES = ("/health", "/healthz", "/ping", "/.well-known/live", "/.well-known/ready")  # are answered under any load
 _PUBLIC_PATHS = ("/", "/login", "/logout", *PROBES)  # their responses reveal nothing
@@ -33,6 +37,7 @@ class Authorization:
     def __init__(self, settings: Settings) -> None:
         self.tokens = settings.tokens or Tokens(settings.token)
         self._settings = settings
+        self._has_warned = False
         self._trusted = [checked_network(address) for address in settings.trusted_addresses]
 
     def rejection(self, scope: Scope) -> Response | None:
@@ -53,7 +58,7 @@ class Authorization:
             return error_response(403, "requests of other sites are refused; the server's owner can admit one: --cors.")
         is_near = not is_foreign and self._is_trusted(scope, name)
         if not self.tokens:
-            return _metrics_rejection(scope) if path == "/metrics" and not is_near else None
+            return self._metrics_rejection(scope) if path == "/metrics" and not is_near else None
         current_request().token = token = self._token(headers, with_cookie=not is_foreign)
         if token is None and not is_near and not is_public(path):
             message = "a token is needed: send it as `Authorization: Bearer TOKEN`."
@@ -79,25 +84,39 @@ class Authorization:
         return is_ours and self._is_from_trusted(scope)
 
     def _is_from_trusted(self, scope: Scope) -> bool:
-        return is_within(client_address(scope), self._trusted)
+        return self._is_from(scope, self._trusted)
+
+    def _is_from(self, scope: Scope, networks: Iterable[Network]) -> bool:
+        """Tell whether a client is in one of the networks; none is behind a proxy that is not believed."""
+        address = client_address(scope)
+        if UNKNOWN_PROXY not in scope or not is_within(address, networks):
+            return is_within(address, networks)
+        if not self._has_warned:
+            self._has_warned = True
+            _LOG.warning(
+                "requests from %s name another client, and are not trusted. If it is a reverse proxy that sets "
+                "X-Forwarded-For: --proxy %s.",
+                address,
+                address,
+            )
+        return False
+
+    def _metrics_rejection(self, scope: Scope) -> Response | None:
+        if self._is_from(scope, _THIS_MACHINE):
+            return None
+        address = client_address(scope)
+        more = f"--trusted-address {address or '...'}" if UNKNOWN_PROXY not in scope else "--proxy, a token"
+        return error_response(403, f"metrics are for this machine; the server's owner can allow more: {more}")
 
     def _token(self, headers: Headers, *, with_cookie: bool) -> str | None:
         """Return the name of the token that was sent; pages of other sites have to send it themselves."""
         scheme, _, sent = headers.get("authorization", "").partition(" ")
-        name = self.tokens.name_of(sent.strip().encode("latin-1")) if scheme.lower() == "bearer" else None
+        name = self.tokens.name_of(sent.strip(" \t").encode("latin-1")) if scheme.lower() == "bearer" else None
         if name is not None or not with_cookie:
             return name
         cookies = (cookie.strip().partition("=") for cookie in headers.get("cookie", "").split(";"))
         found = (self.tokens.name_of_session(value) for name, _, value in cookies if name == COOKIE)
         return next((name for name in found if name is not None), None)
-
-
-def _metrics_rejection(scope: Scope) -> Response | None:
-    address = client_address(scope)
-    if address is not None and address.is_loopback:
-        return None
-    message = f"metrics are for this machine; the server's owner can allow more: --trusted-address {address or '...'}"
-    return error_response(403, message)
 
 
 def _is_address(host: str) -> bool:

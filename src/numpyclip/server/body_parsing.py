@@ -7,6 +7,7 @@ Images in base64, which make bodies large, are taken out of JSON before it is pa
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from typing import Any
 from urllib.parse import parse_qsl
@@ -36,7 +37,7 @@ def parse_json_body(body: bytes | bytearray) -> Any:
     if (values := sum(map(text.count, (b",", b":", b"[", b"{")))) > _MAX_VALUES:
         raise bad_request(f"the body has {values} values; expected at most {_MAX_VALUES} in a request.")
     try:
-        return _restored(json.loads(text.decode("utf-8"), parse_constant=_no_number), strings)
+        return _restored(json.loads(text.decode("utf-8"), parse_constant=_no_number, parse_float=_number), strings)
     except (ValueError, RecursionError) as error:
         raise bad_request(f"the body is not JSON ({error!s:.200}).") from error
 
@@ -80,6 +81,12 @@ def _restored(value: Any, strings: dict[str, str]) -> Any:
     if isinstance(value, dict):
         return {name: _restored(item, strings) for name, item in value.items()}
     return value
+
+
+def _number(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError(f"{text:.20} is too large a number")
+    return number
 
 
 def _no_number(name: str) -> Any:

@@ -11,16 +11,22 @@ import io
 import logging
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from numpyclip.escaping import json_text, printable
 from numpyclip.server.request_records import current_request
 
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[TextIO]
+else:
+    _StreamHandler = logging.StreamHandler
+
 _OURS = ("numpyclip.server", "numpyclip.access")
-_LOGGED_BEFORE = "Exception in ASGI application"  # by uvicorn, without the request's ID
+_WAS_LOGGED = "numpyclip_was_logged"  # an attribute of errors, which uvicorn logs again, without the request's ID
 
 
 class _TextFormatter(logging.Formatter):
@@ -52,20 +58,43 @@ class _JSONFormatter(logging.Formatter):
         return json_text(found)
 
 
-class _LoggedLines(io.TextIOBase):
-    """A stream in place of stderr, whose lines are logged: packages may print there."""
+class _Handler(_StreamHandler):
+    """Drops what cannot be written: the disk is full, say, or nobody reads the pipe."""
 
-    def __init__(self) -> None:
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say nothing: logging would print to stderr, which comes here again."""
+
+
+class _LoggedLines(io.TextIOBase):
+    """A stream in place of stderr, whose lines are logged: packages may print there.
+
+    Parameters
+    ----------
+    stream : text stream
+        The one that it replaces.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
         self._line = ""
+        self._lock = threading.Lock()
 
     def writable(self) -> bool:
         return True
 
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
     def write(self, text: str) -> int:
-        *lines, self._line = re.split(r"[\r\n]+", self._line + text)
+        with self._lock:
+            *lines, self._line = re.split(r"[\r\n]+", self._line + text)
         for line in filter(str.strip, lines):
             logging.getLogger(_OURS[0]).info("%s", line)
         return len(text)
+
+    def finish(self) -> None:
+        """Log a last line that has no end."""
+        self.write("\n")
 
 
 @contextlib.contextmanager
@@ -78,9 +107,9 @@ def logging_to_stderr(level: str, form: str) -> Iterator[None]:
     form : {'text', 'json'}
         With JSON, also what is printed to stderr is logged.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(_JSONFormatter() if form == "json" else _TextFormatter())
-    handler.addFilter(lambda record: not record.getMessage().startswith(_LOGGED_BEFORE))
+    handler.addFilter(lambda record: not (record.exc_info and getattr(record.exc_info[1], _WAS_LOGGED, False)))
     number = getattr(logging, level.upper())
     levels = {logging.getLogger(name): number for name in _OURS} | {logging.getLogger(): max(number, logging.WARNING)}
     before = [(logger, logger.level) for logger in levels]
@@ -88,12 +117,24 @@ def logging_to_stderr(level: str, form: str) -> Iterator[None]:
         logger.setLevel(each)
     logging.getLogger().addHandler(handler)
     try:
-        with contextlib.redirect_stderr(_LoggedLines()) if form == "json" else contextlib.nullcontext():
+        if form == "text":
             yield
+        else:
+            with contextlib.redirect_stderr(_LoggedLines(sys.stderr)) as lines:
+                try:
+                    yield
+                finally:
+                    lines.finish()
     finally:
         logging.getLogger().removeHandler(handler)
         for logger, each in before:
             logger.setLevel(each)
+
+
+def log_error(error: Exception) -> None:
+    """Log an unexpected error, once: whoever catches it behind this logs nothing."""
+    logging.getLogger(_OURS[0]).error("unexpected error: %s", describe_error(error), exc_info=error)
+    setattr(error, _WAS_LOGGED, True)
 
 
 def describe_error(error: BaseException) -> str:

@@ -94,7 +94,7 @@ class Settings:
     strict_files: bool = False
     develop_raw: bool = False
     max_inputs: int = 2048
-    max_waiting: int = 2048
+    max_waiting: int = 4096
     batch_size: int = 32
     timeout: float = 60.0
     idle: float = 0.0

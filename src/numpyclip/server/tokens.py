@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import math
 import os
 import re
 import stat
@@ -14,9 +15,10 @@ from collections.abc import Mapping
 from numpyclip.errors import InputError
 
 _LOG = logging.getLogger("numpyclip.server")
-_LINE = re.compile(r"([A-Za-z0-9._@-]{1,64}):\s+(\S.*)")
+_LINE = re.compile(r"([A-Za-z0-9._@-]{1,64}):\s+(.+)")
 _USUAL_NAME = "token"
 _MAX_FILE = 1 << 20  # bytes
+_RETRY = 5.0  # seconds until a file that could not be read is tried again, though it has not changed
 SESSION_SECONDS = 30 * 24 * 3600
 
 
@@ -40,6 +42,7 @@ class Tokens:
     def __init__(self, token: str | None = None, path: str | None = None) -> None:
         self._path = path
         self._signature = _signature(path)
+        self._retry_at = math.inf
         found = read_tokens(path) if path is not None else {_USUAL_NAME: token} if token is not None else {}
         self._set(found)
 
@@ -83,19 +86,24 @@ class Tokens:
         self._keys = {name: (token, hashlib.sha256(token).digest()) for name, token in encoded.items()}
 
     def _read_again(self) -> None:
-        if self._path is None or (signature := _signature(self._path)) == self._signature:
+        if self._path is None:
             return
-        self._signature = signature
+        signature = _signature(self._path)
+        if signature == self._signature and time.monotonic() < self._retry_at:
+            return
+        self._signature, self._retry_at = signature, math.inf
         try:
             self._set(read_tokens(self._path))
         except InputError as error:
+            if isinstance(error.__cause__, OSError):  # such as too many open files, which passes
+                self._retry_at = time.monotonic() + _RETRY
             _LOG.error("%s The tokens stay as they were.", error)
         else:
             _LOG.info("%s: read again; tokens: %s", self._path, ", ".join(self._keys))
 
 
 def read_tokens(path: str) -> dict[str, str]:
-    """Read a file of tokens: ``name: token`` on each line, and comments behind ``#``; or one token without a name.
+    """Read a file of tokens: ``name: token`` on each line, and lines of comments (``#``); or one token without a name.
 
     Returns
     -------
@@ -120,24 +128,46 @@ def read_tokens(path: str) -> dict[str, str]:
     lines_with_tokens = [(number, line) for number, line in lines if line and not line.startswith("#")]
     if not lines_with_tokens:
         raise InputError(f"{path}: is empty; expected a token.")
-    if len(lines_with_tokens) == 1 and not _LINE.fullmatch(lines_with_tokens[0][1]):
-        return {_USUAL_NAME: lines_with_tokens[0][1]}
+    alone = lines_with_tokens[0][1]
+    if len(lines_with_tokens) == 1 and _is_token(alone) and ":" not in alone:
+        return {_USUAL_NAME: alone}
     tokens: dict[str, str] = {}
     for number, line in lines_with_tokens:
         match = _LINE.fullmatch(line)
-        if match is None:
-            raise InputError(f"{path}: line {number} is no token with a name; expected `name: token`.")
+        if match is None or not _is_token(match[2]):
+            raise InputError(
+                f"{path}: line {number} is no token with a name; expected `name: token`, with a blank before the token "
+                "and none in it."
+            )
         if match[1] in tokens or match[2] in tokens.values():
             raise InputError(f"{path}: line {number} has a name or a token that is there before; expected new ones.")
         tokens[match[1]] = match[2]
     return tokens
 
 
+def checked_token(text: str, place: str) -> str:
+    """Return a token without blanks around it.
+
+    Raises
+    ------
+    InputError
+        If clients could not send it.
+    """
+    token = text.strip()
+    if not _is_token(token):
+        raise InputError(f"{place} is no token; expected printable characters, and no blank among them.")
+    return token
+
+
+def _is_token(text: str) -> bool:
+    return bool(text) and text.isprintable() and " " not in text
+
+
 def _signature(path: str | None) -> tuple[int, ...] | None:
     """Return what changes whenever a file does; None for a pipe, which cannot be read again."""
     try:
         found = os.stat(path) if path is not None else None  # noqa: PTH116
-    except OSError:
+    except (OSError, ValueError):
         return None
     if found is None or not stat.S_ISREG(found.st_mode):
         return None

@@ -18,9 +18,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.interrupts import end_by
-from numpyclip.server.addresses import with_mapped
+from numpyclip.server.addresses import LOOPBACK
+from numpyclip.server.proxy_headers import ProxyHeaders
 
-LOOPBACK = ("127.0.0.0/8", "::1")
 _IDLE_TIMEOUT = 15.0  # seconds between requests of a connection, and before the first
 _HEADER_TIMEOUT = 10.0  # seconds from the first byte of a request to the end of its headers
 _LAST_REQUEST = 1.0  # seconds in which an idle connection may still send a request when the server stops
@@ -275,12 +275,12 @@ def make_server(
     protocol = type("_Protocol", (_DeadlineProtocol,), limits)
     return _Server(
         uvicorn.Config(
-            app,
+            ProxyHeaders(app, proxies),
             http=cast(Any, protocol),
             ws="none",
             lifespan="on",
             log_config=None,  # that of the process
-            forwarded_allow_ips=with_mapped(proxies),
+            proxy_headers=False,  # which `ProxyHeaders` reads
             backlog=max(1, most // 8),  # so many are accepted before the first of them can be let go
             access_log=False,
             server_header=False,

@@ -5,8 +5,8 @@ not survive a fork, and a restart is to load what has changed. They share the pr
 file (`numpyclip.runtime.prepared`). uvicorn has a supervisor, too, but that one pickles the application, and stops
 workers by a signal, which the manager of services may send as well: then it would be the second one, which kills.
 
-A worker has one end of a socket pair. It writes a line when it serves, and stops when the other end is closed, by the
-supervisor or by the end of it.
+A worker (`numpyclip.server.worker_process`) has one end of a socket pair. It writes a line when it serves, and stops
+when the other end is closed, by the supervisor or by the end of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import signal
 import socket
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -26,57 +25,13 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from numpyclip.errors import InputError
 from numpyclip.interrupts import end_by
+from numpyclip.server.worker_process import VARIABLE
 
-_VARIABLE = "NUMPYCLIP_WORKER"
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from numpyclip.cli import main; sys.exit(main(sys.argv[1:]))"
 _LIBRARIES = ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "BLIS_NUM", "VECLIB_MAXIMUM")
 _STOP_TIMEOUT = 40.0  # seconds, more than a worker needs for requests in flight and an update of the index
+_START_TIMEOUT = 1800.0  # seconds in which one that replaces another has to start, a download of its model included
 _MAX_DELAY = 60.0  # seconds between two tries to start a worker
-
-
-@dataclass(frozen=True)
-class Worker:
-    """What a worker has from its supervisor.
-
-    Attributes
-    ----------
-    number : int
-        From 0; the first one updates the index.
-    listener : socket
-    control : socket
-    """
-
-    number: int
-    listener: socket.socket
-    control: socket.socket
-
-    @classmethod
-    def of_this_process(cls) -> Worker | None:
-        """Return what this process has, None if it is no worker."""
-        words = os.environ.pop(_VARIABLE, "").split()
-        if not words:
-            return None
-        number, *descriptors = map(int, words)
-        listener, control = (socket.socket(fileno=descriptor) for descriptor in descriptors)
-        for inherited in (listener, control):
-            inherited.set_inheritable(False)
-        return cls(number, listener, control)
-
-    def has_started(self, announcement: str) -> None:
-        """Tell the supervisor that requests are answered."""
-        with contextlib.suppress(OSError):  # it is gone, as is noticed below
-            self.control.sendall(announcement.encode("utf-8", "replace") + b"\n")
-
-    def on_stop(self, stop: Callable[[], object]) -> None:
-        """Have a function called when this process is to stop."""
-
-        def wait() -> None:
-            with contextlib.suppress(OSError):
-                while self.control.recv(1):
-                    pass
-            stop()
-
-        threading.Thread(target=wait, name="supervisor", daemon=True).start()
 
 
 @dataclass(eq=False)
@@ -126,11 +81,11 @@ class Supervisor:
     threads : int
         Of BLAS, in each worker.
     say : callable
-        Prints a message.
+        Prints a message; behind it may be its level, such as ``"warning"``.
     """
 
     def __init__(
-        self, words: Sequence[str], listener: socket.socket, count: int, threads: int, say: Callable[[str], object]
+        self, words: Sequence[str], listener: socket.socket, count: int, threads: int, say: Callable[..., object]
     ) -> None:
         if os.name == "nt":
             raise InputError(f"workers is {count}; expected 1 on Windows, where they cannot share a socket.")
@@ -141,6 +96,7 @@ class Supervisor:
         self._say = say
         self._workers: dict[int, _Process] = {}
         self._all: set[_Process] = set()
+        self._locks = [asyncio.Lock() for _ in range(count)]  # of their replacement
         self._signal = 0
 
     def run(self) -> int:
@@ -155,21 +111,21 @@ class Supervisor:
         return status
 
     async def _run(self) -> int:
-        loop, self._turn = asyncio.get_running_loop(), asyncio.Lock()
+        loop, self._hangup = asyncio.get_running_loop(), asyncio.Event()
         self._is_stopping, self._ends = asyncio.Event(), set[asyncio.Task[None]]()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop, number)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._restart()))
+        loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
         try:
             status = await self._start_all()
-            if self._is_stopping.is_set():
-                return 0
-            if status < 0:
-                self._say(f"a worker has ended with {_reason(status)} before it had started.")
-            if not status:
+            if status is None:
                 self._say(self._workers[0].announcement)
-                await self._is_stopping.wait()
-            return abs(status)
+                await self._restart_on_hangup()
+            if status is None or self._is_stopping.is_set():
+                return 0
+            if status <= 0:  # else it has said why
+                self._say(f"a worker has ended with {_reason(status)} before it had started.", "error")
+            return abs(status) or 2
         finally:
             await self._end_all()
 
@@ -184,36 +140,47 @@ class Supervisor:
                 worker.kill(signal.SIGKILL)
         self._signal = number
         self._is_stopping.set()
+        self._hangup.set()
         for worker in self._all:
             worker.stop()
 
-    async def _start_all(self) -> int:
-        """Start the first worker, which prepares weights that the others map, then these."""
-        async with self._turn:
-            for numbers in ([0], range(1, self._count)):
-                workers = await asyncio.gather(*(self._start(number) for number in numbers))
-                for worker, has_started in zip(
-                    workers, await asyncio.gather(*(worker.has_started() for worker in workers)), strict=True
-                ):
-                    if not has_started:
-                        return await worker.end(self._folder)
-                    self._keep(worker)
-        return 0
+    async def _start_all(self) -> int | None:
+        """Start the first worker, which prepares weights that the others map, then these.
+
+        Returns
+        -------
+        int or None
+            The exit status of one that has ended before it had started.
+        """
+        for numbers in ([0], range(1, self._count)):
+            workers = [await self._start(number) for number in numbers]
+            for worker, has_started in zip(
+                workers, await asyncio.gather(*(worker.has_started() for worker in workers)), strict=True
+            ):
+                if not has_started:
+                    return await worker.end(self._folder)
+                self._keep(worker)
+        return None
 
     async def _start(self, number: int) -> _Process:
         ours, its = socket.socketpair()
         environment = {f"{library}_THREADS": self._threads for library in _LIBRARIES} | os.environ
-        environment[_VARIABLE] = f"{number} {self._listener.fileno()} {its.fileno()}"
+        environment[VARIABLE] = f"{number} {self._listener.fileno()} {its.fileno()}"
         environment["PROMETHEUS_MULTIPROC_DIR"] = self._folder
         with its:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.DEVNULL,
-                env=environment,
-                pass_fds=(self._listener.fileno(), its.fileno()),
-                start_new_session=True,  # Ctrl-C is for the supervisor
-            )
-        worker = _Process(number, process, *await asyncio.open_connection(sock=ours))
+            reader, writer = await asyncio.open_connection(sock=ours)
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    env=environment,
+                    pass_fds=(self._listener.fileno(), its.fileno()),
+                    start_new_session=True,  # Ctrl-C is for the supervisor
+                )
+            except OSError:
+                writer.close()
+                raise
+        worker = _Process(number, process, reader, writer)
         self._all.add(worker)
         if self._is_stopping.is_set():
             worker.stop()
@@ -227,42 +194,77 @@ class Supervisor:
         """Start another worker when this one has ended, unless it was replaced."""
         status = await worker.end(self._folder)
         self._all.discard(worker)
-        if self._is_stopping.is_set() or self._workers[worker.number] is not worker:
+        if self._is_stopping.is_set() or self._workers.get(worker.number) is not worker:
             return
-        self._say(f"worker {worker.number} has ended with {_reason(status)}; another one takes its place.")
+        self._say(f"worker {worker.number} has ended with {_reason(status)}; another one takes its place.", "warning")
         delay = 1.0
-        while not (self._is_stopping.is_set() or await self._replace(worker)):
+        while not (self._is_stopping.is_set() or await self._replace(worker.number, worker)):
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._is_stopping.wait(), delay)
             delay = min(2 * delay, _MAX_DELAY)
 
-    async def _replace(self, worker: _Process) -> bool:
-        """Start another worker, and end the one before once that answers requests; return whether it does."""
-        async with self._turn:
-            if self._workers[worker.number] is not worker:  # it was replaced while this waited for its turn
+    async def _replace(self, number: int, ended: _Process | None = None) -> bool:
+        """Start another worker, and end the one before once that answers requests; return whether it does.
+
+        Parameters
+        ----------
+        number : int
+        ended : _Process, optional
+            Replace this one only, unless that has been done meanwhile.
+        """
+        async with self._locks[number]:
+            worker = self._workers[number]
+            if ended is not None and ended is not worker:
                 return True
-            successor = await self._start(worker.number)
-            if not await successor.has_started():
-                await successor.end(self._folder)
-                self._all.discard(successor)
+            successor = await self._try_to_start(number)
+            if successor is None:
                 return False
             self._keep(successor)
-            worker.stop()
-            await worker.process.wait()
-            return True
+        worker.stop()
+        await self._end_in_time(worker)
+        return True
 
-    async def _restart(self) -> None:
-        """Replace the workers one by one; those that are starting need not be."""
-        if len(self._workers) < self._count:
-            return
-        for number in range(self._count):
-            if self._is_stopping.is_set():
-                return
-            if not await self._replace(self._workers[number]):
-                if not self._is_stopping.is_set():
-                    self._say(f"worker {number} is not replaced: its successor did not start, as messages above say.")
-                return
-        self._say(f"{self._count} workers were replaced.")
+    async def _try_to_start(self, number: int) -> _Process | None:
+        """Start a worker, and wait until it answers requests; None if it cannot, or takes too long."""
+        try:
+            worker = await self._start(number)
+        except OSError as error:  # there is no process or memory to be had, say, which may change
+            self._say(f"worker {number} cannot be started ({error.strerror or error}).", "warning")
+            return None
+        try:
+            if await asyncio.wait_for(worker.has_started(), _START_TIMEOUT):
+                return worker
+            why = "has ended with {}, before it had started"
+        except asyncio.TimeoutError:
+            worker.stop()
+            why = f"has not started in {_START_TIMEOUT:g} s"
+        self._spawn(self._watch(worker))
+        await self._end_in_time(worker)
+        if not self._is_stopping.is_set():
+            self._say(f"worker {number} {why.format(_reason(worker.process.returncode or 0))}.", "warning")
+        return None
+
+    async def _end_in_time(self, worker: _Process) -> None:
+        """Wait for the end of a worker that is to end; kill one that takes too long."""
+        try:
+            await asyncio.wait_for(worker.process.wait(), _STOP_TIMEOUT)
+        except asyncio.TimeoutError:
+            worker.kill(signal.SIGKILL)
+
+    async def _restart_on_hangup(self) -> None:
+        """Replace the workers one by one whenever SIGHUP has come, also while they were starting, until the stop."""
+        while await self._hangup.wait() and not self._is_stopping.is_set():
+            self._hangup.clear()
+            for number in range(self._count):
+                if self._is_stopping.is_set():
+                    return
+                if not await self._replace(number):
+                    if not self._is_stopping.is_set():
+                        message = f"worker {number} is not replaced: its successor did not start, as said above."
+                        self._say(message, "warning")
+                    break
+            else:
+                self._say(f"{self._count} workers were replaced.")
 
     async def _end_all(self) -> None:
         """Stop all workers; kill those that take too long."""
