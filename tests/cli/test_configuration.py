@@ -68,6 +68,7 @@ def test_a_list_on_the_command_line_replaces_others(words: list[str], monkeypatc
         ("LOG_LEVEL", "infos", "$NUMPYCLIP_SERVE_LOG_LEVEL: 'infos' is unknown; did you mean info?"),
         ("TRUSTED_ADDRESS", "10.0.0.1/8 ::1", "$NUMPYCLIP_SERVE_TRUSTED_ADDRESS: '10.0.0.1/8' is no address"),
         ("MAX_BODY", "32", "$NUMPYCLIP_SERVE_MAX_BODY is unknown; did you mean NUMPYCLIP_SERVE_MAX_BYTES?"),
+        ("TOKEN", "a", "$NUMPYCLIP_SERVE_TOKEN is unknown; did you mean NUMPYCLIP_SERVE_TOKEN_FILE?"),
         ("HELP", "true", "$NUMPYCLIP_SERVE_HELP is unknown; "),
         ("X1", "1", "$NUMPYCLIP_SERVE_X1 is unknown; "),
     ],
@@ -86,6 +87,7 @@ def test_variables_that_are_wrong(
     ("text", "message"),
     [
         ("prot = 1", "serve.toml: prot is unknown; did you mean port?"),
+        ("token = 'a'", "serve.toml: token is unknown; did you mean token-file?"),
         ("config = 'a'", "serve.toml: config is unknown"),
         ("port = true", "serve.toml: port: True is of another type; expected a string or an integer"),
         ("port = 1.5", "serve.toml: port: 1.5 is of another type"),
@@ -99,11 +101,12 @@ def test_variables_that_are_wrong(
         ("port = ", "serve.toml: is no TOML"),
         ("port = 1\nport = 2", "serve.toml: is no TOML"),
         ("a = " + "[" * 100_000, "serve.toml: is no TOML"),
-        ("#" * (1 << 20) + "\n", "serve.toml: is too large"),
+        ("#" * (1 << 20) + "\n", "serve.toml: is too large for a file of options; expected at most 1 MiB.\n"),
+        ("\ufeffprot = 1", "serve.toml: prot is unknown; did you mean port?"),
     ],
 )
 def test_files_that_are_wrong(run: Run, tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "serve.toml").write_text(text)
+    (tmp_path / "serve.toml").write_text(text, encoding="utf-8")
     result = run("serve", "--config", tmp_path / "serve.toml")
     assert result.status == 2
     assert message in result.err

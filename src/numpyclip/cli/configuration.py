@@ -144,7 +144,7 @@ def _of_file(command: argparse.ArgumentParser, known: Mapping[str, Setting], pat
 def _named(name: str, known: Mapping[str, Setting], place: str) -> Setting:
     if name in known:
         return known[name]
-    meant = get_close_matches(name, known, 1)
+    meant = [each for each in known if each.startswith(name)] or get_close_matches(name, known, 1)
     hint = f"; did you mean {meant[0]}?" if meant else "; `numpyclip serve --help` lists the options"
     raise argparse.ArgumentError(None, f"{place} is unknown{hint}")
 
@@ -184,11 +184,12 @@ def _toml(path: str) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             data = file.read(_MAX_FILE + 1)
-        if len(data) > _MAX_FILE:
-            raise InputError(f"{path}: is too large for a file of options.")
-        values: dict[str, Any] = tomllib.loads(data.decode("utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+    if len(data) > _MAX_FILE:
+        raise InputError(f"{path}: is too large for a file of options; expected at most {_MAX_FILE >> 20} MiB.")
+    try:
+        values: dict[str, Any] = tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is no TOML ({error}); expected lines such as `max-inputs = 64`.") from error
     return values
