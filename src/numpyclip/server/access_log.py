@@ -67,7 +67,8 @@ class AccessLogMiddleware:
                 for name, value in _SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
-            size += len(message.get("body", b""))
+            if scope["method"] != "HEAD":  # whose response has no body, whatever the application sends
+                size += len(message.get("body", b""))
 
         before = CURRENT.set(record)
         try:
