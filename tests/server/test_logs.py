@@ -62,6 +62,7 @@ def test_lines_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
 def test_errors_that_were_logged_with_their_request_are_not_logged_again(capsys: pytest.CaptureFixture[str]) -> None:
     with logging_to_stderr("info", "text"):
         logging.getLogger("uvicorn.error").error("Exception in ASGI application\n", exc_info=raised())
+        logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
     assert capsys.readouterr().err == ""
 
 

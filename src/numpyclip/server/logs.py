@@ -20,7 +20,7 @@ from numpyclip.escaping import json_text, printable
 from numpyclip.server.request_records import current_request
 
 _OURS = ("numpyclip.server", "numpyclip.access")
-_LOGGED_BEFORE = "Exception in ASGI application"  # by uvicorn, without the request's ID
+_LOGGED_BEFORE = ("Exception in ASGI application", "Invalid HTTP request received.")  # uvicorn: without ID and client
 
 
 class _TextFormatter(logging.Formatter):

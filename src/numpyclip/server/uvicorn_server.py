@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.server.addresses import with_mapped
 
+_LOG = logging.getLogger("numpyclip.server")
 LOOPBACK = ("127.0.0.0/8", "::1")
 _IDLE_TIMEOUT = 15.0  # seconds between requests of a connection, and before the first
 _HEADER_TIMEOUT = 10.0  # seconds from the first byte of a request to the end of its headers
@@ -90,7 +92,11 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
         super().on_response_complete()
         self._update()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: the request is answered as without an upgrade, and is a line of the access log."""
+
     def send_400_response(self, msg: str) -> None:
+        _LOG.info("%s sent what is no HTTP request.", self.client[0] if self.client else "a client")
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # a response has begun
             self.abort()
             return
