@@ -98,6 +98,12 @@ def test_variables_that_are_wrong(
         ("cors = ['https://a.example/']", "serve.toml: cors: 'https://a.example/' is no origin"),
         ("[port]\na = 1", "serve.toml: port: {'a': 1} is of another type"),
         ("max-bytes = '10X'", "serve.toml: max-bytes: '10X' is no size; expected one such as 500K, 64M or 1G"),
+        ('token-file = "a\\u0000b"', "serve.toml: token-file: 'a\\x00b' has a NUL"),
+        ("timeout = 1" + "0" * 400, "is no number of seconds; expected 1 to 999999"),
+        (
+            "idle = 1000000",
+            "serve.toml: idle: '1000000' is no number of minutes; expected one such as 10, at most 999999",
+        ),
         ("port = ", "serve.toml: is no TOML"),
         ("port = 1\nport = 2", "serve.toml: is no TOML"),
         ("a = " + "[" * 100_000, "serve.toml: is no TOML"),

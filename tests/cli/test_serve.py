@@ -1,3 +1,4 @@
+import os
 import socket
 import sys
 from pathlib import Path
@@ -41,6 +42,19 @@ def test_wrong_arguments(run: Run, tmp_path: Path) -> None:
     assert (result.status, "expected a path such as '/photos'" in result.err) == (2, True)
     result = run("serve", "--host", "192.0.2.1", "-m", "tiny", "--port", "0")
     assert (result.status, "192.0.2.1:0: cannot listen there" in result.err) == (2, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no workers")
+@pytest.mark.parametrize(("option", "content"), [("--token-file", b"secret"), ("--config", b"timeout = 5")])
+def test_workers_cannot_read_a_pipe(run: Run, option: str, content: bytes) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, content)
+    os.close(writer)
+    path = f"/dev/fd/{reader}"
+    result = run("serve", option, path, "--workers", "2", "--no-index", "-m", "tiny", "--port", "0")
+    os.close(reader)
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert f"{path}: is no regular file; expected one, which all workers read, or --workers 1." in result.err
 
 
 class Route:

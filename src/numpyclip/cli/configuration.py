@@ -163,6 +163,8 @@ def _value(command: argparse.ArgumentParser, setting: Setting, value: object, pl
     if not isinstance(value, str):
         what = "a string or an integer" if action.type is not None else "a string"
         raise argparse.ArgumentError(None, f"{place}: {value!r:.60} is of another type; expected {what}")
+    if "\0" in value:
+        raise argparse.ArgumentError(None, f"{place}: {value!r:.60} has a NUL; expected text without")
     try:
         parsed = command._get_value(action, value)
         command._check_value(action, parsed)
