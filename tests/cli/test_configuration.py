@@ -68,6 +68,7 @@ def test_a_list_on_the_command_line_replaces_others(words: list[str], monkeypatc
         ("LOG_LEVEL", "infos", "$NUMPYCLIP_SERVE_LOG_LEVEL: 'infos' is unknown; did you mean info?"),
         ("TRUSTED_ADDRESS", "10.0.0.1/8 ::1", "$NUMPYCLIP_SERVE_TRUSTED_ADDRESS: '10.0.0.1/8' is no address"),
         ("MAX_BODY", "32", "$NUMPYCLIP_SERVE_MAX_BODY is unknown; did you mean NUMPYCLIP_SERVE_MAX_BYTES?"),
+        ("TOKEN", "a", "$NUMPYCLIP_SERVE_TOKEN is unknown; did you mean NUMPYCLIP_SERVE_TOKEN_FILE?"),
         ("HELP", "true", "$NUMPYCLIP_SERVE_HELP is unknown; "),
         ("X1", "1", "$NUMPYCLIP_SERVE_X1 is unknown; "),
     ],
@@ -86,6 +87,7 @@ def test_variables_that_are_wrong(
     ("text", "message"),
     [
         ("prot = 1", "serve.toml: prot is unknown; did you mean port?"),
+        ("token = 'a'", "serve.toml: token is unknown; did you mean token-file?"),
         ("config = 'a'", "serve.toml: config is unknown"),
         ("port = true", "serve.toml: port: True is of another type; expected a string or an integer"),
         ("port = 1.5", "serve.toml: port: 1.5 is of another type"),
@@ -96,15 +98,21 @@ def test_variables_that_are_wrong(
         ("cors = ['https://a.example/']", "serve.toml: cors: 'https://a.example/' is no origin"),
         ("[serve]\nport = 1", "serve.toml: the table [serve]; expected all options at the top, in no table"),
         ("max-bytes = '10X'", "serve.toml: max-bytes: '10X' is no size; expected one such as 500K, 64M or 1G"),
+        ('token-file = "a\\u0000b"', "serve.toml: token-file: 'a\\x00b' has a NUL"),
+        ("timeout = 1" + "0" * 400, "is no number of seconds; expected 1 to 999999"),
+        (
+            "idle = 1000000",
+            "serve.toml: idle: '1000000' is no number of minutes; expected one such as 10, at most 999999",
+        ),
         ("port = ", "serve.toml: is no TOML"),
         ("port = 1\nport = 2", "serve.toml: is no TOML"),
         ("a = " + "[" * 100_000, "serve.toml: is no TOML"),
-        ("#" * (1 << 20) + "\n", "serve.toml: is too large for a file of options."),
+        ("#" * (1 << 20) + "\n", "serve.toml: is too large for a file of options; expected at most 1 MiB.\n"),
         ("\ufeffprot = 1", "serve.toml: prot is unknown; did you mean port?"),
     ],
 )
 def test_files_that_are_wrong(run: Run, tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "serve.toml").write_text(text)
+    (tmp_path / "serve.toml").write_text(text, encoding="utf-8")
     result = run("serve", "--config", tmp_path / "serve.toml")
     assert result.status == 2
     assert message in result.err

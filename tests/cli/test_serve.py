@@ -1,3 +1,5 @@
+import os
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -69,6 +71,32 @@ def test_access_that_may_be_meant_otherwise_is_warned_of(
     said = list(_warnings(arguments, "http://a:1", bool(token or arguments.token_file)))
     assert len(said) == len(expected)
     assert all(warning.endswith(end) for warning, end in zip(said, expected, strict=True))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no workers")
+@pytest.mark.parametrize(("option", "content"), [("--token-file", b"secret"), ("--config", b"timeout = 5")])
+def test_workers_cannot_read_a_pipe(run: Run, option: str, content: bytes) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, content)
+    os.close(writer)
+    path = f"/dev/fd/{reader}"
+    result = run("serve", option, path, "--workers", "2", "--no-index", "-m", "tiny", "--port", "0")
+    os.close(reader)
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert f"{path}: is no regular file; expected one, which all workers read, or --workers 1." in result.err
+
+
+@pytest.mark.parametrize("names", [("tiny", "TINY"), ("a-b.npz", "A_b.npz"), ("folder/m.npz", "m.npz")])
+def test_models_that_requests_cannot_tell_apart_are_refused(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    for name in ("a-b.npz", "A_b.npz", "folder/m.npz", "m.npz"):
+        shutil.copy(EMBEDDED["tiny"], name)
+    result = run("serve", "-m", names[0], "-m", names[1], "--no-index", "--port", "0", "--activation", "quick_gelu")
+    assert result.status == 2
+    assert f" --model {names[1]}: requests could not tell it from {names[0]} (case" in result.err
 
 
 class Route:

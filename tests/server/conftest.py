@@ -97,8 +97,8 @@ def _word_lists_are_embedded_once(shared_cache: None) -> None: ...
 
 
 @contextmanager
-def running(app: Any, timeout: float = 60.0, **options: Any) -> Iterator[Client]:
-    with listen("127.0.0.1", 0) as listener:
+def running(app: Any, timeout: float = 60.0, port: int = 0, **options: Any) -> Iterator[Client]:
+    with listen("127.0.0.1", port) as listener:
         server = make_server(app, timeout, **options)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

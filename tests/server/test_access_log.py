@@ -43,6 +43,11 @@ def test_a_request_is_a_line(serve: Serve, log: Log) -> None:
     assert re.fullmatch("[0-9a-f]{16}", found["request_id"])
 
 
+def test_the_body_that_head_leaves_out_is_not_counted(client: Client, log: Log) -> None:
+    assert client("HEAD", "/metrics").body == b""
+    assert log.take(1)[0]["bytes"] == 0
+
+
 def test_nothing_private_is_logged(serve: Serve, log: Log, caplog: pytest.LogCaptureFixture, png: Png) -> None:
     client = serve(token="sesame")
     bearer = {"Authorization": "Bearer sesame"}

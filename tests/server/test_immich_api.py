@@ -2,6 +2,8 @@
 
 import http.server
 import json
+import logging
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +13,12 @@ from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
+from numpyclip.server import Settings, create_app
 from numpyclip.server.immich_forward import forward_target
 from tests.http_server import running
 from tests.picture_files import ORIENTATION
 from tests.server.conftest import Client, Png, Serve
+from tests.server.conftest import running as serving
 
 
 def entries(kind: str, name: str = "tiny") -> str:
@@ -118,6 +122,8 @@ def immich() -> Iterator[tuple[str, list[bytes]]]:
             answer = b'{"facial-recognition": [], "imageHeight": 64, "imageWidth": 64}'
             if b"too much" in sent[-1]:
                 answer = b" " * (9 << 20)
+            if b"a page" in sent[-1]:
+                answer = b"<html>"
             self.send_response(500 if b"fail" in sent[-1] else 302 if b"elsewhere" in sent[-1] else 200)
             self.send_header("Content-Length", str(len(answer)))
             self.send_header("Location", "http://127.0.0.1:1/")
@@ -146,11 +152,27 @@ def test_other_tasks_are_forwarded(serve: Serve, immich: tuple[str, list[bytes]]
     assert (clip.status, list(clip.json), len(sent)) == (200, ["clip"], 1)
 
 
-@pytest.mark.parametrize("text", ["fail", "elsewhere", "too much"])
+@pytest.mark.parametrize("text", ["fail", "elsewhere", "too much", "a page"])
 def test_what_immichs_server_cannot_do(serve: Serve, immich: tuple[str, list[bytes]], text: str) -> None:
     answer = serve(immich_forward=immich[0]).form("/predict", [("entries", FACES), ("text", text)])
     assert (answer.status, list(answer.json)) == (502, ["detail"])
     assert "Location" not in answer.headers
+
+
+def test_a_server_that_forwards_to_itself_says_so(tiny: CLIP, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "numpyclip.access")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    app = create_app(tiny, "tiny", settings=Settings(immich_forward=f"http://127.0.0.1:{port}"))
+    with serving(app, port=port) as client:
+        answer = client.form("/predict", [("entries", FACES), ("image", b"x")])
+        assert (answer.status, "answered 502" in answer.message) == (502, True)
+        marked = client.form("/predict", [("entries", FACES), ("image", b"x")], Via="1.0 proxy, 1.1 numpyclip")
+        assert (marked.status, marked.message) == (
+            502,
+            "--immich-forward leads to a server of numpyclip; expected Immich's own.",
+        )
+    assert sum("POST /predict" in record.getMessage() for record in caplog.records) == 3
 
 
 def test_immichs_server_may_be_gone(serve: Serve) -> None:

@@ -66,6 +66,7 @@ def test_errors_that_were_logged_with_their_request_are_not_logged_again(capsys:
         log_error(first)
         for error in (first, second):
             logging.getLogger("uvicorn.error").error("Exception in ASGI application\n", exc_info=error)
+        logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
     assert [line.partition(": ")[2][:16] for line in capsys.readouterr().err.splitlines()] == [
         "unexpected error",
         "Exception in ASG",

@@ -25,6 +25,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.index.index import Index
 from numpyclip.server import create_app, served_model, uvicorn_server
+from numpyclip.server.logs import logging_to_stderr
 from numpyclip.server.uvicorn_server import listen, make_server
 from tests.server.conftest import Client, Serve, running
 from tests.server.test_middleware import talk
@@ -276,6 +277,18 @@ def test_chunks_of_a_byte_are_refused(client: Client) -> None:
 def test_what_is_no_chunk_is_told(client: Client) -> None:
     answer = talk(client, CHUNKED, b"no chunk\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ") and b"Invalid HTTP request received." in answer
+
+
+def test_no_client_writes_warnings(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_to_stderr("info", "text"):
+        upgrade = (
+            b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n"
+        )
+        assert talk(client, upgrade).startswith(b"HTTP/1.1 200 ")
+        assert talk(client, b"\x16\x03\x01\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+    said = capsys.readouterr().err
+    assert "info: 127.0.0.1 sent what is no HTTP request." in said
+    assert "warning" not in said
 
 
 def test_too_many_headers_are_refused(client: Client) -> None:

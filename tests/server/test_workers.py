@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -173,6 +174,16 @@ def test_metrics_are_those_of_all_workers(server: Server) -> None:
     server.replace_workers()
     assert count() == before + 20
     assert "numpyclip_waiting 0.0" in client.get("/metrics").body.decode()
+
+
+def test_workers_start_also_when_the_folder_of_metrics_is_gone(server: Server, folder: Path) -> None:
+    (metrics,) = folder.glob("numpyclip-metrics-*")
+    shutil.rmtree(metrics)
+    assert server.client.get("/metrics").status == 503
+    server.replace_workers()
+    assert server.client.get("/metrics").status == 200
+    (metrics,) = folder.glob("numpyclip-metrics-*")
+    assert metrics.stat().st_mode & 0o777 == 0o700
 
 
 def test_requests_in_flight_are_finished_when_all_are_stopped(server: Server, folder: Path) -> None:

@@ -149,7 +149,7 @@ def _of_file(command: argparse.ArgumentParser, known: Mapping[str, Setting], pat
 def _named(name: str, known: Mapping[str, Setting], place: str) -> Setting:
     if name in known:
         return known[name]
-    meant = get_close_matches(name, known, 1)
+    meant = [each for each in known if each.startswith(name)] or get_close_matches(name, known, 1)
     hint = f"; did you mean {meant[0]}?" if meant else "; `numpyclip serve --help` lists the options"
     raise argparse.ArgumentError(None, f"{place} is unknown{hint}")
 
@@ -168,6 +168,8 @@ def _value(command: argparse.ArgumentParser, setting: Setting, value: object, pl
     if not isinstance(value, str):
         what = "a string or an integer" if action.type is not None else "a string"
         raise argparse.ArgumentError(None, f"{place}: {value!r:.60} is of another type; expected {what}")
+    if "\0" in value:
+        raise argparse.ArgumentError(None, f"{place}: {value!r:.60} has a NUL; expected text without")
     try:
         parsed = command._get_value(action, value)
         command._check_value(action, parsed)
@@ -190,7 +192,7 @@ def _toml(path: str) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
     if len(data) > _MAX_FILE:
-        raise InputError(f"{path}: is too large for a file of options.")
+        raise InputError(f"{path}: is too large for a file of options; expected at most {_MAX_FILE >> 20} MiB.")
     try:
         values: dict[str, Any] = tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:

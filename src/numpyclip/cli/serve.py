@@ -6,11 +6,13 @@ import argparse
 import contextlib
 import ipaddress
 import os
+import re
 import signal
 import socket
 import threading
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 from numpyclip.cli.configuration import add_config_option
 from numpyclip.cli.options import add_decoding_option, add_file_options, file_options, positive
@@ -26,7 +28,7 @@ from numpyclip.cli.serve_options import (
 from numpyclip.cli.served_models import model_sources
 from numpyclip.cli.stores import add_store_options, place_of
 from numpyclip.cli.updates import background_updates
-from numpyclip.errors import NumPyCLIPError
+from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.interrupts import end_by
 
 EXAMPLES = """\
@@ -181,6 +183,9 @@ def _supervise(arguments: argparse.Namespace, listener: socket.socket) -> int:
     from numpyclip.engines.processor import cores
     from numpyclip.server.workers import Supervisor
 
+    for path in filter(None, (arguments.token_file, arguments.config)):
+        if not Path(path).is_file():  # a pipe, such as <(...) of a shell, which can be read only once
+            raise InputError(f"{path}: is no regular file; expected one, which all workers read, or --workers 1.")
     threads = max(1, cores() // arguments.workers)
     status = Supervisor(arguments.words, listener, arguments.workers, threads, say).run()
     if not status:
@@ -212,8 +217,10 @@ def _warnings(arguments: argparse.Namespace, addresses: str, has_tokens: bool) -
 
 
 def _minutes(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes; expected one such as 10, or 0 for never")
+    if not re.fullmatch(r"\d{1,6}", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r:.60} is no number of minutes; expected one such as 10, at most 999999, or 0 for never"
+        )
     return int(text)
 
 

@@ -106,13 +106,13 @@ def add_limits(command: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="maximum size of a request, such as 500K or 64M (default: 64M)",
     )
-    for name, default, metavar, what in (
-        ("max-inputs", 2048, "N", "texts or images in a request"),
-        ("max-waiting", 4096, "N", "inputs in the queue"),
-        ("timeout", 60, "SECONDS", "time for a request"),
+    for name, kind, default, metavar, what in (
+        ("max-inputs", positive, 2048, "N", "texts or images in a request"),
+        ("max-waiting", positive, 4096, "N", "inputs in the queue"),
+        ("timeout", _seconds, 60, "SECONDS", "time for a request"),
     ):
         group.add_argument(
-            f"--{name}", type=positive, default=default, metavar=metavar, help=f"maximum {what} (default: {default})"
+            f"--{name}", type=kind, default=default, metavar=metavar, help=f"maximum {what} (default: {default})"
         )
 
 
@@ -164,6 +164,12 @@ def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
             raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
 
     return read
+
+
+def _seconds(text: str) -> int:
+    if not re.fullmatch(r"\d{1,6}", text) or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r:.60} is no number of seconds; expected 1 to 999999")
+    return int(text)
 
 
 def _size(text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ def model_sources(arguments: argparse.Namespace, place: str | None) -> list[Mode
     Raises
     ------
     InputError
-        If a model is named twice.
+        If a model is named as one before it, which requests for it would get.
     """
     from numpyclip.server import ModelSource
 
@@ -37,11 +38,13 @@ def model_sources(arguments: argparse.Namespace, place: str | None) -> list[Mode
     names = tuple(dict.fromkeys([name, *_other_names(name, arguments.text_model), *arguments.model_name]))
     sources = [ModelSource(name, _again(first, arguments), names)]
     for other in others:
-        if any(other in (source.name, *source.names) for source in sources):
-            raise InputError(f"--model {other}: is given twice.")
+        if same := next((source.name for source in sources if source.is_named(other)), None):
+            raise InputError(
+                f"--model {other}: requests could not tell it from {same} (case does not matter, and a hyphen is an "
+                "underscore); expected another name."
+            )
         options = argparse.Namespace(**{**vars(arguments), **dict.fromkeys(_OF_THE_FIRST), "model": other})
-        names = tuple(dict.fromkeys([*_other_names(other, None), Path(other).name]))
-        sources.append(ModelSource(other, partial(load_model, options), names))
+        sources.append(ModelSource(other, partial(load_model, options), tuple(_other_names(other, None))))
     return sources
 
 
@@ -60,7 +63,10 @@ def _load(arguments: argparse.Namespace, place: str | None) -> CLIP:
 
 
 def _other_names(name: str, text_model: str | None) -> list[str]:
-    """Name the model as Immich does: architecture and tag with two underscores between them, or a text tower's name."""
+    """Name the model as Immich does: architecture and tag with two underscores between them, or a text tower's name.
+
+    A file or a folder is named without the folders that it is in.
+    """
     from numpyclip.weights.catalogue import DOWNLOADABLE
     from numpyclip.weights.hub import repository_of
     from numpyclip.weights.published import published_as
@@ -69,7 +75,7 @@ def _other_names(name: str, text_model: str | None) -> list[str]:
         return _other_names(name, None) + _other_names(text_model, None)
     if name in DOWNLOADABLE and (published := published_as(name)):
         return ["__".join(published)]
-    if repository_of(name):
-        return [name.rpartition("/")[2]]
+    if repository_of(name) or os.path.exists(name):  # noqa: PTH110
+        return [Path(name).name]
     architecture, _, tag = name.partition(":")
     return [f"{architecture}__{tag}"] if tag else []

@@ -75,7 +75,7 @@ async def predict(request: Request, fields: _Predict) -> Response:
             raise HTTPException(422, f"entries asks for {shown(min(others))}; this server does clip only; {more}.")
         if "clip" in tasks:
             raise HTTPException(422, f"entries asks for clip and {shown(min(others))}; expected one of them.")
-        return await service.immich_forward.predict(fields.entries, kind, value)
+        return await service.immich_forward.predict(fields.entries, kind, value, request.headers.get("via", ""))
     names = {_TOWERS.get(tower): name for tower, name in tasks["clip"].items()}
     if kind not in names:
         asked = shown(" and ".join(tasks["clip"]))

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from numpyclip.errors import InputError
 from numpyclip.server.http_client import PORTS, TooLargeError, connect, exchange
 
+_VIA = "1.1 numpyclip"  # marks what is forwarded, as proxies do
 _MAX_REQUESTS = 16  # at once
 _MAX_BYTES = 8 << 20  # of an answer: faces and texts of an image
 
@@ -49,14 +50,24 @@ class ImmichForward:
         self._target = forward_target(url)
         self._slots = asyncio.Semaphore(_MAX_REQUESTS)
 
-    async def predict(self, entries: str, name: str, value: bytes) -> Response:
+    async def predict(self, entries: str, name: str, value: bytes, via: str) -> Response:
         """Send tasks, as JSON, and the image or text that they are for; return the answer.
+
+        Parameters
+        ----------
+        entries, name, value
+            The tasks, and the field of the request that has the image or text.
+        via : str
+            The request's header ``Via``.
 
         Raises
         ------
         HTTPException
-            502 if the server cannot be reached, or answers with an error.
+            502 if the server cannot be reached, or answers with an error or what is no JSON object, or if the request
+            was forwarded before: this server may be the one that it forwards to.
         """
+        if _VIA in via:
+            raise HTTPException(502, "--immich-forward leads to a server of numpyclip; expected Immich's own.")
         boundary = uuid4().hex
         file = '; filename="image"\r\nContent-Type: application/octet-stream' if name == "image" else ""
         start = (
@@ -69,6 +80,7 @@ class ImmichForward:
             ("Content-Type", f"multipart/form-data; boundary={boundary}"),
             ("Content-Length", str(sum(map(len, body)))),
             ("Connection", "close"),
+            ("Via", _VIA),
         ]
         try:
             async with self._slots:
@@ -81,4 +93,6 @@ class ImmichForward:
         if answer.status_code != 200:
             message = f"Immich's own server, to which this task is forwarded, answered {answer.status_code}."
             raise HTTPException(502, message)
+        if not data.lstrip().startswith(b"{"):
+            raise HTTPException(502, "Immich's own server, to which this task is forwarded, answered no JSON object.")
         return Response(data, media_type="application/json")

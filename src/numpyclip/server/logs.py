@@ -27,6 +27,7 @@ else:
 
 _OURS = ("numpyclip.server", "numpyclip.access")
 _WAS_LOGGED = "numpyclip_was_logged"  # an attribute of errors, which uvicorn logs again, without the request's ID
+_INVALID = "Invalid HTTP request received."  # uvicorn, without the client, which we log
 
 
 class _TextFormatter(logging.Formatter):
@@ -109,7 +110,7 @@ def logging_to_stderr(level: str, form: str) -> Iterator[None]:
     """
     handler = _Handler(sys.stderr)
     handler.setFormatter(_JSONFormatter() if form == "json" else _TextFormatter())
-    handler.addFilter(lambda record: not (record.exc_info and getattr(record.exc_info[1], _WAS_LOGGED, False)))
+    handler.addFilter(lambda record: not _is_logged_before(record))
     number = getattr(logging, level.upper())
     levels = {logging.getLogger(name): number for name in _OURS} | {logging.getLogger(): max(number, logging.WARNING)}
     before = [(logger, logger.level) for logger in levels]
@@ -129,6 +130,11 @@ def logging_to_stderr(level: str, form: str) -> Iterator[None]:
         logging.getLogger().removeHandler(handler)
         for logger, each in before:
             logger.setLevel(each)
+
+
+def _is_logged_before(record: logging.LogRecord) -> bool:
+    """Tell whether uvicorn logs what has been logged with more than uvicorn knows."""
+    return record.msg == _INVALID or bool(record.exc_info and getattr(record.exc_info[1], _WAS_LOGGED, False))
 
 
 def log_error(error: Exception) -> None:

@@ -45,6 +45,17 @@ class ModelSource:
     load: Callable[[], CLIP]
     names: tuple[str, ...] = ()
 
+    def is_named(self, name: str) -> bool:
+        """Tell whether a request means this model.
+
+        As in open_clip and Immich, case does not matter, and a hyphen is an underscore.
+        """
+        return _plain(name) in map(_plain, (self.name, *self.names))
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
+
 
 def warm_up(model: CLIP) -> None:
     """Use the towers once, so that the first request is fast, and weights that are damaged are found before it."""

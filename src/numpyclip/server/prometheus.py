@@ -6,6 +6,7 @@ import os
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.exceptions import HTTPException
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -30,9 +31,18 @@ class Metrics:
         )
 
     def exposition(self) -> bytes:
-        """Return all metrics in the text format; those of all workers together."""
-        registry = self._registry
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by the supervisor, `numpyclip.server.workers`
-            registry = CollectorRegistry()
+        """Return all metrics in the text format; those of all workers together.
+
+        Raises
+        ------
+        HTTPException
+            503 if those of the workers cannot be read.
+        """
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:  # set by the supervisor, `numpyclip.server.workers`
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        try:
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+            return generate_latest(registry)
+        except Exception as error:  # of whatever type: the package parses files that may be deleted or damaged
+            raise HTTPException(503, "the workers' metrics were deleted or damaged; restart the server.") from error

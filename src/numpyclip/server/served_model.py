@@ -68,18 +68,11 @@ class ServedModel:
         self.name = source.name
         self.on_demand = ModelOnDemand(source)
         self.batcher = Batcher(self.on_demand, settings, metrics)
-        self._names = {_plain(name) for name in (source.name, *source.names)}
+        self.is_named = source.is_named
         self._settings = settings
         self._threads = threads
         self._fetcher = fetcher
         self._loading: asyncio.Future[CLIP] | None = None
-
-    def is_named(self, name: str) -> bool:
-        """Tell whether a request means this model.
-
-        As in open_clip and Immich, case does not matter, and a hyphen is an underscore.
-        """
-        return _plain(name) in self._names
 
     @asynccontextmanager
     async def using(self) -> AsyncIterator[ServedModel]:
@@ -182,7 +175,3 @@ class ServedModel:
         data = decode_base64(image, name) if isinstance(image, str) else image
         check_decoding_time(data, name)
         return self.on_demand.preprocess.read(data, self._settings.decode_options, name=name)
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "_")

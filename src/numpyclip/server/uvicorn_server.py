@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ from numpyclip.interrupts import end_by
 from numpyclip.server.addresses import LOOPBACK
 from numpyclip.server.proxy_headers import ProxyHeaders
 
+_LOG = logging.getLogger("numpyclip.server")
 _IDLE_TIMEOUT = 15.0  # seconds between requests of a connection, and before the first
 _HEADER_TIMEOUT = 10.0  # seconds from the first byte of a request to the end of its headers
 _LAST_REQUEST = 1.0  # seconds in which an idle connection may still send a request when the server stops
@@ -91,7 +93,11 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
         super().on_response_complete()
         self._update()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: the request is answered as without an upgrade, and is a line of the access log."""
+
     def send_400_response(self, msg: str) -> None:
+        _LOG.info("%s sent what is no HTTP request.", self.client[0] if self.client else "a client")
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # a response has begun
             self.abort()
             return

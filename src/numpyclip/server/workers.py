@@ -104,11 +104,23 @@ class Supervisor:
 
         SIGTERM is raised again, so that the process ends as it does by default.
         """
-        with tempfile.TemporaryDirectory(prefix="numpyclip-metrics-") as self._folder:
+        with contextlib.ExitStack() as self._folders:
+            self._make_folder()
             status = asyncio.run(self._run())
         if self._signal == signal.SIGTERM:
             end_by(signal.SIGTERM)
         return status
+
+    def _make_folder(self) -> None:
+        """Make a folder for metrics, readable by this user only."""
+        self._folder = self._folders.enter_context(tempfile.TemporaryDirectory(prefix="numpyclip-metrics-"))
+
+    def _has_folder(self) -> bool:
+        """Tell whether it is still there: in /tmp, what is old may be deleted, and made by others then."""
+        try:
+            return os.stat(self._folder).st_uid == os.geteuid()  # noqa: PTH116
+        except FileNotFoundError:
+            return False
 
     async def _run(self) -> int:
         loop, self._hangup = asyncio.get_running_loop(), asyncio.Event()
@@ -163,6 +175,8 @@ class Supervisor:
         return None
 
     async def _start(self, number: int) -> _Process:
+        if not self._has_folder():
+            self._make_folder()
         ours, its = socket.socketpair()
         environment = {f"{library}_THREADS": self._threads for library in _LIBRARIES} | os.environ
         environment[VARIABLE] = f"{number} {self._listener.fileno()} {its.fileno()}"
