@@ -75,7 +75,8 @@ def build(folder: Path) -> list[Path]:
     with tempfile.TemporaryDirectory() as again:
         for place in (folder, Path(again)):
             run(sys.executable, "-m", "build", "--outdir", place, ".")
-        found = sorted(folder.glob("numpyclip-*.whl")) + sorted(folder.glob("numpyclip-*.tar.gz"))
+        kinds = ("*.whl", "*.tar.gz")  # the folder may have other versions
+        found = [folder / path.name for kind in kinds for path in Path(again).glob(kind)]
         for path in found:
             if path.read_bytes() != Path(again, path.name).read_bytes():
                 sys.exit(f"{path.name}: two builds differ; expected the same bytes.")
@@ -123,12 +124,14 @@ def smoke_test(wheel: Path, extra: str, bom: Path | None) -> None:
     """Install the wheel with one extra into an empty environment, and run its smoke test there."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        run(sys.executable, "-m", "venv", folder / "env")
-        run(folder / "env/bin/pip", "install", "--quiet", f"{wheel}[{extra}]" if extra else wheel)
+        interpreter = folder / "env/bin/python"
+        run(sys.executable, "-m", "venv", "--without-pip", folder / "env")
+        install = (sys.executable, "-m", "pip", "--python", interpreter, "install", "--quiet", "--no-compile")
+        run(*install, f"{wheel}[{extra}]" if extra else wheel)
         if bom:
-            interpreter = folder / "env/bin/python"
             made_by = (sys.executable, "-m", "cyclonedx_py", "environment", "--output-reproducible")
             run(*made_by, "--output-file", bom, interpreter)
+            bom.write_text(bom.read_text("utf-8").replace(f"{wheel.parent.as_uri()}/", ""), "utf-8")
         path = f"PATH={folder / 'env/bin'}:$PATH NUMPYCLIP_OFFLINE=1 HOME={folder}"
         run(f"export {path}; {SMOKE_TESTS[extra].format(root=ROOT)}", folder=folder, shell=True)
 
