@@ -39,9 +39,9 @@ SMOKE_TESTS = {
     "heif": "python -c 'import numpyclip, pillow_heif; from PIL import Image; pillow_heif.register_heif_opener(); "
     'Image.new("RGB", (64, 64)).save("a.heic"); print(numpyclip.load("tiny")[0].embed_images("a.heic").shape)\'',
     "raw": "python -c 'from numpyclip.images import raw; import rawpy'",
-    "parquet": "numpyclip embed {root}/docs/pictures/album --model tiny -o a.parquet",
+    "parquet": "numpyclip embed images {root}/docs/pictures/album --model tiny -o a.parquet",
     "places": "python -c 'from numpyclip.towns import find_towns; assert find_towns(\"Zurich\")'",
-    "remote": "numpyclip embed file://{root}/docs/pictures/album --model tiny -o parts/ --format clip-retrieval",
+    "remote": "numpyclip embed images file://{root}/docs/pictures/album --model tiny -o album.npy",
     "ray": "python -c 'import ray; ray.init(num_cpus=1); ray.shutdown()'",
     "postgres": "python -c 'import psycopg; print(psycopg.pq.version())'",
     "watch": "python -c 'from numpyclip.index.watching import watcher; watcher()'",
