@@ -203,7 +203,7 @@ class Messages(list[str]):
         self._said = threading.Condition()
         monkeypatch.setattr(updates, "say", self.append)
 
-    def append(self, message: object) -> None:
+    def append(self, message: object, _: object = "info") -> None:
         with self._said:
             super().append(str(message))
             self._said.notify_all()
