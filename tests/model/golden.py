@@ -27,10 +27,10 @@ def load_golden(checkpoints: Path, name: str) -> tuple[CLIP, dict[str, Any]]:
         return model, dict(golden)
 
 
-def assert_close(ours: Array, theirs: np.ndarray) -> None:
+def assert_close(ours: Array, theirs: np.ndarray, tolerance: float = TOLERANCE) -> None:
     assert ours.dtype == np.float32
     assert ours.shape == theirs.shape
-    assert np.abs(ours - theirs).max() <= TOLERANCE * np.abs(theirs).max()
+    assert np.abs(ours - theirs).max() <= tolerance * np.abs(theirs).max()
 
 
 def read_golden(checkpoints: Path, name: str) -> tuple[dict[str, Array], dict[str, Any]]:
