@@ -36,11 +36,11 @@ from numpyclip.pipeline import Embedded, PictureReader, Reading, iter_embeddings
 from numpyclip.runtime.chunks import batched
 from numpyclip.runtime.finite import NOT_FINITE, NotFinite, any_finite, finite_rows
 from numpyclip.runtime.prepared import is_prepared, prepared_folder
+from numpyclip.runtime.threads import thread_variables
 from numpyclip.sources.part import LARGE, Part, Row
 from numpyclip.sources.read import read_part
 
-_LIBRARIES = ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "BLIS_NUM", "VECLIB_MAXIMUM")
-ONE_THREAD = {f"{library}_THREADS": "1" for library in _LIBRARIES}  # environment of workers, read with NumPy
+ONE_THREAD = thread_variables(1)  # environment of workers, read with NumPy
 
 EmbeddedImage: TypeAlias = tuple[Row, Embedded[Any, Any]]  # a row without its content, and what became of that
 

@@ -117,13 +117,13 @@ def _of_environment(command: argparse.ArgumentParser, known: Mapping[str, Settin
     for name, text in sorted(os.environ.items()):
         if not (name.startswith(prefix) and text):  # empty: as compose files have it for what is not set
             continue
-        setting, place = _named(name, variables, f"${name}"), f"${name}"
+        setting = _named(name, variables, f"${name}")
+        value: object = text
         if setting.is_flag:
-            found[setting.key] = _flag(setting, _BOOLEANS.get(text.lower(), text), place)
+            value = _BOOLEANS.get(text.lower(), text)
         elif setting.is_list:
-            found[setting.key] = [_value(command, setting, each, place) for each in re.split(r"[\s,]+", text) if each]
-        else:
-            found[setting.key] = _value(command, setting, text, place)
+            value = [each for each in re.split(r"[\s,]+", text) if each]
+        found[setting.key] = _parsed(command, setting, value, f"${name}")
     return found
 
 
@@ -135,14 +135,8 @@ def _of_file(command: argparse.ArgumentParser, known: Mapping[str, Setting], pat
             raise argparse.ArgumentError(
                 None, f"{path}: the table [{key}]; expected all options at the top, in no table"
             )
-        setting, place = _named(key, known, f"{path}: {key}"), f"{path}: {key}"
-        if setting.is_flag:
-            found[key] = _flag(setting, value, place)
-        elif setting.is_list:
-            values = value if isinstance(value, list) else [value]
-            found[key] = [_value(command, setting, each, place) for each in values]
-        else:
-            found[key] = _value(command, setting, value, place)
+        place = f"{path}: {key}"
+        found[key] = _parsed(command, _named(key, known, place), value, place)
     return found
 
 
@@ -154,10 +148,15 @@ def _named(name: str, known: Mapping[str, Setting], place: str) -> Setting:
     raise argparse.ArgumentError(None, f"{place} is unknown{hint}")
 
 
-def _flag(setting: Setting, value: object, place: str) -> Any:
-    if not isinstance(value, bool):
-        raise argparse.ArgumentError(None, f"{place}: {value!r:.60} is neither true nor false")
-    return setting.action.const if value else not setting.action.const
+def _parsed(command: argparse.ArgumentParser, setting: Setting, value: object, place: str) -> Any:
+    """Return what an option becomes: that of a flag, of each of a list, or of its one value."""
+    if setting.is_flag:
+        if not isinstance(value, bool):
+            raise argparse.ArgumentError(None, f"{place}: {value!r:.60} is neither true nor false")
+        return setting.action.const if value else not setting.action.const
+    if setting.is_list:
+        return [_value(command, setting, each, place) for each in (value if isinstance(value, list) else [value])]
+    return _value(command, setting, value, place)
 
 
 def _value(command: argparse.ArgumentParser, setting: Setting, value: object, place: str) -> Any:

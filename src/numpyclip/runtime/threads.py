@@ -19,8 +19,14 @@ from numpyclip.runtime.lazy import renew_locks
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
+_VARIABLES = ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "BLIS_NUM", "VECLIB_MAXIMUM")  # before _THREADS, by library
 _T = TypeVar("_T")
 _U = TypeVar("_U")
+
+
+def thread_variables(count: int) -> dict[str, str]:
+    """Return the environment variables by which a process that is started has so many threads of BLAS."""
+    return {f"{name}_THREADS": str(count) for name in _VARIABLES}
 
 
 class _Blas:

@@ -64,7 +64,7 @@ class Authorization:
             message = "a token is needed: send it as `Authorization: Bearer TOKEN`."
             if "authorization" in headers:
                 message = "the token is not valid; expected one of this server as `Authorization: Bearer TOKEN`."
-            elif self._is_from_trusted(scope) and not is_foreign:
+            elif self._is_from(scope, self._trusted) and not is_foreign:
                 message = "a token is needed with this Host; the server's owner can allow it without: --allow-host."
             return error_response(401, message, {"WWW-Authenticate": "Bearer"})
         return None
@@ -81,10 +81,7 @@ class Authorization:
         trusted address, would be one of this server's (DNS rebinding).
         """
         is_ours = "." not in host or _is_address(host) or host in self._settings.allowed_hosts
-        return is_ours and self._is_from_trusted(scope)
-
-    def _is_from_trusted(self, scope: Scope) -> bool:
-        return self._is_from(scope, self._trusted)
+        return is_ours and self._is_from(scope, self._trusted)
 
     def _is_from(self, scope: Scope, networks: Iterable[Network]) -> bool:
         """Tell whether a client is in one of the networks; none is behind a proxy that is not believed."""

@@ -25,10 +25,10 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from numpyclip.errors import InputError
 from numpyclip.interrupts import end_by
+from numpyclip.runtime.threads import thread_variables
 from numpyclip.server.worker_process import VARIABLE
 
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from numpyclip.cli import main; sys.exit(main(sys.argv[1:]))"
-_LIBRARIES = ("OPENBLAS_NUM", "OMP_NUM", "MKL_NUM", "BLIS_NUM", "VECLIB_MAXIMUM")
 _STOP_TIMEOUT = 40.0  # seconds, more than a worker needs for requests in flight and an update of the index
 _START_TIMEOUT = 1800.0  # seconds in which one that replaces another has to start, a download of its model included
 _MAX_DELAY = 60.0  # seconds between two tries to start a worker
@@ -92,7 +92,7 @@ class Supervisor:
         self._command = [sys.executable, "-c", _PROGRAM.format(path=[*filter(None, sys.path)]), *words]
         self._listener = listener
         self._count = count
-        self._threads = str(threads)
+        self._threads = threads
         self._say = say
         self._workers: dict[int, _Process] = {}
         self._all: set[_Process] = set()
@@ -178,7 +178,7 @@ class Supervisor:
         if not self._has_folder():
             self._make_folder()
         ours, its = socket.socketpair()
-        environment = {f"{library}_THREADS": self._threads for library in _LIBRARIES} | os.environ
+        environment = thread_variables(self._threads) | os.environ
         environment[VARIABLE] = f"{number} {self._listener.fileno()} {its.fileno()}"
         environment["PROMETHEUS_MULTIPROC_DIR"] = self._folder
         with its:
