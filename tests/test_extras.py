@@ -9,7 +9,6 @@ from unittest.mock import Mock
 
 import pytest
 
-import numpyclip
 from numpyclip import extras
 from numpyclip.extras import install_command, missing, without_commands
 
@@ -84,7 +83,8 @@ def test_one_that_is_not_installed_is_named_by_its_checkout(installed: Any, monk
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "distribution", distribution)
-    checkout = Path(numpyclip.__file__).parents[2]
+    checkout = Path(__file__).parents[1]
+    monkeypatch.setattr(extras, "_CHECKOUT", checkout)
     assert install_command("server") == f'pip install "{checkout}[server]"'
     monkeypatch.setattr(extras, "_CHECKOUT", Path("/usr/lib/python3"))
     assert install_command("server") == INDEX
