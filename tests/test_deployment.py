@@ -19,7 +19,8 @@ from numpyclip.dual_encoder.clip import CLIP
 from tests.pages import ROOT
 
 pytest.importorskip("uvicorn")
-from numpyclip.server import Settings, create_app, uvicorn_server, workers
+from numpyclip.server import Settings, create_app
+from numpyclip.server.processes import uvicorn_server, workers
 from tests.server.conftest import running
 
 DEPLOY = ROOT / "deploy"
@@ -180,7 +181,7 @@ def test_secrets_and_volumes_of_services_are_declared(path: Path) -> None:
 
 
 def test_programs_of_the_page_read_tokens_as_it_writes_them(tmp_path: Path) -> None:
-    tokens = pytest.importorskip("numpyclip.server.tokens")
+    tokens = pytest.importorskip("numpyclip.server.access.tokens")
     written = re.search(r'echo "(phone: )\$\(openssl rand -hex 24\)" > tokens', PAGE)
     assert written is not None
     (tmp_path / "tokens").write_text(f"{written[1]}{os.urandom(24).hex()}\n")

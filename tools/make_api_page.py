@@ -5,8 +5,8 @@ python -m tools.make_api_page
 
 from pathlib import Path
 
-from numpyclip.server.api_reference import reference, to_markdown
 from numpyclip.server.app import PARTS
+from numpyclip.server.http.api_reference import reference, to_markdown
 
 PAGE = Path(__file__).parents[1] / "docs" / "http-api.md"
 HEAD = """# HTTP API

@@ -15,7 +15,7 @@ from tests.cli.conftest import Run
 WORDS = {  # of each command: with status 0, and what is not there, with status 2
     "index": (["{good}"], ["{good}/none"]),
     "search": (["a", "bird"], ["--near", "{good}/none"]),
-    "serve": (None, ["--store", "{good}/none"]),  # 0 after Ctrl-C: tests/server/test_uvicorn_server.py
+    "serve": (None, ["--store", "{good}/none"]),  # 0 after Ctrl-C: tests/server/processes/test_uvicorn_server.py
     "mark": (["{good}", "--favourite"], ["{good}/none", "--favourite"]),
     "mcp": (None, ["--store", "{good}/none", "x"]),  # 0 when stdin ends: tests/dispatch/test_mcp_server.py
     "stdio": ([], ["--store", "{good}/none"]),

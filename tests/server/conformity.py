@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from numpyclip.server.app import PARTS
-from numpyclip.server.openapi import document, plain
+from numpyclip.server.http.openapi import document, plain
 
 try:
     import jsonschema

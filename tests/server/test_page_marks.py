@@ -5,9 +5,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from tests.server.apis.test_library_api import ids
 from tests.server.browser import Open, expect_count, expect_first, first, search, violations, wait_until
 from tests.server.conftest import PHOTOS, Client, Serve
-from tests.server.test_library_api import ids
 
 
 def test_marks_are_set_on_the_page(open_page: Open, serve: Serve, own_atlas: str) -> None:

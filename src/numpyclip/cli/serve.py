@@ -123,9 +123,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Load the model, and serve until stopped."""
     from numpyclip.server import Settings, create_app
-    from numpyclip.server.addresses import LOOPBACK
-    from numpyclip.server.uvicorn_server import listen, make_server
-    from numpyclip.server.worker_process import Worker
+    from numpyclip.server.access.addresses import LOOPBACK
+    from numpyclip.server.processes.uvicorn_server import listen, make_server
+    from numpyclip.server.processes.worker_process import Worker
 
     worker = Worker.of_this_process()
     with worker.listener if worker else listen(arguments.host, arguments.port) as listener:
@@ -181,7 +181,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _supervise(arguments: argparse.Namespace, listener: socket.socket) -> int:
     """Run the same command in several processes, which share the cores."""
     from numpyclip.engines.processor import cores
-    from numpyclip.server.workers import Supervisor
+    from numpyclip.server.processes.workers import Supervisor
 
     for path in filter(None, (arguments.token_file, arguments.config)):
         if not Path(path).is_file():  # a pipe, such as <(...) of a shell, which can be read only once

@@ -40,7 +40,7 @@ def add_log_options(command: argparse.ArgumentParser) -> None:
 @contextlib.contextmanager
 def logged(arguments: argparse.Namespace) -> Iterator[None]:
     """Have all that is said, and printed by others, be in the log."""
-    from numpyclip.server.logs import logging_to_stderr
+    from numpyclip.server.monitoring.logs import logging_to_stderr
 
     logger = logging.getLogger("numpyclip.server")
 
@@ -124,7 +124,7 @@ def access_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     InputError
         If the file of tokens cannot be read, or the variable is no token.
     """
-    from numpyclip.server.tokens import Tokens, checked_token
+    from numpyclip.server.access.tokens import Tokens, checked_token
 
     variable, file = os.environ.get("NUMPYCLIP_TOKEN"), arguments.token_file
     token = checked_token(variable, "$NUMPYCLIP_TOKEN") if variable else None

@@ -18,32 +18,32 @@ from starlette.types import Receive, Scope, Send
 
 from numpyclip.dispatch.fields import RequestFields, Schema
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.server import (
+from numpyclip.server.access.authorization import Authorization
+from numpyclip.server.access.login import login, logout
+from numpyclip.server.access.middleware import AccessMiddleware
+from numpyclip.server.apis import (
     clip_as_service_api,
+    clip_retrieval_api,
     immich_api,
     infinity_api,
-    knn_service,
     library_api,
     openai_api,
     search_api,
     weaviate_api,
 )
-from numpyclip.server.access_log import AccessLogMiddleware
-from numpyclip.server.api_reference import reference, to_html
-from numpyclip.server.authorization import Authorization
-from numpyclip.server.downloads import download
-from numpyclip.server.login import login, logout
-from numpyclip.server.middleware import AccessMiddleware
-from numpyclip.server.model_on_demand import ModelSource
-from numpyclip.server.openapi import document
-from numpyclip.server.operations import Answer, Operation, operation, record, typed
-from numpyclip.server.originals import original
+from numpyclip.server.http.api_reference import reference, to_html
+from numpyclip.server.http.openapi import document
+from numpyclip.server.http.operations import Answer, Operation, operation, record, typed
+from numpyclip.server.http.request_context import current_request
+from numpyclip.server.http.responses import HANDLERS, JSONResponse, compressed
+from numpyclip.server.image_files.downloads import download
+from numpyclip.server.image_files.originals import original
+from numpyclip.server.image_files.thumbnails import ThumbnailCache, sent_thumbnail, thumbnail
+from numpyclip.server.inference.model_on_demand import ModelSource
+from numpyclip.server.monitoring.access_log import AccessLogMiddleware
 from numpyclip.server.page import page, reference_page, static
-from numpyclip.server.request_records import current_request
-from numpyclip.server.responses import HANDLERS, JSONResponse, compressed
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
-from numpyclip.server.thumbnails import ThumbnailCache, sent_thumbnail, thumbnail
 
 
 def create_app(
@@ -182,9 +182,9 @@ PARTS: dict[str, dict[str, Operation[Any]]] = {  # of the API, each with operati
     },
     "Immich": {"/ping": immich_api.ping, "/predict": immich_api.predict},
     "clip-retrieval": {
-        "/knn-service": knn_service.knn_service,
-        "/metadata": knn_service.metadata,
-        "/indices-list": knn_service.indices_list,
+        "/knn-service": clip_retrieval_api.knn_service,
+        "/metadata": clip_retrieval_api.metadata,
+        "/indices-list": clip_retrieval_api.indices_list,
     },
     "Weaviate": {
         "/vectorize": weaviate_api.vectorize,

@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from numpyclip.dispatch.field_kinds import Text
 from numpyclip.dispatch.fields import RequestFields
-from numpyclip.server.operations import Answer, operation
-from numpyclip.server.responses import compressed
+from numpyclip.server.http.operations import Answer, operation
+from numpyclip.server.http.responses import compressed
 
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _POLICY = (

@@ -16,16 +16,16 @@ from numpyclip.errors import CorruptCheckpointError, InputError, StoreError
 from numpyclip.index.index import Index
 from numpyclip.index.recorded_model import check_fit
 from numpyclip.index.records import Match
-from numpyclip.server.best_tags import BestTags
-from numpyclip.server.image_ids import ImageId
-from numpyclip.server.image_urls import Fetcher
-from numpyclip.server.immich_forward import ImmichForward
-from numpyclip.server.model_on_demand import ModelSource
-from numpyclip.server.prometheus import Metrics
-from numpyclip.server.responses import UnknownModelError
-from numpyclip.server.served_model import ServedModel
+from numpyclip.server.apis.image_ids import ImageId
+from numpyclip.server.http.responses import UnknownModelError
+from numpyclip.server.inference.best_tags import BestTags
+from numpyclip.server.inference.model_on_demand import ModelSource
+from numpyclip.server.inference.served_model import ServedModel
+from numpyclip.server.inference.thread_pools import ThreadPools
+from numpyclip.server.monitoring.prometheus import Metrics
+from numpyclip.server.outgoing.image_urls import Fetcher
+from numpyclip.server.outgoing.immich_forward import ImmichForward
 from numpyclip.server.settings import Settings
-from numpyclip.server.thread_pools import ThreadPools
 
 _LEAST_WAIT = 0.1  # seconds between two looks for models that nobody uses
 _LOG = logging.getLogger("numpyclip.server")

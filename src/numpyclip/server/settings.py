@@ -9,7 +9,7 @@ from numpyclip.arguments import checked_network, checked_origin
 from numpyclip.errors import InputError
 from numpyclip.images.decode_memory import MAX_MEMORY
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
-from numpyclip.server.tokens import Tokens
+from numpyclip.server.access.tokens import Tokens
 
 _PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 

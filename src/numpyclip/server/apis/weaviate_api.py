@@ -1,0 +1,59 @@
+"""API compatible with the inference container of Weaviate's module `multi2vec-clip`.
+
+Source: github.com/weaviate/multi2vec-clip-inference, app.py and smoke_test.py.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from numpyclip.dispatch.field_kinds import Images, Texts
+from numpyclip.dispatch.fields import RequestFields
+from numpyclip.model.ops import Array
+from numpyclip.server.http.operations import Answer, listing, operation, record, typed
+from numpyclip.server.http.responses import JSONResponse
+from numpyclip.server.service import Service
+
+_ROWS = listing(listing(typed("number")))
+_VECTORS = record("Vectors", textVectors=_ROWS, imageVectors=_ROWS)
+_META = record(model=typed("string"), dimensions=typed("integer"))
+
+
+class _Inputs(RequestFields):
+    texts = Texts("Texts to embed.")
+    images = Images("Images to embed, in base64.")
+
+
+@operation(Answer("The embeddings.", _VECTORS), _Inputs, methods=("POST",), bodies=("json",), errors=(429, 502))
+async def vectorize(request: Request, fields: _Inputs) -> Response:
+    """Embed texts and images."""
+    service: Service = request.app.state.service
+    async with service.using() as served:
+        if count := len(fields.texts) + len(fields.images):
+            served.check_input_count(count)
+        texts = await served.embed_texts(fields.texts) if fields.texts else None
+        images = await served.embed_images(fields.images) if fields.images else None
+
+    def response() -> Response:
+        return JSONResponse({"textVectors": _rows(texts), "imageVectors": _rows(images)})
+
+    return await service.run_in_thread(response)
+
+
+@operation(Answer("The model.", _META), RequestFields)
+async def meta(request: Request, _: RequestFields) -> Response:
+    """Return what Weaviate shows of its module."""
+    first = request.app.state.service.first
+    return JSONResponse({"model": first.name, "dimensions": first.config.embed_dim})
+
+
+@operation({204: Answer("The server answers.", media="")}, RequestFields)
+async def ready(request: Request, _: RequestFields) -> Response:
+    """Return 204: no request is accepted before the model is ready."""
+    return Response(status_code=204)
+
+
+def _rows(embeddings: Array | None) -> list[list[float]]:
+    rows: list[list[float]] = [] if embeddings is None else embeddings.tolist()
+    return rows

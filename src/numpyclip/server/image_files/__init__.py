@@ -1,0 +1,1 @@
+"""Image files of the index: thumbnails, originals, archives of several."""

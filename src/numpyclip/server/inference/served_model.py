@@ -1,0 +1,177 @@
+"""A model as requests use it: loaded when it is needed, its inputs checked and embedded in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.exceptions import HTTPException
+
+from numpyclip.dispatch.fields import FieldError
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.errors import NumPyCLIPError, PictureError
+from numpyclip.file_systems import is_web
+from numpyclip.images.formats import identify
+from numpyclip.images.watch import quietly
+from numpyclip.model.config import CLIPConfig
+from numpyclip.model.ops import Array
+from numpyclip.runtime.finite import checked_finite
+from numpyclip.server.http.base64_images import decode_base64
+from numpyclip.server.http.responses import bad_request
+from numpyclip.server.inference.batching import Batcher
+from numpyclip.server.inference.model_on_demand import ModelOnDemand, ModelSource
+from numpyclip.server.inference.thread_pools import ThreadPools
+from numpyclip.server.monitoring.prometheus import Metrics
+from numpyclip.server.outgoing.image_urls import Fetcher
+from numpyclip.server.settings import Settings
+
+_MAX_CHARACTERS = 1_000_000  # of all texts of a request
+_SLOW_FORMATS = ("JPEG2000",)  # Pillow decodes a million pixels a second, and no other thread runs meanwhile
+_MAX_SLOW_PIXELS = 1_000_000
+_INLINE_LENGTH = 4000  # characters that are tokenized faster than a thread is woken
+_LOG = logging.getLogger("numpyclip.server")
+
+
+def check_decoding_time(data: bytes, name: str) -> None:
+    """Raise PictureError if the image of a client would hold up all other requests."""
+    try:
+        with quietly(), identify(BytesIO(data)) as image:
+            (width, height), is_slow = image.size, image.format in _SLOW_FORMATS
+    except Exception:  # what is wrong with it is said when it is decoded
+        return
+    if is_slow and width * height > _MAX_SLOW_PIXELS:
+        raise PictureError(
+            f"{name}: is {image.format} of {width} x {height} pixels; expected at most {_MAX_SLOW_PIXELS}, or another "
+            "format."
+        )
+
+
+class ServedModel:
+    """A model by name, with a batcher of its own; see `Service.using`.
+
+    Attributes
+    ----------
+    name : str
+        As in responses.
+    on_demand : ModelOnDemand
+    """
+
+    def __init__(
+        self, source: ModelSource, settings: Settings, metrics: Metrics, threads: ThreadPools, fetcher: Fetcher
+    ) -> None:
+        self.name = source.name
+        self.on_demand = ModelOnDemand(source)
+        self.batcher = Batcher(self.on_demand, settings, metrics)
+        self.is_named = source.is_named
+        self._settings = settings
+        self._threads = threads
+        self._fetcher = fetcher
+        self._loading: asyncio.Future[CLIP] | None = None
+
+    @asynccontextmanager
+    async def using(self) -> AsyncIterator[ServedModel]:
+        """Load it, once for all requests, and keep it for the length of a block; HTTPException 503 if it cannot be."""
+        with self.on_demand.used():
+            if not self.on_demand.is_loaded:
+                await self._load()
+            yield self
+
+    async def _load(self) -> None:
+        if self._loading is None:
+            self._loading = asyncio.ensure_future(self._threads.run_in_thread(self.on_demand.load))
+            self._loading.add_done_callback(self._has_loaded)
+        try:
+            await asyncio.shield(self._loading)
+        except (NumPyCLIPError, OSError, MemoryError) as error:
+            raise HTTPException(503, f"{self.name} cannot be loaded; the log of the server says why.") from error
+
+    def _has_loaded(self, loading: asyncio.Future[CLIP]) -> None:
+        self._loading = None
+        if not loading.cancelled() and (error := loading.exception()):
+            _LOG.error("%s cannot be loaded: %s", self.name, error)
+
+    @property
+    def model(self) -> CLIP:
+        """The model, for those that use it."""
+        return self.on_demand.load()
+
+    @property
+    def config(self) -> CLIPConfig:
+        """Its sizes and options, for those that use it: nothing is loaded here, in the event loop."""
+        assert self.on_demand.known_config is not None
+        return self.on_demand.known_config
+
+    def check_input_count(self, count: int, field: str = "") -> None:
+        """Raise 400, of a field if it is known, unless there are 1 to `max_inputs` inputs."""
+        if not 0 < count <= self._settings.max_inputs:
+            raise FieldError(f"{count} inputs; expected 1 to {self._settings.max_inputs} in a request.", field)
+
+    def check_texts(self, texts: Sequence[str] | Sequence[NDArray[np.int32]]) -> None:
+        """Raise 400 if there are no texts, too many, or the model has no text tower."""
+        self.check_input_count(len(texts))
+        if self.config.text is None:
+            raise bad_request("this model embeds images only.")
+        self.check_length(sum(map(len, texts)))
+
+    def check_length(self, characters: int) -> None:
+        """Raise 400 if the texts of a request are too long together: tokenizing cannot be stopped."""
+        if characters > _MAX_CHARACTERS:
+            raise bad_request(f"texts of {characters} characters; expected at most {_MAX_CHARACTERS} in a request.")
+
+    async def embed_texts(self, texts: Sequence[Any], *, truncate: bool = True) -> Array:
+        """Embed texts, or rows of token IDs: (n, embed_dim).
+
+        Raises
+        ------
+        TextTooLongError
+            If a text is too long and `truncate` is False.
+        """
+        self.check_texts(texts)
+        if not truncate:
+            await self.tokenize(texts)
+        with self.batcher.admit("texts", len(texts)) as embed:
+            return await embed(texts)
+
+    async def tokenize(self, texts: Sequence[str], *, truncate: bool = False) -> NDArray[np.int32]:
+        """Tokenize texts: int32 (n, length)."""
+        if sum(map(len, texts)) < _INLINE_LENGTH:
+            return self.model.tokenize(texts, truncate)
+        return await self._threads.run_in_thread(self.model.tokenize, texts, truncate)
+
+    async def embed_images(self, images: Sequence[bytes | str]) -> Array:
+        """Embed images: bytes of files, data URIs, base64, or URLs of allowed hosts: (n, embed_dim).
+
+        Raises
+        ------
+        InputError
+            If an embedding is not finite.
+        """
+        self.check_input_count(len(images))
+        if self.config.vision is None:
+            raise bad_request("this model embeds texts only.")
+        with self.batcher.admit("pictures", len(images)) as embed:
+            names = [f"image {number}" for number in range(len(images))] if len(images) > 1 else ["image"]
+            work = (self._pixels(*named) for named in zip(images, names, strict=True))
+            results = await asyncio.gather(*work, return_exceptions=True)
+            for result in results:  # errors are raised once all are done, so that no thread works for a failed request
+                if isinstance(result, BaseException):
+                    raise result
+            return checked_finite(await embed(results), names.__getitem__)
+
+    async def _pixels(self, image: bytes | str, name: str) -> NDArray[np.uint8]:
+        if isinstance(image, bytes) or not is_web(image):
+            return await self._threads.decode(self._preprocess, image, name)
+        async with self._fetcher.slots:
+            data = await self._fetcher.fetch(image, self._settings.max_bytes)
+            return await self._threads.decode(self._preprocess, data, name)
+
+    def _preprocess(self, image: bytes | str, name: str) -> NDArray[np.uint8]:
+        data = decode_base64(image, name) if isinstance(image, str) else image
+        check_decoding_time(data, name)
+        return self.on_demand.preprocess.read(data, self._settings.decode_options, name=name)

@@ -1,0 +1,1 @@
+"""What an operator sees: the log, the access log and metrics."""

@@ -1,0 +1,1 @@
+"""Sockets, uvicorn, and several processes that answer at one socket."""
