@@ -1,5 +1,5 @@
 # The server in a container: docker build -t numpyclip . && docker run -p 8000:8000 numpyclip serve --model tiny --no-index
-# docs/deployment.md says how to run it; python -m tools.check_image builds and checks it without Docker.
+# docs/guides/deployment.md says how to run it; python -m tools.check_image builds and checks it without Docker.
 
 # Both stages have Debian's Python 3.13, at /usr/bin/python3, so that the environment can be copied.
 FROM debian:trixie-slim AS build

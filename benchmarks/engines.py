@@ -1,4 +1,4 @@
-"""Ask all that docs/engines.md says of the engines, the most important first, and compare it with the goals.
+"""Ask all that docs/guides/engines.md says of the engines, the most important first, and compare it with the goals.
 
     VENV/bin/python benchmarks/engines.py             (25 minutes on two cores, with nothing else on them)
     VENV/bin/python benchmarks/engines.py --only one_image folder

@@ -15,7 +15,7 @@ import numpyclip
 from numpyclip import batch, index, open_clip, reference, tasks, videos
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGE = (DOCS / "api.md").read_text("utf-8")
+PAGE = (DOCS / "reference" / "api.md").read_text("utf-8")
 PACKAGES = {
     "numpyclip": numpyclip,
     "numpyclip.tasks": tasks,
@@ -50,7 +50,7 @@ def test_the_page_lists_the_public_names(package: str) -> None:
 
 @pytest.mark.parametrize("name", tasks.__all__)
 def test_the_page_of_tasks_shows_each(name: str) -> None:
-    assert re.search(rf"\b{name}\b(?=[(.,`\n])", (DOCS / "tasks.md").read_text("utf-8"))
+    assert re.search(rf"\b{name}\b(?=[(.,`\n])", (DOCS / "guides" / "tasks.md").read_text("utf-8"))
 
 
 @pytest.mark.parametrize("package", MODULES)

@@ -1,4 +1,4 @@
-"""docs/choosing.md is what its tool would write, from the data of the package."""
+"""docs/guides/choosing.md is what its tool would write, from the data of the package."""
 
 import importlib.util
 import sys

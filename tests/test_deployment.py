@@ -25,7 +25,7 @@ from tests.server.conftest import running
 
 DEPLOY = ROOT / "deploy"
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
-PAGE = (ROOT / "docs" / "deployment.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "guides" / "deployment.md").read_text("utf-8")
 COMPOSE = [ROOT / "compose.yaml", ROOT / "compose.postgres.yaml"]
 SETTING = re.compile(r"(?:^|[ {])(?:name: )?((?:NUMPYCLIP|CLIP|HF)_\w+)(?:=|: |, value: )([^ \n}\\]*)", re.MULTILINE)
 

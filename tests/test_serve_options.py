@@ -1,4 +1,4 @@
-"""docs/serve-options.md has the options that the command has."""
+"""docs/reference/settings.md has the options that the command has."""
 
 from tools import make_serve_options as tool
 

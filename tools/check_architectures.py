@@ -5,7 +5,7 @@ Needs what tools/make_golden.py needs, and several gigabytes of memory and disk:
     python tools/check_architectures.py [NAME ...]
 
 Weights are random, saved as OpenAI saved theirs (TorchScript, float16 but for the norms), read by NumPyCLIP from that
-file, and compared with the reference in float64. One line per model, for docs/parity.md.
+file, and compared with the reference in float64. One line per model, for docs/explanations/exactness.md.
 """
 
 import argparse

@@ -9,7 +9,7 @@ qemu-user runs this file. It needs root (for chroot), a checkout, and
 
 On both sides the checkpoints of tests/golden are loaded in each format, texts are tokenized, an image is classified
 with `tiny`, a model is saved, and images are indexed and searched, also in the other side's index. One line per
-processor, for docs/processors.md, and one to stderr for each answer that differs.
+processor, for docs/explanations/processors.md, and one to stderr for each answer that differs.
 """
 
 import argparse

@@ -102,7 +102,7 @@ def faults(wheel: Path, sdist: Path) -> Iterator[str]:
         yield f"the wheel and the checkout differ in {', '.join(sorted(wrong)[:10])}"
     if wrong := members.keys() - tracked - {"PKG-INFO"}:
         yield f"the sdist has {', '.join(sorted(wrong)[:10])}, which are not in the checkout"
-    for needed in ("LICENSE", "NOTICE", "README.md", "docs/api.md", "src/numpyclip/py.typed"):
+    for needed in ("LICENSE", "NOTICE", "README.md", "docs/reference/api.md", "src/numpyclip/py.typed"):
         if needed not in members:
             yield f"the sdist has no {needed}"
     yield from metadata_faults(metadata, names)

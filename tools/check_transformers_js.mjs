@@ -5,7 +5,7 @@
 //   node tools/check_transformers_js.mjs FOLDER IMAGE TEXT...
 //
 // The package is looked for in $NODE_PATH, then from the current folder. tests/layouts/test_transformers_js.py runs
-// this and compares with NumPyCLIP; docs/export.md has the figures.
+// this and compares with NumPyCLIP; docs/guides/export.md has the figures.
 
 import { createRequire } from 'node:module';
 import path from 'node:path';

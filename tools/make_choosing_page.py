@@ -1,4 +1,4 @@
-"""Write the table and the plot of docs/choosing.md: the best published model of each architecture that can be run here.
+"""Write the table and the plot of docs/guides/choosing.md: the best published model of each architecture that can be run here.
 
 From src/numpyclip/data alone (open_clip.json, speeds.json), so it needs NumPyCLIP alone:
 
@@ -17,7 +17,7 @@ from numpyclip.viz.fonts import Line
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGE, PICTURE = DOCS / "choosing.md", DOCS / "pictures" / "accuracy.png"
+PAGE, PICTURE = DOCS / "guides" / "choosing.md", DOCS / "pictures" / "accuracy.png"
 BEGIN, END = "<!-- models: made by tools/make_choosing_page.py -->", "<!-- end -->"
 RATES = ("relative_images_per_second", "relative_texts_per_second")
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 900, 640, 60, 30, 30, 60  # of the plot, in pixels

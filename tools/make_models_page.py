@@ -1,4 +1,4 @@
-"""Write the table in docs/models.md: how close NumPyCLIP comes to what the real libraries computed.
+"""Write the table in docs/reference/models.md: how close NumPyCLIP comes to what the real libraries computed.
 
 From the golden models that the tests compare, so it needs NumPyCLIP alone:
 
@@ -12,7 +12,7 @@ from tests.families.test_parity import NAMES, load
 
 from numpyclip.model.ops import Array
 
-PAGE = Path(__file__).parents[1] / "docs" / "models.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "models.md"
 BEGIN, END = "<!-- made by tools/make_models_page.py -->", "<!-- end -->"
 
 STANDS_FOR = {

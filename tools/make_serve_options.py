@@ -1,4 +1,4 @@
-"""Write the tables of docs/serve-options.md: every option of `numpyclip serve`, as a variable and as a key of a file.
+"""Write the tables of docs/reference/settings.md: every option of `numpyclip serve`, as a variable and as a key of a file.
 
 From the parser of the command, so it needs NumPyCLIP alone:
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from numpyclip.cli.commands import parser
 from numpyclip.cli.configuration import Setting, settings
 
-PAGE = Path(__file__).parents[1] / "docs" / "serve-options.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "settings.md"
 BEGIN, END = "<!-- options: made by tools/make_serve_options.py -->", "<!-- end -->"
 DEFAULT = re.compile(r" \(default: ([^()]*(?:\([^()]*\))?[^()]*)\)|; default: (.*?)(?=\))")
 

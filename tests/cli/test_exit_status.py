@@ -1,4 +1,4 @@
-"""The exit status of every command, as docs/tasks.md has it: 0 done, 1 nothing or no, 2 an error, 3 partly."""
+"""The exit status of every command, as docs/guides/tasks.md has it: 0 done, 1 nothing or no, 2 an error, 3 partly."""
 
 import io
 import os

@@ -88,7 +88,7 @@ def test_the_client_in_javascript(tmp_path: Path) -> None:
     program = shutil.which("numpyclip", path=str(Path(sys.executable).parent))
     if (node := shutil.which("node")) is None or program is None:
         pytest.skip("node or the program numpyclip is not installed")
-    page = (ROOT / "docs" / "assistants.md").read_text("utf-8")
+    page = (ROOT / "docs" / "guides" / "assistants.md").read_text("utf-8")
     (tmp_path / "client.mjs").write_text(page.partition("```js\n")[2].partition("```")[0])
     path = os.pathsep.join([str(Path(program).parent), os.environ["PATH"]])
     done = subprocess.run([node, "client.mjs"], cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True)

@@ -1,11 +1,11 @@
-"""docs/models.md says what the tests of parity compare."""
+"""docs/reference/models.md says what the tests of parity compare."""
 
 import re
 
 from tests.families.test_parity import FAMILIES, NAMES
 from tests.model.golden import TOLERANCE
 
-PAGE = (FAMILIES.parents[2] / "docs" / "models.md").read_text("utf-8")
+PAGE = (FAMILIES.parents[2] / "docs" / "reference" / "models.md").read_text("utf-8")
 ROWS = re.findall(r"^\| `([^`]+)` \| (.+?) \| .+? \| (\S*) \| (\S*) \|", PAGE, re.MULTILINE)
 
 

@@ -35,7 +35,7 @@ class Fact(NamedTuple):
 
     key: str
     of: Callable[[Architecture, PublishedModel], object]
-    heading: str = ""  # of its column in docs/choosing.md, if it has one
+    heading: str = ""  # of its column in docs/guides/choosing.md, if it has one
     how: str = ""  # it is written there
 
 

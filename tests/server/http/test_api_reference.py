@@ -1,4 +1,4 @@
-"""The reference of the API: the page at /docs and docs/http-api.md say the same as /openapi.json."""
+"""The reference of the API: the page at /docs and docs/reference/http-api.md say the same as /openapi.json."""
 
 import re
 from html.parser import HTMLParser

@@ -37,7 +37,7 @@ from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
 from numpyclip.tasks.query import Query
 
-_ALIKE = 0.95  # cosine from which images count as near duplicates: docs/server.md says what was measured
+_ALIKE = 0.95  # cosine from which images count as near duplicates: docs/guides/server.md says what was measured
 _DATE = "date."  # begins the cursors of browsing
 
 

@@ -1,4 +1,4 @@
-"""OPERATIONS → A PAGE FOR PEOPLE: in HTML at ``/docs``, and in Markdown as `docs/http-api.md`."""
+"""OPERATIONS → A PAGE FOR PEOPLE: in HTML at ``/docs``, and in Markdown as `docs/reference/http-api.md`."""
 
 from __future__ import annotations
 
