@@ -2,7 +2,8 @@
 
     python examples/prompt_embeddings.py "an astronaut on a horse" prompt.npy --model stable-diffusion-v1-5/text_encoder
 
-`--layer -2` is for SDXL and Stable Diffusion 3, and `--pooled` writes the one vector besides: see docs/guides/tokens.md.
+`--layer -2` is for SDXL and Stable Diffusion 3, and `--pooled` writes the one vector besides:
+see docs/guides/tokens.md.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Write docs/reference/http-api.md, the reference of the server's HTTP API, from the descriptions that check its requests.
+"""Write docs/reference/http-api.md, the server's HTTP API, from the descriptions that check its requests.
 
 python -m tools.make_api_page
 """
@@ -13,8 +13,8 @@ HEAD = """# HTTP API
 
 <!-- made by tools/make_api_page.py -->
 
-All endpoints of `numpyclip serve`, with fields and responses; [server.md](../guides/server.md) says what they are for. A
-running server has the same as a page at `/docs`, and as an OpenAPI 3.1 document at `/openapi.json`, for clients that
+All endpoints of `numpyclip serve`, with fields and responses; [server.md](../guides/server.md) says what they are for.
+A running server has the same as a page at `/docs`, and as an OpenAPI 3.1 document at `/openapi.json`, for clients that
 are generated. Fields that are missing, or `null` in JSON, have their defaults; fields that are not described are
 ignored. In JSON a list of one may be the value itself, in forms and query strings a list is a repeated name. `GET` is
 also `HEAD`.

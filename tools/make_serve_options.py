@@ -1,4 +1,4 @@
-"""Write the tables of docs/reference/settings.md: every option of `numpyclip serve`, as a variable and as a key of a file.
+"""Write the tables of docs/reference/settings.md: all options of `numpyclip serve`, as variables and keys of a file.
 
 From the parser of the command, so it needs NumPyCLIP alone:
 

@@ -2,7 +2,8 @@
 
     python results.py DATA SET OUT.png "a red car" "two cats" ...
 
-With the model in the package, and NumPyCLIP itself. Made the pictures of docs/explanations/tiny.md, of Twemoji (CC BY 4.0).
+With the model in the package, and NumPyCLIP itself. Made the pictures of docs/explanations/tiny.md, of Twemoji
+(CC BY 4.0).
 """
 
 import argparse

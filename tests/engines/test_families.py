@@ -13,7 +13,8 @@ from numpyclip.engines.selection import ENGINES
 from numpyclip.errors import EngineError
 from tests.families.test_parity import load, with_record_of
 
-LEAST_COSINES = {"float32": 1 - 1e-6, "float16": 0.9999, "bfloat16": 0.9995, "int8": 0.999}  # see docs/guides/engines.md
+# See docs/guides/engines.md.
+LEAST_COSINES = {"float32": 1 - 1e-6, "float16": 0.9999, "bfloat16": 0.9995, "int8": 0.999}
 
 
 def on_engine(model: CLIP, name: str, precision: Precision) -> CLIP:

@@ -44,7 +44,7 @@ EXAMPLES = """\
 Marks are kept in the index, by the content of images: moved, renamed and copied files keep theirs, and images are never
 changed. Images have to be in the index. A slash divides a tag into levels. --rating 0 removes a rating.
 
-Search by them: numpyclip search a boat --tag beach --rating 4. See docs/guides/library.md for what other programs read."""
+Search by them: numpyclip search a boat --tag beach --rating 4. What other programs read: docs/guides/library.md."""
 
 _AT_ONCE = 500  # images that are marked in one transaction
 
