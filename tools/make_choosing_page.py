@@ -1,4 +1,4 @@
-"""Write the table and the plot of docs/guides/choosing.md: of each architecture the best published model that runs here.
+"""Write the table and the plot of docs/guides/choosing.md: the best published model of each architecture.
 
 From src/numpyclip/data alone (open_clip.json, speeds.json), so it needs NumPyCLIP alone:
 
