@@ -3,7 +3,8 @@
 Each row of a matrix becomes multiples of a power of two, near 1/32 of its root mean square. float16 holds these
 exactly, so the file is read as any other, and a copy in another layout has the same embeddings.
 docs/explanations/tiny.md has the cost. int8 with a scale for each row would take less still (6.6 MB, where this takes
-9.4, and float16 13.6), but readers of .npz know no scales, and embeddings could not be compared with those of a copy in float16.
+9.4, and float16 13.6), but readers of .npz know no scales, and embeddings could not be compared with those of a copy in
+float16.
 """
 
 import numpy as np
