@@ -33,7 +33,7 @@ REFERENCE = {  # pages of docs/reference/python
     "models": "numpyclip",
     "errors": "numpyclip",
     "tasks": "numpyclip.tasks",
-    "index": "numpyclip.index",
+    "search": "numpyclip.index",
     "batch": "numpyclip.batch",
     "videos": "numpyclip.videos",
     "towns": "numpyclip.towns",
