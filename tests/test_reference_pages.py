@@ -59,9 +59,11 @@ def variables() -> Iterator[str]:
         if "environ" not in path.read_text("utf-8"):
             continue
         for node in ast.walk(tree(path)):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and VARIABLE.fullmatch(node.value):
-                yield node.value
+            looked_up: list[ast.expr] = []
             if isinstance(node, ast.Call) and re.fullmatch(r".*environ(ment)?\.(get|pop)", ast.unparse(node.func)):
-                yield from (each.value for each in node.args[:1] if isinstance(each, ast.Constant))
-            if isinstance(node, ast.Compare) and ast.unparse(node.comparators[0]).endswith("environment"):
-                yield from (each.value for each in [node.left] if isinstance(each, ast.Constant))
+                looked_up = node.args[:1]
+            elif isinstance(node, ast.Compare) and ast.unparse(node.comparators[0]).endswith("environment"):
+                looked_up = [node.left]
+            elif isinstance(node, ast.Constant) and VARIABLE.fullmatch(str(node.value)):
+                looked_up = [node]
+            yield from (str(each.value) for each in looked_up if isinstance(each, ast.Constant))

@@ -63,9 +63,13 @@ def groups(command: argparse.ArgumentParser) -> Iterator[tuple[str, list[argpars
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """Write a table."""
-    lines = [[*header], *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    lines.insert(1, ["---"] * len(lines[0]))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    head, *lines = (f"| {' | '.join(cells)} |" for cells in ([*header], *(map(escaped, row) for row in rows)))
+    return "\n".join([head, "---".join("|" * (head.count(" | ") + 2)), *lines])
+
+
+def escaped(cell: str) -> str:
+    """Write what may be in a cell."""
+    return cell.replace("|", "\\|")
 
 
 # --- cli.md ---------------------------------------------------------------------------------------------------------
