@@ -445,6 +445,17 @@ def test_the_second_signal_ends_it_at_once(kind: str) -> None:
         assert server.returncode == -signal.Signals[kind]
 
 
+def test_a_signal_to_a_server_that_stops_already_is_its_first(monkeypatch: pytest.MonkeyPatch, tiny: CLIP) -> None:
+    ends: list[int] = []
+    monkeypatch.setattr(uvicorn_server, "end_by", ends.append)
+    server = make_server(create_app(tiny, "tiny"))
+    server.should_exit = True  # by a supervisor, to which a manager of services has sent the signal, too
+    server.handle_exit(signal.SIGTERM, None)
+    assert (ends, server.signal) == ([], signal.SIGTERM)
+    server.handle_exit(signal.SIGINT, None)
+    assert ends == [signal.SIGINT]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_clients_that_leave_are_not_in_the_log(place: str) -> None:
     heads = (

@@ -156,7 +156,7 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Calls `on_exit` at the first signal, before it waits for requests in flight, and ends at once at the second.
+    """Calls `on_exit` when it is to stop, before it waits for requests in flight; ends at once at the second signal.
 
     uvicorn raises signals again inside `run`, which would end the process before what comes after it.
 
@@ -192,7 +192,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self.should_exit:
+        if self.signal:  # not `should_exit`, which a supervisor may have set: this may be the first signal all the same
             end_by(sig)
         self.should_exit, self.signal = True, sig
 
