@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from numpyclip.server.processes import workers
-from numpyclip.server.processes.workers import Supervisor
+from numpyclip.server.processes import supervisor
+from numpyclip.server.processes.supervisor import Supervisor
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no workers")
 
@@ -21,7 +21,7 @@ WORKER = """
 import os, signal, sys
 sys.path[:] = {path!r}
 from numpyclip.server.processes.worker_process import Worker
-worker = Worker.of_this_process()
+worker = Worker(*map(int, sys.argv[2:]))
 if not os.path.exists(sys.argv[1]):
     worker.on_stop(lambda: os.kill(os.getppid(), signal.SIGUSR1))
     worker.has_started("at work")
@@ -42,7 +42,8 @@ class Stage:
         self.on_words: dict[str, Callable[[], object]] = {}
         self.on_start: dict[int, Callable[[], object]] = {}  # before the process of this number, from 0, is made
         self._exec = asyncio.create_subprocess_exec
-        self._supervisor = Supervisor([str(self.hang)], listener, 2, 1, self._say)
+        command = [sys.executable, "-c", WORKER.format(path=sys.path), str(self.hang)]
+        self._supervisor = Supervisor(command, listener, 2, 1, self._say)
 
     def _say(self, message: str, level: str = "info") -> None:
         self.levels.append(level)
@@ -73,7 +74,6 @@ def stop() -> None:
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    monkeypatch.setattr(workers, "_PROGRAM", WORKER)
     before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         stage = Stage(tmp_path, listener)
@@ -83,7 +83,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
 
 
 def test_a_worker_that_does_not_end_is_killed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "_STOP_TIMEOUT", 0.1)
+    monkeypatch.setattr(supervisor, "_STOP_TIMEOUT", 0.1)
     stage.on_words = {"at work": lambda: send(signal.SIGHUP), "2 workers were replaced.": stop}
     assert stage.run() == 0
     assert stage.said == ["at work", "2 workers were replaced."]
@@ -131,7 +131,7 @@ def test_a_successor_that_does_not_start_is_given_up(stage: Stage, monkeypatch: 
         stage.hang.touch()
         send(signal.SIGHUP)
 
-    monkeypatch.setattr(workers, "_START_TIMEOUT", 0.1)
+    monkeypatch.setattr(supervisor, "_START_TIMEOUT", 0.1)
     words = "worker 0 is not replaced: its successor did not start, as said above."
     stage.on_words = {"at work": reload, words: stop}
     assert stage.run() == 0
@@ -140,15 +140,19 @@ def test_a_successor_that_does_not_start_is_given_up(stage: Stage, monkeypatch: 
 
 
 def test_workers_that_start_are_replaced_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "_STOP_TIMEOUT", 0.1)
+    monkeypatch.setattr(supervisor, "_STOP_TIMEOUT", 0.1)
     stage.on_start = {1: lambda: send(signal.SIGHUP)}
     stage.on_words = {"2 workers were replaced.": stop}
     assert stage.run() == 0
     assert len(stage.processes) == 4
 
 
-def test_a_worker_that_ends_before_it_started_is_an_error(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("program", "end"), [("pass", "exit status 0"), ("import os; os.kill(os.getpid(), 9)", "signal 9 (Killed)")]
+)
+def test_a_worker_that_ends_before_it_started_is_an_error(program: str, end: str) -> None:
+    said: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        monkeypatch.setattr(workers, "_PROGRAM", "")
-        assert Supervisor([], listener, 2, 1, lambda *words: stage.said.extend(words)).run() == 2
-    assert stage.said == ["a worker has ended with exit status 0 before it had started.", "error"]
+        command = [sys.executable, "-c", program]
+        assert Supervisor(command, listener, 2, 1, lambda *words: said.extend(words)).run() == 2
+    assert said == [f"a worker has ended with {end} before it had started.", "error"]
