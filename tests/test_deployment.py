@@ -98,6 +98,12 @@ def test_requests_in_flight_have_the_time_to_end() -> None:
     assert min(given) > supervisor._STOP_TIMEOUT
 
 
+def test_systemd_reloads_only_what_has_started() -> None:
+    service = unit("numpyclip.service")["Service"]
+    assert service["ExecReload"] == "kill -HUP $MAINPID"
+    assert (service["Type"], service["TimeoutStartSec"]) == ("notify", "infinity")
+
+
 def test_proxies_have_the_limits_of_the_server() -> None:
     nginx, caddy = ((DEPLOY / name).read_text("utf-8") for name in ("nginx.conf", "Caddyfile"))
     arguments = parse(["serve"])
