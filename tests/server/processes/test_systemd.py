@@ -30,8 +30,16 @@ def served_by_systemd(listener: socket.socket, count: str = "1") -> subprocess.P
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, pass_fds=[listener.fileno()])
 
 
-def test_a_restart_behind_a_socket_of_systemd_loses_no_connection(tiny: CLIP) -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+def test_a_restart_behind_a_socket_of_systemd_loses_no_connection(
+    tiny: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=100) as listener,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+    ):
+        manager.settimeout(60)
+        manager.bind(str(tmp_path / "notify"))
         port = listener.getsockname()[1]
         for _ in range(2):
             with (  # which is made while no server runs
@@ -39,6 +47,7 @@ def test_a_restart_behind_a_socket_of_systemd_loses_no_connection(tiny: CLIP) ->
                 served_by_systemd(listener) as server,
             ):
                 np.testing.assert_allclose(embed(connection, "a bird"), tiny.embed_texts("a bird")[0], atol=1e-5)
+                assert manager.recv(100) == b"READY=1"
                 server.terminate()
                 assert f"tiny at http://127.0.0.1:{port} (Ctrl-C stops it)" in server.communicate(timeout=60)[1]
 

@@ -222,6 +222,22 @@ def test_an_error_of_the_first_worker_is_said_once(tmp_path: Path) -> None:
     assert done.stderr.count("none.pt") == 1
 
 
+def test_requests_are_answered_when_nobody_reads_the_log(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.settimeout(60)
+        manager.bind(str(tmp_path / "notify"))
+        words = ["-m", "tiny", "--no-index", "--workers", "2", "--log-format", "json"]
+        with process(*words, NOTIFY_SOCKET=str(tmp_path / "notify")) as (server, client):
+            assert manager.recv(100) == b"READY=1"
+            assert server.stderr is not None
+            server.stderr.close()
+            server.stderr = None  # of which nobody shall read any more
+            assert [client.get("/v1/models").status for _ in range(20)] == [200] * 20
+            assert client.post("/v1/embeddings", {}).status == 400
+            server.terminate()
+            assert server.wait(60) == -signal.SIGTERM
+
+
 RELOADED = """
 import os, signal, sys
 class Finder:
