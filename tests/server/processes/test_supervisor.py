@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from numpyclip.errors import NumPyCLIPError
 from numpyclip.server.processes import supervisor
 from numpyclip.server.processes.supervisor import Supervisor
 
@@ -102,10 +103,22 @@ def test_a_worker_is_replaced_while_another_does_not_end(stage: Stage) -> None:
     assert stage.said == ["at work", "worker 1 has ended with signal 9 (Killed); another one takes its place."]
 
 
-def test_starting_a_worker_is_tried_again(stage: Stage) -> None:
-    def fail() -> None:
-        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+def fail() -> None:
+    raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_worker_that_cannot_be_started_at_the_start_is_an_error(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(supervisor, "_STOP_TIMEOUT", 0.1)
+    stage.on_start = {number: fail}
+    with pytest.raises(NumPyCLIPError, match=rf"^worker {number} cannot be started \(Resource temporarily unavail"):
+        stage.run()
+    assert [each.returncode for each in stage.processes if each] == [-signal.SIGKILL] * number
+
+
+def test_starting_a_worker_is_tried_again(stage: Stage) -> None:
     stage.on_words = {"at work": lambda: stage.processes[1].kill()}
     stage.on_start = {2: fail, 3: stop}
     assert stage.run() == 0
@@ -115,13 +128,13 @@ def test_starting_a_worker_is_tried_again(stage: Stage) -> None:
 
 
 def test_why_a_successor_did_not_start_is_said(stage: Stage) -> None:
-    def fail() -> None:
+    def hang() -> None:
         stage.hang.touch()
         stage.on_start = {3: stop}
         stage.kill_at = 2
 
     stage.on_words = {"at work": lambda: stage.processes[1].kill()}
-    stage.on_start = {2: fail}
+    stage.on_start = {2: hang}
     assert stage.run() == 0
     assert stage.said[2] == "worker 1 has ended with signal 9 (Killed), before it had started."
 

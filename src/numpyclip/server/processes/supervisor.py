@@ -18,7 +18,7 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 
-from numpyclip.errors import InputError
+from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.interrupts import end_by
 from numpyclip.runtime.threads import thread_variables
 from numpyclip.server.monitoring.metrics_folder import MetricsFolder
@@ -130,8 +130,11 @@ class Supervisor:
         return None
 
     async def _start(self, number: int) -> WorkerHandle:
-        environment = thread_variables(self._threads) | os.environ | self._metrics.environment()
-        worker = await WorkerHandle.start(self._command, number, self._listener, environment)
+        try:
+            environment = thread_variables(self._threads) | os.environ | self._metrics.environment()
+            worker = await WorkerHandle.start(self._command, number, self._listener, environment)
+        except OSError as error:  # there is no process, memory or disk to be had, say, which may change
+            raise NumPyCLIPError(f"worker {number} cannot be started ({error.strerror or error}).") from error
         self._all.add(worker)
         if self._is_stopping.is_set():
             worker.stop()
@@ -180,8 +183,8 @@ class Supervisor:
         """Start a worker, and wait until it answers requests; None if it cannot, or takes too long."""
         try:
             worker = await self._start(number)
-        except OSError as error:  # there is no process or memory to be had, say, which may change
-            self._say(f"worker {number} cannot be started ({error.strerror or error}).", "warning")
+        except NumPyCLIPError as error:
+            self._say(str(error), "warning")
             return None
         try:
             if await asyncio.wait_for(worker.has_started(), _START_TIMEOUT):
