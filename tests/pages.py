@@ -104,10 +104,11 @@ def blocks(page: str) -> Iterator[Block]:
 
 
 def _is_output(block: Block, language: str, text: str, between: str) -> bool:
-    """Whether a block is what the one before prints: text at once or after some words, other languages at once."""
-    if block.language not in ("sh", "http", "js") or language not in OUTPUTS or "<!--" in between:
+    """Whether a block is what the one before prints: text at once or after a paragraph, other languages at once."""
+    words = between.strip()
+    if block.language not in ("sh", "http", "js") or language not in OUTPUTS or re.search(r"<!--|^#|\n\n", words, re.M):
         return False
-    return language in ("", "text") or (not between.strip() and (language != "http" or text.startswith("HTTP/")))
+    return language in ("", "text") or (not words and (language != "http" or text.startswith("HTTP/")))
 
 
 def agrees(printed: str, output: Output) -> bool:
