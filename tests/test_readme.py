@@ -27,5 +27,4 @@ def test_the_first_command_prints_what_the_readme_shows(
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_of_the_readme_is_one_that_the_parser_takes(command: str) -> None:
-    words = shlex.split(re.split(r" [|>] ", command)[0])
-    parse(words)
+    parse(shlex.split(re.split(r" [|>] ", command)[0], comments=True))
