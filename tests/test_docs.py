@@ -134,8 +134,8 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
     assert not {name for name in names if not any((folder / name).exists() for folder in folders)}
 
 
-def test_the_readme_says_of_each_folder_of_the_package_what_it_holds() -> None:
-    guide = (ROOT / "README.md").read_text("utf-8").partition("\nsrc/numpyclip/\n")[2].partition("\nexamples/")[0]
+def test_the_contributing_guide_says_of_each_folder_of_the_package_what_it_holds() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("\nsrc/numpyclip/\n")[2].partition("\nexamples/")[0]
     there = {file.parent.name for file in (ROOT / "src" / "numpyclip").glob("[!_.]*/*.*")}
     assert set(re.findall(r"^  (\w+)/", guide, re.MULTILINE)) == there
 
