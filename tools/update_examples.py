@@ -1,6 +1,6 @@
 """Run the examples of pages again, and write what they print beside them: of the embedded model, after a training.
 
-    python -m tools.update_examples docs/guides/tasks.md ...
+    python -m tools.update_examples docs/guides/tag.md ...
 
 `tests/pages.py` says what an example is. They run in a copy of `docs`. The text around them says what came of them, and
 is left to a reader.

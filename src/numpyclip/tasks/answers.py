@@ -43,7 +43,7 @@ class Answerer:
     ----------
     model : CLIP
     question : str
-        In English, of one of the forms in docs/guides/tasks.md.
+        In English, of one of the forms in docs/guides/ask.md.
     answers : sequence of str, optional
         To choose from, instead of those that the kind of question has.
     vocabulary : sequence of str, optional
