@@ -85,7 +85,8 @@ class Session:
             store = f"{self._stack.enter_context(tempfile.TemporaryDirectory())}/index"
             with Index(store, model, create=True) as index:
                 index.update([ALBUM])
-            client = self._stack.enter_context(running(create_app(model, "tiny", store, Settings(model_names=("tiny",)))))
+            app = create_app(model, "tiny", store, Settings(model_names=("tiny",)))
+            client = self._stack.enter_context(running(app))
             self._address = f"127.0.0.1:{client.port}"
         return self._address
 
