@@ -15,7 +15,7 @@ import pytest
 from numpyclip.cli import parse
 from numpyclip.errors import MissingPackageError
 from tests.page_commands import command_problems, is_route, problems
-from tests.page_session import Session, environment
+from tests.page_session import Session, checkout
 from tests.pages import EXECUTED, OTHERS, PAGES, PARSED, REASONS, ROOT, Block, agrees, blocks
 
 FILE = re.compile(r"\]\((?!https?:)([^)#\s]+)|`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|toml))`")
@@ -40,15 +40,14 @@ ALL = named([*PAGES, *OTHERS])
 
 
 @pytest.fixture
-def _in_a_folder_with_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: None) -> None:
+def _in_a_copy_of_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: None) -> None:
     folder = tmp_path / "me"
-    shutil.copytree(ROOT / "docs", folder / "docs")
-    monkeypatch.chdir(folder)
-    for name, value in environment(folder).items():
+    for name, value in checkout(folder).items():
         monkeypatch.setenv(name, value)
+    monkeypatch.chdir(folder)
 
 
-@pytest.mark.usefixtures("_in_a_folder_with_docs")
+@pytest.mark.usefixtures("_in_a_copy_of_the_checkout")
 @pytest.mark.parametrize("page", [*executed()])
 def test_the_blocks_of_a_page_print_what_it_says(page: Path) -> None:
     missing: set[str] = set()
