@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 
 from numpyclip.cli import parse
+from numpyclip.cli.commands import _command, parser
+from numpyclip.cli.configuration import settings
 from numpyclip.errors import MissingPackageError
 from tests.page_commands import command_problems, is_route, problems
 from tests.page_session import Session, checkout
 from tests.pages import EXECUTED, OTHERS, PAGES, PARSED, REASONS, ROOT, Block, agrees, blocks
 
 FILE = re.compile(r"\]\((?!https?:)([^)#\s]+)|`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|toml))`")
+VARIABLE = re.compile(r"NUMPYCLIP_[A-Z_]*[A-Z]")
 
 
 def named(pages: list[Path], *marks: Any) -> list[Any]:
@@ -112,6 +115,18 @@ def programs(value: Any) -> Iterator[list[str]]:
             yield value.get("args", [])
         for each in value.values():
             yield from programs(each)
+
+
+def test_environment_variables_that_pages_name_exist() -> None:
+    sources = [*(ROOT / "src").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py"), ROOT / "tests" / "conftest.py"]
+    known = variables([*sources, *ROOT.glob("compose*.yaml")])
+    known |= {setting.variable for setting in settings(_command(parser("serve"), "serve"))}
+    named = variables([*PAGES, *OTHERS])
+    assert not {name for name in named if not any(f"{each}_".startswith(f"{name}_") for each in known)}
+
+
+def variables(paths: list[Path]) -> set[str]:
+    return {name for path in paths for name in VARIABLE.findall(path.read_text("utf-8"))}
 
 
 @pytest.mark.parametrize("page", ALL)
