@@ -29,7 +29,7 @@ def named(pages: list[Path], *marks: Any) -> list[Any]:
 
 
 def blocks_of(page: Path) -> list[Block]:
-    return list(blocks(page.read_text("utf-8")))
+    return blocks(page.read_text("utf-8"))
 
 
 def executed() -> Iterator[Any]:
