@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 
 from numpyclip.cli import parse
+from numpyclip.cli.commands import _command, parser
+from numpyclip.cli.configuration import settings
 from numpyclip.errors import MissingPackageError
 from tests.page_commands import command_problems, is_route, problems
-from tests.page_session import Session, environment
+from tests.page_session import Session, checkout
 from tests.pages import EXECUTED, OTHERS, PAGES, PARSED, REASONS, ROOT, Block, agrees, blocks
 
 FILE = re.compile(r"\]\((?!https?:)([^)#\s]+)|`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|toml))`")
+VARIABLE = re.compile(r"NUMPYCLIP_[A-Z_]*[A-Z]")
 
 
 def named(pages: list[Path], *marks: Any) -> list[Any]:
@@ -26,7 +29,7 @@ def named(pages: list[Path], *marks: Any) -> list[Any]:
 
 
 def blocks_of(page: Path) -> list[Block]:
-    return list(blocks(page.read_text("utf-8")))
+    return blocks(page.read_text("utf-8"))
 
 
 def executed() -> Iterator[Any]:
@@ -40,15 +43,14 @@ ALL = named([*PAGES, *OTHERS])
 
 
 @pytest.fixture
-def _in_a_folder_with_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: None) -> None:
+def _in_a_copy_of_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: None) -> None:
     folder = tmp_path / "me"
-    shutil.copytree(ROOT / "docs", folder / "docs")
-    monkeypatch.chdir(folder)
-    for name, value in environment(folder).items():
+    for name, value in checkout(folder).items():
         monkeypatch.setenv(name, value)
+    monkeypatch.chdir(folder)
 
 
-@pytest.mark.usefixtures("_in_a_folder_with_docs")
+@pytest.mark.usefixtures("_in_a_copy_of_the_checkout")
 @pytest.mark.parametrize("page", [*executed()])
 def test_the_blocks_of_a_page_print_what_it_says(page: Path) -> None:
     missing: set[str] = set()
@@ -113,6 +115,18 @@ def programs(value: Any) -> Iterator[list[str]]:
             yield value.get("args", [])
         for each in value.values():
             yield from programs(each)
+
+
+def test_environment_variables_that_pages_name_exist() -> None:
+    sources = [*(ROOT / "src").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py"), ROOT / "tests" / "conftest.py"]
+    known = variables([*sources, *ROOT.glob("compose*.yaml")])
+    known |= {setting.variable for setting in settings(_command(parser("serve"), "serve"))}
+    named = variables([*PAGES, *OTHERS])
+    assert not {name for name in named if not any(f"{each}_".startswith(f"{name}_") for each in known)}
+
+
+def variables(paths: list[Path]) -> set[str]:
+    return {name for path in paths for name in VARIABLE.findall(path.read_text("utf-8"))}
 
 
 @pytest.mark.parametrize("page", ALL)
