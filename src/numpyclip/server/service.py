@@ -111,11 +111,9 @@ class Service(ThreadPools):
         """
         if not name:
             return self.first
-        if found := next((model for model in self.models if model.is_named(name)), None):
+        if found := next((model for model in self.models if model.source.is_named(name)), None):
             return found
-        if not self.settings.model_names:
-            return self.first
-        raise UnknownModelError(name, [*self.settings.model_names, *(model.name for model in self.models[1:])])
+        raise UnknownModelError(name, [each for model in self.models for each in model.source.names])
 
     def index(self) -> Index:
         """Open or return the index. It reads files: call it in a thread.

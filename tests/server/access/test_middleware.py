@@ -13,7 +13,6 @@ from starlette.types import Message, Receive, Scope, Send
 from numpyclip.errors import InputError
 from numpyclip.server import Settings
 from numpyclip.server.access import middleware
-from numpyclip.server.access.authorization import Authorization
 from numpyclip.server.access.middleware import AccessMiddleware
 from numpyclip.server.monitoring.access_log import AccessLogMiddleware
 from numpyclip.server.monitoring.prometheus import Metrics
@@ -150,7 +149,7 @@ def asked(settings: Settings, app: Any, *messages: Message) -> list[Message]:
             sent.append(message)
 
         scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"1")]}
-        access = AccessMiddleware(app, settings, Authorization(settings))
+        access = AccessMiddleware(app, settings)
         await AccessLogMiddleware(access, Metrics(), varies=False)(scope, receive, send)
 
     asyncio.run(main())
@@ -234,8 +233,7 @@ def test_a_large_response_has_time_as_long_as_it_is_received(monkeypatch: pytest
 
     async def main() -> None:
         scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
-        settings = Settings(timeout=8.0)
-        access = AccessMiddleware(None, settings, Authorization(settings))  # type: ignore[arg-type]
+        access = AccessMiddleware(None, Settings(timeout=8.0))  # type: ignore[arg-type]
         body = middleware._Body(access, scope, never)
 
         async def wait(waiting: Any, timeout: float) -> tuple[set[Any], set[Any]]:

@@ -93,7 +93,7 @@ def test_the_client_of_openai(client: Client, tiny: CLIP, png: Png) -> None:
 
 
 def test_a_model_by_its_id(serve: Serve) -> None:
-    client = serve(model_names=("tiny", "ViT-B/32", "hf-hub:laion/CLIP"))
+    client = serve(aliases=("ViT-B/32", "hf-hub:laion/CLIP"))
     for name in ("tiny", "ViT-B/32", "ViT-B%2F32", "vit_b%2f32", "hf-hub:laion/CLIP", "hf-hub%3Alaion%2FCLIP"):
         answer = client.get(f"/v1/models/{name}")
         assert (answer.status, answer.json["id"], answer.json["object"]) == (200, "tiny", "model"), name

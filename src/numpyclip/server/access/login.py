@@ -22,7 +22,7 @@ class _Login(RequestFields):
 @operation({204: Answer("The cookie is set.", media="")}, _Login, methods=("POST",), bodies=("json",))
 async def login(request: Request, fields: _Login) -> Response:
     """Begin a session, as a cookie."""
-    session = request.app.state.tokens.session(fields.token.encode("utf-8", "surrogatepass"))
+    session = request.app.state.service.settings.tokens.session(fields.token.encode("utf-8", "surrogatepass"))
     if session is None:
         return error_response(401, "wrong token.")
     response = Response(status_code=204)

@@ -27,13 +27,12 @@ class AccessMiddleware:
     ----------
     app : ASGI application
     settings : Settings
-    authorization : Authorization
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, authorization: Authorization) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self.settings = settings
-        self._authorization = authorization
+        self._authorization = Authorization(settings)
         self._requests = 0  # that have arrived and are being answered
         self._bytes = 0  # of bodies that are arriving, or being answered
         self._arriving: dict[_Body, None] = {}  # bodies that are not complete, from the oldest

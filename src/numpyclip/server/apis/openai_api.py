@@ -102,7 +102,7 @@ async def model(request: Request, fields: _ModelFields) -> Response:
     """Return a model by one of its names, which may have slashes."""
     service: Service = request.app.state.service
     if not fields.id:
-        raise UnknownModelError("''", [served.name for served in service.models])
+        raise UnknownModelError("''", [name for served in service.models for name in served.source.names])
     return JSONResponse(_card(service, service.named(fields.id), "numpyclip"))
 
 

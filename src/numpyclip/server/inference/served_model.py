@@ -57,6 +57,7 @@ class ServedModel:
 
     Attributes
     ----------
+    source : ModelSource
     name : str
         As in responses.
     on_demand : ModelOnDemand
@@ -65,10 +66,9 @@ class ServedModel:
     def __init__(
         self, source: ModelSource, settings: Settings, metrics: Metrics, threads: ThreadPools, fetcher: Fetcher
     ) -> None:
-        self.name = source.name
+        self.source, self.name = source, source.name
         self.on_demand = ModelOnDemand(source)
         self.batcher = Batcher(self.on_demand, settings, metrics)
-        self.is_named = source.is_named
         self._settings = settings
         self._threads = threads
         self._fetcher = fetcher

@@ -19,7 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.interrupts import end_by
-from numpyclip.server.access.addresses import LOOPBACK
+from numpyclip.server.access.addresses import LOOPBACK, Network
 from numpyclip.server.access.proxy_headers import ProxyHeaders
 
 _LOG = logging.getLogger("numpyclip.server")
@@ -155,7 +155,7 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
             self.abort()
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Calls `on_exit` at the first signal, before it waits for requests in flight, and ends at once at the second.
 
     uvicorn raises signals again inside `run`, which would end the process before what comes after it.
@@ -173,6 +173,7 @@ class _Server(uvicorn.Server):
         self._on_start = on_start
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(_QUEUE)  # more than asyncio, which takes the queue's length for both, accepts at once
@@ -186,12 +187,14 @@ class _Server(uvicorn.Server):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.handle_exit, signal.SIGHUP, None)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what is in flight, and what open connections still send."""
         self._on_exit()
         cast("type[_DeadlineProtocol]", self.config.http_protocol_class).is_stopping = True
         await asyncio.sleep(_LAST_ACCEPT)
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; at once if this is the second signal."""
         if self.should_exit:
             end_by(sig)
         self.should_exit, self.signal = True, sig
@@ -260,8 +263,8 @@ def make_server(
     timeout: float = 60.0,
     on_exit: Callable[[], object] = lambda: None,
     on_start: Callable[[], object] = lambda: None,
-    proxies: Sequence[str] = LOOPBACK,
-) -> _Server:
+    proxies: Sequence[Network] = LOOPBACK,
+) -> Server:
     """Make a server; run it with ``make_server(app).run([listener])``.
 
     Parameters
@@ -273,13 +276,13 @@ def make_server(
         Called once it is to stop, before requests in flight are waited for.
     on_start : callable
         Called once requests are answered.
-    proxies : sequence of str
-        Addresses and networks of reverse proxies, which say by ``X-Forwarded-For`` and ``-Proto`` who asks, and how.
+    proxies : sequence of ipaddress.IPv4Network or ipaddress.IPv6Network
+        Reverse proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are trusted.
     """
     most = _max_connections()
     limits = {"request_timeout": 2 * timeout + _MARGIN, "max_connections": most}
     protocol = type("_Protocol", (_DeadlineProtocol,), limits)
-    return _Server(
+    return Server(
         uvicorn.Config(
             ProxyHeaders(app, proxies),
             http=cast(Any, protocol),
