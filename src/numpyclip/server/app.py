@@ -131,13 +131,13 @@ async def _metrics(request: Request, _: RequestFields) -> Response:
 @operation(Answer("The document, in version 3.1 of OpenAPI.", typed("object")), RequestFields)
 async def _openapi(request: Request, _: RequestFields) -> Response:
     """Return the OpenAPI document of this API."""
-    return compressed(request, JSONResponse(await request.app.state.service.run_in_thread(_document)))
+    return compressed(request, JSONResponse(await request.app.state.service.threads.run(_document)))
 
 
 @operation(Answer("The page.", media="text/html"), RequestFields)
 async def _docs(request: Request, _: RequestFields) -> Response:
     """Return a page of the OpenAPI document."""
-    return reference_page(request, await request.app.state.service.run_in_thread(_reference))
+    return reference_page(request, await request.app.state.service.threads.run(_reference))
 
 
 @functools.cache

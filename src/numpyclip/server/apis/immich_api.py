@@ -85,7 +85,7 @@ async def predict(request: Request, fields: _Predict) -> Response:
             embeddings = await served.embed_texts([value.decode("utf-8", "replace")])
             return JSONResponse({"clip": _encoded(embeddings[0])})
         embeddings = await served.embed_images([value])
-    size = await service.decode(read_exif, value)
+    size = await service.threads.decode(read_exif, value)
     return JSONResponse({"clip": _encoded(embeddings[0]), "imageHeight": size.height, "imageWidth": size.width})
 
 

@@ -137,7 +137,7 @@ async def library(request: Request, _: RequestFields) -> Response:
         }
         return compressed(request, JSONResponse(answer))
 
-    return await service.run_in_thread(found)
+    return await service.threads.run(found)
 
 
 def _folders(store: Store) -> list[str]:
@@ -176,7 +176,7 @@ async def mark(request: Request, fields: _Mark) -> Response:
         marks = {str(image.number): marks_json(said[digest]) for image, digest in zip(there, digests, strict=True)}
         return compressed(request, JSONResponse({"marks": marks}))
 
-    return await service.run_in_thread(marked)
+    return await service.threads.run(marked)
 
 
 def marks_json(marks: list[Mark]) -> dict[str, object]:
@@ -196,4 +196,4 @@ async def _answer(
         except MissingPackageError as error:
             raise HTTPException(404, without_commands(str(error))) from error
 
-    return await service.run_in_thread(answered)
+    return await service.threads.run(answered)

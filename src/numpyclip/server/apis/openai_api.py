@@ -154,7 +154,7 @@ async def embed(
         made = {"id": f"embd-{uuid.uuid4().hex}", "created": int(time.time())}
         return JSONResponse({"object": "list", "data": rows, "model": served.name, "usage": usage, **made})
 
-    return await service.run_in_thread(response)
+    return await service.threads.run(response)
 
 
 async def _embed_texts(
@@ -163,7 +163,7 @@ async def _embed_texts(
     """Embed strings, or rows of token IDs, and count the tokens."""
     if inputs and not isinstance(inputs[0], str):
         served.check_texts([""] * len(inputs))
-        inputs = await service.run_in_thread(checked_ids, served.model, inputs)
+        inputs = await service.threads.run(checked_ids, served.model, inputs)
     served.check_texts(inputs)
     try:
         is_text = isinstance(inputs[0], str)

@@ -38,7 +38,7 @@ async def vectorize(request: Request, fields: _Inputs) -> Response:
     def response() -> Response:
         return JSONResponse({"textVectors": _rows(texts), "imageVectors": _rows(images)})
 
-    return await service.run_in_thread(response)
+    return await service.threads.run(response)
 
 
 @operation(Answer("The model.", _META), RequestFields)

@@ -53,7 +53,7 @@ async def sent_fields(request: Request, bodies: Collection[str]) -> dict[str, An
 
 
 async def _json(request: Request) -> dict[str, Any]:
-    values = await request.app.state.service.parse(
+    values = await request.app.state.service.threads.parse(
         parse_json_body, await _body(request, request.app.state.service.settings.max_bytes)
     )
     if not isinstance(values, dict):
@@ -63,7 +63,7 @@ async def _json(request: Request) -> dict[str, Any]:
 
 
 async def _form(request: Request) -> dict[str, Any]:
-    parse = request.app.state.service.parse
+    parse = request.app.state.service.threads.parse
     kind = request.headers.get("content-type", "")
     if len(kind) > _MAX_CONTENT_TYPE:
         raise bad_request(f"a Content-Type of {len(kind)} characters; expected at most {_MAX_CONTENT_TYPE}.")

@@ -84,7 +84,7 @@ class ServedModel:
 
     async def _load(self) -> None:
         if self._loading is None:
-            self._loading = asyncio.ensure_future(self._threads.run_in_thread(self.on_demand.load))
+            self._loading = asyncio.ensure_future(self._threads.run(self.on_demand.load))
             self._loading.add_done_callback(self._has_loaded)
         try:
             await asyncio.shield(self._loading)
@@ -142,7 +142,7 @@ class ServedModel:
         """Tokenize texts: int32 (n, length)."""
         if sum(map(len, texts)) < _INLINE_LENGTH:
             return self.model.tokenize(texts, truncate)
-        return await self._threads.run_in_thread(self.model.tokenize, texts, truncate)
+        return await self._threads.run(self.model.tokenize, texts, truncate)
 
     async def embed_images(self, images: Sequence[bytes | str]) -> Array:
         """Embed images: bytes of files, data URIs, base64, or URLs of allowed hosts: (n, embed_dim).
