@@ -224,12 +224,7 @@ class ModelOnDemand(EmbeddingModel):
         with self.loaded() as model:
             return model.embed_texts(texts, batch_size, truncate=truncate)
 
-    def tokenize(self, texts: str | Sequence[str], truncate: bool = False) -> NDArray[np.int32]:
-        """Tokenize texts."""
-        with self.loaded() as model:
-            return model.tokenize(texts, truncate)
-
-    def encode_text(self, text: NDArray[np.integer]) -> Array:
+    def encode_text(self, text: NDArray[np.integer], normalize: bool = False) -> Array:
         """Embed tokenized texts."""
         with self.loaded() as model:
-            return model.encode_text(text)
+            return model.encode_text(text, normalize)
