@@ -88,7 +88,7 @@ def test_a_text(client: Client, tiny: CLIP) -> None:
             "asks for 'visual', and the request has the field `text`",
         ),
         ([("entries", entries("visual")), ("image", "no file")], 400, "expected one file"),
-        ([("entries", entries("visual")), ("image", b"no picture")], 400, "cannot be read as a picture"),
+        ([("entries", entries("visual")), ("image", b"no picture")], 400, "cannot be read as an image"),
         ([("entries", entries("textual", "ViT-B-32__openai")), ("text", "a")], 404, "this server has tiny"),
     ],
 )

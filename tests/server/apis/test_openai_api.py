@@ -114,6 +114,28 @@ def test_token_ids_of_the_models_own_tokenizer(client: Client, tiny: CLIP, padde
     np.testing.assert_allclose(vectors(single.json), tiny.embed_texts("a dog"), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/embeddings", {"input": ["a dog", "a cat"]}),
+        ("/v1/embeddings", {"input": ["a dog" * 1000], "truncate": True}),
+        ("/vectorize", {"texts": ["a dog", "a cat"]}),
+        ("/classify", {"ids": [1], "labels": ["a dog", "a cat"], "template": "a photo of {}"}),
+    ],
+)
+def test_texts_are_tokenized_once(client: Client, monkeypatch: pytest.MonkeyPatch, path: str, body: Any) -> None:
+    tokenized: list[str] = []
+    tokenize = CLIP.tokenize
+
+    def counted(self: CLIP, texts: Any, truncate: bool = False) -> Any:
+        tokenized.extend(texts)
+        return tokenize(self, texts, truncate)
+
+    monkeypatch.setattr(CLIP, "tokenize", counted)
+    assert client.post(path, body).status == 200
+    assert len(tokenized) == len(set(tokenized)) == len(body.get("input") or body.get("texts") or body["labels"])
+
+
 def test_token_ids_of_texts_that_were_cut_within_a_letter_or_a_word(client: Client, tiny: CLIP) -> None:
     pieces = ("日本語の長い文章", "это длинный текст ", "internationalization ", "είναι ένα κείμενο ", "🏠🏡")
     texts = [("x" * start + " ") + piece * 60 for piece in pieces for start in range(3)]
@@ -182,7 +204,7 @@ def test_texts_that_are_too_long_are_refused_unless_they_may_be_cut(client: Clie
         ({"input": "a", "dimensions": 0.0}, "expected 1 to 128"),
         ({"input": "a", "model": 5}, "model is 5; expected a string"),
         ({"input": "no base64!", "modality": "image"}, "is not base64"),
-        ({"input": "aGVsbG8=", "modality": "image"}, "image: cannot be read as a picture"),
+        ({"input": "aGVsbG8=", "modality": "image"}, "image: cannot be read as an image"),
         ({"input": "http://169.254.169.254/latest/meta-data", "modality": "image"}, "does not fetch from"),
         ({"input": "file:///etc/passwd", "modality": "image"}, "is not base64"),
         ({"messages": "a dog"}, "expected a list of {role, content}"),

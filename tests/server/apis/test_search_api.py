@@ -283,7 +283,7 @@ def test_classify(client: Client, tiny: CLIP, png: Png) -> None:
     [
         ({"labels": ["a"]}, "0 inputs"),
         ({"image": "aGVsbG8=", "labels": []}, "0 inputs"),
-        ({"image": "aGVsbG8=", "labels": "dog"}, "cannot be read as a picture"),
+        ({"image": "aGVsbG8=", "labels": "dog"}, "cannot be read as an image"),
         ({"image": 7, "labels": "dog"}, "expected one or more files or data URIs"),
         ({"image": "aGVsbG8=", "labels": "dog", "template": "no braces"}, "template"),
         ({"image": "aGVsbG8=", "labels": ["dog " * 100]}, "tokens"),
@@ -303,7 +303,8 @@ def test_health_and_metrics(client: Client) -> None:
     assert 'numpyclip_requests_total{route="none",status="404"}' in text
     assert "nowhere" not in text
     assert "numpyclip_waiting 0.0" in text
-    assert "numpyclip_batch_size_count" in text
+    assert 'numpyclip_batch_size_count{kind="images"}' in text
+    assert 'numpyclip_embedded_total{kind="texts"}' in text
 
 
 def test_answers_are_ascii(client: Client) -> None:

@@ -155,7 +155,7 @@ def test_a_zip_of_several_files(client: Client, drawings: Path) -> None:
     matches = client.get("/search?n=99").json["matches"]
     answer = client.form("/download", [("ids", ",".join(str(match["id"]) for match in matches))])
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/zip")
-    assert answer.headers["Content-Disposition"].startswith('attachment; filename="pictures.zip"')
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="images.zip"')
     with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
         assert archive.testzip() is None
         assert len(archive.namelist()) == len(matches)

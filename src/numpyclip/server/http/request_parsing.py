@@ -81,5 +81,5 @@ async def _body(request: Request, most: int) -> bytearray:
     async for piece in request.stream():
         body += piece
         if len(body) > most:
-            raise bad_request(f"a body of more than {most} bytes; send large pictures as multipart/form-data.")
+            raise bad_request(f"a body of more than {most} bytes; send large images as multipart/form-data.")
     return body

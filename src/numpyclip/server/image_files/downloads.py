@@ -39,7 +39,7 @@ async def download(request: Request, fields: _Download) -> Response:
     ids = list(dict.fromkeys(fields.ids))
     headers = {
         "content-type": "application/zip",
-        "content-disposition": disposition("attachment", "pictures.zip"),
+        "content-disposition": disposition("attachment", "images.zip"),
         "cache-control": "no-store",
     }
     return Stream(request, _archive(service, ids), headers)
