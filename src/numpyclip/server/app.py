@@ -202,7 +202,7 @@ PARTS: dict[str, dict[str, Operation[Any]]] = {  # of the API, each with operati
 
 
 class _Route(Route):
-    """Notes its path for metrics, whose labels must be few: clients can request any path."""
+    """Records its path for metrics, whose labels must be few: clients can request any path."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         current_request().route = self.path

@@ -12,7 +12,7 @@ Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
 LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
-UNKNOWN_PROXY = "numpyclip.unknown_proxy"  # in a scope: the request was forwarded, by no proxy that is believed
+UNKNOWN_PROXY = "numpyclip.unknown_proxy"  # in a scope: the request was forwarded, by an untrusted proxy
 
 
 def client_address(scope: Scope) -> Address | None:

@@ -30,7 +30,7 @@ class ProxyHeaders:
         """Pass a request on."""
         if scope["type"] == "http":
             names = {name for name, _ in scope["headers"]}
-            is_believed = b"x-forwarded-for" in names and is_within(client_address(scope), self._proxies)
-            if names & _HEADERS and not is_believed:
+            is_trusted = b"x-forwarded-for" in names and is_within(client_address(scope), self._proxies)
+            if names & _HEADERS and not is_trusted:
                 scope[UNKNOWN_PROXY] = True
         await self._app(cast(Any, scope), cast(Any, receive), cast(Any, send))
