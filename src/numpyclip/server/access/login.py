@@ -15,7 +15,7 @@ from numpyclip.server.http.operations import Answer, operation
 from numpyclip.server.http.responses import error_response
 
 
-class _Login(RequestFields):
+class _Login(RequestFields, example={"token": "secret"}):
     token = Text("A token of the server.")
 
 

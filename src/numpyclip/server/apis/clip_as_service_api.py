@@ -37,7 +37,7 @@ _RESULT = record(
 )
 
 
-class _Post(RequestFields):
+class _Post(RequestFields, example={"data": [{"text": "a dog on a beach"}], "execEndpoint": "/encode"}):
     data = Values("Documents.", {"anyOf": [listing(_DOCUMENT), record(docs=listing(_DOCUMENT))]}, required=True)
     execEndpoint = Text("`/` or `/encode` to embed, with `/NAME` of a model; `/rank` to sort matches.")
     exec_endpoint = Text("The same.")

@@ -45,7 +45,7 @@ _ROW = {
 }
 
 
-class _Knn(RequestFields):
+class _Knn(RequestFields, example={"text": "a dog on a beach", "modality": "image", "num_images": 5}):
     text = Text("Text to search with.")
     image = Images("Image to search with, in base64.")
     image_url = Images("Its URL.")
@@ -56,7 +56,7 @@ class _Knn(RequestFields):
     deduplicate = Flag("Leave out near duplicates.")
 
 
-class _Metadata(RequestFields):
+class _Metadata(RequestFields, example={"ids": [1, 2]}):
     ids = RowIds("IDs of images.", required=True)
 
 

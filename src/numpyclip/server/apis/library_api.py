@@ -70,11 +70,11 @@ class _Places(ServerFilters):
     names = Flag("Return the towns of the 100 cells with the most images, too.")
 
 
-class _Towns(ServerFilters):
+class _Towns(ServerFilters, example={"name": "Zurich"}):
     name = Text("Name of a town.", required=True)
 
 
-class _Mark(RequestFields):
+class _Mark(RequestFields, example={"ids": ["1", "2"], "kind": "tag", "name": "holiday"}):
     ids = ImageIds("IDs of indexed images.", required=True)
     kind = Choice("Kind of the mark.", KINDS, required=True)
     name = Text("Name of a tag or an album; of a rating 1 to 5.")

@@ -70,7 +70,7 @@ class OutputFields(RequestFields):
     dimensions = Values("Return the first dimensions only, at unit length; 0: all.", {"type": "integer", "minimum": 0})
 
 
-class EmbeddingFields(OutputFields):
+class EmbeddingFields(OutputFields, example={"input": ["a dog on a beach", "a cat"], "encoding_format": "float"}):
     """A request for embeddings."""
 
     input = Values("Texts, token IDs of this model's tokenizer, or images as data URIs, base64 or URLs.", _INPUT)
@@ -79,7 +79,7 @@ class EmbeddingFields(OutputFields):
     truncate = Flag("Truncate texts that are too long, which are refused otherwise.")
 
 
-class _ModelFields(RequestFields):
+class _ModelFields(RequestFields, example={"id": "ViT-B/32"}):
     id = Text("Name of the model.", required=True)
 
 

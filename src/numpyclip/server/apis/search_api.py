@@ -107,7 +107,7 @@ _INDEX = record(
 )
 
 
-class _Search(Words, ServerFilters):
+class _Search(Words, ServerFilters, example={"query": "a dog on a beach", "n": 5}):
     q = Text("The same as `query`.")
     image = Images("Images to search with; in JSON data URIs, base64 or URLs.")
     near = ImageIds("IDs of indexed images to search with; `12@21.5` is a moment of a video.")
@@ -121,7 +121,7 @@ class _Search(Words, ServerFilters):
     shown = ImageIds("IDs of images that were shown before.")
 
 
-class _Classify(RequestFields):
+class _Classify(RequestFields, example={"ids": ["1", "2"], "labels": ["dog", "cat"], "template": "a photo of a {}"}):
     image = Images("Images; in JSON data URIs, base64 or URLs.")
     ids = ImageIds("IDs of indexed images in place of `image`.", MAX_RESULTS)
     labels = Texts("What the images may show.", required=True)

@@ -33,7 +33,7 @@ class _Folder(Text):
         return folder
 
 
-class ServerFilters(Filters):
+class ServerFilters(Filters, example={"after": "2024-05", "camera": "Pixel"}):
     """Which images are meant by clients, to which a folder below the one that the server was started in is none."""
 
     TITLE = "Filters"

@@ -26,7 +26,7 @@ _MOST_BYTES, _MOST_SUFFIX = 255, 20  # of a name, and letters of the suffix that
 _MISSING = "not included.txt"
 
 
-class _Download(RequestFields):
+class _Download(RequestFields, example={"ids": ["1", "2"]}):
     ids = ImageIds("IDs of indexed images.", required=True)
 
 

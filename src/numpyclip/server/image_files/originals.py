@@ -91,7 +91,7 @@ def _sha256(path: str, identity: tuple[int, ...]) -> bytes:
         return b""
 
 
-class _Original(RequestFields):
+class _Original(RequestFields, example={"id": "12"}):
     id = PathImageId()
     download = Flag("Have browsers save the file.")
 

@@ -65,7 +65,7 @@ class ThumbnailCache:
         return data
 
 
-class _Thumbnail(RequestFields):
+class _Thumbnail(RequestFields, example={"id": "12", "side": 1600}):
     id = PathImageId()
     side = Choice("Pixels of the longer side.", SIZES)
     t = _Moment("Seconds of a video, whose frame there is shown.")
