@@ -96,7 +96,7 @@ def test_json_has_the_same(run: Run, store: Path, queries: Path) -> None:
         ('query,path\n"a bird,b\n', "is not a CSV file"),
         ("query,path\na bird,bird.png\n", "queries: 1; expected 3 at least"),
         ("query,path\na,bird.png\nb,sub\nc,lost.png\n", "lost.png is not in the index"),
-        ("query,path\na,bird.png\nb,sub\nc,.\n", "'c': all pictures of the index are right"),
+        ("query,path\na,bird.png\nb,sub\nc,.\n", "'c': all images of the index are right"),
     ],
 )
 def test_files_that_are_refused(

@@ -251,7 +251,7 @@ def test_a_name_that_cannot_be_printed_is_escaped(name: str, shown: str) -> None
 
 @pytest.mark.parametrize("data", [b"", b"abc", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", bytes(1000)])
 def test_bytes_that_are_no_picture_are_refused(data: bytes) -> None:
-    with pytest.raises(PictureError, match=f"^a picture of {len(data)} bytes: cannot be read") as caught:
+    with pytest.raises(PictureError, match=f"^an image of {len(data)} bytes: cannot be read") as caught:
         open_picture(data)
     assert "object at" not in str(caught.value)
 

@@ -74,7 +74,7 @@ def test_right_pictures_are_files_folders_copies_and_conditions(
         ({"a": ["more"], "b": ["more"], "c": ["gone.png"]}, "'c': .*gone.png is not in the index; expected a picture"),
         ({"a": ["more"], "b": ["more"], "c": ["nowhere/gone.png"]}, "'c': .*gone.png is not in the index"),
         ({"a": ["more"], "b": ["more"], "c": [Where(after="2999")]}, "'c': the index has no image with after 2999"),
-        ({"a": ["more"], "b": ["more"], "c": ["."]}, "'c': all pictures of the index are right"),
+        ({"a": ["more"], "b": ["more"], "c": ["."]}, "'c': all images of the index are right"),
     ],
 )
 def test_what_cannot_be_calibrated_on(
