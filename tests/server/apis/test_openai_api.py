@@ -8,6 +8,8 @@ import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.model.ops import normalize
+from numpyclip.server.http.responses import OverloadedError
+from numpyclip.server.inference.batching import Batcher
 from tests.server.conftest import Client, Png, Serve
 
 
@@ -134,6 +136,16 @@ def test_texts_are_tokenized_once(client: Client, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(CLIP, "tokenize", counted)
     assert client.post(path, body).status == 200
     assert len(tokenized) == len(set(tokenized)) == len(body.get("input") or body.get("texts") or body["labels"])
+
+
+def test_texts_are_not_tokenized_while_the_queue_is_full(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Batcher) -> None:
+        raise OverloadedError("9 inputs are waiting already; try again soon.")
+
+    monkeypatch.setattr(Batcher, "check_room", full)
+    monkeypatch.setattr(CLIP, "tokenize", None)
+    for path, body in (("/v1/embeddings", {"input": "a dog"}), ("/vectorize", {"texts": ["a dog"]})):
+        assert client.post(path, body).status == 429
 
 
 def test_token_ids_of_texts_that_were_cut_within_a_letter_or_a_word(client: Client, tiny: CLIP) -> None:

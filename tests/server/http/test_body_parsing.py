@@ -161,7 +161,7 @@ def test_a_form_is_in_memory_no_longer_than_its_request() -> None:
         yield MARK + b'; filename="a"\r\n\r\nimage'
         yield b"\r\n--x--\r\n"
 
-    app = SimpleNamespace(state=SimpleNamespace(service=SimpleNamespace(parse=parse)))
+    app = SimpleNamespace(state=SimpleNamespace(service=SimpleNamespace(threads=SimpleNamespace(parse=parse))))
     request: Any = SimpleNamespace(
         method="POST", app=app, stream=stream, headers={"content-type": "multipart/form-data; boundary=x"}
     )

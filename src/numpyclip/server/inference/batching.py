@@ -104,6 +104,12 @@ class Batcher:
             if not job.done.done():
                 job.done.set_exception(OverloadedError("the server is shutting down; try again soon.", 5, 503))
 
+    def check_room(self) -> None:
+        """Raise OverloadedError if `max_waiting` inputs are waiting."""
+        if self._admitted >= self._settings.max_waiting:
+            wait = self._admitted / self._throughput
+            raise OverloadedError(f"{self._admitted} inputs are waiting already; try again soon.", wait)
+
     @contextmanager
     def admit(self, modality: Modality, count: int) -> Iterator[Embed]:
         """Count inputs as waiting inside the ``with`` block, which includes their decoding.
@@ -119,9 +125,7 @@ class Batcher:
         OverloadedError
             If `max_waiting` inputs are waiting. A request is admitted in full, even if it exceeds the limit by itself.
         """
-        if self._admitted >= self._settings.max_waiting:
-            wait = self._admitted / self._throughput
-            raise OverloadedError(f"{self._admitted} inputs are waiting already; try again soon.", wait)
+        self.check_room()
         self._admitted += count
         self._decoding += count
         decoding = count

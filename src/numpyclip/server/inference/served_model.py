@@ -129,8 +129,11 @@ class ServedModel:
         ------
         TextTooLongError
             If a text is too long and `truncate` is False.
+        OverloadedError
+            If the queue is full, before time is spent on them.
         """
         self.check_text_count(len(texts))
+        self.batcher.check_room()
         length = sum(map(len, texts))
         self.check_length(length)
         if length < _INLINE_LENGTH:
