@@ -71,7 +71,7 @@ def test_right_pictures_are_files_folders_copies_and_conditions(
         ({"a": ["more"], "b": ["more"], "c": []}, "'c': has no right images"),
         ({"a": ["more"], "b": ["more"], "c": [""]}, "'c': '' is no path"),
         ({"a": ["more"], "b": ["more"], "c": ["a\0b"]}, "'c': 'a\\\\x00b' is no path"),
-        ({"a": ["more"], "b": ["more"], "c": ["gone.png"]}, "'c': .*gone.png is not in the index; expected a picture"),
+        ({"a": ["more"], "b": ["more"], "c": ["gone.png"]}, "'c': .*gone.png is not in the index; expected an image"),
         ({"a": ["more"], "b": ["more"], "c": ["nowhere/gone.png"]}, "'c': .*gone.png is not in the index"),
         ({"a": ["more"], "b": ["more"], "c": [Where(after="2999")]}, "'c': the index has no image with after 2999"),
         ({"a": ["more"], "b": ["more"], "c": ["."]}, "'c': all images of the index are right"),

@@ -116,6 +116,20 @@ def test_token_ids_of_the_models_own_tokenizer(client: Client, tiny: CLIP, padde
     np.testing.assert_allclose(vectors(single.json), tiny.embed_texts("a dog"), atol=1e-6)
 
 
+@pytest.fixture
+def tokenized(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts with "xyzzy" in them that are tokenized; a server embeds words of its own meanwhile."""
+    found: list[str] = []
+    tokenize = CLIP.tokenize
+
+    def noted(self: CLIP, texts: Any, truncate: bool = False) -> Any:
+        found.extend(text for text in texts if "xyzzy" in text)
+        return tokenize(self, texts, truncate)
+
+    monkeypatch.setattr(CLIP, "tokenize", noted)
+    return found
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -125,27 +139,21 @@ def test_token_ids_of_the_models_own_tokenizer(client: Client, tiny: CLIP, padde
         ("/classify", {"ids": [1], "labels": ["xyzzy 1", "xyzzy 2"], "template": "a photo of {}"}),
     ],
 )
-def test_texts_are_tokenized_once(client: Client, monkeypatch: pytest.MonkeyPatch, path: str, body: Any) -> None:
-    tokenized: list[str] = []
-    tokenize = CLIP.tokenize
-
-    def counted(self: CLIP, texts: Any, truncate: bool = False) -> Any:
-        tokenized.extend(text for text in texts if "xyzzy" in text)  # the server also embeds words meanwhile
-        return tokenize(self, texts, truncate)
-
-    monkeypatch.setattr(CLIP, "tokenize", counted)
+def test_texts_are_tokenized_once(client: Client, tokenized: list[str], path: str, body: Any) -> None:
     assert client.post(path, body).status == 200
     assert len(tokenized) == len(set(tokenized)) == len(body.get("input") or body.get("texts") or body["labels"])
 
 
-def test_texts_are_not_tokenized_while_the_queue_is_full(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_are_not_tokenized_while_the_queue_is_full(
+    client: Client, tokenized: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(self: Batcher) -> None:
         raise OverloadedError("9 inputs are waiting already; try again soon.")
 
     monkeypatch.setattr(Batcher, "check_room", full)
-    monkeypatch.setattr(CLIP, "tokenize", None)
-    for path, body in (("/v1/embeddings", {"input": "a dog"}), ("/vectorize", {"texts": ["a dog"]})):
+    for path, body in (("/v1/embeddings", {"input": "xyzzy"}), ("/vectorize", {"texts": ["xyzzy"]})):
         assert client.post(path, body).status == 429
+    assert not tokenized
 
 
 def test_token_ids_of_texts_that_were_cut_within_a_letter_or_a_word(client: Client, tiny: CLIP) -> None:

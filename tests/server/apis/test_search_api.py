@@ -294,9 +294,10 @@ def test_what_cannot_be_classified(client: Client, body: object, message: str) -
     assert (answer.status, message in answer.message) == (400, True), answer.message
 
 
-def test_health_and_metrics(client: Client) -> None:
+def test_health_and_metrics(client: Client, png: Png) -> None:
     assert client.get("/healthz").json["status"] == "ok"
     client.get("/search?q=a+house")
+    client.form("/search", [("image", png("bird"))])
     client.get("/nowhere/at/all")
     text = client.get("/metrics").body.decode()
     assert 'numpyclip_requests_total{route="/search",status="200"}' in text
