@@ -19,7 +19,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from tests.pages import ROOT
 
 pytest.importorskip("uvicorn")
-from numpyclip.server import Settings, create_app
+from numpyclip.server import Settings, Tokens, create_app
 from numpyclip.server.processes import connections, supervisor, uvicorn_server
 from tests.server.conftest import running
 
@@ -123,7 +123,7 @@ def test_the_health_check_of_the_image_tells_whether_the_server_answers(
     words = re.search(r"HEALTHCHECK .*?CMD (\[.*?\])\n", DOCKERFILE, re.DOTALL)
     assert words is not None
     command = [sys.executable, *json.loads(words[1])[1:]]
-    with running(create_app(tiny, "tiny", None, Settings(token="secret"))) as client:
+    with running(create_app(tiny, "tiny", None, Settings(tokens=Tokens("secret")))) as client:
         monkeypatch.setenv("NUMPYCLIP_SERVE_PORT", str(client.port))
         assert subprocess.run(command, capture_output=True).returncode == 0
     monkeypatch.setenv("NUMPYCLIP_SERVE_PORT", "1")
