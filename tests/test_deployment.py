@@ -20,7 +20,7 @@ from tests.pages import ROOT
 
 pytest.importorskip("uvicorn")
 from numpyclip.server import Settings, create_app
-from numpyclip.server.processes import uvicorn_server, workers
+from numpyclip.server.processes import connections, supervisor, uvicorn_server
 from tests.server.conftest import running
 
 DEPLOY = ROOT / "deploy"
@@ -95,7 +95,13 @@ def test_requests_in_flight_have_the_time_to_end() -> None:
         int(unit("numpyclip.service")["Service"]["TimeoutStopSec"])
     }
     assert given == {45}
-    assert min(given) > workers._STOP_TIMEOUT
+    assert min(given) > supervisor._STOP_TIMEOUT
+
+
+def test_systemd_reloads_only_what_has_started() -> None:
+    service = unit("numpyclip.service")["Service"]
+    assert service["ExecReload"] == "kill -HUP $MAINPID"
+    assert (service["Type"], service["TimeoutStartSec"]) == ("notify", "infinity")
 
 
 def test_proxies_have_the_limits_of_the_server() -> None:
@@ -105,7 +111,7 @@ def test_proxies_have_the_limits_of_the_server() -> None:
     assert f"max_size {arguments.max_bytes >> 20}MiB" in caddy
     closed = re.findall(r"(?:keepalive_timeout|keepalive) (\d+)s", nginx + caddy)
     assert len(closed) == 2
-    assert max(map(int, closed)) < uvicorn_server._IDLE_TIMEOUT
+    assert max(map(int, closed)) < connections._IDLE_TIMEOUT
     waits = re.search(r"proxy_read_timeout (\d+)s", nginx)
     assert waits is not None
     assert int(waits[1]) > 2 * arguments.timeout + uvicorn_server._MARGIN

@@ -30,7 +30,8 @@ pytest.importorskip("multipart")
 pytest.importorskip("uvicorn")
 
 from numpyclip.server import Settings, create_app
-from numpyclip.server.processes.uvicorn_server import listen, make_server
+from numpyclip.server.processes.listening import listen
+from numpyclip.server.processes.uvicorn_server import make_server
 from tests.server import conformity
 from tests.server.browser import Open
 

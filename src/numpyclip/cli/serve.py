@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from numpyclip.cli.configuration import add_config_option
 from numpyclip.cli.options import add_decoding_option, add_file_options, file_options, positive
@@ -30,6 +31,9 @@ from numpyclip.cli.stores import add_store_options, place_of
 from numpyclip.cli.updates import background_updates
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.interrupts import end_by
+
+if TYPE_CHECKING:
+    from numpyclip.server.processes.worker_process import Worker
 
 EXAMPLES = """\
   numpyclip serve                                     # the page: http://127.0.0.1:8000
@@ -121,52 +125,57 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Load the model, and serve until stopped."""
+    """Serve until stopped, in this process or in workers."""
+    if arguments.workers > 1:
+        return _supervise(arguments)
+    from numpyclip.server.processes.listening import listen
+
+    with listen(arguments.host, arguments.port) as listener:
+        return serve(arguments, listener)
+
+
+def serve(arguments: argparse.Namespace, listener: socket.socket, worker: Worker | None = None) -> int:
+    """Load the model, and serve until stopped, by a signal or by the supervisor of a worker."""
     from numpyclip.server import Settings, create_app
     from numpyclip.server.access.addresses import LOOPBACK
-    from numpyclip.server.processes.uvicorn_server import listen, make_server
-    from numpyclip.server.processes.worker_process import Worker
+    from numpyclip.server.processes.uvicorn_server import make_server
 
-    worker = Worker.of_this_process()
-    with worker.listener if worker else listen(arguments.host, arguments.port) as listener:
-        arguments.host = listener.getsockname()[0]  # systemd may have opened it
-        access = access_settings(arguments)
-        if worker is None and arguments.workers > 1:
-            return _supervise(arguments, listener)
-        place = None if arguments.no_index else place_of(arguments)
-        sources = model_sources(arguments, place)
-        settings = Settings(
-            model_names=sources[0].names,
-            text_model=arguments.text_model,
-            **access,
-            url_prefix=arguments.url_prefix.rstrip("/"),
-            originals=not arguments.no_originals,
-            marks=not arguments.read_only,
-            fetch_hosts=tuple(host.lower() for host in arguments.fetch_host),
-            fetch_private=arguments.fetch_private,
-            immich_forward=arguments.immich_forward,
-            **limit_settings(arguments),
-            draft=arguments.draft,
-            **file_options(arguments),
-            batch_size=arguments.batch_size,
-            idle=60 * arguments.idle,
-        )
-        app = create_app(sources, store=place, settings=settings)
-        model = app.state.service.first.on_demand
-        model.load()  # here, where an error is a line, and before the address is announced
-        addresses = " and ".join(f"http://{address}" for address in _addresses(*listener.getsockname()[:2]))
-        is_first = worker is None or worker.number == 0
-        for warning in _warnings(arguments, addresses, bool(app.state.tokens)) if is_first else ():
-            say(warning, "warning")
-        announcement = f"{', '.join(source.name for source in sources)} at {addresses} (Ctrl-C stops it)"
-        announce = partial(worker.has_started if worker else say, announcement)
-        proxies = arguments.proxy or LOOPBACK
-        server = make_server(app, arguments.timeout, app.state.service.fetcher.stop, announce, proxies)
-        if worker is not None:
-            worker.on_stop(partial(setattr, server, "should_exit", True))
-        updates = background_updates(arguments, place if is_first else None, model, 60 * arguments.update_every)
-        with contextlib.suppress(KeyboardInterrupt), updates:  # the usual way to stop it
-            server.run(sockets=[listener])
+    arguments.host = listener.getsockname()[0]  # systemd may have opened it
+    access = access_settings(arguments)
+    place = None if arguments.no_index else place_of(arguments)
+    sources = model_sources(arguments, place)
+    settings = Settings(
+        model_names=sources[0].names,
+        text_model=arguments.text_model,
+        **access,
+        url_prefix=arguments.url_prefix.rstrip("/"),
+        originals=not arguments.no_originals,
+        marks=not arguments.read_only,
+        fetch_hosts=tuple(host.lower() for host in arguments.fetch_host),
+        fetch_private=arguments.fetch_private,
+        immich_forward=arguments.immich_forward,
+        **limit_settings(arguments),
+        draft=arguments.draft,
+        **file_options(arguments),
+        batch_size=arguments.batch_size,
+        idle=60 * arguments.idle,
+    )
+    app = create_app(sources, store=place, settings=settings)
+    model = app.state.service.first.on_demand
+    model.load()  # here, where an error is a line, and before the address is announced
+    addresses = " and ".join(f"http://{address}" for address in _addresses(*listener.getsockname()[:2]))
+    is_first = worker is None or worker.number == 0
+    for warning in _warnings(arguments, addresses, bool(app.state.tokens)) if is_first else ():
+        say(warning, "warning")
+    announcement = f"{', '.join(source.name for source in sources)} at {addresses} (Ctrl-C stops it)"
+    announce = partial(worker.has_started if worker else _announce, announcement)
+    proxies = arguments.proxy or LOOPBACK
+    server = make_server(app, arguments.timeout, app.state.service.fetcher.stop, announce, proxies)
+    if worker is not None:
+        worker.on_stop(partial(setattr, server, "should_exit", True))
+    updates = background_updates(arguments, place if is_first else None, model, 60 * arguments.update_every)
+    with contextlib.suppress(KeyboardInterrupt), updates:  # the usual way to stop it
+        server.run(sockets=[listener])
     if not server.started:
         raise NumPyCLIPError("the server did not start; see its messages above.")
     if worker is None:
@@ -178,16 +187,30 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _supervise(arguments: argparse.Namespace, listener: socket.socket) -> int:
+def _announce(announcement: str) -> None:
+    """Tell people, and systemd, that requests are answered."""
+    from numpyclip.server.processes.systemd import notify_ready
+
+    say(announcement)
+    notify_ready()
+
+
+def _supervise(arguments: argparse.Namespace) -> int:
     """Run the same command in several processes, which share the cores."""
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there are workers to replace, which read everything anew
+    from numpyclip.cli.serve_worker import worker_command
     from numpyclip.engines.processor import cores
-    from numpyclip.server.processes.workers import Supervisor
+    from numpyclip.server.processes.listening import listen
+    from numpyclip.server.processes.supervisor import Supervisor
 
     for path in filter(None, (arguments.token_file, arguments.config)):
         if not Path(path).is_file():  # a pipe, such as <(...) of a shell, which can be read only once
             raise InputError(f"{path}: is no regular file; expected one, which all workers read, or --workers 1.")
     threads = max(1, cores() // arguments.workers)
-    status = Supervisor(arguments.words, listener, arguments.workers, threads, say).run()
+    with listen(arguments.host, arguments.port) as listener:
+        command = worker_command(arguments.words)
+        status = Supervisor(command, listener, arguments.workers, threads, say).run()
     if not status:
         say("stopped.")
     return status
