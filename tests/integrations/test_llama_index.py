@@ -3,6 +3,7 @@
 import asyncio
 import io
 import pickle
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -85,11 +86,11 @@ def test_a_loaded_model_is_saved_by_its_fingerprint_and_passed_again(tiny: CLIP)
     embedding = CLIPEmbedding(model=tiny)
     assert embedding.model is tiny
     saved = embedding.to_dict()
-    assert saved["model"] == f"a loaded model: {tiny.fingerprint.to_json()}"
+    assert saved["model"] == f"loaded model {sha256(tiny.fingerprint.to_json().encode()).hexdigest()}"
     assert saved["model_name"] == embedding.to_payload()["model_name"] == "CLIP"
     assert str(Path(__file__).parents[2]) not in embedding.to_json()
     assert CLIPEmbedding.from_dict(saved, model=tiny).model is tiny
-    with pytest.raises(ModelNotFoundError, match=r"Model 'a loaded model: .* not found"):
+    with pytest.raises(ModelNotFoundError, match=r"Model 'loaded model \w{64}' not found"):
         CLIPEmbedding.from_dict(saved).get_query_embedding("a dog")
 
 

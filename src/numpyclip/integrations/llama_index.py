@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from hashlib import sha256
 from typing import Any
 
 from numpyclip.dual_encoder.clip import CLIP
@@ -24,7 +25,7 @@ class CLIPEmbedding(MultiModalEmbedding):
     ----------
     model : str, path or CLIP, default="ViT-B/32"
         As in `numpyclip.load`, loaded when it is first used; or a loaded model, of which `to_dict` records the
-        fingerprint only: pass it again, as in ``from_dict(saved, model=model)``.
+        fingerprint's hash only: pass it again, as in ``from_dict(saved, model=model)``.
     load_options : dict, optional
         Keyword arguments of `numpyclip.load`, such as ``{"engine": "openvino"}``.
     truncate : bool, default=False
@@ -59,8 +60,10 @@ class CLIPEmbedding(MultiModalEmbedding):
 
     @field_serializer("model")
     def _without_weights(self, model: Any) -> str:
-        # The fingerprint: ingestion pipelines cache by this, and a path of this machine would say nothing elsewhere.
-        return f"a loaded model: {model.fingerprint.to_json()}" if isinstance(model, CLIP) else str(model)
+        # Ingestion pipelines cache by this, so models must differ in it; a path would be of this machine only.
+        if isinstance(model, CLIP):
+            return f"loaded model {sha256(model.fingerprint.to_json().encode()).hexdigest()}"
+        return str(model)
 
     @field_serializer("load_options")
     def _with_names(self, load_options: dict[str, Any] | None) -> dict[str, Any] | None:
