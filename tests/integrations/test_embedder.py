@@ -119,8 +119,9 @@ def test_texts_and_images_are_embedded_in_their_order(tiny: CLIP, bird: Path) ->
 
 def test_of_a_text_that_is_too_long_the_error_says_what_users_of_adapters_can_do(tiny: CLIP) -> None:
     expected = r"^text 'dog .*\.\.\.: .* tokens; shorten it, or create the embedder with truncate=True\.$"
-    with pytest.raises(TextTooLongError, match=expected):
+    with pytest.raises(TextTooLongError, match=expected) as caught:
         embed(tiny, ["dog " * 100])
+    assert caught.value.found.endswith(" tokens")
     np.testing.assert_array_equal(
         embed(tiny, ["dog " * 100], truncate=True), tiny.embed_texts("dog " * 100, truncate=True)
     )

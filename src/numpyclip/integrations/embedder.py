@@ -96,7 +96,8 @@ def embed_texts(model: CLIP, texts: Iterable[str], truncate: bool) -> Array:
     try:
         return model.embed_texts(texts, truncate=truncate)
     except TextTooLongError as error:
-        raise TextTooLongError(f"{error.found}; shorten it, or create the embedder with truncate=True.") from error
+        error.args = (f"{error.found}; shorten it, or create the embedder with truncate=True.",)
+        raise
 
 
 def embed(model: CLIP, inputs: Iterable[str | Picture], batch_size: int = BATCH_SIZE, truncate: bool = False) -> Array:
