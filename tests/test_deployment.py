@@ -86,6 +86,13 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_others_cannot_enter_the_folder_of_the_index() -> None:
+    made = re.search(r"install -d -m (\d+) -o numpyclip -g numpyclip /var/lib/numpyclip", PAGE)
+    assert made
+    mode = unit("numpyclip.service")["Service"]["StateDirectoryMode"]
+    assert int(made[1], 8) == int(mode, 8) == 0o750
+
+
 def test_requests_in_flight_have_the_time_to_end() -> None:
     compose = re.search(r"stop_grace_period: (\d+)s", COMPOSE[0].read_text("utf-8"))
     pod = re.search(r"terminationGracePeriodSeconds: (\d+)", (DEPLOY / "kubernetes.yaml").read_text("utf-8"))

@@ -52,7 +52,7 @@ EXAMPLES = """\
 Each option is also a variable, NUMPYCLIP_SERVE_MAX_INPUTS for --max-inputs, and a key of the file of --config.
 Compatible with OpenAI, vLLM, Infinity, Immich, clip-retrieval, Weaviate and clip-as-service; /docs lists all requests,
 and /openapi.json describes them. Listens on loopback only, unless --host is given; fetches images only from hosts that
---fetch-host allows. Needs the extra "server": from a checkout, pip install ".[server]"."""
+--fetch-host allows. Needs: pip install "numpyclip[server]"."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
