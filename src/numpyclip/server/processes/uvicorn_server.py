@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from numpyclip.interrupts import end_by
-from numpyclip.server.access.addresses import LOOPBACK
+from numpyclip.server.access.addresses import LOOPBACK, Network
 from numpyclip.server.access.proxy_headers import ProxyHeaders
 from numpyclip.server.processes.connections import DeadlineProtocol
 from numpyclip.server.processes.listening import QUEUE
@@ -25,7 +25,7 @@ _SHUTDOWN_TIMEOUT = 10  # seconds for requests in flight
 _MAX_CONNECTIONS = 1000
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Calls `on_exit` when it is to stop, before it waits for requests in flight; ends at once at the second signal.
 
     uvicorn raises signals again inside `run`, which would end the process before what comes after it.
@@ -43,6 +43,7 @@ class _Server(uvicorn.Server):
         self._on_start = on_start
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(QUEUE)  # more than asyncio, which takes the queue's length for both, accepts at once
@@ -56,12 +57,14 @@ class _Server(uvicorn.Server):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.handle_exit, signal.SIGHUP, None)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what is in flight, and what open connections still send."""
         self._on_exit()
         cast("type[DeadlineProtocol]", self.config.http_protocol_class).is_stopping = True
         await asyncio.sleep(_LAST_ACCEPT)
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; at once if this is the second signal."""
         if self.signal:  # not `should_exit`, which a supervisor may have set: this may be the first signal all the same
             end_by(sig)
         self.should_exit, self.signal = True, sig
@@ -82,8 +85,8 @@ def make_server(
     timeout: float = 60.0,
     on_exit: Callable[[], object] = lambda: None,
     on_start: Callable[[], object] = lambda: None,
-    proxies: Sequence[str] = LOOPBACK,
-) -> _Server:
+    proxies: Sequence[Network] = LOOPBACK,
+) -> Server:
     """Make a server; run it with ``make_server(app).run([listener])``.
 
     Parameters
@@ -95,13 +98,13 @@ def make_server(
         Called once it is to stop, before requests in flight are waited for.
     on_start : callable
         Called once requests are answered.
-    proxies : sequence of str
-        Addresses and networks of reverse proxies, which say by ``X-Forwarded-For`` and ``-Proto`` who asks, and how.
+    proxies : sequence of ipaddress.IPv4Network or ipaddress.IPv6Network
+        Reverse proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are trusted.
     """
     most = _max_connections()
     limits = {"request_timeout": 2 * timeout + _MARGIN, "max_connections": most}
     protocol = type("_Protocol", (DeadlineProtocol,), limits)
-    return _Server(
+    return Server(
         uvicorn.Config(
             ProxyHeaders(app, proxies),
             http=cast(Any, protocol),
