@@ -30,8 +30,8 @@ def test_an_index_is_calibrated_and_goes_back(run: Run, store: Path, queries: Pa
     status, out, err = run("index", "--calibrate", queries, "--store", store)
     assert (status, out) == (0, "")
     assert err.splitlines()[:2] == [
-        "numpyclip: fitted to 3 queries with 3 right images, of 3 in the index; for 3 queries one of these is among the "
-        "first 20",
+        "numpyclip: fitted to 3 queries with 3 right images, of 3 in the index; for 3 queries one of these is among "
+        "the first 20",
         "numpyclip: cross-validated: each query by a calibration fitted to the others (in parentheses: by the default)",
     ]
     assert "calibration error 0." in err
