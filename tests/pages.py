@@ -1,78 +1,127 @@
-"""The examples of a page: what its blocks of code are said to print, and what they do print.
+"""The fenced blocks of a page: in which language they are, whether they are run, and what they are said to print.
 
-A block of Python prints what follows `# prints` in it, a block of shell commands the block that follows it at once.
-The blocks of a page run in their order, as a reader would type them: Python in one session, everything in one folder.
-A comment `<!-- needs PACKAGE PACKAGE -->` before a block names what must be installed for it.
+A block of Python prints what follows `# prints` in it, a block of shell commands (`sh`) the block of `text` after it, a
+request (`http`) the block of `json` or `http` right after it. `...` in an output stands for anything. The blocks of a
+page run in their order, as a reader would type them: see `tests/page_session.py`.
+
+Comments before a block: `<!-- not run: REASON -->`, with one of `REASONS`, and `<!-- needs NAME NAME -->` with the
+packages and programs that must be installed for it.
 """
 
-import contextlib
-import io
-import os
 import re
-import subprocess
-import sys
+import shutil
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
-HOME = "/home/me"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("[!.]*/README.md"))]
+REASONS = {
+    "a download": "needs a published model or the network",
+    "a service": "needs systemd, Docker, a cluster, another program",
+    "your files": "names files of the reader",
+    "a fragment": "no program by itself, such as a part of a config or of a log",
+    "endless": "runs until it is stopped",
+}
+EXECUTED = ("python", "sh", "http", "js")
+PARSED = ("json", "toml", "yaml", "ini")
+OUTPUTS = ("", "text", "json", "http")
 
-_BODY = r"(?:(?!```).)*?"
-_EXAMPLE = re.compile(
-    r"(?P<skip><!-- not run:[^>]*-->\n+)?(?:<!-- needs (?P<needs>[\w ]+) -->\n+)?"
-    rf"```python\n(?P<python>{_BODY})(?:# prints\n(?P<comment>{_BODY}))?```"
-    rf"|```sh\n(?P<sh>{_BODY})```\n+```\n(?P<block>{_BODY})```",
-    re.DOTALL,
+_BLOCK = re.compile(
+    r"^(?P<indent> *)(?P<fence>```+)(?P<language>[^\s`{]*)[^\n`]*\n(?P<body>.*?)^(?P=indent)(?P=fence) *$",
+    re.DOTALL | re.MULTILINE,
 )
-_NUMBER = re.compile(r"-?\d+\.\d*(?:e[+-]?\d+)?")
+_COMMENTS = re.compile(r"(?:<!--(?:(?!-->).)*-->\s*)*\Z", re.DOTALL)
+_NOT_RUN = re.compile(r"<!-- not run:? ?(.*?) ?-->", re.DOTALL)
+_NEEDS = re.compile(r"<!-- needs ([\w ]+) -->")
+_PRINTS = re.compile(r"^# prints\n", re.MULTILINE)
+_PIECE = re.compile(r"(?P<any>\.\.\.)|(?P<number>-?\d+\.(?:\d+|(?!\.))(?:e[+-]?\d+)?)|(?P<space>\s+)")
+_ANY_NUMBER = r"(-?\d+\.\d*(?:e[+-]?\d+)?)"
 
 
 @dataclass(frozen=True)
-class Example:
-    """A block of code, and what the page says it prints: the characters from `start` to `end`, or None."""
+class Output:
+    """What a block is said to print: the characters of the page from `start` to `end`, without their indentation."""
+
+    language: str
+    text: str
+    start: int
+    end: int
+
+
+@dataclass
+class Block:
+    """A fenced block of a page. `reason` is why it is not run."""
 
     language: str
     code: str
-    start: int
-    end: int
-    printed: str | None
-    needs: tuple[str, ...] = ()
+    line: int
+    indent: str
+    reason: str | None
+    needs: tuple[str, ...]
+    output: Output | None = None
+
+    @property
+    def runs(self) -> bool:
+        return self.reason is None and self.language in EXECUTED
 
     @property
     def missing(self) -> list[str]:
-        """The packages that it needs and that are not installed."""
-        return [package for package in self.needs if find_spec(package) is None]
+        """The packages and programs that it needs and that are not installed."""
+        return [name for name in self.needs if find_spec(name) is None and shutil.which(name) is None]
 
 
-def examples(page: str, *languages: str) -> Iterator[Example]:
-    """All blocks in some languages ("python", "sh"), but for those under a comment `<!-- not run: why -->`."""
-    for match in _EXAMPLE.finditer(page):
-        language, output = ("sh", "block") if match["sh"] else ("python", "comment")
-        if language in languages and not match["skip"]:
-            needs = tuple((match["needs"] or "").split())
-            yield Example(language, match[language], *match.span(output), match[output], needs)
+def blocks(page: str) -> Iterator[Block]:
+    """All blocks of a page, each with its output, which is no block of its own."""
+    previous, end = None, 0
+    for match in _BLOCK.finditer(page):
+        between, indent, language = page[end : match.start()], match["indent"], match["language"]
+        code, end = textwrap.dedent(match["body"]), match.end()
+        if previous is not None and _is_output(previous, language, code, between):
+            previous.output = Output(language, code, *match.span("body"))
+            yield previous
+            previous = None
+            continue
+        if previous is not None:
+            yield previous
+        comments = _COMMENTS.search(between)
+        comment = comments[0] if comments else ""
+        reason, needs = _NOT_RUN.search(comment), _NEEDS.search(comment)
+        line = page.count("\n", 0, match.start()) + 1
+        previous = Block(language, code, line, indent, reason and reason[1], tuple(needs[1].split()) if needs else ())
+        prints = _PRINTS.search(code) if language == "python" else None
+        if prints:
+            previous.code = code[: prints.start()]
+            start = match.end("body") - len(textwrap.indent(code[prints.end() :], indent))
+            previous.output = Output("python", code[prints.end() :], start, match.end("body"))
+    if previous is not None:
+        yield previous
 
 
-def run(example: Example, session: dict[str, Any]) -> str:
-    """What an example prints in the current folder, which pages call HOME, written as the page writes it."""
-    if example.language == "sh":
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # where `numpyclip` is
-        command, environment = ["bash", "-ec", example.code], {**os.environ, "PATH": path}
-        process = subprocess.run(
-            command, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=True
-        )
-        return process.stdout.replace(str(Path.cwd()), HOME)
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(example.code, "the page", "exec"), session)
-    lines = printed.getvalue().replace(str(Path.cwd()), HOME).splitlines()
-    return "".join(f"# {line}".rstrip() + "\n" for line in lines)
+def _is_output(block: Block, language: str, text: str, between: str) -> bool:
+    """Whether a block is what the one before prints: text at once or after a paragraph, other languages at once."""
+    words = between.strip()
+    if block.language not in ("sh", "http", "js") or language not in OUTPUTS or re.search(r"<!--|^#|\n\n", words, re.M):
+        return False
+    return language in ("", "text") or (not words and (language != "http" or text.startswith("HTTP/")))
 
 
-def tokens(output: str) -> tuple[list[str], list[float]]:
-    """The words and the numbers of an output apart: spaces do not count, nor do the last digits of numbers."""
-    return _NUMBER.sub("#.", output).split(), [float(number) for number in _NUMBER.findall(output)]
+def agrees(printed: str, output: Output) -> bool:
+    """Whether what was printed is what the page says, but for spaces and the last digits of numbers."""
+    expected = output.text.strip()
+    if output.language in ("json", "http"):
+        expected, printed = re.sub(r"\s", "", expected), re.sub(r"\s", "", printed)
+    pattern, numbers, end = "", [], 0
+    for piece in _PIECE.finditer(expected):
+        pattern += re.escape(expected[end : piece.start()])
+        end = piece.end()
+        if piece["number"]:
+            numbers.append(float(piece["number"]))
+        pattern += ".*?" if piece["any"] else _ANY_NUMBER if piece["number"] else r"\s+"
+    found = re.fullmatch(pattern + re.escape(expected[end:]), printed.strip(), re.DOTALL)
+    return found is not None and [float(each) for each in found.groups()] == pytest.approx(numbers, rel=0.01, abs=0.01)

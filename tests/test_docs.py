@@ -1,75 +1,137 @@
-"""What README.md and the pages of docs/ say their examples print, they print; the files that pages name are there."""
+"""What the blocks of a page are said to print, they print; what is not run is marked; what pages name exists."""
 
+import configparser
+import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from numpyclip.cli import parse
 from numpyclip.errors import MissingPackageError
-from tests.pages import PAGES, ROOT, examples, run, tokens
+from tests.page_commands import command_problems, is_route, problems
+from tests.page_session import Session, environment
+from tests.pages import EXECUTED, OTHERS, PAGES, PARSED, REASONS, ROOT, Block, agrees, blocks
 
-OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *ROOT.glob("[!.]*/README.md")]
 FILE = re.compile(r"\]\((?!https?:)([^)#\s]+)|`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|toml))`")
 
 
-def having(*languages: str) -> list[Any]:
-    pages = (page for page in PAGES if any(examples(page.read_text("utf-8"), *languages)))
-    return [pytest.param(page, id=page.name) for page in pages]
+def named(pages: list[Path], *marks: Any) -> list[Any]:
+    return [pytest.param(page, id=str(page.relative_to(ROOT)), marks=marks) for page in pages]
+
+
+def blocks_of(page: Path) -> list[Block]:
+    return list(blocks(page.read_text("utf-8")))
+
+
+def executed() -> Iterator[Any]:
+    """The pages with blocks that run; those with commands, which take seconds, are exhaustive."""
+    for page in [*PAGES, *OTHERS]:
+        languages = {block.language for block in blocks_of(page) if block.runs}
+        yield from named([page] * bool(languages), *[pytest.mark.exhaustive] * ("sh" in languages))
+
+
+ALL = named([*PAGES, *OTHERS])
 
 
 @pytest.fixture
-def _in_a_folder_with_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(ROOT / "docs", tmp_path / "docs")
-    monkeypatch.chdir(tmp_path)
+def _in_a_folder_with_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: None) -> None:
+    folder = tmp_path / "me"
+    shutil.copytree(ROOT / "docs", folder / "docs")
+    monkeypatch.chdir(folder)
+    for name, value in environment(folder).items():
+        monkeypatch.setenv(name, value)
 
 
-def check(page: Path, *languages: str) -> None:
-    session: dict[str, Any] = {}
+@pytest.mark.usefixtures("_in_a_folder_with_docs")
+@pytest.mark.parametrize("page", [*executed()])
+def test_the_blocks_of_a_page_print_what_it_says(page: Path) -> None:
     missing: set[str] = set()
-    with np.printoptions():  # a page may set its own
-        for example in examples(page.read_text("utf-8"), *languages):
-            if example.missing:
-                missing |= {*example.missing}
+    with np.printoptions(), Session() as session:  # a page may set its own
+        for block in filter(lambda block: block.runs, blocks_of(page)):
+            if block.missing:
+                missing |= {*block.missing}
                 continue
             try:
-                words, numbers = tokens(run(example, session))
+                printed = session.run(block)
             except MissingPackageError as error:
                 pytest.skip(f"{page.name}: {error}")
-            if example.printed is not None:
-                expected_words, expected_numbers = tokens(example.printed)
-                assert words == expected_words, example.code
-                assert numbers == pytest.approx(expected_numbers, rel=0.01, abs=0.01), example.code
+            if block.output is not None and not agrees(printed, block.output):
+                assert printed == block.output.text, f"line {block.line}: {block.code}"
     if missing:
         pytest.skip(f"{page.name}: but for blocks that need {', '.join(sorted(missing))}")
 
 
-@pytest.mark.usefixtures("_in_a_folder_with_docs")
-@pytest.mark.parametrize("page", having("python"))
-def test_the_python_of_a_page_prints_what_it_says(page: Path) -> None:
-    check(page, "python")
+@pytest.mark.parametrize("page", ALL)
+def test_blocks_that_are_not_run_are_marked_with_one_of_few_reasons(page: Path) -> None:
+    found = blocks_of(page)
+    reasons = [block.reason for block in found if block.reason is not None]
+    assert not {*reasons} - {*REASONS}
+    marks = re.findall(r"^ *<!-- not run", page.read_text("utf-8"), re.MULTILINE)
+    assert len(marks) == len(reasons), "a mark is before no block"
+    known = (*EXECUTED, *PARSED)
+    assert not [f"line {b.line}: {b.language}" for b in found if b.reason is None and b.language not in known]
 
 
-@pytest.mark.exhaustive
-@pytest.mark.usefixtures("_in_a_folder_with_docs")
-@pytest.mark.parametrize("page", having("sh"))
-def test_the_commands_of_a_page_print_what_it_says(page: Path) -> None:
-    check(page, "sh")
+@pytest.mark.parametrize("page", ALL)
+def test_commands_options_extras_and_routes_in_blocks_exist(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shell = [block for block in blocks_of(page) if block.language == "sh"]
+    assert not [f"line {block.line}: {each}" for block in shell for each in problems(block.code, capsys)]
 
 
-@pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES])
+@pytest.mark.parametrize("page", ALL)
+def test_configs_and_requests_in_blocks_are_valid(
+    page: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for block in blocks_of(page):
+        if block.language == "http":
+            method, path = block.code.split()[:2]
+            assert is_route(method, path.partition("?")[0]), block.code
+        if block.reason is not None:
+            continue
+        if block.language == "json":
+            for arguments in programs(json.loads(block.code)):
+                assert not [*command_problems(arguments, capsys)]
+        elif block.language == "yaml":
+            pytest.importorskip("yaml").safe_load(block.code)
+        elif block.language == "ini":
+            configparser.RawConfigParser(strict=False).read_string(block.code)
+        elif block.language == "toml":  # of `numpyclip serve`
+            (tmp_path / "serve.toml").write_text(block.code, "utf-8")
+            parse(["serve", "--config", str(tmp_path / "serve.toml")])
+
+
+def programs(value: Any) -> Iterator[list[str]]:
+    """The arguments of `numpyclip` wherever a config starts it: `{"command": "numpyclip", "args": [...]}`."""
+    if isinstance(value, dict):
+        if str(value.get("command", "")).endswith("numpyclip"):
+            yield value.get("args", [])
+        for each in value.values():
+            yield from programs(each)
+
+
+@pytest.mark.parametrize("page", ALL)
+def test_python_that_is_not_run_compiles(page: Path) -> None:
+    for block in blocks_of(page):
+        if block.language == "python":
+            compile(block.code, f"{page}, line {block.line}", "exec")
+
+
+@pytest.mark.parametrize("page", named(PAGES))
 def test_no_page_has_gaps_to_be_filled(page: Path) -> None:
     assert "@@" not in page.read_text("utf-8")
 
 
-@pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in [*PAGES, *OTHERS]])
+@pytest.mark.parametrize("page", ALL)
 def test_files_that_a_page_names_are_there(page: Path) -> None:
-    named = {link or path for link, path in FILE.findall(page.read_text("utf-8")) if not path.endswith("NAME.py")}
+    names = {link or path for link, path in FILE.findall(page.read_text("utf-8")) if not path.endswith("NAME.py")}
     folders = (page.parent, ROOT, ROOT / "src" / "numpyclip")
-    assert not {name for name in named if not any((folder / name).exists() for folder in folders)}
+    assert not {name for name in names if not any((folder / name).exists() for folder in folders)}
 
 
 def test_the_contributing_guide_says_of_each_folder_of_the_package_what_it_holds() -> None:

@@ -1,32 +1,34 @@
-"""Run the examples of pages again, and write what they print beside them: of the embedded model, after a training.
+"""Run the blocks of pages again, and write what they print into the pages: of the embedded model, after a training.
 
-    python -m tools.update_examples docs/guides/tasks.md ...
+    python -m tools.update_examples docs/guides/classify.md ...
 
-`tests/pages.py` says what an example is. They run in a copy of `docs`. The text around them says what came of them, and
-is left to a reader.
+`tests/pages.py` says what a block is. They run in a copy of `docs`. An output that still agrees stays as it is; one
+that does not is written in full, also where the page had `...`. The text around them says what came of them, and is
+left to a reader.
 """
 
 import argparse
 import os
 import shutil
 import tempfile
+import textwrap
 from pathlib import Path
-from typing import Any
 
-from tests.pages import ROOT, examples, run
+from tests.page_session import Session, environment
+from tests.pages import ROOT, agrees, blocks
 
 
 def updated(page: str) -> str:
-    """Return a page with what its examples print in the current folder."""
-    session: dict[str, Any] = {}
+    """Return a page with what its blocks print in the current folder."""
     end, parts = 0, []
-    for example in examples(page, "python", "sh"):
-        if example.missing:
-            continue
-        printed = run(example, session)
-        if example.printed is not None:
-            parts += [page[end : example.start], printed]
-            end = example.end
+    with Session() as session:
+        for block in blocks(page):
+            if not block.runs or block.missing:
+                continue
+            printed = session.run(block)
+            if block.output is not None and not agrees(printed, block.output):
+                parts += [page[end : block.output.start], textwrap.indent(printed, block.indent)]
+                end = block.output.end
     return "".join([*parts, page[end:]])
 
 
@@ -36,6 +38,7 @@ def main() -> None:
     for page in [page.resolve() for page in parser.parse_args().pages]:
         with tempfile.TemporaryDirectory() as folder:
             shutil.copytree(ROOT / "docs", Path(folder) / "docs")
+            os.environ |= environment(Path(folder))
             os.chdir(folder)
             page.write_text(updated(page.read_text("utf-8")), "utf-8")
             os.chdir(ROOT)

@@ -1,0 +1,104 @@
+"""A reader of a page who types its blocks: Python in one session, everything in one folder, requests to one server."""
+
+import contextlib
+import http.client
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpyclip
+from numpyclip import Index
+from tests.pages import Block
+
+HOME = "/home/me"  # what pages call the current folder
+SERVER = "127.0.0.1:8000"  # what pages call the server, which has `tiny` and an index of the album
+ALBUM = "docs/pictures/album"
+_TIMEOUT = 300
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The variables of a reader who has nothing but what is in a folder."""
+    return {"HOME": str(folder), "XDG_DATA_HOME": str(folder / ".local" / "share"), "NO_PROXY": "127.0.0.1"}
+
+
+class Session:
+    """Runs the blocks of a page in the current folder, where `docs` is, and a server as soon as one asks it."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, Any] = {}
+        self._stack = contextlib.ExitStack()
+        self._address: str | None = None
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def run(self, block: Block) -> str:
+        """Return what a block prints, written as the page writes it."""
+        code = block.code.replace(SERVER, self._server()) if SERVER in block.code else block.code
+        if block.language == "http":
+            printed = self._ask(code, with_head=block.output is not None and block.output.language == "http")
+        elif block.language == "python":
+            printed = self._python(code)
+        else:
+            command = ["bash", "-ec"] if block.language == "sh" else ["node", "--input-type=module", "--eval"]
+            printed = _process([*command, code])
+        printed = printed.replace(str(Path.cwd()), HOME)
+        return printed.replace(self._address, SERVER) if self._address else printed
+
+    def _python(self, code: str) -> str:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, "the page", "exec"), self._names)
+        return "".join(f"# {line}".rstrip() + "\n" for line in printed.getvalue().splitlines())
+
+    def _ask(self, code: str, with_head: bool) -> str:
+        """Send a request, as `METHOD PATH`, headers, an empty line and a body, and return the response."""
+        head, _, body = code.partition("\n\n")
+        request, *headers = head.splitlines()
+        method, path = request.split()[:2]
+        with contextlib.closing(http.client.HTTPConnection(self._server(), timeout=_TIMEOUT)) as connection:
+            pairs = (line.partition(": ") for line in headers)
+            connection.request(method, path, body.strip().encode() or None, {name: value for name, _, value in pairs})
+            response = connection.getresponse()
+            answer = response.read().decode()
+        start = f"HTTP/1.1 {response.status} {response.reason}\n"
+        if not with_head and response.status >= 400:
+            raise AssertionError(start + answer)
+        return f"{start}{answer}" if with_head else answer
+
+    def _server(self) -> str:
+        if self._address is None:
+            from numpyclip.server import Settings, create_app
+            from tests.server.conftest import running
+
+            model, _ = numpyclip.load("tiny")
+            store = f"{self._stack.enter_context(tempfile.TemporaryDirectory())}/index"
+            with Index(store, model, create=True) as index:
+                index.update([ALBUM])
+            client = self._stack.enter_context(running(create_app(model, "tiny", store, Settings())))
+            self._address = f"127.0.0.1:{client.port}"
+        return self._address
+
+
+def _process(command: list[str]) -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # where `numpyclip` is
+    return subprocess.run(
+        command,
+        env={**os.environ, "PATH": path},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        check=True,
+        timeout=_TIMEOUT,
+    ).stdout
