@@ -17,16 +17,17 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+SOURCES: dict[str, Path] = {}  # the files outside of docs/, by their places in the site's sources
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)\s#]+)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what pages link to, and what that links to."""
     pages = [Path(file.abs_src_path or "") for file in files if file.src_uri.endswith(".md")]
-    known: set[Path] = set()
+    SOURCES.clear()  # of the build before, while pages are edited
     while pages:
-        for source in set(outside(pages.pop())) - known:
-            known.add(source)
+        for source in set(outside(pages.pop())).difference(SOURCES.values()):
+            SOURCES[uri(source)] = source
             picture = {"abs_src_path": os.fspath(source)} if source.suffix == ".png" else {"content": as_page(source)}
             files.append(File.generated(config, uri(source), **picture))
             pages.append(source)
@@ -36,8 +37,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, **_more: Any) -> str:
     """Point links to the pages of this site."""
     here = page.file.src_uri
-    source = source_of(here)
-    if here.startswith("source/"):
+    source = SOURCES.get(here, DOCS / here)
+    if here in SOURCES:
         page.meta["search"] = {"exclude": True}
         if not (source.suffix == ".md" or source.is_dir()):
             return markdown
@@ -48,14 +49,6 @@ def on_page_markdown(markdown: str, page: Page, **_more: Any) -> str:
         return link[1] if target is None else os.path.relpath(uri(target), folder)
 
     return LINK.sub(replaced, markdown)
-
-
-def source_of(page: str) -> Path:
-    """Return the file of the checkout that a page is made of."""
-    if not page.startswith("source/"):
-        return DOCS / page
-    file = ROOT / page.removeprefix("source/")
-    return file if file.exists() else file.parent if file.name == "README.md" else file.with_suffix("")
 
 
 def uri(file: Path) -> str:
