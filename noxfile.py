@@ -59,7 +59,9 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(name="release-check")
 def release_check(session: nox.Session) -> None:
-    """Do all that CI does, in a clean copy, then check what would be uploaded, with all extras or those named."""
+    """Do all that CI does, run every test, then check what would be uploaded, with the extras named, or all."""
     session.run("bash", ".ci/run", external=True)
+    session.install("-e", ".[test,graph,onnxruntime,openvino,parquet,remote,raw,video,mcp,watch,places]")
+    session.run("pytest", "-m", "exhaustive")
     session.install("build", "twine", "cyclonedx-bom")
     session.run("python", "tools/check_release.py", session.create_tmp(), *session.posargs)

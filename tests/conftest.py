@@ -55,12 +55,6 @@ def cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 
 @pytest.fixture(autouse=True)
-def _as_from_an_index(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have messages name what to install as if NumPyCLIP came from an index, however the tester has installed it."""
-    monkeypatch.setattr("numpyclip.extras._requirement", lambda extra: ("", f"numpyclip{extra}"))
-
-
-@pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Ignore the tester's own models and settings, and what other tests have cached."""
     ours = (

@@ -81,14 +81,14 @@ class Session:
 
     def _server(self) -> str:
         if self._address is None:
-            from numpyclip.server import Settings, create_app
+            from numpyclip.server import create_app
             from tests.server.conftest import running
 
             model, _ = numpyclip.load("tiny")
             store = f"{self._stack.enter_context(tempfile.TemporaryDirectory())}/index"
             with Index(store, model, create=True) as index:
                 index.update([ALBUM])
-            app = create_app(model, "tiny", store, Settings(model_names=("tiny",)))
+            app = create_app(model, "tiny", store)
             client = self._stack.enter_context(running(app))
             self._address = f"127.0.0.1:{client.port}"
         return self._address

@@ -102,7 +102,7 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "index.database.postgres": {"psycopg"},
     "index.vectors.hnsw": {"usearch"},
     "index.watching": {"watchfiles"},
-    "cli.configuration": {"tomli"},  # on Python 3.10, which has no tomllib
+    "cli.configuration": {"tomli", "tomllib"},  # Python 3.11 has the second, 3.10 needs the first
     "server.*": {"starlette", "uvicorn", "h11", "python_multipart", "prometheus_client"},
     "dispatch.mcp_server": {"mcp", "mcp_types", "anyio"},
     "videos.*": {"av"},

@@ -19,8 +19,8 @@ from numpyclip.dual_encoder.clip import CLIP
 from tests.pages import ROOT
 
 pytest.importorskip("uvicorn")
-from numpyclip.server import Settings, create_app
-from numpyclip.server.processes import uvicorn_server, workers
+from numpyclip.server import Settings, Tokens, create_app
+from numpyclip.server.processes import connections, supervisor, uvicorn_server
 from tests.server.conftest import running
 
 DEPLOY = ROOT / "deploy"
@@ -86,6 +86,13 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_others_cannot_enter_the_folder_of_the_index() -> None:
+    made = re.search(r"install -d -m (\d+) -o numpyclip -g numpyclip /var/lib/numpyclip", PAGE)
+    assert made
+    mode = unit("numpyclip.service")["Service"]["StateDirectoryMode"]
+    assert int(made[1], 8) == int(mode, 8) == 0o750
+
+
 def test_requests_in_flight_have_the_time_to_end() -> None:
     compose = re.search(r"stop_grace_period: (\d+)s", COMPOSE[0].read_text("utf-8"))
     pod = re.search(r"terminationGracePeriodSeconds: (\d+)", (DEPLOY / "kubernetes.yaml").read_text("utf-8"))
@@ -95,7 +102,13 @@ def test_requests_in_flight_have_the_time_to_end() -> None:
         int(unit("numpyclip.service")["Service"]["TimeoutStopSec"])
     }
     assert given == {45}
-    assert min(given) > workers._STOP_TIMEOUT
+    assert min(given) > supervisor._STOP_TIMEOUT
+
+
+def test_systemd_reloads_only_what_has_started() -> None:
+    service = unit("numpyclip.service")["Service"]
+    assert service["ExecReload"] == "kill -HUP $MAINPID"
+    assert (service["Type"], service["TimeoutStartSec"]) == ("notify", "infinity")
 
 
 def test_proxies_have_the_limits_of_the_server() -> None:
@@ -105,7 +118,7 @@ def test_proxies_have_the_limits_of_the_server() -> None:
     assert f"max_size {arguments.max_bytes >> 20}MiB" in caddy
     closed = re.findall(r"(?:keepalive_timeout|keepalive) (\d+)s", nginx + caddy)
     assert len(closed) == 2
-    assert max(map(int, closed)) < uvicorn_server._IDLE_TIMEOUT
+    assert max(map(int, closed)) < connections._IDLE_TIMEOUT
     waits = re.search(r"proxy_read_timeout (\d+)s", nginx)
     assert waits is not None
     assert int(waits[1]) > 2 * arguments.timeout + uvicorn_server._MARGIN
@@ -117,7 +130,7 @@ def test_the_health_check_of_the_image_tells_whether_the_server_answers(
     words = re.search(r"HEALTHCHECK .*?CMD (\[.*?\])\n", DOCKERFILE, re.DOTALL)
     assert words is not None
     command = [sys.executable, *json.loads(words[1])[1:]]
-    with running(create_app(tiny, "tiny", None, Settings(token="secret"))) as client:
+    with running(create_app(tiny, "tiny", None, Settings(tokens=Tokens("secret")))) as client:
         monkeypatch.setenv("NUMPYCLIP_SERVE_PORT", str(client.port))
         assert subprocess.run(command, capture_output=True).returncode == 0
     monkeypatch.setenv("NUMPYCLIP_SERVE_PORT", "1")

@@ -11,7 +11,7 @@ import numpyclip
 
 FILLED_STEP_BY_STEP = {
     *("Evaluation", "_Point", "Ended", "Watch", "Changes", "Report", "_Job", "ScriptObject", "Opaque", "Sample"),
-    *("VideoDecoding", "Node", "_Element", "RequestRecord", "_Process"),
+    *("VideoDecoding", "Node", "_Element", "RequestRecord", "WorkerHandle"),
 }
 # how the names of their modules in `numpyclip.model` end, and those that stand elsewhere there
 SIZES = ("config", "_configs")

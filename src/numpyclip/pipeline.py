@@ -105,7 +105,7 @@ class PictureReader:
         if not isinstance(picture, bytes | str | os.PathLike) or not (self.known or self.with_metadata):
             return Reading(self._pixels(picture, name), name=name)
         if isinstance(picture, bytes):
-            return self._of_content(picture, name or f"a picture of {len(picture)} bytes")
+            return self._of_content(picture, name or f"an image of {len(picture)} bytes")
         embedding = None if self.known is None else self.known.of_file(picture)
         if embedding is not None and not self.with_metadata:
             return Reading(embedding=embedding)

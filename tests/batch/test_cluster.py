@@ -163,6 +163,9 @@ def test_a_cluster_that_is_here_is_joined_or_else_one_is_started(ray: FakeRay, m
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     with pytest.raises(InputError, match="ray: the Ray cluster cannot be joined: there is none"):
         run()
+    ray.refused["10.0.0.1:6379"] = ray.refused["auto"] = Exception("The current node timed out during startup.")
+    with pytest.raises(InputError, match="ray: the Ray cluster cannot be joined: The current node timed out"):
+        run()
 
 
 def test_a_client_is_connected_to_the_host(ray: FakeRay) -> None:

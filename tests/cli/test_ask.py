@@ -39,7 +39,7 @@ def test_a_folder_prints_paths_skips_what_it_cannot_read_and_says_so(run: Run, a
         str(album / "house.PNG"): "a house",
         str(album / "sub" / "camera.webp"): "a camera",
     }
-    assert err.startswith(f"numpyclip: {album / 'broken.jpg'}: cannot be read as a picture")
+    assert err.startswith(f"numpyclip: {album / 'broken.jpg'}: cannot be read as an image")
 
 
 def test_json_has_an_object_for_every_picture(run: Run, album: Path) -> None:

@@ -50,7 +50,7 @@ def test_a_tag_names_pictures(run: Run, store: Path, queries: Path, album: Path,
     content = queries.read_text("utf-8").replace("folder\n", "folder,tag\n")
     queries.write_text(f"{content}a building,,,sights\n", "utf-8")
     status, _, err = run("index", "--calibrate", queries, "--store", store)
-    assert (status, err) == (2, "numpyclip: 'a building': the index has no picture with tag sights.\n")
+    assert (status, err) == (2, "numpyclip: 'a building': the index has no image with tag sights.\n")
     with Index(store, tiny) as index, index.store.writing():
         (bird,) = (match for match in index.search("a bird") if match.path == str(album / "bird.png"))
         assert bird.digest is not None
@@ -92,11 +92,11 @@ def test_json_has_the_same(run: Run, store: Path, queries: Path) -> None:
         ("path,folder\na,b\n", "has the columns path, folder; expected"),
         ("query,path\n,bird.png\n", "line 2 has no query"),
         ("query,path,Path \na,b,c\n", "has a column twice (query, path, Path ); expected a row for each image"),
-        ("query,path\na bird\n", "line 2 has no pictures"),
+        ("query,path\na bird\n", "line 2 has no images"),
         ('query,path\n"a bird,b\n', "is not a CSV file"),
         ("query,path\na bird,bird.png\n", "queries: 1; expected 3 at least"),
         ("query,path\na,bird.png\nb,sub\nc,lost.png\n", "lost.png is not in the index"),
-        ("query,path\na,bird.png\nb,sub\nc,.\n", "'c': all pictures of the index are right"),
+        ("query,path\na,bird.png\nb,sub\nc,.\n", "'c': all images of the index are right"),
     ],
 )
 def test_files_that_are_refused(

@@ -36,7 +36,7 @@ def test_a_folder_prints_paths_skips_what_it_cannot_read_and_says_so(run: Run, a
         str(album / "house.PNG"): "a house",
         str(album / "sub" / "camera.webp"): "a camera",
     }
-    assert err.startswith(f"numpyclip: {album / 'broken.jpg'}: cannot be read as a picture")
+    assert err.startswith(f"numpyclip: {album / 'broken.jpg'}: cannot be read as an image")
     assert err.splitlines()[1:] == ["numpyclip: 1 file left out: 1 .txt"]
 
 

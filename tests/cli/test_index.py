@@ -74,7 +74,7 @@ def test_damage_is_found_and_repaired(run: Run, store: Path, album: Path) -> Non
     assert status == 1
     assert json.loads(out)["problems"] == [
         "damaged embeddings of pictures: 3",
-        "pictures without a sound embedding: 3; `numpyclip index` embeds them again, or --import adds them",
+        "images without a sound embedding: 3; `numpyclip index` embeds them again, or --import adds them",
     ]
     assert "3 embedded" in run("index", "--store", store).err
     assert run("index", "--check", "--store", store).status == 0

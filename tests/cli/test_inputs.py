@@ -144,7 +144,7 @@ def test_a_pipe_that_is_named_is_refused(run: Run, photos: Path, tmp_path: Path)
     for words in (["tag", tmp_path / "pipe.jpg", "-m", "tiny"], ["search", "--near", tmp_path / "pipe.jpg"]):
         status, _, err = run(*words)
         assert status == 2
-        assert err.endswith("pipe.jpg: cannot be read as a picture (it is a named pipe; expected a regular file).\n")
+        assert err.endswith("pipe.jpg: cannot be read as an image (it is a named pipe; expected a regular file).\n")
 
 
 def test_the_best_copy_is_not_in_the_recycle_bin(run: Run, photos: Path) -> None:
@@ -176,7 +176,7 @@ def test_what_is_named_is_judged_by_its_content(run: Run, photos: Path, tmp_path
     (tmp_path / "words.jpg").write_text("no picture")
     status, _, err = run("search", "--near", tmp_path / "words.jpg")
     assert status == 2
-    assert "words.jpg: cannot be read as a picture" in err
+    assert "words.jpg: cannot be read as an image" in err
 
 
 @pytest.mark.parametrize("name", ["tag", "learn", "evaluate"])

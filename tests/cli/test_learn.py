@@ -139,7 +139,7 @@ def test_unreadable_pictures_empty_folders_and_strays_are_talked_of(run: Run, sh
     status, out, err = run("learn", shapes, "-o", tmp_path / "p.npz", "--method", "mean", *TINY)
     assert status == 3
     assert "pictures\t8\nclasses\t2\n" in out
-    assert "broken.png: cannot be read as a picture" in err
+    assert "broken.png: cannot be read as an image" in err
     assert "empty: found no images in this folder" in err
     assert "1 images are in no class's folder" in err
     assert err.count("\n") == 4  # the last one counts

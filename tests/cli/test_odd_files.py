@@ -91,7 +91,7 @@ def test_an_image_that_goes_between_two_readings_is_named(
     words: list[str], again: str, run: Run, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*_: Any, **__: Any) -> None:
-        raise PictureError("a.png: cannot be read as a picture (it has gone).")
+        raise PictureError("a.png: cannot be read as an image (it has gone).")
 
     monkeypatch.setattr(again, gone)
     status, _, err = run(*(word.format(album=album, out=tmp_path / "out") for word in words), "-m", "tiny")

@@ -62,7 +62,7 @@ def test_the_options_refuse_images(command: str, run: Run, folder: Path, tmp_pat
     model = [] if command == "sheet" else ["-m", "tiny"]
     for option, reason in (
         (["--max-pixels", "3071"], "has 64 x 48 pixels, 3072 in all; expected at most 3071."),
-        (["--strict-files"], "cannot be read as a picture (its end is missing, 100.0% of it is there)."),
+        (["--strict-files"], "cannot be read as an image (its end is missing, 100.0% of it is there)."),
     ):
         store = ["--store", tmp_path / option[0]] if command == "index" else []
         status, _, err = run(*words(command, folder), *model, *store, *option)

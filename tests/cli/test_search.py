@@ -160,7 +160,7 @@ def test_folders_and_dates_are_filters(run: Run, store: Path, album: Path) -> No
     assert out == f"{album / 'sub' / 'camera.webp'}\n"
     status, out, err = run("search", "a bird", "--store", store, "--before", "1999-01-01")
     assert (status, out) == (1, "")
-    assert "there are no pictures there" in err
+    assert "there are no images there" in err
 
 
 def test_texts_are_found_by_pictures(run: Run, store: Path, album: Path) -> None:
@@ -228,8 +228,8 @@ def test_migration_is_refused_where_it_would_change_nothing(run: Run, store: Pat
         (["search", "x", "--in", "texts", "--after", "2024"], "texts have no folder and no date"),
         (["search", "x", "--in", "texts", "--sheet", "x.png"], "texts have no images to show"),
         (["search", "x", "--in", "texts", "--preview", "kitty"], "texts have no images to show"),
-        (["search", "x + y", "--threshold", "0.5"], "--threshold: probabilities of pictures are known"),
-        (["search", "x", "--in", "texts", "--threshold", "0"], "--threshold: probabilities of pictures are known"),
+        (["search", "x + y", "--threshold", "0.5"], "--threshold: probabilities of images are known"),
+        (["search", "x", "--in", "texts", "--threshold", "0"], "--threshold: probabilities of images are known"),
         (["search", "x", "--folder", ""], "folder is empty"),
         (["search", "x", "--rating", "6"], "expected an integer from 1 to 5"),
         (["search", "x", "--within", "1,2,3"], "expected south, west, north and east"),
@@ -333,7 +333,7 @@ def test_names_that_the_index_does_not_have_are_told_with_those_that_it_has(
     run("mark", album / "bird.png", "--tag", "birds", "--store", store)
     result = run("search", *words, "--tag", "bird", "--camera", "nikon", "--store", store)
     assert (result.status, result.out) == (1, "")
-    assert "there are no pictures there. There is no camera 'nikon'; there are: none." in result.err
+    assert "there are no images there. There is no camera 'nikon'; there are: none." in result.err
     assert "There is no tag 'bird'; there are: birds (1)." in result.err
 
 

@@ -2,6 +2,7 @@ import os
 import shutil
 import socket
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,8 +11,8 @@ import pytest
 
 from numpyclip.cli.commands import parse
 from numpyclip.cli.serve import _addresses, _warnings
-from numpyclip.cli.serve_options import access_settings, is_loopback
-from numpyclip.cli.served_models import _other_names
+from numpyclip.cli.serve_options import _allowed_hosts, is_loopback, server_settings
+from numpyclip.cli.served_models import _aliases
 from numpyclip.weights.catalogue import EMBEDDED
 from tests.cli.conftest import Run
 
@@ -154,12 +155,26 @@ def test_damaged_weights_are_an_error_before_the_address_is_announced(run: Run, 
     ],
 )
 def test_a_model_has_the_names_that_immich_gives_it(name: str, others: list[str]) -> None:
-    assert _other_names(name, None) == others
+    assert _aliases(name, None) == others
 
 
 def test_a_model_with_another_text_tower_has_its_name_too() -> None:
-    names = _other_names("ViT-L/14", "hf-hub:M-CLIP/LABSE-Vit-L-14")
+    names = _aliases("ViT-L/14", "hf-hub:M-CLIP/LABSE-Vit-L-14")
     assert names == ["ViT-L-14__openai", "LABSE-Vit-L-14"]
+
+
+def test_settings_of_the_server_are_those_of_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMPYCLIP_TOKEN", " sesame ")
+    words = "--trusted-address 10.0.0.0/8 --trusted-address ::1 --url-prefix /photos/ --max-bytes 100M --idle 2"
+    settings = server_settings(parse(["serve", *words.split()]))
+    assert settings.trusted_networks == (ip_network("10.0.0.0/8"), ip_network("::1"))
+    assert settings.tokens.name_of(b"sesame")
+    assert (settings.url_prefix, settings.max_total_bytes, settings.idle) == ("/photos", 400 << 20, 120)
+
+
+def test_settings_that_contradict_each_other_are_found_before_the_model_is_loaded(run: Run) -> None:
+    result = run("serve", "--no-index", "-m", "none.pt", "--cors", "*", "--port", "0", "--workers", "2")
+    assert (result.status, "set a token, or name origins" in result.err) == (2, True)
 
 
 @pytest.mark.parametrize(("host", "own"), [("127.0.0.2", "127.0.0.2"), ("::1", "[::1]"), ("192.0.2.1", None)])
@@ -167,5 +182,5 @@ def test_all_of_loopback_has_names_that_are_checked(host: str, own: str | None) 
     arguments = parse(["serve"])
     arguments.host = host
     assert is_loopback(arguments) == (own is not None)
-    hosts = access_settings(arguments)["allowed_hosts"]
+    hosts = _allowed_hosts(arguments)
     assert own in hosts if own else not hosts

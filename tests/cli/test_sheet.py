@@ -10,7 +10,7 @@ def test_sheet_draws_a_folder_and_reports_what_cannot_be_read(run: Run, album: P
     output = tmp_path / "sheet.png"
     status, out, err = run("sheet", album, "-o", output, "--columns", "4")
     assert (status, out) == (3, f"{output}\n")
-    assert err.startswith(f"numpyclip: {album / 'broken.jpg'}: cannot be read as a picture")
+    assert err.startswith(f"numpyclip: {album / 'broken.jpg'}: cannot be read as an image")
     with Image.open(output) as page:
         assert page.size == (12 + 4 * 172, 12 + 172 + 18)
 

@@ -84,7 +84,7 @@ def test_a_watched_folder_is_updated(two: tuple[Path, Path], tmp_path: Path, tin
         (other / "new.png").unlink()
         assert line(process) == "1 forgotten"
         other.rename(tmp_path / "away")
-        assert "is not there; its pictures stay" in line(process)
+        assert "is not there; its images stay" in line(process)
         (tmp_path / "away").rename(other)
         put(album / "house.PNG", other / "last.png")
         assert line(process) == "1 recognised"

@@ -349,7 +349,7 @@ def test_scores_are_float32_whatever_embeddings_were_kept_as(tiny: CLIP, dtype: 
 )
 def test_embeddings_of_another_size_are_refused(tiny: CLIP, images: tuple[int, ...], texts: tuple[int, ...]) -> None:
     for score in (tiny.logits, tiny.probabilities):
-        with pytest.raises(InputError, match=r"embeddings of (pictures|texts) have shape .*; expected \(n, 128\)"):
+        with pytest.raises(InputError, match=r"embeddings of (images|texts) have shape .*; expected \(n, 128\)"):
             score(np.zeros(images, np.float32), np.zeros(texts, np.float32))
 
 

@@ -19,7 +19,7 @@ pytest.importorskip("starlette")
 pytest.importorskip("prometheus_client")
 pytest.importorskip("python_multipart")
 
-from numpyclip.server import Settings, create_app
+from numpyclip.server import Settings, Tokens, create_app
 
 POSTS = ("/search", "/classify", "/v1/embeddings", "/predict", "/knn-service", "/metadata", "/login")
 GETS = ("/search", "/index", "/thumbnails/1", "/thumbnails/", "/v1/models", "/indices-list", "/ping/", "/\ud800")
@@ -62,7 +62,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory, tiny: CLIP) -> Iterator[Ask]:
     store = str(tmp_path_factory.mktemp("fuzz") / "store")
     with Index(store, tiny, create=True) as index:
         index.add_texts(["a bird", "a house", "\x1b[31m"])
-    app = create_app(tiny, "tiny", store, Settings(token="t"))
+    app = create_app(tiny, "tiny", store, Settings(tokens=Tokens("t")))
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)  # this one may have a loop of another test
     thread.start()

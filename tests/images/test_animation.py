@@ -38,7 +38,7 @@ def test_frames_are_decoded_when_they_are_asked_for(tmp_path: Path) -> None:
     path.write_bytes(animated("GIF")[:-30])
     frames = iter_frames(path)
     assert next(frames).seconds == 0
-    with pytest.raises(PictureError, match=r"a\.gif: cannot be read as a picture"):
+    with pytest.raises(PictureError, match=r"a\.gif: cannot be read as an image"):
         list(frames)
     assert len(list(iter_frames(animated("GIF"), most=2))) == 2
     frames = iter_frames(path)
@@ -99,5 +99,5 @@ def test_limits_hold() -> None:
     ):
         with pytest.raises(PictureError, match=rf"^a\.gif: {said}"):
             next(iter_frames(animated("GIF"), options, name="a.gif"))
-    with pytest.raises(PictureError, match="cannot be read as a picture"):
+    with pytest.raises(PictureError, match="cannot be read as an image"):
         next(iter_frames("missing.gif"))

@@ -105,7 +105,7 @@ def test_what_is_damaged_is_named(brand: str, form: str, package: str | None) ->
         Image.init()
         if form not in Image.OPEN:
             pytest.skip("this version of Pillow has no AVIF")
-    with pytest.raises(PictureError, match=rf"a\.jpg: cannot be read as a picture \(it is {form}, but damaged\)"):
+    with pytest.raises(PictureError, match=rf"a\.jpg: cannot be read as an image \(it is {form}, but damaged\)"):
         open_picture(b"\0\0\0\x18ftyp" + brand.encode() + bytes(100), name="a.jpg")
 
 

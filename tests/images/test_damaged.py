@@ -72,9 +72,7 @@ def test_a_file_without_its_last_bytes_is_accepted_with_a_note(form: str, missin
     kept = picture.height * 95 // 100
     box = (0, 300 - kept, 400, 300) if name == "BMP" else (0, 0, 400, kept)  # which is stored from below
     assert np.abs(np.asarray(picture.crop(box), int) - np.asarray(whole.crop(box))).mean() < 1
-    with pytest.raises(
-        PictureError, match=r"^a\.jpg: cannot be read as a picture \(its end is missing, \d+\.\d% of it"
-    ):
+    with pytest.raises(PictureError, match=r"^a\.jpg: cannot be read as an image \(its end is missing, \d+\.\d% of it"):
         open_picture(data[:-missing], STRICT, name="a.jpg")
     assert open_picture(data, STRICT).size == whole.size
 

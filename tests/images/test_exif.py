@@ -172,7 +172,7 @@ def test_each_part_of_exif_is_read_as_far_as_it_is_sound(monkeypatch: pytest.Mon
 
 
 def test_what_is_no_picture_is_named() -> None:
-    with pytest.raises(PictureError, match=r"a\.jpg: cannot be read as a picture"):
+    with pytest.raises(PictureError, match=r"a\.jpg: cannot be read as an image"):
         read_exif(b"nothing", "a.jpg")
 
 

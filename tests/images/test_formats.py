@@ -107,7 +107,7 @@ def test_only_formats_of_the_list_are_decoded_whatever_the_suffix(name: str, tmp
         path = tmp_path / f"named{suffix}"
         path.write_bytes(REFUSED[name])
         for door, opened in DOORS.items():
-            with pytest.raises(PictureError, match=r"cannot be read as a picture \("):
+            with pytest.raises(PictureError, match=r"cannot be read as an image \("):
                 opened(str(path))
                 pytest.fail(f"{name} is opened by {door}")
 
@@ -181,7 +181,7 @@ def test_special_files_are_refused_by_name_at_every_door(special: Path, tiny: CL
     for path in ("pipe.jpg", "zero.png", "full.png", "random.png", "socket.webp"):
         for name in ("open_picture", "thumbnail", "map", "duplicates", "embed_images"):
             with pytest.raises(
-                PictureError, match=rf"^{path}: cannot be read as a picture \(it is a .*; expected a regul"
+                PictureError, match=rf"^{path}: cannot be read as an image \(it is a .*; expected a regul"
             ):
                 doors[name](path)
     errors: list[PictureError] = []

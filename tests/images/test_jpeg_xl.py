@@ -81,6 +81,6 @@ def test_a_bomb_is_refused_before_it_is_decoded(boxes: bytes, monkeypatch: pytes
 def test_what_is_damaged_is_refused_by_name(data: bytes) -> None:
     for read in (open_picture, read_exif):
         with pytest.raises(
-            PictureError, match=r"^a\.jxl: cannot be read as a picture \(it is JPEG XL, but damaged\)\.$"
+            PictureError, match=r"^a\.jxl: cannot be read as an image \(it is JPEG XL, but damaged\)\.$"
         ):
             read(data, name="a.jxl")

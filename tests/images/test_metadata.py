@@ -20,5 +20,5 @@ def test_an_image_is_known_by_its_content(bird: Path) -> None:
 
 
 def test_what_is_no_image_is_named() -> None:
-    with pytest.raises(PictureError, match=r"^a\.jpg: cannot be read as a picture"):
+    with pytest.raises(PictureError, match=r"^a\.jpg: cannot be read as an image"):
         ImageMetadata.of(b"no image", "a.jpg")

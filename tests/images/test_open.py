@@ -227,7 +227,7 @@ def test_other_kinds_are_refused(wrong: Any) -> None:
     ids=lambda array: f"{array.dtype}-{array.shape}",
 )
 def test_arrays_of_another_dtype_or_shape_are_refused(wrong: Any) -> None:
-    with pytest.raises(InputError, match=r"^an array of shape .* is no picture; expected uint8"):
+    with pytest.raises(InputError, match=r"^an array of shape .* is no image; expected uint8"):
         open_picture(wrong)
 
 
@@ -239,19 +239,19 @@ def test_messages_begin_with_the_name(tmp_path: Path) -> None:
     for path in text, empty, cut, tmp_path, tmp_path / "missing é.jpg", str(text), "":
         with pytest.raises(PictureError) as caught:
             open_picture(path)
-        assert str(caught.value).startswith(f"{path}: cannot be read as a picture (")
+        assert str(caught.value).startswith(f"{path}: cannot be read as an image (")
 
 
 @pytest.mark.parametrize(("name", "shown"), [("nul\0.jpg", r"nul\x00.jpg"), ("caf\udce9.jpg", r"caf\xe9.jpg")])
 def test_a_name_that_cannot_be_printed_is_escaped(name: str, shown: str) -> None:
     with pytest.raises(PictureError) as caught:
         open_picture(name)
-    assert str(caught.value).startswith(f"{shown}: cannot be read as a picture (")
+    assert str(caught.value).startswith(f"{shown}: cannot be read as an image (")
 
 
 @pytest.mark.parametrize("data", [b"", b"abc", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", bytes(1000)])
 def test_bytes_that_are_no_picture_are_refused(data: bytes) -> None:
-    with pytest.raises(PictureError, match=f"^a picture of {len(data)} bytes: cannot be read") as caught:
+    with pytest.raises(PictureError, match=f"^an image of {len(data)} bytes: cannot be read") as caught:
         open_picture(data)
     assert "object at" not in str(caught.value)
 
@@ -306,7 +306,7 @@ def test_open_files_are_pictures(tmp_path: Path) -> None:
     assert open_picture(io.BytesIO(data)).size == (5, 4)
     with (tmp_path / "red.png").open("rb") as file:
         assert [open_picture(picture).size for picture in pictures(file)] == [(5, 4)]
-    with pytest.raises(PictureError, match=r"^a file: cannot be read as a picture"):
+    with pytest.raises(PictureError, match=r"^a file: cannot be read as an image"):
         open_picture(io.BytesIO(b"abc"))
 
 

@@ -119,7 +119,7 @@ def test_pixels_equal_the_reference_bit_for_bit_and_what_it_refuses_is_refused(i
     expected = recorded()["sha256"][index]
     image = build(case, data)
     if expected is None:
-        with pytest.raises(PictureError, match=f"^the picture: .* mode is {case['mode']} "):
+        with pytest.raises(PictureError, match=f"^the image: .* mode is {case['mode']} "):
             Preprocess(case["n"])(image)
     else:
         assert digest(Preprocess(case["n"])(image)) == expected
@@ -262,7 +262,7 @@ def test_preprocess_refuses_what_is_no_picture_of_pillows(wrong: Any) -> None:
 
 @pytest.mark.parametrize("size", [(0, 5), (5, 0), (0, 0)])
 def test_preprocess_refuses_pictures_without_pixels(size: tuple[int, int]) -> None:
-    with pytest.raises(PictureError, match=f"^the picture: is {size[0]} x {size[1]} pixels"):
+    with pytest.raises(PictureError, match=f"^the image: is {size[0]} x {size[1]} pixels"):
         Preprocess(16)(Image.new("RGB", size))
 
 

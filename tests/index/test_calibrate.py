@@ -67,14 +67,14 @@ def test_right_pictures_are_files_folders_copies_and_conditions(
     [
         ({"a": ["more"], "b": ["more"]}, "queries: 2; expected 3 at least"),
         ({"a": ["more"], "b": ["more"], "c + d": ["more"]}, "'c \\+ d' is a sum"),
-        ({"a": ["more"], "b": ["more"], "c": "more"}, "'c': its pictures are 'more'; expected a list"),
-        ({"a": ["more"], "b": ["more"], "c": []}, "'c': has no right pictures"),
+        ({"a": ["more"], "b": ["more"], "c": "more"}, "'c': its images are 'more'; expected a list"),
+        ({"a": ["more"], "b": ["more"], "c": []}, "'c': has no right images"),
         ({"a": ["more"], "b": ["more"], "c": [""]}, "'c': '' is no path"),
         ({"a": ["more"], "b": ["more"], "c": ["a\0b"]}, "'c': 'a\\\\x00b' is no path"),
-        ({"a": ["more"], "b": ["more"], "c": ["gone.png"]}, "'c': .*gone.png is not in the index; expected a picture"),
+        ({"a": ["more"], "b": ["more"], "c": ["gone.png"]}, "'c': .*gone.png is not in the index; expected an image"),
         ({"a": ["more"], "b": ["more"], "c": ["nowhere/gone.png"]}, "'c': .*gone.png is not in the index"),
-        ({"a": ["more"], "b": ["more"], "c": [Where(after="2999")]}, "'c': the index has no picture with after 2999"),
-        ({"a": ["more"], "b": ["more"], "c": ["."]}, "'c': all pictures of the index are right"),
+        ({"a": ["more"], "b": ["more"], "c": [Where(after="2999")]}, "'c': the index has no image with after 2999"),
+        ({"a": ["more"], "b": ["more"], "c": ["."]}, "'c': all images of the index are right"),
     ],
 )
 def test_what_cannot_be_calibrated_on(

@@ -154,6 +154,7 @@ def test_a_damaged_name_in_a_database_is_shown_in_the_message(place: Path, photo
         assert index.update([photos]).embedded == 6
 
 
+@pytest.mark.exhaustive
 def test_only_what_is_damaged_in_a_database_is_lost(tmp_path: Path) -> None:
     embeddings = np.random.default_rng(0).standard_normal((3000, 32), np.float32)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)

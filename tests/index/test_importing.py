@@ -261,7 +261,7 @@ def test_where_nothing_is_recorded_images_are_read_or_left_out(
     problems: list[str] = []
     assert import_embeddings(index, out, report=problems.append) == 7
     assert problems == [
-        f"{paths[0]}: cannot be read as a picture (not in a supported format).",
+        f"{paths[0]}: cannot be read as an image (not in a supported format).",
         f"{paths[1]}: cannot be read (No such file or directory).",
     ]
     assert sorted(str(match.path) for match in index.store.everything("pictures")) == sorted([*paths[2:], *members])

@@ -100,7 +100,7 @@ def test_there_must_be_something_to_migrate(index: Index, photos: Path, other: C
 
 @pytest.mark.parametrize(
     "batches",
-    [1, 3, pytest.param(2, marks=pytest.mark.exhaustive), pytest.param(4, marks=pytest.mark.exhaustive)],
+    [1, *(pytest.param(batches, marks=pytest.mark.exhaustive) for batches in (2, 3, 4))],
 )
 def test_nothing_of_an_interrupted_migration_is_kept_by_another_one(
     index: Index, photos: Path, other: CLIP, third: CLIP, place: str, batches: int

@@ -65,7 +65,7 @@ def test_other_folders_are_left_alone(index: Index, photos: Path, others: Path) 
     away = others.rename(others.with_name("away"))
     assert index.update(scope=only(photos)) == Report(unchanged=6)  # without a word about the others
     report = index.update(scope=only(others / "a.png"))
-    assert "is not there; its pictures stay" in report.problems[0]
+    assert "is not there; its images stay" in report.problems[0]
     away.rename(others)
     assert index.update() == Report(unchanged=8)
     assert index.update(scope=only(photos.parent / "elsewhere")) == Report()
@@ -92,7 +92,7 @@ def test_an_empty_folder_keeps_its_pictures_as_in_a_whole_update(index: Index, p
     for path in files:
         path.unlink(missing_ok=True)
     report = index.update(scope=only(*files))
-    assert "holds no pictures now, and 3 of it are in the index" in report.problems[0]
+    assert "holds no images now, and 3 of it are in the index" in report.problems[0]
     assert index.store.counts().files == 5
 
 

@@ -145,7 +145,7 @@ def test_a_picture_that_is_there_gets_further_parts_once(store: Store) -> None:
 
 def test_what_no_part_is_called_is_refused(store: Store) -> None:
     for part in ["Left", "1.", "-1", "1e3", "left 2", "٣", "9" * 20, "x" * 40]:
-        with pytest.raises(InputError, match="is no part of a picture"):
+        with pytest.raises(InputError, match="is no part of an image"):
             picture(store, "new.jpg", parts={part: HERE})
 
 

@@ -18,7 +18,7 @@ from numpyclip.index.records import Changes, Filed, NewPicture
 def test_a_file_needs_its_picture(index: Index, photos: Path, digest: bytes | None) -> None:
     index.update([photos])
     before = index.store.counts()
-    with index.store.writing(), pytest.raises(InputError, match=r"ghost\.png: no picture has its digest"):
+    with index.store.writing(), pytest.raises(InputError, match=r"ghost\.png: no image has its digest"):
         index.store.write(Changes([Filed(str(photos / "ghost.png"), FileState(1, 1), digest)]))
     assert index.store.counts() == before
     assert "ghost.png" not in index.store.files(str(photos))
@@ -102,7 +102,7 @@ def test_nothing_is_compacted_during_a_migration(index: Index, photos: Path) -> 
 
 def test_an_index_is_written_on_one_line(index: Index, photos: Path) -> None:
     index.update([photos])
-    assert repr(index) == f"<Index {index.store.place}: 6 pictures, 0 texts>"
+    assert repr(index) == f"<Index {index.store.place}: 6 images, 0 texts>"
 
 
 def test_a_store_is_changed_within_its_writing(index: Index) -> None:

@@ -94,10 +94,10 @@ def test_a_folder_that_is_not_there_any_more_keeps_its_pictures(index: Index, ph
     index.update([photos])
     away = photos.rename(photos.with_name("away"))
     report = index.update()
-    assert "is not there; its pictures stay" in report.problems[0]
+    assert "is not there; its images stay" in report.problems[0]
     photos.mkdir()  # a place to mount a disk
     report = index.update()
-    assert "holds no pictures now, and 6 of it are in the index" in report.problems[0]
+    assert "holds no images now, and 6 of it are in the index" in report.problems[0]
     assert index.store.counts().files == 6
     photos.rmdir()
     away.rename(photos)

@@ -1,5 +1,6 @@
 """Chroma: collections of texts and images, which another process opens with the same model."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -66,18 +67,36 @@ def test_another_process_opens_a_collection_with_its_model(tmp_path: Path) -> No
 
 
 def test_what_a_collection_records_makes_an_equal_function() -> None:
-    options = {"load_options": {"low_memory": True}, "batch_size": 3, "truncate": True}
-    config = CLIPEmbeddingFunction(Path("models/tiny"), **options).get_config()  # type: ignore[arg-type]
-    assert config == {"model": "models/tiny", **options}
+    load_options = {"low_memory": True, "pretrained": Path("weights") / "a.pt"}
+    function = CLIPEmbeddingFunction(Path("models"), load_options=load_options, batch_size=3, truncate=True)
+    config = json.loads(json.dumps(function.get_config()))
+    recorded = {"low_memory": True, "pretrained": str(Path("weights") / "a.pt")}
+    assert config == {"model": "models", "load_options": recorded, "batch_size": 3, "truncate": True}
     assert CLIPEmbeddingFunction.build_from_config(config).get_config() == config
 
 
 def test_a_collection_keeps_its_model() -> None:
     function = CLIPEmbeddingFunction("tiny")
     config = function.get_config()
-    function.validate_config_update(config, {**config, "batch_size": 1})
-    with pytest.raises(InputError, match=r"model: found 'RN50', but the collection has embeddings of 'tiny'"):
+    with pytest.raises(InputError, match=r"^model: found 'RN50', but the collection has embeddings of 'tiny'\."):
         function.validate_config_update(config, {**config, "model": "RN50"})
+    for name, value in {"pretrained": "openai", "text_model": "a", "activation": "gelu", "truncate_dim": 64}.items():
+        with pytest.raises(InputError, match=rf"^{name}: found {value!r}, but the collection has embeddings of None\."):
+            function.validate_config_update(config, {**config, "load_options": {name: value}})
+
+
+def test_options_that_change_no_embedding_can_be_changed(tmp_path: Path) -> None:
+    client = chromadb.PersistentClient(str(tmp_path))
+    function = CLIPEmbeddingFunction("tiny", load_options={"low_memory": True})
+    collection = client.create_collection("texts", embedding_function=function)
+    changed = CLIPEmbeddingFunction(
+        "tiny", load_options={"download_root": tmp_path, "truncate_dim": None}, batch_size=1, truncate=True
+    )
+    collection.modify(configuration={"embedding_function": changed})
+    found = chromadb.PersistentClient(str(tmp_path)).get_collection("texts").configuration["embedding_function"]
+    assert found.get_config() == changed.get_config()
+    with pytest.raises(InputError, match=r"^model: found 'RN50'"):
+        collection.modify(configuration={"embedding_function": CLIPEmbeddingFunction("RN50")})
 
 
 @pytest.mark.filterwarnings("ignore:legacy embedding function config:DeprecationWarning")

@@ -13,7 +13,7 @@ from PIL import Image
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import InputError, PictureError
+from numpyclip.errors import InputError, PictureError, TextTooLongError
 from numpyclip.integrations import embedder
 from numpyclip.integrations.embedder import as_model, embed
 
@@ -115,6 +115,16 @@ def test_texts_and_images_are_embedded_in_their_order(tiny: CLIP, bird: Path) ->
     np.testing.assert_allclose(rows[[0, 2]], tiny.embed_texts(["a bird", "a dog"]), atol=1e-6)
     np.testing.assert_allclose(rows[[1, 3, 4]], tiny.embed_images([bird, red, red]), atol=1e-6)
     assert embed(tiny, []).shape == (0, 128)
+
+
+def test_of_a_text_that_is_too_long_the_error_says_what_users_of_adapters_can_do(tiny: CLIP) -> None:
+    expected = r"^text 'dog .*\.\.\.: .* tokens; shorten it, or create the embedder with truncate=True\.$"
+    with pytest.raises(TextTooLongError, match=expected) as caught:
+        embed(tiny, ["dog " * 100])
+    assert caught.value.found.endswith(" tokens")
+    np.testing.assert_array_equal(
+        embed(tiny, ["dog " * 100], truncate=True), tiny.embed_texts("dog " * 100, truncate=True)
+    )
 
 
 def test_a_string_is_a_text_and_never_opened(tiny: CLIP, bird: Path) -> None:

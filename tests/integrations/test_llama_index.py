@@ -3,18 +3,21 @@
 import asyncio
 import io
 import pickle
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import PictureError, TextTooLongError
+from numpyclip.errors import ModelNotFoundError, PictureError, TextTooLongError
 
 pytest.importorskip("llama_index.core", reason="the adapter needs llama-index-core")
 
 from llama_index.core.indices import MultiModalVectorStoreIndex
+from llama_index.core.ingestion.pipeline import get_transformation_hash
 from llama_index.core.schema import ImageNode, TextNode
 
 from numpyclip.integrations.llama_index import CLIPEmbedding
@@ -79,13 +82,40 @@ def test_it_is_saved_by_its_name(tmp_path: Path) -> None:
     assert len(pickle.dumps(again)) < 10_000
 
 
-def test_a_loaded_model_tells_what_it_is_and_no_weights(tiny: CLIP) -> None:
-    assert CLIPEmbedding(model=tiny).to_dict()["model"] == str(tiny)
-    assert CLIPEmbedding(model=tiny).model is tiny
+def test_a_loaded_model_is_saved_by_its_fingerprint_and_passed_again(tiny: CLIP) -> None:
+    embedding = CLIPEmbedding(model=tiny)
+    assert embedding.model is tiny
+    saved = embedding.to_dict()
+    assert saved["model"] == f"loaded model {sha256(tiny.fingerprint.to_json().encode()).hexdigest()}"
+    assert saved["model_name"] == embedding.to_payload()["model_name"] == "CLIP"
+    assert str(Path(__file__).parents[2]) not in embedding.to_json()
+    assert CLIPEmbedding.from_dict(saved, model=tiny).model is tiny
+    with pytest.raises(ModelNotFoundError, match=r"Model 'loaded model \w{64}' not found"):
+        CLIPEmbedding.from_dict(saved).get_query_embedding("a dog")
+
+
+def test_loaded_models_that_differ_are_cached_apart(tiny: CLIP) -> None:
+    with pytest.warns(UserWarning, match="truncate"):
+        shorter = numpyclip.load("tiny", truncate_dim=64)[0]
+    of_copy = get_transformation_hash([], CLIPEmbedding(model=numpyclip.load("tiny")[0]))
+    assert get_transformation_hash([], CLIPEmbedding(model=tiny)) == of_copy
+    assert get_transformation_hash([], CLIPEmbedding(model=shorter)) != of_copy
+
+
+def test_the_name_follows_the_model_unless_it_was_given(tiny: CLIP) -> None:
+    embedding, named = CLIPEmbedding(model="RN50"), CLIPEmbedding(model="RN50", model_name="ours")
+    for model, name in (("tiny", "tiny"), (tiny, "CLIP"), (Path("a.pt"), "a.pt")):
+        embedding.model = named.model = model
+        assert (embedding.model, embedding.model_name, named.model_name) == (model, name, "ours")
+
+
+def test_paths_among_the_options_are_saved_as_strings() -> None:
+    saved = CLIPEmbedding(model="ViT-B-32", load_options={"pretrained": Path("a.pt"), "low_memory": True}).to_json()
+    assert CLIPEmbedding.from_json(saved).load_options == {"pretrained": "a.pt", "low_memory": True}
 
 
 def test_what_cannot_be_embedded_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(TextTooLongError, match="truncate=True"):
+    with pytest.raises(TextTooLongError, match=r"; shorten it, or create the embedder with truncate=True\.$"):
         CLIPEmbedding(model="tiny").get_query_embedding("dog " * 100)
     assert len(CLIPEmbedding(model="tiny", truncate=True).get_query_embedding("dog " * 100)) == 128
     with pytest.raises(PictureError, match=r"gone\.png"):

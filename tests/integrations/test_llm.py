@@ -85,12 +85,12 @@ def test_a_folder_of_images_is_searched_by_text(run: Run, emoji: dict[str, Any],
 def test_a_file_that_is_no_image_is_an_error_in_one_line(run: Run, tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no image")
     result = run("embed", "-m", "clip", "--binary", "-i", tmp_path / "text.png", status=1)
-    assert re.fullmatch(r"Error: a picture of 8 bytes: .*\n", result)
+    assert re.fullmatch(r"Error: an image of 8 bytes: .*\n", result)
 
 
 @pytest.mark.usefixtures("clip_is_tiny")
 def test_in_python_it_is_an_error_of_numpyclip() -> None:
-    with pytest.raises(NumPyCLIPError, match="a picture of 1 bytes") as raised:
+    with pytest.raises(NumPyCLIPError, match="an image of 1 bytes") as raised:
         llm.get_embedding_model("clip").embed(b"x")
     assert isinstance(raised.value.__cause__, PictureError)
 

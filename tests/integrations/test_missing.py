@@ -28,7 +28,8 @@ def test_the_extra_is_named_that_the_package_has() -> None:
     hidden = f"import sys; sys.modules.update(dict.fromkeys({[*ADAPTERS.values()]}))"
     command = [sys.executable, "-c", f"{hidden}\n{PROGRAM}", *ADAPTERS]
     errors = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    named = [re.search(r' needs? the package ([\w-]+): pip install .*\[([\w-]+)\]"$', error) for error in errors]
+    command_of_an_extra = r' needs? the package ([\w-]+): pip install "numpyclip\[([\w-]+)\]"$'
+    named = [re.search(command_of_an_extra, error) for error in errors]
     extras = re.findall(r'^([\w-]+) = \["([\w-]+)>=', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
     assert len(named) == len(ADAPTERS)
     for match in named:

@@ -104,7 +104,7 @@ except numpyclip.MissingPackageError as error:
     print(error)
 """
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert "pip install " in out and out.endswith('[onnx]"\n')
+    assert out.endswith(': pip install "numpyclip[onnx]"\n')
     assert list(tmp_path.iterdir()) == []
 
 

@@ -113,7 +113,9 @@ def _damaged(array: np.ndarray, low_memory: bool) -> np.ndarray:
     return damaged
 
 
-@FILES
+@pytest.mark.parametrize(
+    "name", ["vit-torchscript.pt", pytest.param("resnet-torchscript.pt", marks=pytest.mark.exhaustive)]
+)
 @pytest.mark.parametrize("low_memory", [False, True])
 def test_a_number_that_is_not_finite_in_any_tensor_is_an_error_that_names_it(
     checkpoints: Path, name: str, low_memory: bool

@@ -29,8 +29,9 @@ pytest.importorskip("prometheus_client")
 pytest.importorskip("multipart")
 pytest.importorskip("uvicorn")
 
-from numpyclip.server import Settings, create_app
-from numpyclip.server.processes.uvicorn_server import listen, make_server
+from numpyclip.server import ModelSource, Settings, Tokens, create_app
+from numpyclip.server.processes.listening import listen
+from numpyclip.server.processes.uvicorn_server import make_server
 from tests.server import conformity
 from tests.server.browser import Open
 
@@ -182,7 +183,7 @@ def many(tmp_path_factory: pytest.TempPathFactory, emoji: dict[str, Image.Image]
 
 @pytest.fixture(scope="session")
 def client(place: str, tiny: CLIP) -> Iterator[Client]:
-    with running(create_app(tiny, "tiny", place, Settings(model_names=("tiny",)))) as client:
+    with running(create_app(tiny, "tiny", place)) as client:
         yield client
 
 
@@ -197,9 +198,17 @@ def serve(place: str, tiny: CLIP) -> Iterator[Serve]:
 
     with ExitStack() as stack:
 
-        def serve(model: Any = tiny, store: str | None = place, mounted: str = "", **settings: Any) -> Client:
+        def serve(
+            model: Any = tiny,
+            store: str | None = place,
+            mounted: str = "",
+            token: str | None = None,
+            aliases: tuple[str, ...] = (),
+            **settings: Any,
+        ) -> Client:
             """Start a server; `mounted`: behind a proxy that takes this off the path of each request."""
-            app = create_app(model, "tiny", store, Settings(**settings))
+            models = model if isinstance(model, list) else [ModelSource("tiny", lambda: model, aliases)]
+            app = create_app(models, store=store, settings=Settings(tokens=Tokens(token), **settings))
 
             async def proxied(scope: Any, receive: Any, send: Any) -> None:
                 if scope["type"] == "http":

@@ -15,10 +15,10 @@ from tests.server.conftest import NAMES, Client, Png, Serve
 
 def test_words_find_pictures(open_page: Open, client: Client) -> None:
     page = open_page(client)
-    page.get_by_role("heading", name="Search your pictures with words").wait_for()
+    page.get_by_role("heading", name="Search your images with words").wait_for()
     search(page, "a house")
     expect_first(page, "house.jpg")
-    assert page.get_by_role("status").inner_text() == f"{len(NAMES) + 1} pictures, the nearest first"
+    assert page.get_by_role("status").inner_text() == f"{len(NAMES) + 1} images, the nearest first"
     assert all(not tile.inner_text() for tile in page.locator(".tile").all())  # no number that seems unsorted
     for image in page.locator(".tile img").all():
         assert width_of(image) == 64
@@ -50,13 +50,13 @@ def test_a_dropped_picture_finds_itself(open_page: Open, client: Client, png: Pn
     assert page.locator(".chip img[alt='dropped.png']").count() == 1
     assert page.locator("#drop").is_hidden()
     page.get_by_role("button", name="Leave out dropped.png").click()
-    page.get_by_role("heading", name="Search your pictures with words").wait_for()
+    page.get_by_role("heading", name="Search your images with words").wait_for()
 
 
 def test_a_picture_may_be_chosen_from_a_dialog(open_page: Open, client: Client, png: Png) -> None:
     page = open_page(client)
     with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Search with a picture").click()
+        page.get_by_role("button", name="Search with an image").click()
     chooser.value.set_files({"name": "mine.png", "mimeType": "image/png", "buffer": png("bomb")})
     expect_first(page, "bomb.jpg")
 
@@ -68,7 +68,7 @@ def test_a_file_that_is_no_picture_is_said_to_be_none(open_page: Open, client: C
     assert page.evaluate("document.activeElement.id") == "notice"
     drop(page, b"hello", "broken.png")
     page.get_by_role("heading", name="This cannot be searched for").wait_for()
-    assert "image: cannot be read as a picture" in page.locator("#notice").inner_text()
+    assert "image: cannot be read as an image" in page.locator("#notice").inner_text()
 
 
 def test_the_detail_view(open_page: Open, client: Client, drawings: Path) -> None:
@@ -116,9 +116,9 @@ def test_filters_by_folder_and_date(open_page: Open, client: Client, drawings: P
     expect_count(page, 1)
     expect_first(page, "house.jpg")
     page.get_by_label("Before").fill("2020-01-01")
-    page.get_by_role("heading", name="No pictures there").wait_for()
+    page.get_by_role("heading", name="No images there").wait_for()
     page.get_by_role("button", name="Clear").click()
-    page.get_by_role("heading", name="Search your pictures with words").wait_for()
+    page.get_by_role("heading", name="Search your images with words").wait_for()
     assert page.get_by_label("From").input_value() == ""
 
 
@@ -164,19 +164,19 @@ def test_a_long_result_is_loaded_as_one_scrolls(open_page: Open, serve: Serve, m
     )
     page.get_by_text("The newest").or_(page.get_by_text("the newest first")).first.wait_for()
     search(page, "a house")
-    page.get_by_text("The nearest 60 of 150 pictures").wait_for()
+    page.get_by_text("The nearest 60 of 150 images").wait_for()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("End")
     page.locator(".tile").nth(149).wait_for()
     titles = [tile.get_attribute("title") for tile in page.locator(".tile").all()]
     assert len(set(titles)) == 150
     assert asked[-2:] == [False, True]  # nothing is fetched twice
-    assert page.get_by_role("status").inner_text() == "150 pictures, the nearest first"
+    assert page.get_by_role("status").inner_text() == "150 images, the nearest first"
 
 
 def test_what_is_typed_into_filters_does_not_change_what_is_loaded(open_page: Open, serve: Serve, many: str) -> None:
     page = open_page(serve(store=many), "/?q=a+house")
-    page.get_by_text("The nearest 60 of 150 pictures").wait_for()
+    page.get_by_text("The nearest 60 of 150 images").wait_for()
     page.get_by_text("More filters").click()
     page.locator("[data-filter=around]").fill("52.5")
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
@@ -185,7 +185,7 @@ def test_what_is_typed_into_filters_does_not_change_what_is_loaded(open_page: Op
 
 def test_one_walks_beyond_the_pictures_that_are_loaded(open_page: Open, serve: Serve, many: str) -> None:
     page = open_page(serve(store=many), "/?q=a+house")
-    page.get_by_text("The nearest 60 of 150 pictures").wait_for()
+    page.get_by_text("The nearest 60 of 150 images").wait_for()
     page.locator(".tile").nth(41).evaluate("tile => tile.click()")
     page.locator(".tile").nth(149).wait_for(state="attached")
     for _ in range(30):
@@ -197,7 +197,7 @@ def test_how_many_of_how_many_are_shown(open_page: Open, serve: Serve, many: str
     page = open_page(client, "about:blank", expects="net::ERR")
     page.route("**/search", lambda route: route.abort() if "cursor" in route.request.post_data else route.continue_())
     page.goto(f"http://127.0.0.1:{client.port}/?q=a+house")
-    page.get_by_text("The nearest 60 of 150 pictures").wait_for()
+    page.get_by_text("The nearest 60 of 150 images").wait_for()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("End")
     page.get_by_role("button", name="Load more").wait_for()
@@ -210,19 +210,19 @@ def test_how_many_of_how_many_are_shown(open_page: Open, serve: Serve, many: str
     page.unroute("**/search")
     page.get_by_role("button", name="Load more").click()
     page.locator(".tile").nth(60).and_(page.locator(":focus")).wait_for()
-    page.get_by_text("150 pictures, the nearest first").wait_for()
+    page.get_by_text("150 images, the nearest first").wait_for()
 
 
 def test_without_words_filters_browse(open_page: Open, client: Client, drawings: Path) -> None:
     page = open_page(client)
-    page.get_by_text(f"{len(NAMES) + 1} pictures, the newest first").wait_for()
+    page.get_by_text(f"{len(NAMES) + 1} images, the newest first").wait_for()
     page.get_by_label("Folder").select_option(str(drawings))
     page.get_by_label("From").fill("2021-01-01")
     page.get_by_label("Before").fill("2026-01-01")
     expect_count(page, 5)
     titles = [tile.get_attribute("title") for tile in page.locator(".tile").all()]
     assert titles == [f"{name}.jpg" for name in NAMES[5:0:-1]]
-    assert page.get_by_role("status").inner_text() == "5 pictures, the newest first"
+    assert page.get_by_role("status").inner_text() == "5 images, the newest first"
 
 
 def test_a_dropped_heic_shows_its_thumbnail(open_page: Open, client: Client, emoji: dict[str, Any]) -> None:
@@ -250,7 +250,7 @@ def test_the_empty_state_and_a_server_that_goes_away(open_page: Open, serve: Ser
     page.get_by_role("heading", name="Nothing is indexed yet").wait_for()
     assert "numpyclip index FOLDER" in page.locator("#notice").inner_text()
     page = open_page(serve(), expects="net::ERR")
-    page.get_by_role("heading", name="Search your pictures with words").wait_for()
+    page.get_by_role("heading", name="Search your images with words").wait_for()
     page.context.set_offline(True)
     search(page, "a house")
     page.get_by_role("heading", name="The server does not answer").wait_for()

@@ -42,7 +42,7 @@ def test_axe_finds_nothing_wrong(open_page: Open, client: Client, serve: Serve, 
     page.get_by_role("button", name="Filters").click()
     assert violations(page) == []
     page.get_by_label("Before").fill("1999-01-01")
-    page.get_by_role("heading", name="No pictures there").wait_for()
+    page.get_by_role("heading", name="No images there").wait_for()
     assert violations(page) == []
     page = open_page(serve(store=str(tmp_path / "none")), expects="404", color_scheme=scheme)
     page.get_by_role("heading", name="Nothing is indexed yet").wait_for()
@@ -132,7 +132,7 @@ def test_dialogs_have_the_focus_where_it_is_seen(open_page: Open, client: Client
     page.locator("#map").focus()
     page.keyboard.press("Enter")
     page.locator("#places [data-close]:focus").wait_for()
-    page.get_by_text("No picture says where it was taken.").wait_for()
+    page.get_by_text("No image says where it was taken.").wait_for()
     assert page.locator("#places [data-close]").bounding_box()["y"] < 200
     page.keyboard.press("Escape")
     assert active(page) == "map"

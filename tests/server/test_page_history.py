@@ -22,7 +22,7 @@ def test_going_back_closes_an_open_picture(open_page: Open, client: Client) -> N
     page.get_by_role("button", name="Close").click()
     page.locator("#detail").wait_for(state="hidden")
     page.go_back()
-    page.get_by_role("heading", name="Search your pictures with words").wait_for()
+    page.get_by_role("heading", name="Search your images with words").wait_for()
 
 
 def far_down(open_page: Open, serve: Serve, many: str) -> tuple[Any, Any]:

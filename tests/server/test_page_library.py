@@ -22,7 +22,7 @@ def test_one_jumps_to_a_month(open_page: Open, serve: Serve, many: str) -> None:
     page = open_page(serve(store=many))
     page.get_by_text("The newest").or_(page.get_by_text("the newest first")).first.wait_for()
     page.get_by_text("2024", exact=True).click()
-    page.get_by_role("button", name="Mar 2024, 28 pictures").click()
+    page.get_by_role("button", name="Mar 2024, 28 images").click()
     page.get_by_text("from March 2024 back").wait_for()
     assert first(page).get_attribute("title") == "083.jpg"
     assert "from=2024-03" in page.url
@@ -31,7 +31,7 @@ def test_one_jumps_to_a_month(open_page: Open, serve: Serve, many: str) -> None:
     page.set_viewport_size(PHONE)
     page.get_by_role("button", name="Filters").click()
     page.get_by_text("More filters").click()
-    page.get_by_role("button", name="Mar 2024, 28 pictures").click()
+    page.get_by_role("button", name="Mar 2024, 28 images").click()
     page.locator(".tile[title='083.jpg']:focus").wait_for()
     wait_until(page, "document.activeElement.getBoundingClientRect().bottom <= innerHeight")
 
@@ -57,7 +57,7 @@ def test_headings_tell_the_month(open_page: Open, serve: Serve, many: str, width
     page.get_by_role("button", name="Select", exact=True).click()
     page.locator(".choosing").wait_for()
     search(page, "a house")
-    page.get_by_text("The nearest 60 of 150 pictures").wait_for()
+    page.get_by_text("The nearest 60 of 150 images").wait_for()
     assert page.locator("#grid h2").count() == 0
 
 
@@ -97,10 +97,10 @@ def test_places_cameras_and_near_duplicates(open_page: Open, serve: Serve, atlas
     page.get_by_label("Near duplicates").select_option("")
     expect_count(page, 4)
     page.get_by_text("2024", exact=True).click()
-    page.get_by_role("button", name="Jan 2024, 1 picture").click()
+    page.get_by_role("button", name="Jan 2024, 1 image").click()
     expect_count(page, 1)
     page.get_by_role("button", name="Places").click()
-    page.get_by_role("button", name="2 pictures at 52.5, 13.2").click()
+    page.get_by_role("button", name="2 images at 52.5, 13.2").click()
     expect_count(page, 2)
     page.go_back()
     expect_count(page, 1)
@@ -133,7 +133,7 @@ def test_places_do_not_cover_each_other(open_page: Open, serve: Serve, atlas: st
         for other, _ in cells[:n]:
             assert abs(one["x"] - other["x"]) >= one["width"] or abs(one["y"] - other["y"]) >= one["height"]
     page.locator(".cell").last.click()
-    page.get_by_role("heading", name="No pictures there").wait_for()
+    page.get_by_role("heading", name="No images there").wait_for()
 
 
 def test_it_is_said_that_names_of_places_are_loading(
@@ -150,7 +150,7 @@ def test_it_is_said_that_names_of_places_are_loading(
     page.get_by_text("Names are loading …").wait_for()
     held[0].continue_()
     page.get_by_text("Names are loading …").wait_for(state="detached")
-    page.get_by_text("How many pictures were taken where, north above.").wait_for()
+    page.get_by_text("How many images were taken where, north above.").wait_for()
 
 
 def test_pictures_of_a_town(open_page: Open, serve: Serve, atlas: str, gazetteer: None) -> None:
@@ -159,12 +159,12 @@ def test_pictures_of_a_town(open_page: Open, serve: Serve, atlas: str, gazetteer
     page.locator("body.has-towns").wait_for()
     page.get_by_text("More filters").click()
     page.get_by_role("button", name="Places").click()
-    page.get_by_role("button", name="Quito, Ecuador: 1 picture").wait_for()
+    page.get_by_role("button", name="Quito, Ecuador: 1 image").wait_for()
     assert page.locator("#towns").evaluate("list => getComputedStyle(list).display") == "flex"
     assert violations(page) == []
     page.get_by_label("Town", exact=True).fill("potsdam")
     page.keyboard.press("Enter")
-    page.get_by_role("button", name="Potsdam, Germany: 1 picture").click()
+    page.get_by_role("button", name="Potsdam, Germany: 1 image").click()
     expect_count(page, 1)
     expect_first(page, "potsdam.jpg")
     first(page).click()
@@ -177,7 +177,7 @@ def test_near_duplicates_are_left_out_on_later_pages(open_page: Open, serve: Ser
     firsts = sum(match["like"] == match["id"] for match in matches)
     assert firsts < 60
     page = open_page(client, "/?group=1")
-    page.get_by_text(f"{firsts} pictures, the newest first").wait_for()
+    page.get_by_text(f"{firsts} images, the newest first").wait_for()
     expect_count(page, firsts)
     assert sum(map(int, page.locator(".alike").all_inner_texts())) == 150 - firsts
 
@@ -235,7 +235,7 @@ def test_where_in_a_picture_it_was_found(
     texts = ["a bird", "a house", "a cookie", "a camera"]
     parts = dict(zip(("", "left", "right-2", "pad"), tiny.embed_texts(texts), strict=True))
     page = open_page(serve(store=one_file(tmp_path, tiny, str(drawings / "bird.jpg"), parts)))
-    for text, words in zip(texts[1:], ("left part", "part 2 from the right", "whole picture"), strict=True):
+    for text, words in zip(texts[1:], ("left part", "part 2 from the right", "whole image"), strict=True):
         search(page, text)
         page.get_by_role("button", name=re.compile(f" found in (the )?{words}$")).click()
         assert words in page.locator("#known").inner_text()

@@ -95,10 +95,10 @@ def test_several_pictures_are_chosen(open_page: Open, client: Client, drawings: 
     page.get_by_role("button", name="Select", exact=True).click()
     first(page).click()
     page.locator(".tile").nth(2).click(modifiers=["Shift"])
-    page.get_by_text("3 pictures selected").wait_for()
+    page.get_by_text("3 images selected").wait_for()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("x")
-    page.get_by_text("4 pictures selected").wait_for()
+    page.get_by_text("4 images selected").wait_for()
     assert violations(page) == []
     with page.expect_download() as download:
         page.get_by_role("toolbar").get_by_role("button", name="Download").click()
@@ -136,13 +136,13 @@ def test_a_range_begins_where_the_key_x_was_pressed(open_page: Open, serve: Serv
         }"""
     )
     page.locator(".tile").nth(50).click(modifiers=["Shift"])
-    page.get_by_text("50 pictures selected").wait_for()
+    page.get_by_text("50 images selected").wait_for()
     assert page.evaluate("drawn") <= 2 * page.locator(".tile").count()  # each a few times, however many are chosen
     search(page, "a bird")
-    page.get_by_text("The nearest 60 of 150 pictures").wait_for()
+    page.get_by_text("The nearest 60 of 150 images").wait_for()
     page.locator("body:not(.busy)").wait_for()
     page.locator(".tile[aria-pressed=false]").first.click(modifiers=["Shift"])
-    page.get_by_text("51 pictures selected").wait_for()
+    page.get_by_text("51 images selected").wait_for()
 
 
 def test_pictures_of_an_older_search_cannot_be_chosen(open_page: Open, client: Client) -> None:
@@ -176,7 +176,7 @@ def test_an_error_of_a_download_leaves_the_selection(open_page: Open, client: Cl
     with page.context.expect_page() as opened:
         page.get_by_role("toolbar").get_by_role("button", name="Download").click()
     opened.value.get_by_text("too many").wait_for()
-    page.get_by_text("1 picture selected").wait_for()
+    page.get_by_text("1 image selected").wait_for()
 
 
 def test_what_a_server_does_not_do_is_not_offered(open_page: Open, serve: Serve, atlas: str) -> None:
@@ -202,13 +202,13 @@ def test_all_that_is_loaded_is_rated_and_marks_are_removed(open_page: Open, serv
     page.get_by_role("button", name="Select", exact=True).click()
     first(page).click()
     page.get_by_role("button", name="All loaded").click()
-    page.get_by_text("4 pictures selected").wait_for()
+    page.get_by_text("4 images selected").wait_for()
     page.get_by_role("button", name="Marks …").click()
     page.get_by_role("button", name="3 ★").click()
-    page.get_by_text("4 pictures: rating 3").wait_for()
+    page.get_by_text("4 images: rating 3").wait_for()
     assert violations(page) == []
     page.get_by_role("button", name="Remove tag city").click()
-    page.get_by_text("4 pictures: no tag city").wait_for()
+    page.get_by_text("4 images: no tag city").wait_for()
     assert [button.inner_text() for button in page.locator("#removable button").all()] == ["Remove rating"]
     assert page.evaluate("document.activeElement.textContent") == "1 ★"
     marks = [match["marks"] for match in client.get("/search").json["matches"]]

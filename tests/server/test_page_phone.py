@@ -36,7 +36,7 @@ def test_what_is_selected_does_not_widen_the_page(open_page: Open, client: Clien
     box = bar.bounding_box()
     assert (box["x"], box["width"]) == (0, PHONE["width"])
     bar.get_by_role("button", name="Tag").click()
-    page.get_by_role("dialog", name="Tag for the selected pictures").wait_for()
+    page.get_by_role("dialog", name="Tag for the selected images").wait_for()
     page.keyboard.press("Escape")
     bar.get_by_role("button", name="Clear").click()
     bar.wait_for(state="hidden")

@@ -61,7 +61,7 @@ def test_sound_alone_has_no_pictures(tmp_path: Path) -> None:
         frame.sample_rate, frame.pts, frame.time_base = 44100, 0, Fraction(1, 44100)
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    with pytest.raises(PictureError, match="has no pictures, only sound"):
+    with pytest.raises(PictureError, match="has no video stream, only sound"):
         list(frames(path, 32))
 
 

@@ -41,6 +41,7 @@ def test_every_hostile_file_has_a_name_of_its_own() -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="measures memory through /proc")
+@pytest.mark.exhaustive
 def test_no_hostile_file_makes_the_process_grow(tmp_path: Path) -> None:
     sources = [Path(numpyclip.weights.__file__).parents[2], Path(__file__).parents[2]]
     done = subprocess.run(

@@ -3,9 +3,10 @@
 Results go to stdout, messages to stderr.
 """
 
+import argparse
 import contextlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from numpyclip.cli.commands import parse
 from numpyclip.cli.outputs import say, say_error, set_up_streams
@@ -14,8 +15,8 @@ from numpyclip.errors import NumPyCLIPError
 __all__ = ["main", "parse"]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return the exit status (see `numpyclip --help`)."""
+def main(argv: Sequence[str] | None = None, run: Callable[[argparse.Namespace], int] | None = None) -> int:
+    """Run one command, or a function in its place; return the exit status (see `numpyclip --help`)."""
     set_up_streams()
     with warnings.catch_warnings(), contextlib.ExitStack() as stack:
         warnings.showwarning = _show_warning  # without Python's file and line
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments = parse(argv)
             if "logged" in arguments:  # of a command that has a log, also of errors
                 stack.enter_context(arguments.logged(arguments))
-            status: int = arguments.run(arguments)
+            status: int = (run or arguments.run)(arguments)
             return status
         except (NumPyCLIPError, OSError) as error:
             say_error(error)

@@ -38,7 +38,7 @@ def read_queries(file: str) -> dict[str, list[str | Where]]:
             if not query and not places:
                 continue
             if not query or not places:
-                missing = "pictures" if query else "query"
+                missing = "images" if query else "query"
                 raise InputError(
                     f"{file}: line {reader.line_num} has no {missing}; expected a query, and a path or tag."
                 )

@@ -35,8 +35,8 @@ def model_sources(arguments: argparse.Namespace, place: str | None) -> list[Mode
     arguments.model, *others = arguments.model or [None]
     first = _load(arguments, place)
     name = model_name(arguments)
-    names = tuple(dict.fromkeys([name, *_other_names(name, arguments.text_model), *arguments.model_name]))
-    sources = [ModelSource(name, _again(first, arguments), names)]
+    aliases = dict.fromkeys([*_aliases(name, arguments.text_model), *arguments.model_name])
+    sources = [ModelSource(name, _again(first, arguments), tuple(aliases))]
     for other in others:
         if same := next((source.name for source in sources if source.is_named(other)), None):
             raise InputError(
@@ -44,7 +44,7 @@ def model_sources(arguments: argparse.Namespace, place: str | None) -> list[Mode
                 "underscore); expected another name."
             )
         options = argparse.Namespace(**{**vars(arguments), **dict.fromkeys(_OF_THE_FIRST), "model": other})
-        sources.append(ModelSource(other, partial(load_model, options), tuple(_other_names(other, None))))
+        sources.append(ModelSource(other, partial(load_model, options), tuple(_aliases(other, None))))
     return sources
 
 
@@ -62,7 +62,7 @@ def _load(arguments: argparse.Namespace, place: str | None) -> CLIP:
     return load_model(arguments)
 
 
-def _other_names(name: str, text_model: str | None) -> list[str]:
+def _aliases(name: str, text_model: str | None) -> list[str]:
     """Name the model as Immich does: architecture and tag with two underscores between them, or a text tower's name.
 
     A file or a folder is named without the folders that it is in.
@@ -72,7 +72,7 @@ def _other_names(name: str, text_model: str | None) -> list[str]:
     from numpyclip.weights.published import published_as
 
     if text_model is not None:
-        return _other_names(name, None) + _other_names(text_model, None)
+        return _aliases(name, None) + _aliases(text_model, None)
     if name in DOWNLOADABLE and (published := published_as(name)):
         return ["__".join(published)]
     if repository_of(name) or os.path.exists(name):  # noqa: PTH110

@@ -111,7 +111,7 @@ def nothing_there(store: Store, where: Where) -> str:
 
     marks = store.marks()
     known = {"camera": store.cameras(), "lens": store.lenses(), "tag": marks["tag"], "album": marks["album"]}
-    said = f"{store.place}: there are no pictures there."
+    said = f"{store.place}: there are no images there."
     for kind, names in known.items():
         if (name := getattr(where, kind)) is not None and not meant(kind, name, names):
             lower = {each.lower(): each for each in names}

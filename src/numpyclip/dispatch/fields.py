@@ -111,8 +111,11 @@ class RequestFields:
 
     DESCRIBED: ClassVar[dict[str, Field[Any]]] = {}
     TITLE: ClassVar[str] = ""  # of fields that many requests have, which are described once
+    EXAMPLE: ClassVar[Mapping[str, Any]] = {}  # of a request, as JSON, a form or a query string has it
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, *, example: Mapping[str, Any] | None = None) -> None:
+        if example is not None:
+            cls.EXAMPLE = example
         own = {field.name: field for field in vars(cls).values() if isinstance(field, Field)}
         bases = [base.DESCRIBED for base in cls.__bases__ if issubclass(base, RequestFields)]
         cls.DESCRIBED = {name: field for fields in (*bases, own) for name, field in fields.items()}

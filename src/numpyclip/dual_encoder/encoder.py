@@ -284,7 +284,7 @@ class DualEncoder(TorchMethods):
         """
         present(self.config.vision, "images")
         present(self.config.text, "texts")
-        rows = checked_embeddings(images, self.config.embed_dim, "pictures")
+        rows = checked_embeddings(images, self.config.embed_dim, "images")
         columns = checked_embeddings(texts, self.config.embed_dim, "texts").T
         logits: Array = np.exp(self.logit_scale) * rows @ columns
         logits += self.logit_bias

@@ -70,7 +70,7 @@ class Exif:
     duration: float | None = None
 
 
-def read_exif(data: bytes, name: str = "the picture") -> Exif:
+def read_exif(data: bytes, name: str = "the image") -> Exif:
     """Read the size of an image that is known to be sound, and its EXIF data as far as it is.
 
     Its date is the first that there is of DateTimeOriginal, DateTimeDigitized, XMP data, DateTime and GPS data; that
@@ -91,7 +91,7 @@ def read_exif(data: bytes, name: str = "the picture") -> Exif:
     try:
         image = identify(BytesIO(data))
     except Exception as error:  # Pillow's readers raise errors of every kind on damaged files
-        raise PictureError(f"{name}: cannot be read as a picture ({reason_of(error)}).") from error
+        raise PictureError(f"{name}: cannot be read as an image ({reason_of(error)}).") from error
     with quietly(), image:
         width, height = image.size
         outer, inner, place = _tags(image)

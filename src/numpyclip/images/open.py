@@ -138,13 +138,13 @@ def _name(source: object) -> str:
     if isinstance(source, str | os.PathLike):
         return os.fsdecode(source)
     if isinstance(source, _BYTES):
-        return f"a picture of {memoryview(source).nbytes} bytes"
+        return f"an image of {memoryview(source).nbytes} bytes"
     if hasattr(source, "resize"):
         return name_of(source)  # type: ignore[arg-type]
     if hasattr(source, "read"):
         return f"{getattr(source, 'name', 'a file')}"
     raise InputError(
-        f"a picture must be a path, bytes, an open file, a PIL image or an array of uint8, not {type(source).__name__}."
+        f"an image must be a path, bytes, an open file, a PIL image or an array of uint8, not {type(source).__name__}."
     )
 
 
@@ -247,7 +247,7 @@ def _regular_file(path: str | os.PathLike[str], name: str) -> Iterator[IO[bytes]
         raise _unreadable(name, error) from error
     with file:
         if (size := os.fstat(file.fileno()).st_size) > _MOST_BYTES:
-            raise PictureError(f"{name}: has {size} bytes; expected at most {_MOST_BYTES} of a picture.")
+            raise PictureError(f"{name}: has {size} bytes; expected at most {_MOST_BYTES} of an image.")
         with FILE_MEMORY.take(2 * size):  # its content, and that of a repaired file
             yield file
 
@@ -280,7 +280,7 @@ def _reduce(image: Image.Image, draft_size: int) -> None:
 
 
 def _unreadable(name: str, error: Exception) -> PictureError:
-    return PictureError(f"{name}: cannot be read as a picture ({reason_of(error)}).")
+    return PictureError(f"{name}: cannot be read as an image ({reason_of(error)}).")
 
 
 def _from_array(array: NDArray[np.uint8]) -> Image.Image:
@@ -289,7 +289,7 @@ def _from_array(array: NDArray[np.uint8]) -> Image.Image:
     shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
     if array.dtype != np.uint8 or not shaped or array.size == 0:
         raise InputError(
-            f"an array of shape {array.shape} and {array.dtype} is no picture; expected uint8 of shape (y, x), "
+            f"an array of shape {array.shape} and {array.dtype} is no image; expected uint8 of shape (y, x), "
             "(y, x, 3) or (y, x, 4). Pixels that are preprocessed already go to model.encode_image."
         )
     return Image.fromarray(array)
@@ -297,7 +297,7 @@ def _from_array(array: NDArray[np.uint8]) -> Image.Image:
 
 def name_of(image: Image.Image) -> str:
     """Name a picture in a message: by its file, if it has one."""
-    return os.fsdecode(getattr(image, "filename", "") or "the picture")
+    return os.fsdecode(getattr(image, "filename", "") or "the image")
 
 
 def reason_of(error: Exception) -> str:

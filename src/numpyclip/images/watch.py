@@ -121,7 +121,7 @@ def accept(share: float) -> None:
     watch = _LOCAL.watch or Watch("the image")
     found = f"its end is missing, {share:.1%} of it is there"
     if share < _LEAST_SHARE or watch.options.strict_files:
-        raise PictureError(f"{watch.name}: cannot be read as a picture ({found}).")
+        raise PictureError(f"{watch.name}: cannot be read as an image ({found}).")
     watch.note(f"{found}.")
 
 

@@ -71,7 +71,7 @@ def check_queries(queries: Mapping[str, object]) -> None:
         raise InputError(f"queries: {len(queries)}; expected {LEAST_QUERIES} at least, better ten or more.")
     for text, places in queries.items():
         if isinstance(places, str | os.PathLike):
-            raise InputError(f"{quoted(text)}: its pictures are {os.fspath(places)!r:.60}; expected a list of paths.")
+            raise InputError(f"{quoted(text)}: its images are {os.fspath(places)!r:.60}; expected a list of paths.")
         if not Query.parse(text).is_text:
             raise InputError(f"{quoted(text)} is a sum; probabilities are known for a single text only.")
 
@@ -107,9 +107,9 @@ def calibrate(index: Index, queries: Mapping[str, Iterable[Place]], *, store: bo
         nearest = _search(index, query, SHOWN + len(found))
         others = [match for match in nearest if match.id not in found][:SHOWN]
         if not found:
-            raise InputError(f"{quoted(text)}: has no right pictures; expected one or more paths.")
+            raise InputError(f"{quoted(text)}: has no right images; expected one or more paths.")
         if not (others and wrong.size):
-            raise InputError(f"{quoted(text)}: all pictures of the index are right; expected some that are not.")
+            raise InputError(f"{quoted(text)}: all images of the index are right; expected some that are not.")
         is_shown = any(match.id in found for match in nearest[:SHOWN])
         odds.append(
             QueryOdds(
@@ -139,7 +139,7 @@ def _right(store: Store, text: str, places: Iterable[Place]) -> set[int]:
         if isinstance(place, Where):
             where = place
         elif not (os.fspath(place) and is_path(place)):
-            raise InputError(f"{quoted(text)}: {os.fspath(place)!r:.60} is no path of a picture.")
+            raise InputError(f"{quoted(text)}: {os.fspath(place)!r:.60} is no path of an image.")
         elif (number := store.number_at(os.fsdecode(place))) is not None:
             found.add(number)
             continue
@@ -149,10 +149,10 @@ def _right(store: Store, text: str, places: Iterable[Place]) -> set[int]:
             found.update(here)
         elif isinstance(place, Where):
             wanted = ", ".join(f"{name} {value}" for name, value in vars(place).items() if value not in (None, False))
-            raise InputError(f"{quoted(text)}: the index has no picture with {wanted}.")
+            raise InputError(f"{quoted(text)}: the index has no image with {wanted}.")
         else:
             raise InputError(
-                f"{quoted(text)}: {where.folder} is not in the index; expected a picture or folder that is. "
+                f"{quoted(text)}: {where.folder} is not in the index; expected an image or folder that is. "
                 "Index it first: numpyclip index FOLDER."
             )
     return found

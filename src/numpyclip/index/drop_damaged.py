@@ -35,7 +35,7 @@ def drop_damaged(connection: Connection, vectors: Vectors) -> list[str]:
     connection.execute(f"DELETE FROM vectors WHERE side = 'pictures' AND item {without}", space)
     if lost := connection.execute(f"DELETE FROM pictures WHERE id {without}", space).rowcount:
         again = "`numpyclip index` embeds them again, or --import adds them"
-        problems.append(f"pictures without a sound embedding: {lost}; {again}")
+        problems.append(f"images without a sound embedding: {lost}; {again}")
     sql = (
         "SELECT count(*) FROM texts WHERE id NOT IN (SELECT item FROM vectors WHERE generation = ? AND side = 'texts')"
     )

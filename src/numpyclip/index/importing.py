@@ -276,7 +276,7 @@ def _check_model(index: Index, place: str) -> str | None:
         )
     if (worst := min(checked)) < _SAME:
         raise InputError(
-            f"{place}: its embeddings are of another model: the cosine with this one's is {worst:.3f} for a picture; "
+            f"{place}: its embeddings are of another model: the cosine with this one's is {worst:.3f} for an image; "
             f"expected at least {_SAME}."
         )
     return None

@@ -97,7 +97,7 @@ class Index:
             counts = self.store.counts()
         except StoreError:
             return f"<Index {self.store.place}: cannot be read>"
-        return f"<Index {self.store.place}: {counts.pictures:,} pictures, {counts.texts:,} texts>"
+        return f"<Index {self.store.place}: {counts.pictures:,} images, {counts.texts:,} texts>"
 
     def __enter__(self) -> Index:
         """Use it for the length of a block."""

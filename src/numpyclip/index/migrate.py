@@ -127,7 +127,7 @@ def _embed_video(
 
 def _reread(pending: PendingPicture, read: Callable[[str], _Read | None]) -> _Read:
     """Read from the first file that still holds a picture or video; of one that does not, `read` returns None."""
-    problem = PictureError("all files of a picture are gone.")
+    problem = PictureError("all files of an image are gone.")
     for path in pending.paths:
         try:
             if (found := read(path)) is not None:

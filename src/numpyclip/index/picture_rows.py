@@ -161,7 +161,7 @@ def _row_of(
     if filed.problem is not None:
         problem = _printable(filed.problem)
     elif filed.digest is None or (found := pictures.get(filed.digest)) is None:
-        raise InputError(f"{filed.path}: no picture has its digest; write the picture together with its file.")
+        raise InputError(f"{filed.path}: no image has its digest; write the image together with its file.")
     else:
         picture, taken = found
     state = storable(filed.state)

@@ -100,4 +100,4 @@ def _recorded(connection: Connection) -> tuple[View, ...]:
     try:
         return checked_views(written.split(","))
     except InputError:
-        raise Damage(f"holds {written!r:.60} for the views of pictures") from None
+        raise Damage(f"holds {written!r:.60} for the views of images") from None

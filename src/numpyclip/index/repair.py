@@ -61,7 +61,7 @@ def _rebuild_hnsw(store: Store, progress: Progress) -> str:
     """Build the HNSW index again, if that can be done, and say what has become of it."""
     if not store.counts().pictures:
         store.remove_hnsw()
-        return "removed; there are no pictures"
+        return "removed; there are no images"
     try:
         recall = store.build_hnsw(progress)  # from what an interrupted build has left, if that is sound
     except MissingPackageError as error:

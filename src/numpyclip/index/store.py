@@ -205,7 +205,7 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
         if modality not in MODALITIES:
             raise InputError(f"modality is {modality!r:.60}; expected 'pictures' or 'texts'.")
         if modality == "texts" and where != EVERYWHERE:
-            raise InputError("texts have no folder and no date; search them without, or search pictures.")
+            raise InputError("texts have no folder and no date; search them without, or search images.")
         with self._database.reading() as connection:
             space = searched(connection, modality)
             found = self._vectors.nearest(connection, space, queries, skip + n, where)
@@ -294,7 +294,7 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
         with self._database.building() as connection:
             space = searched(connection, "pictures")
             if not rows.has_embeddings(connection, space):
-                raise StoreError(f"{self.place}: holds no pictures yet; there is nothing to build a graph of.")
+                raise StoreError(f"{self.place}: holds no images yet; there is nothing to build a graph of.")
             return self._vectors.build_hnsw(connection, space, progress)
 
     def remove_hnsw(self) -> bool:
@@ -317,7 +317,7 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
         if not new:
             return 0
         if wrong := [part for _, part in new if not is_part(part)]:
-            raise InputError(f"{wrong[0]!r:.60} is no part of a picture; expected a word, or seconds such as '12.5'.")
+            raise InputError(f"{wrong[0]!r:.60} is no part of an image; expected a word, or seconds such as '12.5'.")
         added = np.stack([embeddings[number] for number in new])
         squares = np.einsum("ij,ij->i", added, added, dtype=np.float64)
         if not (np.abs(squares - 1) < _LENGTHS).all():

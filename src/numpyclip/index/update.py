@@ -136,7 +136,7 @@ class Updater:
         """Find files that are new or changed, and those that are gone, except in folders `apart` from the walk."""
         if not Path(folder).is_dir():
             self._problem(
-                f"{folder}: is not there; its pictures stay in the index. "
+                f"{folder}: is not there; its images stay in the index. "
                 f"`numpyclip index --forget {folder}` forgets them."
             )
             return [], []
@@ -173,7 +173,7 @@ class Updater:
                 gone += [os.path.join(directory, name) for name, state in known.items() if state.is_here]
         if gone and not found and not self._has_more(folder, ignore):
             self._problem(
-                f"{folder}: holds no pictures now, and {len(gone)} of it are in the index, which stay there (is a disk "
+                f"{folder}: holds no images now, and {len(gone)} of it are in the index, which stay there (is a disk "
                 f"not mounted?). `numpyclip index --forget {folder}` forgets them."
             )
             return [], []

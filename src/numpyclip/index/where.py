@@ -73,7 +73,7 @@ class Where:
         """Check and normalise what was given."""
         if self.folder is not None:
             if not os.fspath(self.folder):
-                raise InputError("folder is empty; expected the path of one, or None for all pictures.")
+                raise InputError("folder is empty; expected the path of one, or None for all images.")
             if not is_path(self.folder):
                 raise InputError(f"folder is {self.folder!r:.60}, which no path can be.")
             object.__setattr__(self, "folder", absolute(self.folder))
@@ -110,7 +110,7 @@ def existing_folder(path: str | os.PathLike[str]) -> str:
         name = os.fsdecode(path)
         if is_url(name):
             raise InputError(f"{name}: is a URL. Run `numpyclip embed images` on it, then `index --import`.")
-        raise InputError(f"{name}: is no folder; expected one with pictures in it.")
+        raise InputError(f"{name}: is no folder; expected one with images in it.")
     return absolute(path)
 
 

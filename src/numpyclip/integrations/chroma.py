@@ -14,7 +14,7 @@ from numpyclip.errors import InputError
 from numpyclip.extras import missing
 from numpyclip.images.open import decoded
 from numpyclip.images.rgb import without_alpha
-from numpyclip.integrations.embedder import BATCH_SIZE, DEFAULT_MODEL, as_model, embed
+from numpyclip.integrations.embedder import BATCH_SIZE, DEFAULT_MODEL, as_model, embed, with_names
 from numpyclip.runtime.prefetch import prefetch
 
 try:
@@ -23,13 +23,16 @@ try:
 except ImportError as error:
     raise missing("CLIPEmbeddingFunction needs the package chromadb", "chroma") from error
 
+_OPTIONS_OF_EMBEDDINGS = ("pretrained", "text_model", "activation", "truncate_dim")  # others: speed, memory, rounding
+
 
 @register_embedding_function
 class CLIPEmbeddingFunction(EmbeddingFunction[Any]):
     """Embed documents and images (arrays), in batches, at unit length; the distance is the cosine by default.
 
     A collection records the model's name and the options, so that a process which imports this module opens it with the
-    same model. Of a loaded model it can record nothing: pass it to ``get_collection`` again.
+    same model; ``collection.modify`` changes those that change no embedding, such as the engine. Of a loaded model it
+    can record nothing: pass it to ``get_collection`` again.
 
     Parameters
     ----------
@@ -52,7 +55,7 @@ class CLIPEmbeddingFunction(EmbeddingFunction[Any]):
         truncate: bool = False,
     ) -> None:
         self._model = os.fspath(model) if isinstance(model, os.PathLike) else model
-        self._load_options = dict(load_options or {})
+        self._load_options = with_names(load_options)
         self._batch_size = batch_size
         self._truncate = truncate
 
@@ -89,11 +92,12 @@ class CLIPEmbeddingFunction(EmbeddingFunction[Any]):
 
     def validate_config_update(self, old_config: dict[str, Any], new_config: dict[str, Any]) -> None:
         """Raise InputError if embeddings would be of another model."""
-        for name in ("model", "load_options"):
-            if old_config.get(name) != new_config.get(name):
+        old, new = ({**config, **config.get("load_options", {})} for config in (old_config, new_config))
+        for name in ("model", *_OPTIONS_OF_EMBEDDINGS):
+            if old.get(name) != new.get(name):
                 raise InputError(
-                    f"{name}: found {new_config.get(name)!r:.60}, but the collection has embeddings of "
-                    f"{old_config.get(name)!r:.60}. Make a new collection."
+                    f"{name}: found {new.get(name)!r:.60}, but the collection has embeddings of {old.get(name)!r:.60}. "
+                    "Make a new collection."
                 )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP, check_model
-from numpyclip.errors import InputError
+from numpyclip.errors import InputError, TextTooLongError
 from numpyclip.images.open import Picture
 from numpyclip.loader import load
 from numpyclip.model.ops import Array
@@ -85,6 +85,21 @@ def _checked(load_options: Mapping[str, Any]) -> tuple[tuple[str, Hashable], ...
     return options
 
 
+def with_names(load_options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return options as JSON can record them: paths as strings."""
+    options = load_options or {}
+    return {name: os.fspath(one) if isinstance(one, os.PathLike) else one for name, one in options.items()}
+
+
+def embed_texts(model: CLIP, texts: Iterable[str], truncate: bool) -> Array:
+    """Embed texts; of one that is too long the error says what the user of an adapter can do."""
+    try:
+        return model.embed_texts(texts, truncate=truncate)
+    except TextTooLongError as error:
+        error.args = (f"{error.found}; shorten it, or create the embedder with truncate=True.",)
+        raise
+
+
 def embed(model: CLIP, inputs: Iterable[str | Picture], batch_size: int = BATCH_SIZE, truncate: bool = False) -> Array:
     """Embed texts (strings) and images (all else), in their order, those of each kind in batches.
 
@@ -96,7 +111,7 @@ def embed(model: CLIP, inputs: Iterable[str | Picture], batch_size: int = BATCH_
     is_text = np.array([isinstance(one, str) for one in inputs], bool)
     embeddings = np.empty((len(inputs), model.config.embed_dim), np.float32)
     if is_text.any():
-        embeddings[is_text] = model.embed_texts(_where(inputs, is_text), truncate=truncate)
+        embeddings[is_text] = embed_texts(model, _where(inputs, is_text), truncate)
     if not is_text.all():
         embeddings[~is_text] = model.embed_images(_where(inputs, ~is_text), batch_size)
     return embeddings

@@ -14,7 +14,7 @@ from numpyclip.extras import missing
 from numpyclip.images.exif import read_exif
 from numpyclip.images.find import find_pictures
 from numpyclip.images.open import Picture, file_content
-from numpyclip.integrations.embedder import BATCH_SIZE, DEFAULT_MODEL, as_model
+from numpyclip.integrations.embedder import BATCH_SIZE, DEFAULT_MODEL, as_model, embed_texts
 
 try:
     from langchain_core.document_loaders import BaseLoader
@@ -55,7 +55,7 @@ class CLIPEmbeddings(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed texts, each at unit length."""
-        embeddings: list[list[float]] = self._clip().embed_texts(texts, truncate=self.truncate).tolist()
+        embeddings: list[list[float]] = embed_texts(self._clip(), texts, self.truncate).tolist()
         return embeddings
 
     def embed_query(self, text: str) -> list[float]:

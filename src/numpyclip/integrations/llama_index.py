@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from hashlib import sha256
 from typing import Any
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.extras import missing
-from numpyclip.integrations.embedder import BATCH_SIZE, DEFAULT_MODEL, as_model
+from numpyclip.integrations.embedder import BATCH_SIZE, DEFAULT_MODEL, as_model, embed_texts, with_names
 
 try:
     from llama_index.core.bridge.pydantic import Field, field_serializer, model_validator
@@ -23,13 +24,14 @@ class CLIPEmbedding(MultiModalEmbedding):
     Parameters
     ----------
     model : str, path or CLIP, default="ViT-B/32"
-        As in `numpyclip.load`, loaded when it is first used; or a loaded model, whose name `to_dict` cannot tell.
+        As in `numpyclip.load`, loaded when it is first used; or a loaded model, of which `to_dict` records the
+        fingerprint's hash only: pass it again, as in ``from_dict(saved, model=model)``.
     load_options : dict, optional
         Keyword arguments of `numpyclip.load`, such as ``{"engine": "openvino"}``.
     truncate : bool, default=False
         Truncate texts that are too long, instead of raising an error.
     model_name : str, optional
-        What LlamaIndex records; by default that of `model`.
+        What LlamaIndex records and traces; by default the name in `model`, or ``"CLIP"`` for a loaded one.
     embed_batch_size : int, default=32
         Number of texts or images that are embedded together.
     """
@@ -47,18 +49,31 @@ class CLIPEmbedding(MultiModalEmbedding):
 
     @model_validator(mode="after")
     def _name(self) -> CLIPEmbedding:
-        self.model_name = self.model_name or str(self.model)
+        self.model_name = self.model_name or _name_of(self.model)
         return self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; with `model` the name that was made from it."""
+        if name == "model" and self.model_name == _name_of(self.model):
+            self.model_name = _name_of(value)
+        super().__setattr__(name, value)
 
     @field_serializer("model")
     def _without_weights(self, model: Any) -> str:
+        # Ingestion pipelines cache by this, so models must differ in it; a path would be of this machine only.
+        if isinstance(model, CLIP):
+            return f"loaded model {sha256(model.fingerprint.to_json().encode()).hexdigest()}"
         return str(model)
+
+    @field_serializer("load_options")
+    def _with_names(self, load_options: dict[str, Any] | None) -> dict[str, Any] | None:
+        return load_options and with_names(load_options)
 
     def _clip(self) -> CLIP:
         return as_model(self.model, self.load_options)
 
     def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        embeddings: list[list[float]] = self._clip().embed_texts(texts, truncate=self.truncate).tolist()
+        embeddings: list[list[float]] = embed_texts(self._clip(), texts, self.truncate).tolist()
         return embeddings
 
     def _get_text_embedding(self, text: str) -> list[float]:
@@ -88,3 +103,7 @@ class CLIPEmbedding(MultiModalEmbedding):
 
     async def _aget_image_embedding(self, img_file_path: ImageType) -> list[float]:
         return (await self._aget_image_embeddings([img_file_path]))[0]
+
+
+def _name_of(model: Any) -> str:
+    return type(model).__name__ if isinstance(model, CLIP) else str(model)

@@ -11,7 +11,7 @@ import numpy as np
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
 from numpyclip.extras import missing
-from numpyclip.integrations.embedder import BATCH_SIZE, DEFAULT_MODEL, as_model
+from numpyclip.integrations.embedder import BATCH_SIZE, DEFAULT_MODEL, as_model, embed_texts
 from numpyclip.model.ops import Array
 
 try:
@@ -84,7 +84,7 @@ class TextEmbedder(_Embedder):
 
     def transform(self, X: Iterable[str]) -> Array:
         """Embed texts."""
-        return self._clip().embed_texts(_column(X), truncate=self.truncate)
+        return embed_texts(self._clip(), _column(X), self.truncate)
 
 
 class ImageEmbedder(_Embedder):

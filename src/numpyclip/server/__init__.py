@@ -12,7 +12,8 @@ except ImportError as error:
     if isinstance(error, MissingPackageError) or (error.name or "").startswith("numpyclip"):
         raise
     raise missing(f"a server needs {error.name}", "server") from error
+from numpyclip.server.access.tokens import Tokens
 from numpyclip.server.inference.model_on_demand import ModelSource
 from numpyclip.server.settings import Settings
 
-__all__ = ["ModelSource", "Settings", "create_app"]
+__all__ = ["ModelSource", "Settings", "Tokens", "create_app"]

@@ -18,7 +18,6 @@ from starlette.types import Receive, Scope, Send
 
 from numpyclip.dispatch.fields import RequestFields, Schema
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.server.access.authorization import Authorization
 from numpyclip.server.access.login import login, logout
 from numpyclip.server.access.middleware import AccessMiddleware
 from numpyclip.server.apis import (
@@ -47,7 +46,7 @@ from numpyclip.server.settings import Settings
 
 
 def create_app(
-    model: CLIP | Sequence[ModelSource], name: str = "", store: str | None = None, settings: Settings | None = None
+    model: CLIP | Sequence[ModelSource], name: str = "clip", store: str | None = None, settings: Settings | None = None
 ) -> Starlette:
     """Make an ASGI application, to be run by uvicorn or any other server.
 
@@ -56,7 +55,7 @@ def create_app(
     model : CLIP or sequence of ModelSource
         A model, or several that are loaded when they are used; the index has the embeddings of the first.
     name : str
-        Name of a single model, as in responses.
+        Name of a single model, in requests and responses.
     store : str, optional
         Path or PostgreSQL URL of an index (see `numpyclip.index.open_store.open_store`); by default there is no search.
     settings : Settings, optional
@@ -66,9 +65,8 @@ def create_app(
     Starlette
     """
     settings = settings or Settings()
-    models = model if isinstance(model, Sequence) else [ModelSource(name, lambda: model, settings.model_names)]
+    models = model if isinstance(model, Sequence) else [ModelSource(name, lambda: model)]
     service = Service(models, store, settings)
-    authorization = Authorization(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -77,18 +75,17 @@ def create_app(
 
     app = Starlette(
         routes=_ROUTES,
-        middleware=_middleware(settings, authorization, service),
+        middleware=_middleware(settings, service),
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
     app.state.service = service
-    app.state.tokens = authorization.tokens
     app.state.thumbnails = ThumbnailCache(settings.decode_options)
     return app
 
 
-def _middleware(settings: Settings, authorization: Authorization, service: Service) -> list[Middleware]:
+def _middleware(settings: Settings, service: Service) -> list[Middleware]:
     """List what requests pass through; preflights, which have no token, are answered before it is asked for."""
     cors = Middleware(
         CORSMiddleware,
@@ -100,7 +97,7 @@ def _middleware(settings: Settings, authorization: Authorization, service: Servi
     return [
         Middleware(AccessLogMiddleware, metrics=service.metrics, varies=bool(settings.cors_origins)),
         *[cors] * bool(settings.cors_origins),
-        Middleware(AccessMiddleware, settings=settings, authorization=authorization),
+        Middleware(AccessMiddleware, settings=settings),
     ]
 
 
@@ -134,13 +131,13 @@ async def _metrics(request: Request, _: RequestFields) -> Response:
 @operation(Answer("The document, in version 3.1 of OpenAPI.", typed("object")), RequestFields)
 async def _openapi(request: Request, _: RequestFields) -> Response:
     """Return the OpenAPI document of this API."""
-    return compressed(request, JSONResponse(await request.app.state.service.run_in_thread(_document)))
+    return compressed(request, JSONResponse(await request.app.state.service.threads.run(_document)))
 
 
 @operation(Answer("The page.", media="text/html"), RequestFields)
 async def _docs(request: Request, _: RequestFields) -> Response:
     """Return a page of the OpenAPI document."""
-    return reference_page(request, await request.app.state.service.run_in_thread(_reference))
+    return reference_page(request, await request.app.state.service.threads.run(_reference))
 
 
 @functools.cache
@@ -205,7 +202,7 @@ PARTS: dict[str, dict[str, Operation[Any]]] = {  # of the API, each with operati
 
 
 class _Route(Route):
-    """Notes its path for metrics, whose labels must be few: clients can request any path."""
+    """Records its path for metrics, whose labels must be few: clients can request any path."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         current_request().route = self.path

@@ -60,7 +60,7 @@ def _html(request: Request, text: str) -> Response:
     return compressed(request, Response(text.replace("@NONCE@", nonce), media_type="text/html", headers=headers))
 
 
-class _Static(RequestFields):
+class _Static(RequestFields, example={"version": "0123456789ab", "name": "style.css"}):
     version = Text("Of all files of the page.", required=True)
     name = Text("Of the file.", required=True)
 

@@ -31,7 +31,7 @@ _LEAST_WAIT = 0.1  # seconds between two looks for models that nobody uses
 _LOG = logging.getLogger("numpyclip.server")
 
 
-class Service(ThreadPools):
+class Service:
     """The models by name, and an index; an asynchronous context manager.
 
     Parameters
@@ -44,11 +44,11 @@ class Service(ThreadPools):
     """
 
     def __init__(self, models: Sequence[ModelSource], store: str | None, settings: Settings) -> None:
-        super().__init__()
         self.settings = settings
+        self.threads = ThreadPools()
         self.metrics = Metrics()
         self.fetcher = Fetcher(settings.fetch_hosts, private=settings.fetch_private)
-        self.models = [ServedModel(source, settings, self.metrics, self, self.fetcher) for source in models]
+        self.models = [ServedModel(source, settings, self.metrics, self.threads, self.fetcher) for source in models]
         self.first = self.models[0]
         self.immich_forward = ImmichForward(settings.immich_forward) if settings.immich_forward else None
         self.streams: set[Any] = set()  # responses that are being sent block by block
@@ -57,12 +57,12 @@ class Service(ThreadPools):
         self._opening = threading.Lock()  # of the index, once for all who need it first
         self._index: Index | None = None
         self._fitting: Fingerprint | None = None  # that of the index when it was last found to fit the model
-        self.tags = BestTags(self._model, self.submit)
+        self.tags = BestTags(self._model, self.threads.submit)
 
     async def __aenter__(self) -> Service:
         """Start the threads and load the first model."""
-        self.start_threads()
-        await self.run_in_thread(self._start)
+        self.threads.start()
+        await self.threads.run(self._start)
         await asyncio.gather(*(model.batcher.__aenter__() for model in self.models))
         self._unloading = asyncio.create_task(self._unload_idle())
         return self
@@ -72,7 +72,7 @@ class Service(ThreadPools):
         self.fetcher.stop()
         self._unloading.cancel()
         await asyncio.gather(*(model.batcher.__aexit__(*exc) for model in self.models))
-        if await self.stop_threads() and self._index is not None:  # else it stays open for a thread whose file hangs
+        if await self.threads.stop() and self._index is not None:  # else it stays open for a thread whose file hangs
             self._index.close()
 
     def _start(self) -> None:
@@ -88,7 +88,7 @@ class Service(ThreadPools):
         while idle:
             await asyncio.sleep(max(_LEAST_WAIT, min(model.seconds_left(idle) for model in models)))
             for model in models:
-                if model.seconds_left(idle) <= 0 and await self.run_in_thread(model.unload, idle):
+                if model.seconds_left(idle) <= 0 and await self.threads.run(model.unload, idle):
                     _LOG.info("%s is unloaded: nobody has used it for %g minutes.", model.source.name, idle / 60)
 
     def using(self, name: str | None = None) -> AbstractAsyncContextManager[ServedModel]:
@@ -111,11 +111,9 @@ class Service(ThreadPools):
         """
         if not name:
             return self.first
-        if found := next((model for model in self.models if model.is_named(name)), None):
+        if found := next((model for model in self.models if model.source.is_named(name)), None):
             return found
-        if not self.settings.model_names:
-            return self.first
-        raise UnknownModelError(name, [*self.settings.model_names, *(model.name for model in self.models[1:])])
+        raise UnknownModelError(name, [each for model in self.models for each in model.source.names])
 
     def index(self) -> Index:
         """Open or return the index. It reads files: call it in a thread.

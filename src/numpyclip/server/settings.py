@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from numpyclip.arguments import checked_network, checked_origin
+from numpyclip.arguments import checked_origin
 from numpyclip.errors import InputError
 from numpyclip.images.decode_memory import MAX_MEMORY
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
+from numpyclip.server.access.addresses import Network
 from numpyclip.server.access.tokens import Tokens
 
 _PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
@@ -20,19 +21,15 @@ class Settings:
 
     Attributes
     ----------
-    model_names : tuple of str
-        Values of ``model`` that requests may send; any if empty.
     text_model : str or None
         Name of the model whose text tower is used, if it is another, as ``GET /index`` shows it.
-    token : str or None
-        Bearer token that requests must send.
-    tokens : Tokens or None
-        Several tokens, in place of it.
-    trusted_addresses : tuple of str
-        Addresses or networks (``192.168.1.0/24``) whose clients need no token.
+    tokens : Tokens
+        Bearer tokens; if there are any, requests must send one: ``Tokens("secret")``, or ``Tokens(path="tokens")``.
+    trusted_networks : tuple of ipaddress.IPv4Network or ipaddress.IPv6Network
+        Networks whose clients need no token: ``ip_network("192.168.1.0/24")``.
     cors_origins : tuple of str
         Origins of other sites, such as ``https://example.org``, whose pages may send requests; ``*`` for all, if there
-        are tokens. Cookies and trusted addresses do not count for them.
+        are tokens. Cookies and trusted networks do not count for them.
     allowed_hosts : tuple of str
         Accepted values of the ``Host`` header, without port; any if empty. On loopback they prevent DNS rebinding.
     url_prefix : str
@@ -73,11 +70,9 @@ class Settings:
         Seconds after which a model that nobody uses is unloaded, until the next request that uses it; 0: never.
     """
 
-    model_names: tuple[str, ...] = ()
     text_model: str | None = None
-    token: str | None = None
-    tokens: Tokens | None = None
-    trusted_addresses: tuple[str, ...] = ()
+    tokens: Tokens = field(default_factory=Tokens)
+    trusted_networks: tuple[Network, ...] = ()
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     url_prefix: str = ""
@@ -103,11 +98,9 @@ class Settings:
         """Check the prefix, which becomes the path of a cookie and of a redirect, and who is allowed what."""
         if self.url_prefix and not _PREFIX.fullmatch(self.url_prefix):
             raise InputError(f"url_prefix is {self.url_prefix!r:.60}; expected a path such as '/photos'.")
-        for address in self.trusted_addresses:
-            checked_network(address)
         for origin in self.cors_origins:
             checked_origin(origin)
-        if "*" in self.cors_origins and self.token is None and not self.tokens:
+        if "*" in self.cors_origins and not self.tokens:
             raise InputError("the origin '*' lets pages of all sites read this server; set a token, or name origins.")
 
     @property

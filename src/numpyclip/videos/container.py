@@ -77,7 +77,7 @@ def opened(path: str | os.PathLike[str], options: VideoOptions) -> Iterator[tupl
             raise unreadable(name, error) from error
         stream = _pictures(container)
         if stream is None:
-            raise PictureError(f"{name}: has no pictures, only sound or other data; expected a video.")
+            raise PictureError(f"{name}: has no video stream, only sound or other data; expected a video.")
         codec = stream.codec_context
         if codec.name not in _CODECS:
             raise PictureError(f"{name}: is encoded as {codec.name:.60}; expected one of {', '.join(_CODECS)}.")

@@ -408,5 +408,5 @@ def test_a_damaged_one_is_passed_over(pictures: Index, tmp_path: Path, caplog: p
 
 def test_of_nothing_there_is_no_graph(tmp_path: Path) -> None:
     store = open_store(tmp_path / "index", create=True)
-    with pytest.raises(StoreError, match="holds no pictures yet"):
+    with pytest.raises(StoreError, match="holds no images yet"):
         store.build_hnsw()

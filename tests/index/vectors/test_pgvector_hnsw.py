@@ -348,6 +348,6 @@ def test_what_a_server_cannot_do_is_refused(version: str, width: int, said: str)
 
 def test_of_nothing_there_is_no_graph(empty_postgres: str) -> None:
     store = open_store(empty_postgres, create=True)
-    with pytest.raises(StoreError, match="holds no pictures yet"):
+    with pytest.raises(StoreError, match="holds no images yet"):
         store.build_hnsw()
     store.close()

@@ -65,6 +65,7 @@ def test_a_missing_branch_is_named(name: str) -> None:
         embed(replace(found, checkpoint=replace(found.checkpoint, arrays=arrays)), np.zeros((1, 3, 56, 56), np.float32))
 
 
+@pytest.mark.exhaustive
 def test_every_tensor_of_the_tower_counts() -> None:
     found, (_, golden) = read("open_clip-fastvit"), load("open_clip-fastvit")
     compute = partial(embed, image=golden["image"][:1])

@@ -1,7 +1,7 @@
 import pytest
 from uvicorn.middleware.proxy_headers import _TrustedHosts
 
-from numpyclip.server.access.addresses import client_address, is_within, with_mapped
+from numpyclip.server.access.addresses import LOOPBACK, client_address, is_within, with_mapped
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,6 @@ def test_addresses_of_clients(client: tuple[str, int] | None, address: str | Non
 
 
 def test_proxies_at_a_socket_of_both_versions() -> None:
-    proxies = _TrustedHosts(with_mapped(["127.0.0.0/8", "::1"]))
+    proxies = _TrustedHosts(with_mapped(LOOPBACK))
     assert all(address in proxies for address in ("127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"))
     assert not any(address in proxies for address in ("128.0.0.1", "::ffff:128.0.0.1", "::2"))

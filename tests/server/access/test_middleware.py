@@ -12,9 +12,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from numpyclip.errors import InputError
 from numpyclip.server import Settings
-from numpyclip.server.access import middleware
-from numpyclip.server.access.authorization import Authorization
+from numpyclip.server.access import request_limits
 from numpyclip.server.access.middleware import AccessMiddleware
+from numpyclip.server.access.request_limits import RequestBody, RequestsInFlight
 from numpyclip.server.monitoring.access_log import AccessLogMiddleware
 from numpyclip.server.monitoring.prometheus import Metrics
 from tests.server.conftest import Client, Png, Serve
@@ -108,7 +108,7 @@ def test_bodies_that_do_not_arrive_hold_up_nobody(serve: Serve) -> None:
 
 
 def test_bodies_that_stall_make_room(monkeypatch: pytest.MonkeyPatch, serve: Serve) -> None:
-    monkeypatch.setattr(middleware, "_PATIENCE", 0.0)
+    monkeypatch.setattr(request_limits, "_PATIENCE", 0.0)
     client = serve(max_bytes=10_000, max_total_bytes=20_000)
     head = b"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n"
     stalled = [socket.create_connection(("127.0.0.1", client.port), timeout=60) for _ in range(2)]
@@ -150,7 +150,7 @@ def asked(settings: Settings, app: Any, *messages: Message) -> list[Message]:
             sent.append(message)
 
         scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"1")]}
-        access = AccessMiddleware(app, settings, Authorization(settings))
+        access = AccessMiddleware(app, settings)
         await AccessLogMiddleware(access, Metrics(), varies=False)(scope, receive, send)
 
     asyncio.run(main())
@@ -234,20 +234,18 @@ def test_a_large_response_has_time_as_long_as_it_is_received(monkeypatch: pytest
 
     async def main() -> None:
         scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
-        settings = Settings(timeout=8.0)
-        access = AccessMiddleware(None, settings, Authorization(settings))  # type: ignore[arg-type]
-        body = middleware._Body(access, scope, never)
+        body = RequestBody(RequestsInFlight(Settings(timeout=8.0)), scope, never)
 
         async def wait(waiting: Any, timeout: float) -> tuple[set[Any], set[Any]]:
             clock.append(clock[-1] + timeout)
             body.sent += 1000 * (len(clock) < 5)
             return set(), set(waiting)
 
-        monkeypatch.setattr(middleware, "asyncio", SimpleNamespace(**{**vars(asyncio), "wait": wait}))
+        monkeypatch.setattr(request_limits, "asyncio", SimpleNamespace(**{**vars(asyncio), "wait": wait}))
         assert not await body.end()
 
-    monkeypatch.setattr(middleware, "time", SimpleNamespace(monotonic=lambda: clock[-1]))
-    monkeypatch.setattr(middleware, "_LEAST_RATE", 250)
+    monkeypatch.setattr(request_limits, "time", SimpleNamespace(monotonic=lambda: clock[-1]))
+    monkeypatch.setattr(request_limits, "_LEAST_RATE", 250)
     asyncio.run(main())
     assert clock[1:] == [8, 12, 16, 20]
 

@@ -60,7 +60,7 @@ def test_matches_are_sorted(client: Client, tiny: CLIP, png: Png) -> None:
         ({"data": [5]}, 400, "expected a list of documents"),
         ({"data": [{"text": 5}]}, 400, "expected text, blob and uri to be strings"),
         ({"data": [{"tensor": [[1]]}]}, 400, "send the file of the image"),
-        ({"data": [{"blob": "aGVsbG8="}]}, 400, "cannot be read as a picture"),
+        ({"data": [{"blob": "aGVsbG8="}]}, 400, "cannot be read as an image"),
         ({"data": [{"uri": "http://169.254.169.254/"}]}, 400, "does not fetch from"),
         ({"data": [{"uri": "file:///etc/passwd"}]}, 400, "is not base64"),
         ({"data": [{"text": "a"}] * 3000}, 400, "3000 inputs"),

@@ -88,7 +88,7 @@ def test_a_text(client: Client, tiny: CLIP) -> None:
             "asks for 'visual', and the request has the field `text`",
         ),
         ([("entries", entries("visual")), ("image", "no file")], 400, "expected one file"),
-        ([("entries", entries("visual")), ("image", b"no picture")], 400, "cannot be read as a picture"),
+        ([("entries", entries("visual")), ("image", b"no picture")], 400, "cannot be read as an image"),
         ([("entries", entries("textual", "ViT-B-32__openai")), ("text", "a")], 404, "this server has tiny"),
     ],
 )
@@ -207,13 +207,13 @@ def test_a_form_that_ends_early(client: Client) -> None:
 
 
 def test_a_model_may_have_immichs_name(serve: Serve) -> None:
-    client = serve(model_names=("tiny", "ViT-B-32__openai"))
+    client = serve(aliases=("ViT-B-32__openai",))
     answer = client.form("/predict", [("entries", entries("textual", "ViT-B-32__openai")), ("text", "a")])
     assert answer.status == 200
 
 
 def test_immichs_name_may_be_spelled_otherwise_than_openclips(serve: Serve) -> None:
-    client = serve(model_names=("xlm-roberta-base-ViT-B-32__laion5b_s13b_b90k", "ViT-B-32__laion2b_s34b_b79k"))
+    client = serve(aliases=("xlm-roberta-base-ViT-B-32__laion5b_s13b_b90k", "ViT-B-32__laion2b_s34b_b79k"))
     for name in (
         "XLM-Roberta-Base-ViT-B-32__laion5b_s13b_b90k",
         "ViT-B-32__laion2b-s34b-b79k",

@@ -8,6 +8,8 @@ import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.model.ops import normalize
+from numpyclip.server.http.responses import OverloadedError
+from numpyclip.server.inference.batching import Batcher
 from tests.server.conftest import Client, Png, Serve
 
 
@@ -93,7 +95,7 @@ def test_the_client_of_openai(client: Client, tiny: CLIP, png: Png) -> None:
 
 
 def test_a_model_by_its_id(serve: Serve) -> None:
-    client = serve(model_names=("tiny", "ViT-B/32", "hf-hub:laion/CLIP"))
+    client = serve(aliases=("ViT-B/32", "hf-hub:laion/CLIP"))
     for name in ("tiny", "ViT-B/32", "ViT-B%2F32", "vit_b%2f32", "hf-hub:laion/CLIP", "hf-hub%3Alaion%2FCLIP"):
         answer = client.get(f"/v1/models/{name}")
         assert (answer.status, answer.json["id"], answer.json["object"]) == (200, "tiny", "model"), name
@@ -112,6 +114,46 @@ def test_token_ids_of_the_models_own_tokenizer(client: Client, tiny: CLIP, padde
     assert answer.json["usage"]["prompt_tokens"] == sum(sum(map(bool, row)) for row in rows)
     single = client.post("/v1/embeddings", {"input": rows[0]})
     np.testing.assert_allclose(vectors(single.json), tiny.embed_texts("a dog"), atol=1e-6)
+
+
+@pytest.fixture
+def tokenized(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts with "xyzzy" in them that are tokenized; a server embeds words of its own meanwhile."""
+    found: list[str] = []
+    tokenize = CLIP.tokenize
+
+    def noted(self: CLIP, texts: Any, truncate: bool = False) -> Any:
+        found.extend(text for text in texts if "xyzzy" in text)
+        return tokenize(self, texts, truncate)
+
+    monkeypatch.setattr(CLIP, "tokenize", noted)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/embeddings", {"input": ["xyzzy 1", "xyzzy 2"]}),
+        ("/v1/embeddings", {"input": ["xyzzy 1" * 1000], "truncate": True}),
+        ("/vectorize", {"texts": ["xyzzy 1", "xyzzy 2"]}),
+        ("/classify", {"ids": [1], "labels": ["xyzzy 1", "xyzzy 2"], "template": "a photo of {}"}),
+    ],
+)
+def test_texts_are_tokenized_once(client: Client, tokenized: list[str], path: str, body: Any) -> None:
+    assert client.post(path, body).status == 200
+    assert len(tokenized) == len(set(tokenized)) == len(body.get("input") or body.get("texts") or body["labels"])
+
+
+def test_texts_are_not_tokenized_while_the_queue_is_full(
+    client: Client, tokenized: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Batcher) -> None:
+        raise OverloadedError("9 inputs are waiting already; try again soon.")
+
+    monkeypatch.setattr(Batcher, "check_room", full)
+    for path, body in (("/v1/embeddings", {"input": "xyzzy"}), ("/vectorize", {"texts": ["xyzzy"]})):
+        assert client.post(path, body).status == 429
+    assert not tokenized
 
 
 def test_token_ids_of_texts_that_were_cut_within_a_letter_or_a_word(client: Client, tiny: CLIP) -> None:
@@ -182,7 +224,7 @@ def test_texts_that_are_too_long_are_refused_unless_they_may_be_cut(client: Clie
         ({"input": "a", "dimensions": 0.0}, "expected 1 to 128"),
         ({"input": "a", "model": 5}, "model is 5; expected a string"),
         ({"input": "no base64!", "modality": "image"}, "is not base64"),
-        ({"input": "aGVsbG8=", "modality": "image"}, "image: cannot be read as a picture"),
+        ({"input": "aGVsbG8=", "modality": "image"}, "image: cannot be read as an image"),
         ({"input": "http://169.254.169.254/latest/meta-data", "modality": "image"}, "does not fetch from"),
         ({"input": "file:///etc/passwd", "modality": "image"}, "is not base64"),
         ({"messages": "a dog"}, "expected a list of {role, content}"),

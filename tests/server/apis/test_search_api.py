@@ -283,7 +283,7 @@ def test_classify(client: Client, tiny: CLIP, png: Png) -> None:
     [
         ({"labels": ["a"]}, "0 inputs"),
         ({"image": "aGVsbG8=", "labels": []}, "0 inputs"),
-        ({"image": "aGVsbG8=", "labels": "dog"}, "cannot be read as a picture"),
+        ({"image": "aGVsbG8=", "labels": "dog"}, "cannot be read as an image"),
         ({"image": 7, "labels": "dog"}, "expected one or more files or data URIs"),
         ({"image": "aGVsbG8=", "labels": "dog", "template": "no braces"}, "template"),
         ({"image": "aGVsbG8=", "labels": ["dog " * 100]}, "tokens"),
@@ -294,16 +294,18 @@ def test_what_cannot_be_classified(client: Client, body: object, message: str) -
     assert (answer.status, message in answer.message) == (400, True), answer.message
 
 
-def test_health_and_metrics(client: Client) -> None:
+def test_health_and_metrics(client: Client, png: Png) -> None:
     assert client.get("/healthz").json["status"] == "ok"
     client.get("/search?q=a+house")
+    client.form("/search", [("image", png("bird"))])
     client.get("/nowhere/at/all")
     text = client.get("/metrics").body.decode()
     assert 'numpyclip_requests_total{route="/search",status="200"}' in text
     assert 'numpyclip_requests_total{route="none",status="404"}' in text
     assert "nowhere" not in text
     assert "numpyclip_waiting 0.0" in text
-    assert "numpyclip_batch_size_count" in text
+    assert 'numpyclip_batch_size_count{kind="images"}' in text
+    assert 'numpyclip_embedded_total{kind="texts"}' in text
 
 
 def test_answers_are_ascii(client: Client) -> None:

@@ -36,6 +36,13 @@ def test_alternatives_are_all_said() -> None:
     assert "| `labels` | string, or several |" in text
 
 
+def test_requests_have_examples() -> None:
+    text = to_markdown(reference(PARTS))
+    assert 'Example: `{"query": "a dog on a beach", "n": 5}`' in text
+    assert "Example: `/thumbnails/12?side=1600`" in text
+    assert "Example: `/v1/models/ViT-B/32`" in text
+
+
 class _Anchors(HTMLParser):
     def __init__(self) -> None:
         super().__init__()

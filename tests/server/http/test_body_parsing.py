@@ -80,14 +80,14 @@ def filled(start: bytes, piece: bytes, end: bytes, size: int = MAX_TEXT + 100) -
     ("body", "message"),
     [
         (filled(b'{"query": "a', b" + a", b'"}'), None),  # one long string: how long it may be is up to its field
-        (filled(b"[", b"[],", b"[]]"), "bytes beside pictures"),
+        (filled(b"[", b"[],", b"[]]"), "bytes beside images"),
         (filled(b"[", b"[],", b"[]]", 200_000), "values; expected at most 50000"),
         (filled(b"[", b'{"a":0},', b"0]", 500_000), "values; expected at most 50000"),
-        (filled(b'["', b"\\u00e9", b'"]'), "bytes beside pictures"),
-        (filled(b'["', "é".encode(), b'"]'), "bytes beside pictures"),
-        (filled(b"[", b'"",', b'""]'), "bytes beside pictures"),
-        (filled(b"{", b" ", b"}"), "bytes beside pictures"),
-        (filled(b"0.", b"9", b""), "bytes beside pictures"),
+        (filled(b'["', b"\\u00e9", b'"]'), "bytes beside images"),
+        (filled(b'["', "é".encode(), b'"]'), "bytes beside images"),
+        (filled(b"[", b'"",', b'""]'), "bytes beside images"),
+        (filled(b"{", b" ", b"}"), "bytes beside images"),
+        (filled(b"0.", b"9", b""), "bytes beside images"),
     ],
 )
 def test_too_much_json_is_refused_unparsed(monkeypatch: pytest.MonkeyPatch, body: bytes, message: str | None) -> None:
@@ -161,7 +161,7 @@ def test_a_form_is_in_memory_no_longer_than_its_request() -> None:
         yield MARK + b'; filename="a"\r\n\r\nimage'
         yield b"\r\n--x--\r\n"
 
-    app = SimpleNamespace(state=SimpleNamespace(service=SimpleNamespace(parse=parse)))
+    app = SimpleNamespace(state=SimpleNamespace(service=SimpleNamespace(threads=SimpleNamespace(parse=parse))))
     request: Any = SimpleNamespace(
         method="POST", app=app, stream=stream, headers={"content-type": "multipart/form-data; boundary=x"}
     )

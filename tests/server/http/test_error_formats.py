@@ -18,7 +18,7 @@ def infinity_error(message: str, code: int) -> dict[str, Any]:
 
 
 UNKNOWN = "model other is not here; this server has tiny."
-NO_PICTURE = "image: cannot be read as a picture"
+NO_PICTURE = "image: cannot be read as an image"
 GIF = "R0lGODlhAQABAAAAACw="
 
 

@@ -5,12 +5,15 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 import numpyclip.server
+from numpyclip.dispatch.field_kinds import File
 from numpyclip.dispatch.queries import Filters
 from numpyclip.server.app import PARTS, create_app
+from numpyclip.server.http.body_parsing import parse_query
 from numpyclip.server.http.openapi import document, plain
 from tests.server.conftest import Client, Serve
 
@@ -44,6 +47,43 @@ def test_operations_have_names_of_their_own_and_say_what_they_do(described: Any)
     assert described["paths"]["/v1/models/{id}"]["get"]["operationId"] == "get_v1_models_id"
     for path, each in OPERATIONS:
         assert all(field.meaning for field in each.fields.DESCRIBED.values()), path
+
+
+def test_every_operation_has_an_example_unless_it_takes_nothing_or_needs_a_file() -> None:
+    for path, each in OPERATIONS:
+        fields = each.fields.DESCRIBED
+        needs_file = any(isinstance(field, File) and field.required for field in fields.values())
+        assert bool(each.fields.EXAMPLE) != (not fields or needs_file), path
+
+
+@pytest.mark.parametrize(("path", "each"), [(path, each) for path, each in OPERATIONS if each.fields.EXAMPLE])
+def test_examples_are_as_described(described: Any, path: str, each: Any) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    fields, example = each.fields, each.fields.EXAMPLE
+    found = fields(example, strict=True).values
+    for method in described["paths"][plain(path)].values():
+        for parameter in method.get("parameters", ()):
+            if "example" in parameter:
+                jsonschema.validate(parameter["example"], parameter["schema"])
+        contents = method.get("requestBody", {}).get("content", {})
+        for media, content in contents.items():
+            jsonschema.validate(content["example"], content["schema"])
+            assert (
+                media != "application/x-www-form-urlencoded"
+                or fields(parse_query(urlencode(example, doseq=True))).values == found
+            )
+
+
+def test_examples_are_answered(serve: Serve, own_atlas: str) -> None:
+    client = serve(store=own_atlas, aliases=("ViT-B/32", "ViT-B-32__openai"), token="secret")
+    for path, each in OPERATIONS:
+        if "POST" in each.methods and each.fields.EXAMPLE:
+            example, token = each.fields.EXAMPLE, {"Authorization": "Bearer secret"}
+            if "json" in each.bodies:
+                answer = client.post(path, example, **token)
+            else:
+                answer = client.form(path, list(example.items()), **token)
+            assert answer.status in (200, 204), (path, answer.body)
 
 
 def test_names_in_a_path_are_required_fields(described: Any) -> None:

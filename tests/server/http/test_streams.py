@@ -16,8 +16,9 @@ class Service:
 
     def __init__(self) -> None:
         self.streams: set[Any] = set()
+        self.threads = self
 
-    async def run_in_thread(self, function: Any, *arguments: Any) -> Any:
+    async def run(self, function: Any, *arguments: Any) -> Any:
         return function(*arguments)
 
 

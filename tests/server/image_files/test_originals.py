@@ -20,7 +20,7 @@ from numpyclip.index.index import Index
 from numpyclip.index.records import WHOLE
 from numpyclip.server.image_files import downloads
 from numpyclip.server.image_files.originals import disposition
-from numpyclip.server.service import Service
+from numpyclip.server.inference.thread_pools import ThreadPools
 from tests.index.filled import made_index
 from tests.server.conftest import Client, Png, Serve
 
@@ -155,7 +155,7 @@ def test_a_zip_of_several_files(client: Client, drawings: Path) -> None:
     matches = client.get("/search?n=99").json["matches"]
     answer = client.form("/download", [("ids", ",".join(str(match["id"]) for match in matches))])
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/zip")
-    assert answer.headers["Content-Disposition"].startswith('attachment; filename="pictures.zip"')
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="images.zip"')
     with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
         assert archive.testzip() is None
         assert len(archive.namelist()) == len(matches)
@@ -278,11 +278,11 @@ def test_what_is_missing_is_looked_for_one_after_the_other(client: Client, monke
     """A client that goes away ends it, and others have a turn."""
     turns = []
 
-    async def run(self: Service, function: Callable[..., Any], *arguments: Any) -> Any:
+    async def run(self: ThreadPools, function: Callable[..., Any], *arguments: Any) -> Any:
         turns.append(function)
         return function(*arguments)
 
-    monkeypatch.setattr(Service, "run_in_thread", run)
+    monkeypatch.setattr(ThreadPools, "run", run)
     answer = client.post("/download", {"ids": [*range(1000, 1100)]})
     with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
         assert archive.read("not included.txt").count(b"\n") == 99

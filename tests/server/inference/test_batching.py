@@ -32,9 +32,9 @@ class Slow:
             raise ValueError("broken")
         return np.array([[float(crop)] for crop in crops], np.float32)
 
-    def embed_texts(self, texts: Sequence[Any], *, truncate: bool) -> np.ndarray:
-        assert truncate
-        return self.embed_pixels(texts)
+    def encode_text(self, ids: np.ndarray, *, normalize: bool) -> np.ndarray:
+        assert normalize
+        return self.embed_pixels(ids.tolist())
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

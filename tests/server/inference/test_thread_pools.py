@@ -26,11 +26,11 @@ def test_they_may_end_while_they_are_stopped(monkeypatch: pytest.MonkeyPatch) ->
 
     async def stop() -> bool:
         pools = ThreadPools()
-        pools.start_threads()
+        pools.start()
         for ended in all_ended:
             pools.submit(may_end.wait, 60).add_done_callback(partial(_tell, ended))  # after the one of the pools
         monkeypatch.setattr(asyncio, "wrap_future", wrap_when_all_have_ended)
-        return await pools.stop_threads()
+        return await pools.stop()
 
     all_ended = [threading.Event() for _ in range(3)]
     assert asyncio.run(stop())

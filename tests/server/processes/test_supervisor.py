@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from numpyclip.server.processes import workers
-from numpyclip.server.processes.workers import Supervisor
+from numpyclip.errors import NumPyCLIPError
+from numpyclip.server.processes import supervisor
+from numpyclip.server.processes.supervisor import Supervisor
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no workers")
 
@@ -21,7 +22,7 @@ WORKER = """
 import os, signal, sys
 sys.path[:] = {path!r}
 from numpyclip.server.processes.worker_process import Worker
-worker = Worker.of_this_process()
+worker = Worker(*map(int, sys.argv[2:]))
 if not os.path.exists(sys.argv[1]):
     worker.on_stop(lambda: os.kill(os.getppid(), signal.SIGUSR1))
     worker.has_started("at work")
@@ -42,7 +43,8 @@ class Stage:
         self.on_words: dict[str, Callable[[], object]] = {}
         self.on_start: dict[int, Callable[[], object]] = {}  # before the process of this number, from 0, is made
         self._exec = asyncio.create_subprocess_exec
-        self._supervisor = Supervisor([str(self.hang)], listener, 2, 1, self._say)
+        command = [sys.executable, "-c", WORKER.format(path=sys.path), str(self.hang)]
+        self._supervisor = Supervisor(command, listener, 2, 1, self._say)
 
     def _say(self, message: str, level: str = "info") -> None:
         self.levels.append(level)
@@ -73,7 +75,6 @@ def stop() -> None:
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    monkeypatch.setattr(workers, "_PROGRAM", WORKER)
     before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         stage = Stage(tmp_path, listener)
@@ -83,7 +84,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
 
 
 def test_a_worker_that_does_not_end_is_killed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "_STOP_TIMEOUT", 0.1)
+    monkeypatch.setattr(supervisor, "_STOP_TIMEOUT", 0.1)
     stage.on_words = {"at work": lambda: send(signal.SIGHUP), "2 workers were replaced.": stop}
     assert stage.run() == 0
     assert stage.said == ["at work", "2 workers were replaced."]
@@ -102,10 +103,22 @@ def test_a_worker_is_replaced_while_another_does_not_end(stage: Stage) -> None:
     assert stage.said == ["at work", "worker 1 has ended with signal 9 (Killed); another one takes its place."]
 
 
-def test_starting_a_worker_is_tried_again(stage: Stage) -> None:
-    def fail() -> None:
-        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+def fail() -> None:
+    raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_worker_that_cannot_be_started_at_the_start_is_an_error(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(supervisor, "_STOP_TIMEOUT", 0.1)
+    stage.on_start = {number: fail}
+    with pytest.raises(NumPyCLIPError, match=rf"^worker {number} cannot be started \(Resource temporarily unavail"):
+        stage.run()
+    assert [each.returncode for each in stage.processes if each] == [-signal.SIGKILL] * number
+
+
+def test_starting_a_worker_is_tried_again(stage: Stage) -> None:
     stage.on_words = {"at work": lambda: stage.processes[1].kill()}
     stage.on_start = {2: fail, 3: stop}
     assert stage.run() == 0
@@ -115,13 +128,13 @@ def test_starting_a_worker_is_tried_again(stage: Stage) -> None:
 
 
 def test_why_a_successor_did_not_start_is_said(stage: Stage) -> None:
-    def fail() -> None:
+    def hang() -> None:
         stage.hang.touch()
         stage.on_start = {3: stop}
         stage.kill_at = 2
 
     stage.on_words = {"at work": lambda: stage.processes[1].kill()}
-    stage.on_start = {2: fail}
+    stage.on_start = {2: hang}
     assert stage.run() == 0
     assert stage.said[2] == "worker 1 has ended with signal 9 (Killed), before it had started."
 
@@ -131,7 +144,7 @@ def test_a_successor_that_does_not_start_is_given_up(stage: Stage, monkeypatch: 
         stage.hang.touch()
         send(signal.SIGHUP)
 
-    monkeypatch.setattr(workers, "_START_TIMEOUT", 0.1)
+    monkeypatch.setattr(supervisor, "_START_TIMEOUT", 0.1)
     words = "worker 0 is not replaced: its successor did not start, as said above."
     stage.on_words = {"at work": reload, words: stop}
     assert stage.run() == 0
@@ -140,15 +153,19 @@ def test_a_successor_that_does_not_start_is_given_up(stage: Stage, monkeypatch: 
 
 
 def test_workers_that_start_are_replaced_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "_STOP_TIMEOUT", 0.1)
+    monkeypatch.setattr(supervisor, "_STOP_TIMEOUT", 0.1)
     stage.on_start = {1: lambda: send(signal.SIGHUP)}
     stage.on_words = {"2 workers were replaced.": stop}
     assert stage.run() == 0
     assert len(stage.processes) == 4
 
 
-def test_a_worker_that_ends_before_it_started_is_an_error(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("program", "end"), [("pass", "exit status 0"), ("import os; os.kill(os.getpid(), 9)", "signal 9 (Killed)")]
+)
+def test_a_worker_that_ends_before_it_started_is_an_error(program: str, end: str) -> None:
+    said: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        monkeypatch.setattr(workers, "_PROGRAM", "")
-        assert Supervisor([], listener, 2, 1, lambda *words: stage.said.extend(words)).run() == 2
-    assert stage.said == ["a worker has ended with exit status 0 before it had started.", "error"]
+        command = [sys.executable, "-c", program]
+        assert Supervisor(command, listener, 2, 1, lambda *words: said.extend(words)).run() == 2
+    assert said == [f"a worker has ended with {end} before it had started.", "error"]

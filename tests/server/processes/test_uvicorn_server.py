@@ -1,7 +1,6 @@
-"""The process as a whole: `numpyclip serve` under a flood, with silent clients, stopped and killed."""
+"""The process as a whole: `numpyclip serve` under a flood, stopped and killed."""
 
 import http.client
-import itertools
 import json
 import os
 import re
@@ -22,14 +21,12 @@ import pytest
 from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import NumPyCLIPError
 from numpyclip.index.index import Index
 from numpyclip.server import create_app
 from numpyclip.server.inference import served_model
-from numpyclip.server.monitoring.logs import logging_to_stderr
-from numpyclip.server.processes import uvicorn_server
-from numpyclip.server.processes.uvicorn_server import listen, make_server
-from tests.server.access.test_middleware import talk
+from numpyclip.server.processes import connections, uvicorn_server
+from numpyclip.server.processes.listening import listen
+from numpyclip.server.processes.uvicorn_server import make_server
 from tests.server.conftest import Client, Serve, running
 
 
@@ -134,7 +131,7 @@ def test_a_flood_is_answered_or_sent_away(serve: Serve) -> None:
 
 
 def test_requests_over_open_connections_are_answered_when_it_stops(monkeypatch: pytest.MonkeyPatch, tiny: CLIP) -> None:
-    monkeypatch.setattr(uvicorn_server, "_LAST_REQUEST", 60.0)
+    monkeypatch.setattr(connections, "_LAST_REQUEST", 60.0)
     with listen("127.0.0.1", 0) as listener:
         port, server = listener.getsockname()[1], make_server(create_app(tiny, "tiny"))
         thread = threading.Thread(target=server.run, args=([listener],))
@@ -156,96 +153,6 @@ def test_requests_over_open_connections_are_answered_when_it_stops(monkeypatch: 
         thread.join()
 
 
-def test_clients_that_say_nothing_are_let_go(monkeypatch: pytest.MonkeyPatch, serve: Serve) -> None:
-    monkeypatch.setattr(uvicorn_server, "_HEADER_TIMEOUT", 0.2)
-    client = serve()
-    with socket.create_connection(("127.0.0.1", client.port), timeout=60) as silent:
-        silent.sendall(b"GET /healthz HT")
-        assert silent.recv(1) == b""
-    assert client.get("/healthz").status == 200
-
-
-def closed(connection: socket.socket, drip: bytes) -> bool:
-    """Send these bytes one by one, for as long as the connection is open."""
-    connection.settimeout(0.02)
-    for byte in itertools.cycle(drip):
-        try:
-            connection.sendall(bytes([byte]))
-            if not connection.recv(1 << 16):
-                return True
-        except TimeoutError:
-            continue
-        except OSError:
-            return True
-    return False
-
-
-GOOD = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
-POST = b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
-
-
-@pytest.mark.parametrize(
-    ("start", "drip"),
-    [
-        (b"", b"GET /healthz HTTP/1.1\r\nA: " + b"a" * 10_000),
-        (GOOD, b"GET /healthz HTTP/1.1\r\nA: " + b"a" * 10_000),  # a connection that was good once
-        (GOOD + GOOD, b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 10_000),
-        (GOOD + POST, b"a" * 10_000),  # a body that nobody reads
-        (POST.replace(b"healthz", b"search"), b" " * 10_000),
-        (
-            POST.replace(b"healthz", b"search").replace(b"Content-Length: 1000000", b"Transfer-Encoding: chunked"),
-            b"1;a",
-        ),
-    ],
-)
-def test_clients_that_drip_are_let_go(monkeypatch: pytest.MonkeyPatch, tiny: CLIP, start: bytes, drip: bytes) -> None:
-    for name in ("_HEADER_TIMEOUT", "_IDLE_TIMEOUT", "_MARGIN"):
-        monkeypatch.setattr(uvicorn_server, name, 0.2)
-    with (
-        running(create_app(tiny, "tiny"), timeout=0.1) as client,
-        socket.create_connection(("127.0.0.1", client.port)) as connection,
-    ):
-        connection.sendall(start)
-        assert closed(connection, drip)
-
-
-def test_clients_that_do_not_read_are_let_go(monkeypatch: pytest.MonkeyPatch, tiny: CLIP) -> None:
-    monkeypatch.setattr(uvicorn_server, "_MARGIN", 0.2)
-    ended = threading.Event()
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            await create_app(tiny, "tiny")(scope, receive, send)
-            return
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        for _ in range(1000):  # more than all buffers hold
-            await send({"type": "http.response.body", "body": b"a" * (1 << 20), "more_body": True})
-        ended.set()
-
-    with running(app, timeout=0.1) as client, socket.create_connection(("127.0.0.1", client.port)) as connection:
-        connection.sendall(GOOD)
-        assert ended.wait(60)
-
-
-def test_when_there_are_too_many_the_one_that_waits_longest_is_let_go(
-    monkeypatch: pytest.MonkeyPatch, serve: Serve
-) -> None:
-    monkeypatch.setattr(uvicorn_server, "_MAX_CONNECTIONS", 10)
-    client = serve()
-    slow = [socket.create_connection(("127.0.0.1", client.port), timeout=60) for _ in range(10)]
-    try:
-        for connection in slow:
-            connection.sendall(b"GET /healthz HT")
-        assert client.get("/search?q=a+house").status == 200
-        with suppress(ConnectionResetError):
-            assert slow[0].recv(1) == b""
-        slow[-1].sendall(b"TP/1.1\r\nHost: a\r\n\r\n")
-        assert slow[-1].recv(12) == b"HTTP/1.1 200"
-    finally:
-        for connection in slow:
-            connection.close()
-
-
 @pytest.mark.skipif(os.name == "nt", reason="ulimit")
 def test_a_burst_of_connections_leaves_descriptors_for_others() -> None:
     words = [sys.executable, "-m", "numpyclip", "serve", "--port", "0", "--no-index", "-m", "tiny"]
@@ -262,54 +169,6 @@ def test_a_burst_of_connections_leaves_descriptors_for_others() -> None:
             assert [line.partition(" ")[2] for line in rest] == ["info: stopped."]  # and no descriptor was missed
     finally:
         for connection in burst:
-            connection.close()
-
-
-CHUNKED = b"POST /search HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-
-
-def test_chunks_of_a_byte_are_refused(client: Client) -> None:
-    answer = talk(client, CHUNKED, b"1\r\n \r\n" * 4096 + b"1\r\n ")
-    assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1") == 1
-    lines = b"\r\n" * 20_000  # of the content, not of chunks
-    for chunks in ([b" " * 64] * 6000, [b" "] * 4000, [lines], [lines[:10_001], lines[10_001:]]):
-        body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in [*chunks, b"{}"])
-        assert b'"matches"' in talk(client, CHUNKED, body, b"0\r\n\r\n")
-
-
-def test_what_is_no_chunk_is_told(client: Client) -> None:
-    answer = talk(client, CHUNKED, b"no chunk\r\n")
-    assert answer.startswith(b"HTTP/1.1 400 ") and b"Invalid HTTP request received." in answer
-
-
-def test_no_client_writes_warnings(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
-    with logging_to_stderr("info", "text"):
-        upgrade = (
-            b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n"
-        )
-        assert talk(client, upgrade).startswith(b"HTTP/1.1 200 ")
-        assert talk(client, b"\x16\x03\x01\r\n\r\n").startswith(b"HTTP/1.1 400 ")
-    said = capsys.readouterr().err
-    assert "info: 127.0.0.1 sent what is no HTTP request." in said
-    assert "warning" not in said
-
-
-def test_too_many_headers_are_refused(client: Client) -> None:
-    with (
-        suppress(ConnectionResetError, BrokenPipeError),
-        socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection,
-    ):
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + b"a:\r\n" * 20_000)
-        assert connection.recv(12) == b"HTTP/1.1 400"
-
-
-def test_many_silent_clients_hold_up_nobody(serve: Serve) -> None:
-    client = serve()
-    silent = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(100)]
-    try:
-        assert client.get("/search?q=a+house").status == 200
-    finally:
-        for connection in silent:
             connection.close()
 
 
@@ -351,22 +210,6 @@ def test_pictures_of_more_memory_than_there_is_are_refused(client: Client) -> No
     answer = client.form("/search", [("image", stream.getvalue())])
     assert answer.message == "image: needs 1152000000 bytes to be decoded; expected at most 1073741824 here."
     assert answer.status == 400
-
-
-def test_a_port_that_is_taken_is_named() -> None:
-    with listen("127.0.0.1", 0) as listener:
-        port = listener.getsockname()[1]
-        with pytest.raises(NumPyCLIPError, match=f"127.0.0.1:{port}: cannot listen there .*try another --port"):
-            listen("127.0.0.1", port)
-    with pytest.raises(NumPyCLIPError, match=r"nowhere\.invalid:0: cannot listen there"):
-        listen("nowhere.invalid", 0)
-
-
-def test_answers_do_not_wait_for_more_to_send() -> None:
-    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
-        accepted, _ = listener.accept()
-        with accepted:
-            assert accepted.proto == socket.IPPROTO_TCP  # by which asyncio decides on TCP_NODELAY
 
 
 def test_threads_end_with_the_server(tiny: CLIP) -> None:
@@ -443,6 +286,17 @@ def test_the_second_signal_ends_it_at_once(kind: str) -> None:
         server.send_signal(signal.Signals[kind])
         server.communicate(timeout=60)
         assert server.returncode == -signal.Signals[kind]
+
+
+def test_a_signal_to_a_server_that_stops_already_is_its_first(monkeypatch: pytest.MonkeyPatch, tiny: CLIP) -> None:
+    ends: list[int] = []
+    monkeypatch.setattr(uvicorn_server, "end_by", ends.append)
+    server = make_server(create_app(tiny, "tiny"))
+    server.should_exit = True  # by a supervisor, to which a manager of services has sent the signal, too
+    server.handle_exit(signal.SIGTERM, None)
+    assert (ends, server.signal) == ([], signal.SIGTERM)
+    server.handle_exit(signal.SIGINT, None)
+    assert ends == [signal.SIGINT]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")

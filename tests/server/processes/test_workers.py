@@ -212,6 +212,7 @@ def test_workers_end_with_their_supervisor(tmp_path: Path) -> None:
     with two_workers("--no-index", temporary=str(tmp_path)) as server:
         server.process.kill()
         server.wait()
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_error_of_the_first_worker_is_said_once(tmp_path: Path) -> None:
@@ -221,42 +222,39 @@ def test_an_error_of_the_first_worker_is_said_once(tmp_path: Path) -> None:
     assert done.stderr.count("none.pt") == 1
 
 
-SYSTEMD = """
-import os, sys
-os.dup2(int(sys.argv[1]), 3)
-environment = {**os.environ, "LISTEN_PID": str(os.getpid()), "LISTEN_FDS": sys.argv[2]}
-os.execve(sys.executable, [sys.executable, "-m", "numpyclip", "serve", "--no-index", "-m", "tiny"], environment)
+def test_requests_are_answered_when_nobody_reads_the_log(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.settimeout(60)
+        manager.bind(str(tmp_path / "notify"))
+        words = ["-m", "tiny", "--no-index", "--workers", "2", "--log-format", "json"]
+        with process(*words, NOTIFY_SOCKET=str(tmp_path / "notify")) as (server, client):
+            assert manager.recv(100) == b"READY=1"
+            assert server.stderr is not None
+            server.stderr.close()
+            server.stderr = None  # of which nobody shall read any more
+            assert [client.get("/v1/models").status for _ in range(20)] == [200] * 20
+            assert client.post("/v1/embeddings", {}).status == 400
+            server.terminate()
+            assert server.wait(60) == -signal.SIGTERM
+
+
+RELOADED = """
+import os, signal, sys
+class Finder:
+    def find_spec(name, *_):
+        if name == "numpyclip.server.processes.supervisor":
+            os.kill(os.getpid(), signal.SIGHUP)
+sys.meta_path.insert(0, Finder)
+from numpyclip.cli import main
+sys.exit(main(sys.argv[1:]))
 """
 
 
-def served_by_systemd(listener: socket.socket, count: str = "1") -> subprocess.Popen[str]:
-    """Start a server as systemd does: with the socket as descriptor 3, and variables with its own process ID."""
-    command = [sys.executable, "-c", SYSTEMD, str(listener.fileno()), count]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, pass_fds=[listener.fileno()])
-
-
-def test_a_restart_behind_a_socket_of_systemd_loses_no_connection(tiny: CLIP) -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
-        port = listener.getsockname()[1]
-        for _ in range(2):
-            with (  # which is made while no server runs
-                closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection,
-                served_by_systemd(listener) as server,
-            ):
-                np.testing.assert_allclose(embed(connection, "a bird"), tiny.embed_texts("a bird")[0], atol=1e-5)
-                server.terminate()
-                assert f"tiny at http://127.0.0.1:{port} (Ctrl-C stops it)" in server.communicate(timeout=60)[1]
-
-
-@pytest.mark.exhaustive
-def test_sockets_of_systemd_that_it_cannot_serve_are_refused(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener, served_by_systemd(listener, "2") as server:
-        assert "LISTEN_FDS is '2'; expected 1" in server.communicate(timeout=60)[1]
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "socket"))
-        listener.listen()
-        with served_by_systemd(listener) as server:
-            assert "expected ListenStream=PORT" in server.communicate(timeout=60)[1]
+def test_a_reload_while_the_supervisor_starts_does_not_end_it(tmp_path: Path) -> None:
+    words = ["serve", "--port", "0", "--workers", "2", "--no-index", "-m", str(tmp_path / "none.pt")]
+    done = subprocess.run([sys.executable, "-c", RELOADED, *words], stderr=subprocess.PIPE, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "none.pt" in done.stderr
 
 
 @pytest.mark.exhaustive

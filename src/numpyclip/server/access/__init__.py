@@ -1,1 +1,1 @@
-"""Who is answered, how much, and for how long: hosts, origins, tokens, addresses and limits."""
+"""Authorization of requests (Host, origin, token, client address), and limits of their size, number and time."""

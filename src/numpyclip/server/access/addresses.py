@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from starlette.types import Scope
@@ -11,9 +11,8 @@ from starlette.types import Scope
 Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
-
-LOOPBACK = ("127.0.0.0/8", "::1")
-UNKNOWN_PROXY = "numpyclip.unknown_proxy"  # in a scope: the request was forwarded, by no proxy that is believed
+LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
+UNKNOWN_PROXY = "numpyclip.unknown_proxy"  # in a scope: the request was forwarded, by an untrusted proxy
 
 
 def client_address(scope: Scope) -> Address | None:
@@ -26,11 +25,10 @@ def client_address(scope: Scope) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def with_mapped(networks: Iterable[str]) -> list[str]:
+def with_mapped(networks: Sequence[Network]) -> list[str]:
     """Add how a socket for both versions of IP writes addresses of version 4: ``::ffff:127.0.0.1``."""
-    found = [ipaddress.ip_network(text) for text in networks]
-    mapped = [f"::ffff:{each.network_address}/{96 + each.prefixlen}" for each in found if each.version == 4]
-    return [*map(str, found), *mapped]
+    mapped = [f"::ffff:{each.network_address}/{96 + each.prefixlen}" for each in networks if each.version == 4]
+    return [*map(str, networks), *mapped]
 
 
 def is_within(address: Address | None, networks: Iterable[Network]) -> bool:

@@ -1,4 +1,4 @@
-"""Who is answered: by the name of the host, the site of a page, the token, and the address."""
+"""Authorization of requests: by Host, origin, token and client address."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Scope
 
-from numpyclip.arguments import checked_network
 from numpyclip.server.access.addresses import LOOPBACK, UNKNOWN_PROXY, Network, client_address, is_within
-from numpyclip.server.access.tokens import Tokens
 from numpyclip.server.http.request_context import current_request
 from numpyclip.server.http.responses import error_response
 from numpyclip.server.settings import Settings
 
 _LOG = logging.getLogger("numpyclip.server")
-_THIS_MACHINE = [ipaddress.ip_network(text) for text in LOOPBACK]
 COOKIE = "numpyclip_session"
 PROBES = ("/health", "/healthz", "/ping", "/.well-known/live", "/.well-known/ready")  # are answered under any load
 _PUBLIC_PATHS = ("/", "/login", "/logout", *PROBES)  # their responses reveal nothing
@@ -35,10 +32,8 @@ class Authorization:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.tokens = settings.tokens or Tokens(settings.token)
         self._settings = settings
         self._has_warned = False
-        self._trusted = [checked_network(address) for address in settings.trusted_addresses]
 
     def rejection(self, scope: Scope) -> Response | None:
         """Return the response to a request that is rejected, else None."""
@@ -53,24 +48,24 @@ class Authorization:
         if path and path == settings.url_prefix:  # from where the page's relative addresses would lead elsewhere
             query = scope["query_string"].decode("latin-1")
             return Response(status_code=308, headers={"Location": f"{path}/{query and '?'}{query}"})
-        is_foreign = _is_foreign(headers)
-        if is_foreign and (scope["method"], path) != ("GET", "/") and not self._is_admitted(headers):
-            return error_response(403, "requests of other sites are refused; the server's owner can admit one: --cors.")
-        is_near = not is_foreign and self._is_trusted(scope, name)
-        if not self.tokens:
-            return self._metrics_rejection(scope) if path == "/metrics" and not is_near else None
-        current_request().token = token = self._token(headers, with_cookie=not is_foreign)
-        if token is None and not is_near and not is_public(path):
+        is_cross_site = _is_cross_site(headers)
+        if is_cross_site and (scope["method"], path) != ("GET", "/") and not self._is_cors_allowed(headers):
+            return error_response(403, "cross-site requests are refused; the server's owner can allow a site: --cors.")
+        is_trusted = not is_cross_site and self._is_trusted(scope, name)
+        if not settings.tokens:
+            return self._metrics_rejection(scope) if path == "/metrics" and not is_trusted else None
+        current_request().token = token = self._token(headers, with_cookie=not is_cross_site)
+        if token is None and not is_trusted and not is_public(path):
             message = "a token is needed: send it as `Authorization: Bearer TOKEN`."
             if "authorization" in headers:
                 message = "the token is not valid; expected one of this server as `Authorization: Bearer TOKEN`."
-            elif self._is_from(scope, self._trusted) and not is_foreign:
+            elif self._is_from(scope, settings.trusted_networks) and not is_cross_site:
                 message = "a token is needed with this Host; the server's owner can allow it without: --allow-host."
             return error_response(401, message, {"WWW-Authenticate": "Bearer"})
         return None
 
-    def _is_admitted(self, headers: Headers) -> bool:
-        """Tell whether pages of another site may send requests."""
+    def _is_cors_allowed(self, headers: Headers) -> bool:
+        """Tell whether pages of this origin may send requests."""
         origins, origin = self._settings.cors_origins, headers.get("origin")
         return origin is not None and ("*" in origins or origin in origins)
 
@@ -81,10 +76,10 @@ class Authorization:
         trusted address, would be one of this server's (DNS rebinding).
         """
         is_ours = "." not in host or _is_address(host) or host in self._settings.allowed_hosts
-        return is_ours and self._is_from(scope, self._trusted)
+        return is_ours and self._is_from(scope, self._settings.trusted_networks)
 
     def _is_from(self, scope: Scope, networks: Iterable[Network]) -> bool:
-        """Tell whether a client is in one of the networks; none is behind a proxy that is not believed."""
+        """Tell whether a client is in one of the networks; none is behind an untrusted proxy."""
         address = client_address(scope)
         if UNKNOWN_PROXY not in scope or not is_within(address, networks):
             return is_within(address, networks)
@@ -99,7 +94,7 @@ class Authorization:
         return False
 
     def _metrics_rejection(self, scope: Scope) -> Response | None:
-        if self._is_from(scope, _THIS_MACHINE):
+        if self._is_from(scope, LOOPBACK):
             return None
         address = client_address(scope)
         more = f"--trusted-address {address or '...'}" if UNKNOWN_PROXY not in scope else "--proxy, a token"
@@ -107,12 +102,13 @@ class Authorization:
 
     def _token(self, headers: Headers, *, with_cookie: bool) -> str | None:
         """Return the name of the token that was sent; pages of other sites have to send it themselves."""
+        tokens = self._settings.tokens
         scheme, _, sent = headers.get("authorization", "").partition(" ")
-        name = self.tokens.name_of(sent.strip(" \t").encode("latin-1")) if scheme.lower() == "bearer" else None
+        name = tokens.name_of(sent.strip(" \t").encode("latin-1")) if scheme.lower() == "bearer" else None
         if name is not None or not with_cookie:
             return name
         cookies = (cookie.strip().partition("=") for cookie in headers.get("cookie", "").split(";"))
-        found = (self.tokens.name_of_session(value) for name, _, value in cookies if name == COOKIE)
+        found = (tokens.name_of_session(value) for name, _, value in cookies if name == COOKIE)
         return next((name for name in found if name is not None), None)
 
 
@@ -123,13 +119,13 @@ def _is_address(host: str) -> bool:
         return False
 
 
-def _is_foreign(headers: Headers) -> bool:
-    """Return whether a page of another site made the request, as far as its browser tells."""
+def _is_cross_site(headers: Headers) -> bool:
+    """Return whether a page of another site made the request, by Sec-Fetch-Site or else Origin."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site in ("same-origin", "none"):
         return False
-    is_own = origin is not None and re.sub("^https?://", "", origin.lower()) == headers.get("host", "").lower()
-    return not is_own if origin is not None else site is not None
+    is_same_origin = origin is not None and re.sub("^https?://", "", origin.lower()) == headers.get("host", "").lower()
+    return not is_same_origin if origin is not None else site is not None
 
 
 def is_public(path: str) -> bool:

@@ -15,14 +15,14 @@ from numpyclip.server.http.operations import Answer, operation
 from numpyclip.server.http.responses import error_response
 
 
-class _Login(RequestFields):
+class _Login(RequestFields, example={"token": "secret"}):
     token = Text("A token of the server.")
 
 
 @operation({204: Answer("The cookie is set.", media="")}, _Login, methods=("POST",), bodies=("json",))
 async def login(request: Request, fields: _Login) -> Response:
     """Begin a session, as a cookie."""
-    session = request.app.state.tokens.session(fields.token.encode("utf-8", "surrogatepass"))
+    session = request.app.state.service.settings.tokens.session(fields.token.encode("utf-8", "surrogatepass"))
     if session is None:
         return error_response(401, "wrong token.")
     response = Response(status_code=204)

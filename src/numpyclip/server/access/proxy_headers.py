@@ -8,8 +8,7 @@ from typing import Any, cast
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from numpyclip.arguments import checked_network
-from numpyclip.server.access.addresses import UNKNOWN_PROXY, client_address, is_within, with_mapped
+from numpyclip.server.access.addresses import UNKNOWN_PROXY, Network, client_address, is_within, with_mapped
 
 _HEADERS = {b"x-forwarded-for", b"forwarded", b"x-real-ip"}
 
@@ -20,19 +19,18 @@ class ProxyHeaders:
     Parameters
     ----------
     app : ASGI application
-    proxies : sequence of str
-        Addresses and networks.
+    proxies : sequence of ipaddress.IPv4Network or ipaddress.IPv6Network
     """
 
-    def __init__(self, app: ASGIApp, proxies: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, proxies: Sequence[Network]) -> None:
         self._app = ProxyHeadersMiddleware(cast(Any, app), with_mapped(proxies))
-        self._proxies = [checked_network(proxy) for proxy in proxies]
+        self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
         if scope["type"] == "http":
             names = {name for name, _ in scope["headers"]}
-            is_believed = b"x-forwarded-for" in names and is_within(client_address(scope), self._proxies)
-            if names & _HEADERS and not is_believed:
+            is_trusted = b"x-forwarded-for" in names and is_within(client_address(scope), self._proxies)
+            if names & _HEADERS and not is_trusted:
                 scope[UNKNOWN_PROXY] = True
         await self._app(cast(Any, scope), cast(Any, receive), cast(Any, send))

@@ -37,7 +37,7 @@ _RESULT = record(
 )
 
 
-class _Post(RequestFields):
+class _Post(RequestFields, example={"data": [{"text": "a dog on a beach"}], "execEndpoint": "/encode"}):
     data = Values("Documents.", {"anyOf": [listing(_DOCUMENT), record(docs=listing(_DOCUMENT))]}, required=True)
     execEndpoint = Text("`/` or `/encode` to embed, with `/NAME` of a model; `/rank` to sort matches.")
     exec_endpoint = Text("The same.")
@@ -72,7 +72,7 @@ async def post(request: Request, fields: _Post) -> Response:
     header = {"requestId": uuid.uuid4().hex, "status": None, "execEndpoint": endpoint, "targetExecutor": ""}
     routes = [{"executor": each, "startTime": start, "endTime": end, "status": None} for each in ("gateway", "clip")]
     answer = {"header": header, "parameters": fields.parameters or {}, "routes": routes, "data": data}
-    return await service.run_in_thread(JSONResponse, answer)
+    return await service.threads.run(JSONResponse, answer)
 
 
 def _documents(sent: Any, name: str = "data") -> list[_Document]:

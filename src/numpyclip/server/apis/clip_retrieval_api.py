@@ -45,7 +45,7 @@ _ROW = {
 }
 
 
-class _Knn(RequestFields):
+class _Knn(RequestFields, example={"text": "a dog on a beach", "modality": "image", "num_images": 5}):
     text = Text("Text to search with.")
     image = Images("Image to search with, in base64.")
     image_url = Images("Its URL.")
@@ -56,7 +56,7 @@ class _Knn(RequestFields):
     deduplicate = Flag("Leave out near duplicates.")
 
 
-class _Metadata(RequestFields):
+class _Metadata(RequestFields, example={"ids": [1, 2]}):
     ids = RowIds("IDs of images.", required=True)
 
 
@@ -89,13 +89,14 @@ async def knn_service(request: Request, fields: _Knn) -> Response:
         matches: Sequence[Match] = service.index().search(query[0], n, modality=modality)
         return _deduplicated(matches) if fields.deduplicate else matches
 
-    matches = await service.run_in_thread(found)
-    described = [await service.decode(_metadata, match, service.settings.decode_options) for match in matches[:shown]]
+    matches = await service.threads.run(found)
+    options, decode = service.settings.decode_options, service.threads.decode
+    described = [await decode(_metadata, match, options) for match in matches[:shown]]
     described += [{}] * (len(matches) - len(described))
     rows = [
         {**known, "id": match.id, "similarity": match.cosine} for known, match in zip(described, matches, strict=True)
     ]
-    return await service.run_in_thread(JSONResponse, rows)
+    return await service.threads.run(JSONResponse, rows)
 
 
 @operation(
@@ -113,13 +114,13 @@ async def metadata(request: Request, fields: _Metadata) -> Response:
         store = service.index().store
         return [store.picture(number) for number in fields.ids[:MAX_RESULTS]]
 
-    matches = await service.run_in_thread(found)
+    matches = await service.threads.run(found)
     rows = [
-        {"id": match.id, "metadata": await service.decode(_metadata, match, service.settings.decode_options)}
+        {"id": match.id, "metadata": await service.threads.decode(_metadata, match, service.settings.decode_options)}
         for match in matches
         if match is not None
     ]
-    return await service.run_in_thread(JSONResponse, rows)
+    return await service.threads.run(JSONResponse, rows)
 
 
 async def _query(service: Service, fields: _Knn) -> Array:

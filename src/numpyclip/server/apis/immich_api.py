@@ -21,6 +21,7 @@ from numpyclip.server.http.operations import Answer, listing, operation, record,
 from numpyclip.server.http.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 
+_ENTRIES = '{"clip": {"textual": {"modelName": "ViT-B-32__openai"}}}'
 _TOWERS = {"visual": "image", "textual": "text"}  # and what they embed
 
 
@@ -47,10 +48,8 @@ class _Entries(Text):
             raise HTTPException(422, str(error)) from error
 
 
-class _Predict(RequestFields):
-    entries = _Entries(
-        'Tasks as JSON, such as `{"clip": {"visual": {"modelName": "ViT-B-32__openai"}}}`.', required=True
-    )
+class _Predict(RequestFields, example={"entries": _ENTRIES, "text": "a dog on a beach"}):
+    entries = _Entries(f"Tasks as JSON, such as `{_ENTRIES}`.", required=True)
     image = File("The file of an image.")
     text = Values("A text.", typed("string"))
 
@@ -85,7 +84,7 @@ async def predict(request: Request, fields: _Predict) -> Response:
             embeddings = await served.embed_texts([value.decode("utf-8", "replace")])
             return JSONResponse({"clip": _encoded(embeddings[0])})
         embeddings = await served.embed_images([value])
-    size = await service.decode(read_exif, value)
+    size = await service.threads.decode(read_exif, value)
     return JSONResponse({"clip": _encoded(embeddings[0]), "imageHeight": size.height, "imageWidth": size.width})
 
 

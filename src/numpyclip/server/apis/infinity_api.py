@@ -24,6 +24,7 @@ from numpyclip.server.apis.openai_api import (
 from numpyclip.server.http.operations import Answer, operation
 from numpyclip.server.http.responses import JSONResponse
 
+_PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 _ANY_MODEL = "default/not-specified"  # what Infinity's client sends unless it is told a name
 
 
@@ -42,7 +43,7 @@ class _Embeddings(EmbeddingFields, _Output):
     truncate = Flag("Truncate texts that are too long; with false they are refused.", True)
 
 
-class _Images(_Output):
+class _Images(_Output, example={"input": [_PIXEL]}):
     input = Images("Images as data URIs, base64 or URLs.", required=True)
 
 

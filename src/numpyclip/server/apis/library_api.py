@@ -70,11 +70,11 @@ class _Places(ServerFilters):
     names = Flag("Return the towns of the 100 cells with the most images, too.")
 
 
-class _Towns(ServerFilters):
+class _Towns(ServerFilters, example={"name": "Zurich"}):
     name = Text("Name of a town.", required=True)
 
 
-class _Mark(RequestFields):
+class _Mark(RequestFields, example={"ids": ["1", "2"], "kind": "tag", "name": "holiday"}):
     ids = ImageIds("IDs of indexed images.", required=True)
     kind = Choice("Kind of the mark.", KINDS, required=True)
     name = Text("Name of a tag or an album; of a rating 1 to 5.")
@@ -137,7 +137,7 @@ async def library(request: Request, _: RequestFields) -> Response:
         }
         return compressed(request, JSONResponse(answer))
 
-    return await service.run_in_thread(found)
+    return await service.threads.run(found)
 
 
 def _folders(store: Store) -> list[str]:
@@ -176,7 +176,7 @@ async def mark(request: Request, fields: _Mark) -> Response:
         marks = {str(image.number): marks_json(said[digest]) for image, digest in zip(there, digests, strict=True)}
         return compressed(request, JSONResponse({"marks": marks}))
 
-    return await service.run_in_thread(marked)
+    return await service.threads.run(marked)
 
 
 def marks_json(marks: list[Mark]) -> dict[str, object]:
@@ -196,4 +196,4 @@ async def _answer(
         except MissingPackageError as error:
             raise HTTPException(404, without_commands(str(error))) from error
 
-    return await service.run_in_thread(answered)
+    return await service.threads.run(answered)

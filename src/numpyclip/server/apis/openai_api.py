@@ -12,6 +12,7 @@ import uuid
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -69,7 +70,7 @@ class OutputFields(RequestFields):
     dimensions = Values("Return the first dimensions only, at unit length; 0: all.", {"type": "integer", "minimum": 0})
 
 
-class EmbeddingFields(OutputFields):
+class EmbeddingFields(OutputFields, example={"input": ["a dog on a beach", "a cat"], "encoding_format": "float"}):
     """A request for embeddings."""
 
     input = Values("Texts, token IDs of this model's tokenizer, or images as data URIs, base64 or URLs.", _INPUT)
@@ -78,7 +79,7 @@ class EmbeddingFields(OutputFields):
     truncate = Flag("Truncate texts that are too long, which are refused otherwise.")
 
 
-class _ModelFields(RequestFields):
+class _ModelFields(RequestFields, example={"id": "ViT-B/32"}):
     id = Text("Name of the model.", required=True)
 
 
@@ -102,7 +103,7 @@ async def model(request: Request, fields: _ModelFields) -> Response:
     """Return a model by one of its names, which may have slashes."""
     service: Service = request.app.state.service
     if not fields.id:
-        raise UnknownModelError("''", [served.name for served in service.models])
+        raise UnknownModelError("''", [name for served in service.models for name in served.source.names])
     return JSONResponse(_card(service, service.named(fields.id), "numpyclip"))
 
 
@@ -141,7 +142,10 @@ async def embed(
         if modality == "image":
             embedded, tokens = await served.embed_images(inputs), 0
         else:
-            embedded, tokens = await _embed_texts(service, served, inputs, truncate=truncate)
+            ids = await _token_ids(service, served, inputs, truncate=truncate)
+            embedded = await served.embed_ids(ids)
+            assert served.config.text is not None  # checked with the texts
+            tokens = int((ids != served.config.text.pad_id).sum())
     if dimensions < embedded.shape[1]:
         embedded = normalize(embedded[:, :dimensions])
 
@@ -154,24 +158,18 @@ async def embed(
         made = {"id": f"embd-{uuid.uuid4().hex}", "created": int(time.time())}
         return JSONResponse({"object": "list", "data": rows, "model": served.name, "usage": usage, **made})
 
-    return await service.run_in_thread(response)
+    return await service.threads.run(response)
 
 
-async def _embed_texts(
-    service: Service, served: ServedModel, inputs: list[Any], *, truncate: bool
-) -> tuple[Array, int]:
-    """Embed strings, or rows of token IDs, and count the tokens."""
+async def _token_ids(service: Service, served: ServedModel, inputs: list[Any], *, truncate: bool) -> NDArray[np.int32]:
+    """Tokenize strings, or check rows of token IDs."""
     if inputs and not isinstance(inputs[0], str):
-        served.check_texts([""] * len(inputs))
-        inputs = await service.run_in_thread(checked_ids, served.model, inputs)
-    served.check_texts(inputs)
+        served.check_text_count(len(inputs))
+        return await service.threads.run(checked_ids, served.model, inputs)
     try:
-        is_text = isinstance(inputs[0], str)
-        ids = await served.tokenize(inputs, truncate=truncate) if is_text else np.stack(inputs)
+        return await served.tokenize(inputs, truncate=truncate)
     except TextTooLongError as error:
         raise bad_request(f'{error.found}; shorten it, or send "truncate": true.') from error
-    assert served.config.text is not None  # checked with the texts
-    return await served.embed_texts(inputs), int((ids != served.config.text.pad_id).sum())
 
 
 def _dimensions(sent: Any, most: int) -> int:

@@ -107,7 +107,7 @@ _INDEX = record(
 )
 
 
-class _Search(Words, ServerFilters):
+class _Search(Words, ServerFilters, example={"query": "a dog on a beach", "n": 5}):
     q = Text("The same as `query`.")
     image = Images("Images to search with; in JSON data URIs, base64 or URLs.")
     near = ImageIds("IDs of indexed images to search with; `12@21.5` is a moment of a video.")
@@ -121,7 +121,7 @@ class _Search(Words, ServerFilters):
     shown = ImageIds("IDs of images that were shown before.")
 
 
-class _Classify(RequestFields):
+class _Classify(RequestFields, example={"ids": ["1", "2"], "labels": ["dog", "cat"], "template": "a photo of a {}"}):
     image = Images("Images; in JSON data URIs, base64 or URLs.")
     ids = ImageIds("IDs of indexed images in place of `image`.", MAX_RESULTS)
     labels = Texts("What the images may show.", required=True)
@@ -164,7 +164,7 @@ async def search(request: Request, fields: _Search) -> Response:
                 del values["cosine"]  # to itself
         return compressed(request, JSONResponse({"matches": shown, **answer}))
 
-    return await service.run_in_thread(found)
+    return await service.threads.run(found)
 
 
 def _nearest(
@@ -212,13 +212,13 @@ async def classify(request: Request, fields: _Classify) -> Response:
         served.check_input_count(len(labels))
         served.check_length(len(labels) * len(template) + template.count("{}") * sum(map(len, labels)))
         texts = captions(labels, template)
-        embed_images = service.run_in_thread(_indexed, service, ids) if ids else served.embed_images(images)
+        embed_images = service.threads.run(_indexed, service, ids) if ids else served.embed_images(images)
         of_images, of_labels = await asyncio.gather(embed_images, served.embed_texts(texts, truncate=False))
 
         def predictions() -> Response:
             return JSONResponse({"predictions": ranked(served.model.probabilities(of_images, of_labels), labels)})
 
-        return await service.run_in_thread(predictions)
+        return await service.threads.run(predictions)
 
 
 def _indexed(service: Service, ids: Sequence[ImageId]) -> Array:
@@ -245,7 +245,7 @@ async def describe(request: Request, _: RequestFields) -> Response:
         answer = {**models, **contents(store)}
         return compressed(request, JSONResponse(answer))
 
-    return await service.run_in_thread(described)
+    return await service.threads.run(described)
 
 
 async def _start(service: Service, fields: _Search) -> Cursor | str | None:
@@ -265,8 +265,8 @@ async def _embed_query(service: Service, fields: _Search) -> tuple[Query, Array]
     if is_browsing(text, near, uploads, fields.not_):
         return None
     images = [*(f"image {image.number}" for image in near), *["the image"] * len(uploads)]
-    query = await service.parse(query_of, text, images, fields.not_)
-    indexed = [(await service.run_in_thread(service.indexed_image, image)).embedding for image in near]
+    query = await service.threads.parse(query_of, text, images, fields.not_)
+    indexed = [(await service.threads.run(service.indexed_image, image)).embedding for image in near]
     if not (query.texts or uploads):
         return query, query.combined((), indexed)
     async with service.using() as served:

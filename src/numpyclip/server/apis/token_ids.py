@@ -19,8 +19,8 @@ _EXPECTED = (
 _CUT = 9  # tokens at most of a letter, or a word, that is cut: the beginning of one is tokenized otherwise
 
 
-def checked_ids(model: CLIP, rows: Sequence[Sequence[int]]) -> list[NDArray[np.int32]]:
-    """Return rows of IDs with padding, which clients may leave out.
+def checked_ids(model: CLIP, rows: Sequence[Sequence[int]]) -> NDArray[np.int32]:
+    """Return rows of IDs with padding, which clients may leave out: (n, context_length).
 
     IDs of another tokenizer, as libraries for OpenAI's own models send them, are embedded as a text that nobody wrote,
     unless they are recognised: they do not begin and end with the tokens of this one, which has to mark both.
@@ -51,4 +51,4 @@ def checked_ids(model: CLIP, rows: Sequence[Sequence[int]]) -> list[NDArray[np.i
         if not np.array_equal(made[:known], ids[:known]):
             raise InputError(f"input {number} holds token IDs that are of no text; {_EXPECTED}")
         checked.append(np.pad(ids, (0, len(empty) - len(ids)), constant_values=pad).astype(np.int32))
-    return checked
+    return np.stack(checked)

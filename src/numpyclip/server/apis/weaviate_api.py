@@ -20,7 +20,7 @@ _VECTORS = record("Vectors", textVectors=_ROWS, imageVectors=_ROWS)
 _META = record(model=typed("string"), dimensions=typed("integer"))
 
 
-class _Inputs(RequestFields):
+class _Inputs(RequestFields, example={"texts": ["a dog on a beach", "a cat"]}):
     texts = Texts("Texts to embed.")
     images = Images("Images to embed, in base64.")
 
@@ -38,7 +38,7 @@ async def vectorize(request: Request, fields: _Inputs) -> Response:
     def response() -> Response:
         return JSONResponse({"textVectors": _rows(texts), "imageVectors": _rows(images)})
 
-    return await service.run_in_thread(response)
+    return await service.threads.run(response)
 
 
 @operation(Answer("The model.", _META), RequestFields)

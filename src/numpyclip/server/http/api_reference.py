@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
 
 from numpyclip.dispatch.fields import Field, Place, RequestFields, Schema
 from numpyclip.server.http.openapi import ERRORS, EVERYWHERE, Parts, described, plain
@@ -75,11 +76,22 @@ def _operation(
     for base in shared:
         groups[base.TITLE] = base
         yield f"{'Also the' if own else 'The'} fields of [{base.TITLE}](#{base.TITLE.lower()})."
+    if each.fields.EXAMPLE:
+        yield f"Example: `{_example(each, paths[0])}`"
     for status, answer in each.answers.items():
         kind = _type(answer.schema, objects) if answer.schema else f"`{answer.media}`" if answer.media else "no body"
         yield f"`{status}`: {answer.meaning} ({kind})"
     if others := [f"`{status}`" for status in each.errors if status not in EVERYWHERE]:
         yield f"Errors also: {', '.join(others)}."
+
+
+def _example(each: Operation[Any], path: str) -> str:
+    """Write a request: the body as JSON, or the URL of one without."""
+    values = dict(each.fields.EXAMPLE)
+    if "POST" in each.methods:
+        return json.dumps(values, ensure_ascii=False)
+    url = re.sub(r"{(\w+)}", lambda name: quote(str(values.pop(name[1]))), plain(path))
+    return f"{url}?{urlencode(values, doseq=True)}" if values else url
 
 
 def _fields(fields: Mapping[str, Field[Any]], place: Place = "json") -> Table:

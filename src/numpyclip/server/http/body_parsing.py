@@ -18,7 +18,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from numpyclip.server.http.responses import bad_request
 
 _MAX_FIELDS = 1000
-MAX_TEXT = 1 << 20  # bytes of a body that are not in files, or strings of pictures
+MAX_TEXT = 1 << 20  # bytes of a body that are not in files, or strings of images
 _MAX_VALUES = 50_000  # in JSON: signs that separate values
 _LONG = 1 << 16  # bytes of a string that is taken out of JSON
 _ESCAPES = {"\\/": "/", "\\u003d": "=", "\\n": "\n", "\\r": "\r"}  # which some libraries put into base64
@@ -43,7 +43,7 @@ def parse_json_body(body: bytes | bytearray) -> Any:
 
 
 def _without_long_strings(body: bytes | bytearray) -> tuple[bytes, dict[str, str]]:
-    """Replace each long string, such as a picture in base64, by a short one; return which stands for which."""
+    """Replace each long string, such as an image in base64, by a short one; return which stands for which."""
     text, strings = bytearray(), dict[str, str]()
     view, start, left = memoryview(body), 0, body.find(b'"')
     while left >= 0 and (right := body.find(b'"', left + 1)) >= 0 and len(text) + left - start <= MAX_TEXT:
@@ -56,7 +56,7 @@ def _without_long_strings(body: bytes | bytearray) -> tuple[bytes, dict[str, str
                 start = right
         left = right
     if len(text) + len(body) - start > MAX_TEXT:
-        raise bad_request(f"the body has more than {MAX_TEXT} bytes beside pictures in base64; send several requests.")
+        raise bad_request(f"the body has more than {MAX_TEXT} bytes beside images in base64; send several requests.")
     return bytes(text + view[start:]), strings
 
 
@@ -200,7 +200,7 @@ class FormParser:
         text += piece
         self._text += len(piece)
         if self._text > MAX_TEXT:
-            raise bad_request(f"the form has more than {MAX_TEXT} bytes that are not in files; send pictures as files.")
+            raise bad_request(f"the form has more than {MAX_TEXT} bytes that are not in files; send images as files.")
 
     def _end_part(self) -> None:
         value = bytes(self._data) if self._is_file else self._data.decode("utf-8", "replace")

@@ -95,17 +95,19 @@ def _request(each: Operation[Any], path: str, method: str) -> Schema:
             "required": field.required,
             "description": field.meaning,
             "schema": {key: value for key, value in field.described("query").items() if key != "description"},
+            **({"example": each.fields.EXAMPLE[name]} if name in each.fields.EXAMPLE else {}),
         }
         for name, field in fields
         if method == "GET" or name in in_path
     ]
     body: dict[str, Schema] = {}
     if method != "GET":
+        example = {"example": dict(each.fields.EXAMPLE)} if each.fields.EXAMPLE else {}
         if "json" in each.bodies:
-            body["application/json"] = {"schema": each.fields.schema()}
+            body["application/json"] = {"schema": each.fields.schema(), **example}
         if "form" in each.bodies:
-            body["multipart/form-data"] = {"schema": each.fields.schema("form")}
-            body["application/x-www-form-urlencoded"] = {"schema": each.fields.schema("query")}
+            body["multipart/form-data"] = {"schema": each.fields.schema("form"), **example}
+            body["application/x-www-form-urlencoded"] = {"schema": each.fields.schema("query"), **example}
     return {
         **({"parameters": parameters} if parameters else {}),
         **({"requestBody": {"required": True, "content": body}} if body else {}),

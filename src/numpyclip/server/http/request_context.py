@@ -1,4 +1,4 @@
-"""What is noted of a request while it is answered, for the access log."""
+"""The record of a request in flight, for the access log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass
 class RequestRecord:
-    """Notes of one request.
+    """The record of one request.
 
     Attributes
     ----------

@@ -33,7 +33,7 @@ class _Folder(Text):
         return folder
 
 
-class ServerFilters(Filters):
+class ServerFilters(Filters, example={"after": "2024-05", "camera": "Pixel"}):
     """Which images are meant by clients, to which a folder below the one that the server was started in is none."""
 
     TITLE = "Filters"
@@ -53,7 +53,7 @@ async def sent_fields(request: Request, bodies: Collection[str]) -> dict[str, An
 
 
 async def _json(request: Request) -> dict[str, Any]:
-    values = await request.app.state.service.parse(
+    values = await request.app.state.service.threads.parse(
         parse_json_body, await _body(request, request.app.state.service.settings.max_bytes)
     )
     if not isinstance(values, dict):
@@ -63,7 +63,7 @@ async def _json(request: Request) -> dict[str, Any]:
 
 
 async def _form(request: Request) -> dict[str, Any]:
-    parse = request.app.state.service.parse
+    parse = request.app.state.service.threads.parse
     kind = request.headers.get("content-type", "")
     if len(kind) > _MAX_CONTENT_TYPE:
         raise bad_request(f"a Content-Type of {len(kind)} characters; expected at most {_MAX_CONTENT_TYPE}.")
@@ -81,5 +81,5 @@ async def _body(request: Request, most: int) -> bytearray:
     async for piece in request.stream():
         body += piece
         if len(body) > most:
-            raise bad_request(f"a body of more than {most} bytes; send large pictures as multipart/form-data.")
+            raise bad_request(f"a body of more than {most} bytes; send large images as multipart/form-data.")
     return body

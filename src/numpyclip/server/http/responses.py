@@ -117,7 +117,7 @@ class ErrorResponse(Response):
         self._problem, self._sent_headers = problem, headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it, and note why for the log."""
+        """Send it, and record the reason for the log."""
         current = current_request()
         current.reason = reason(self._problem.message, current.sent)
         status, body = error_body(self._problem, scope["path"])

@@ -63,7 +63,7 @@ class Stream(Response):
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             if scope["method"] != "HEAD":
-                while (block := await self._service.run_in_thread(next, self._blocks, None)) is not None:
+                while (block := await self._service.threads.run(next, self._blocks, None)) is not None:
                     if block:
                         self._waiting_since = time.monotonic()
                         await send({"type": "http.response.body", "body": block, "more_body": True})

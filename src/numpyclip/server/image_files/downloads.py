@@ -26,7 +26,7 @@ _MOST_BYTES, _MOST_SUFFIX = 255, 20  # of a name, and letters of the suffix that
 _MISSING = "not included.txt"
 
 
-class _Download(RequestFields):
+class _Download(RequestFields, example={"ids": ["1", "2"]}):
     ids = ImageIds("IDs of indexed images.", required=True)
 
 
@@ -39,7 +39,7 @@ async def download(request: Request, fields: _Download) -> Response:
     ids = list(dict.fromkeys(fields.ids))
     headers = {
         "content-type": "application/zip",
-        "content-disposition": disposition("attachment", "pictures.zip"),
+        "content-disposition": disposition("attachment", "images.zip"),
         "cache-control": "no-store",
     }
     return Stream(request, _archive(service, ids), headers)

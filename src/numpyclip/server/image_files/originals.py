@@ -91,7 +91,7 @@ def _sha256(path: str, identity: tuple[int, ...]) -> bytes:
         return b""
 
 
-class _Original(RequestFields):
+class _Original(RequestFields, example={"id": "12"}):
     id = PathImageId()
     download = Flag("Have browsers save the file.")
 
@@ -111,8 +111,8 @@ async def original(request: Request, fields: _Original) -> Response:
     service: Service = request.app.state.service
     if not service.settings.originals:
         raise HTTPException(404, "originals are disabled (--no-originals).")
-    match = await service.run_in_thread(service.indexed_image, fields.id)
-    return await service.run_in_thread(_response, request, match, fields.download)
+    match = await service.threads.run(service.indexed_image, fields.id)
+    return await service.threads.run(_response, request, match, fields.download)
 
 
 def _response(request: Request, match: Match, is_download: bool) -> Response:

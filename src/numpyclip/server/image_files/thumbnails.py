@@ -65,7 +65,7 @@ class ThumbnailCache:
         return data
 
 
-class _Thumbnail(RequestFields):
+class _Thumbnail(RequestFields, example={"id": "12", "side": 1600}):
     id = PathImageId()
     side = Choice("Pixels of the longer side.", SIZES)
     t = _Moment("Seconds of a video, whose frame there is shown.")
@@ -83,14 +83,15 @@ class _Sent(RequestFields):
 async def thumbnail(request: Request, fields: _Thumbnail) -> Response:
     """Return a thumbnail of an indexed image, without its metadata."""
     service: Service = request.app.state.service
-    match = await service.run_in_thread(service.indexed_image, fields.id)
+    match = await service.threads.run(service.indexed_image, fields.id)
     if match.file is None:
         raise HTTPException(404, f"{match.path}: is no file on this server, which fetches no images: no thumbnail.")
     size, tag = fields.side, f"{key_of(match)}-{fields.t}"
     headers = {"ETag": f'"{tag}-{size}"', "Cache-Control": "private, max-age=3600"}
     if is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    data = await service.decode_file(request.app.state.thumbnails.get, match.file, size, tag, seconds_of(fields.t))
+    draw = request.app.state.thumbnails.get
+    data = await service.threads.decode_file(draw, match.file, size, tag, seconds_of(fields.t))
     return Response(data, media_type="image/jpeg", headers=headers)
 
 
@@ -105,4 +106,4 @@ async def sent_thumbnail(request: Request, fields: _Sent) -> Response:
         check_decoding_time(image, "image")
         return thumbnail_bytes(image, SIZES[0], service.settings.decode_options)
 
-    return Response(await service.decode(draw), media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+    return Response(await service.threads.decode(draw), media_type="image/jpeg", headers={"Cache-Control": "no-store"})

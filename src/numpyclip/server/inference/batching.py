@@ -18,10 +18,10 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numpyclip.index.records import MODALITIES, Modality
-from numpyclip.model.ops import Array, normalize
-from numpyclip.runtime.finite import checked_finite
+from numpyclip.model.ops import Array
 from numpyclip.server.http.request_context import RequestRecord, current_request
 from numpyclip.server.http.responses import OverloadedError
 from numpyclip.server.inference.model_on_demand import ModelOnDemand
@@ -32,6 +32,7 @@ from numpyclip.server.settings import Settings
 Embed: TypeAlias = "Callable[[Sequence[Any]], Awaitable[Array]]"
 _TEXTS_PER_IMAGE = 8  # of equal cost in a batch
 _MAX_DECODE_WAIT = 0.03  # seconds
+_KINDS: dict[Modality, str] = {"pictures": "images", "texts": "texts"}  # labels of metrics
 _INITIAL_THROUGHPUT = 20.0  # inputs per second, assumed before the first batch
 
 
@@ -51,15 +52,8 @@ class _Job:
         return len(self.items) - self.taken
 
 
-def _embed_texts(model: ModelOnDemand, inputs: Sequence[Any]) -> Array:
-    """Embed texts, and rows of token IDs."""
-    rows = {number: each for number, each in enumerate(inputs) if isinstance(each, np.ndarray)}
-    if not rows:
-        return model.embed_texts(inputs, truncate=True)
-    ids = model.tokenize(["" if number in rows else each for number, each in enumerate(inputs)], True)
-    for number, row in rows.items():
-        ids[number] = row
-    return checked_finite(normalize(model.encode_text(ids)), lambda number: f"input {number}")
+def _embed_ids(model: ModelOnDemand, rows: Sequence[NDArray[np.int32]]) -> Array:
+    return model.encode_text(np.stack(rows), normalize=True)
 
 
 class Batcher:
@@ -76,7 +70,7 @@ class Batcher:
     def __init__(self, model: ModelOnDemand, settings: Settings, metrics: Metrics) -> None:
         self._compute: dict[Modality, Callable[[Sequence[Any]], Array]] = {
             "pictures": model.embed_pixels,
-            "texts": partial(_embed_texts, model),
+            "texts": partial(_embed_ids, model),
         }
         most = settings.batch_size
         self._max_batch: dict[Modality, int] = {"pictures": most, "texts": _TEXTS_PER_IMAGE * most}
@@ -110,6 +104,12 @@ class Batcher:
             if not job.done.done():
                 job.done.set_exception(OverloadedError("the server is shutting down; try again soon.", 5, 503))
 
+    def check_room(self) -> None:
+        """Raise OverloadedError if `max_waiting` inputs are waiting."""
+        if self._admitted >= self._settings.max_waiting:
+            wait = self._admitted / self._throughput
+            raise OverloadedError(f"{self._admitted} inputs are waiting already; try again soon.", wait)
+
     @contextmanager
     def admit(self, modality: Modality, count: int) -> Iterator[Embed]:
         """Count inputs as waiting inside the ``with`` block, which includes their decoding.
@@ -117,17 +117,15 @@ class Batcher:
         Yields
         ------
         callable
-            Embeds preprocessed images, or texts, truncated to the context length: ndarray of shape (n, embed_dim),
-            dtype=float32, of unit length.
+            Embeds preprocessed images, or rows of token IDs: ndarray of shape (n, embed_dim), dtype=float32, of unit
+            length.
 
         Raises
         ------
         OverloadedError
             If `max_waiting` inputs are waiting. A request is admitted in full, even if it exceeds the limit by itself.
         """
-        if self._admitted >= self._settings.max_waiting:
-            wait = self._admitted / self._throughput
-            raise OverloadedError(f"{self._admitted} inputs are waiting already; try again soon.", wait)
+        self.check_room()
         self._admitted += count
         self._decoding += count
         decoding = count
@@ -213,8 +211,9 @@ class Batcher:
             return
         seconds = time.perf_counter() - start
         self._throughput += 0.2 * (len(inputs) / seconds - self._throughput)
-        self._metrics.embedded.labels(modality).inc(len(inputs))
-        self._metrics.batches.labels(modality).observe(len(inputs))
+        kind = _KINDS[modality]
+        self._metrics.embedded.labels(kind).inc(len(inputs))
+        self._metrics.batches.labels(kind).observe(len(inputs))
         end = 0
         for job, items in batch:
             job.request.compute_seconds += seconds

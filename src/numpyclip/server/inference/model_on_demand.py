@@ -37,20 +37,25 @@ class ModelSource:
         As in responses.
     load : callable
         Loads it; called again after it was unloaded.
-    names : tuple of str
-        Other values of ``model`` in requests that mean it.
+    aliases : tuple of str
+        Other names by which requests may call it.
     """
 
     name: str
     load: Callable[[], CLIP]
-    names: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names by which requests may call it."""
+        return self.name, *self.aliases
 
     def is_named(self, name: str) -> bool:
         """Tell whether a request means this model.
 
         As in open_clip and Immich, case does not matter, and a hyphen is an underscore.
         """
-        return _plain(name) in map(_plain, (self.name, *self.names))
+        return _plain(name) in map(_plain, self.names)
 
 
 def _plain(name: str) -> str:
@@ -219,12 +224,7 @@ class ModelOnDemand(EmbeddingModel):
         with self.loaded() as model:
             return model.embed_texts(texts, batch_size, truncate=truncate)
 
-    def tokenize(self, texts: str | Sequence[str], truncate: bool = False) -> NDArray[np.int32]:
-        """Tokenize texts."""
-        with self.loaded() as model:
-            return model.tokenize(texts, truncate)
-
-    def encode_text(self, text: NDArray[np.integer]) -> Array:
+    def encode_text(self, text: NDArray[np.integer], normalize: bool = False) -> Array:
         """Embed tokenized texts."""
         with self.loaded() as model:
-            return model.encode_text(text)
+            return model.encode_text(text, normalize)

@@ -7,7 +7,6 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +56,7 @@ class ServedModel:
 
     Attributes
     ----------
+    source : ModelSource
     name : str
         As in responses.
     on_demand : ModelOnDemand
@@ -65,10 +65,9 @@ class ServedModel:
     def __init__(
         self, source: ModelSource, settings: Settings, metrics: Metrics, threads: ThreadPools, fetcher: Fetcher
     ) -> None:
-        self.name = source.name
+        self.source, self.name = source, source.name
         self.on_demand = ModelOnDemand(source)
         self.batcher = Batcher(self.on_demand, settings, metrics)
-        self.is_named = source.is_named
         self._settings = settings
         self._threads = threads
         self._fetcher = fetcher
@@ -84,7 +83,7 @@ class ServedModel:
 
     async def _load(self) -> None:
         if self._loading is None:
-            self._loading = asyncio.ensure_future(self._threads.run_in_thread(self.on_demand.load))
+            self._loading = asyncio.ensure_future(self._threads.run(self.on_demand.load))
             self._loading.add_done_callback(self._has_loaded)
         try:
             await asyncio.shield(self._loading)
@@ -112,37 +111,49 @@ class ServedModel:
         if not 0 < count <= self._settings.max_inputs:
             raise FieldError(f"{count} inputs; expected 1 to {self._settings.max_inputs} in a request.", field)
 
-    def check_texts(self, texts: Sequence[str] | Sequence[NDArray[np.int32]]) -> None:
+    def check_text_count(self, count: int) -> None:
         """Raise 400 if there are no texts, too many, or the model has no text tower."""
-        self.check_input_count(len(texts))
+        self.check_input_count(count)
         if self.config.text is None:
             raise bad_request("this model embeds images only.")
-        self.check_length(sum(map(len, texts)))
 
     def check_length(self, characters: int) -> None:
         """Raise 400 if the texts of a request are too long together: tokenizing cannot be stopped."""
         if characters > _MAX_CHARACTERS:
             raise bad_request(f"texts of {characters} characters; expected at most {_MAX_CHARACTERS} in a request.")
 
-    async def embed_texts(self, texts: Sequence[Any], *, truncate: bool = True) -> Array:
-        """Embed texts, or rows of token IDs: (n, embed_dim).
+    async def tokenize(self, texts: Sequence[str], *, truncate: bool = True) -> NDArray[np.int32]:
+        """Tokenize texts: (n, context_length).
 
         Raises
         ------
         TextTooLongError
             If a text is too long and `truncate` is False.
+        OverloadedError
+            If the queue is full, before time is spent on them.
         """
-        self.check_texts(texts)
-        if not truncate:
-            await self.tokenize(texts)
-        with self.batcher.admit("texts", len(texts)) as embed:
-            return await embed(texts)
-
-    async def tokenize(self, texts: Sequence[str], *, truncate: bool = False) -> NDArray[np.int32]:
-        """Tokenize texts: int32 (n, length)."""
-        if sum(map(len, texts)) < _INLINE_LENGTH:
+        self.check_text_count(len(texts))
+        self.batcher.check_room()
+        length = sum(map(len, texts))
+        self.check_length(length)
+        if length < _INLINE_LENGTH:
             return self.model.tokenize(texts, truncate)
-        return await self._threads.run_in_thread(self.model.tokenize, texts, truncate)
+        return await self._threads.run(self.model.tokenize, texts, truncate)
+
+    async def embed_texts(self, texts: Sequence[str], *, truncate: bool = True) -> Array:
+        """Embed texts: (n, embed_dim). See `tokenize`."""
+        return await self.embed_ids(await self.tokenize(texts, truncate=truncate))
+
+    async def embed_ids(self, ids: NDArray[np.int32]) -> Array:
+        """Embed tokenized texts (n, context_length): (n, embed_dim).
+
+        Raises
+        ------
+        InputError
+            If an embedding is not finite.
+        """
+        with self.batcher.admit("texts", len(ids)) as embed:
+            return checked_finite(await embed(list(ids)), lambda number: f"input {number}")
 
     async def embed_images(self, images: Sequence[bytes | str]) -> Array:
         """Embed images: bytes of files, data URIs, base64, or URLs of allowed hosts: (n, embed_dim).

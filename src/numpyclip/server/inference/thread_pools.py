@@ -20,16 +20,16 @@ class ThreadPools:
     def __init__(self) -> None:
         self._running: set[Future[Any]] = set()
 
-    def start_threads(self) -> None:
+    def start(self) -> None:
         """Make the pools, whose threads start when they are needed."""
         count = max(4, os.cpu_count() or 1)
-        self._threads = ThreadPoolExecutor(count, "numpyclip-requests")
+        self._general = ThreadPoolExecutor(count, "numpyclip-requests")
         self._decoders = ThreadPoolExecutor(count, "numpyclip-decoding")  # of their own: they wait for memory
         self._video_decoders = ThreadPoolExecutor(2, "numpyclip-videos")  # which take seconds
         self._parsers = ThreadPoolExecutor(2, "numpyclip-parsing")
-        self._pools = (self._threads, self._decoders, self._video_decoders, self._parsers)
+        self._pools = (self._general, self._decoders, self._video_decoders, self._parsers)
 
-    async def stop_threads(self) -> bool:
+    async def stop(self) -> bool:
         """Stop the threads, without waiting long for what cannot be interrupted; return whether all have ended."""
         for pool in self._pools:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -42,29 +42,29 @@ class ThreadPools:
 
     def submit(self, function: Callable[..., _T], *arguments: object) -> Future[_T]:
         """Call a slow function in a thread."""
-        return self._submit(self._threads, function, *arguments)
+        return self._submit_to(self._general, function, *arguments)
 
-    async def run_in_thread(self, function: Callable[..., _T], *arguments: object) -> _T:
+    async def run(self, function: Callable[..., _T], *arguments: object) -> _T:
         """Call a slow function without blocking the event loop; not at all if the request ends before its turn."""
-        return await self._run(self._threads, function, *arguments)
+        return await self._run_in(self._general, function, *arguments)
 
     async def decode(self, function: Callable[..., _T], *arguments: object) -> _T:
         """Call a decoder of images, for which only other decoders wait."""
-        return await self._run(self._decoders, function, *arguments)
+        return await self._run_in(self._decoders, function, *arguments)
 
     async def decode_file(self, function: Callable[..., _T], path: str, *arguments: object) -> _T:
         """Call a decoder of a file; for one of a video only others of videos wait."""
         pool = self._video_decoders if is_video_name(path) else self._decoders
-        return await self._run(pool, function, path, *arguments)
+        return await self._run_in(pool, function, path, *arguments)
 
     async def parse(self, function: Callable[..., _T], *arguments: object) -> _T:
         """Call a parser without blocking the event loop."""
-        return await self._run(self._parsers, function, *arguments)
+        return await self._run_in(self._parsers, function, *arguments)
 
-    async def _run(self, pool: ThreadPoolExecutor, function: Callable[..., _T], *arguments: object) -> _T:
-        return await asyncio.wrap_future(self._submit(pool, function, *arguments))
+    async def _run_in(self, pool: ThreadPoolExecutor, function: Callable[..., _T], *arguments: object) -> _T:
+        return await asyncio.wrap_future(self._submit_to(pool, function, *arguments))
 
-    def _submit(self, pool: ThreadPoolExecutor, function: Callable[..., _T], *arguments: object) -> Future[_T]:
+    def _submit_to(self, pool: ThreadPoolExecutor, function: Callable[..., _T], *arguments: object) -> Future[_T]:
         future = pool.submit(function, *arguments)
         self._running.add(future)
         future.add_done_callback(self._running.discard)

@@ -1,4 +1,4 @@
-"""Middleware that notes of every request who asked, what came of it and how long it took, in the log and in metrics."""
+"""Middleware that logs every request (client, status, duration), and counts it in the metrics."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class AccessLogMiddleware:
         self._varies = varies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, and note it."""
+        """Answer a request, and log it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -57,7 +57,7 @@ class AccessLogMiddleware:
         record = RequestRecord(_request_id(scope))
         path = scope["path"]
 
-        async def send_noted(message: Message) -> None:
+        async def send_recorded(message: Message) -> None:
             nonlocal status, size
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -72,7 +72,7 @@ class AccessLogMiddleware:
 
         before = CURRENT.set(record)
         try:
-            await self._app(scope, receive, send_noted)
+            await self._app(scope, receive, send_recorded)
         except ClientDisconnect:  # nobody waits for an answer
             status = status or _CLIENT_CLOSED_REQUEST
         except Exception as error:
@@ -80,7 +80,7 @@ class AccessLogMiddleware:
             if status:
                 raise  # so that the connection is closed, and the client knows that something is missing
             message = f"an unexpected error; the server's log has it, as that of request {record.id}."
-            await error_response(500, message)(scope, receive, send_noted)
+            await error_response(500, message)(scope, receive, send_recorded)
             record.reason = None  # which the line above is
         finally:
             seconds = time.perf_counter() - start

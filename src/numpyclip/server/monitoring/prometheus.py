@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.exceptions import HTTPException
+
+from numpyclip.server.monitoring.metrics_folder import allocate_metrics, metrics_are_shared
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -16,6 +16,8 @@ class Metrics:
     """Counters, gauges and histograms of one server, in a registry of their own."""
 
     def __init__(self) -> None:
+        if metrics_are_shared():
+            allocate_metrics()
         self._registry = registry = CollectorRegistry()
         self.requests = Counter("numpyclip_requests", "Requests answered.", ("route", "status"), registry=registry)
         description = "Seconds from the first byte of a request to the last byte of its response."
@@ -38,7 +40,7 @@ class Metrics:
         HTTPException
             503 if those of the workers cannot be read.
         """
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:  # set by the supervisor, `numpyclip.server.processes.workers`
+        if not metrics_are_shared():
             return generate_latest(self._registry)
         registry = CollectorRegistry()
         try:

@@ -1,57 +1,55 @@
-"""A process that answers requests for a supervisor (`numpyclip.server.processes.workers`)."""
+"""A process that answers requests for a supervisor (`numpyclip.server.processes.supervisor`)."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
-VARIABLE = "NUMPYCLIP_WORKER"  # number and descriptors of a worker
+from numpyclip.server.monitoring.metrics_folder import remove_metrics
 
 
-@dataclass(frozen=True)
 class Worker:
-    """What a worker has from its supervisor.
+    """A worker's side of the connection with its supervisor.
+
+    Parameters
+    ----------
+    number : int
+        From 0; the first one updates the index.
+    listener, control : int
+        Descriptors of the socket at which requests arrive, and of that of the supervisor.
 
     Attributes
     ----------
     number : int
-        From 0; the first one updates the index.
     listener : socket
-    control : socket
     """
 
-    number: int
-    listener: socket.socket
-    control: socket.socket
-
-    @classmethod
-    def of_this_process(cls) -> Worker | None:
-        """Return what this process has, None if it is no worker."""
-        words = os.environ.pop(VARIABLE, "").split()
-        if not words:
-            return None
-        number, *descriptors = map(int, words)
-        listener, control = (socket.socket(fileno=descriptor) for descriptor in descriptors)
-        for inherited in (listener, control):
+    def __init__(self, number: int, listener: int, control: int) -> None:
+        self.number = number
+        self.listener, self._control = (socket.socket(fileno=descriptor) for descriptor in (listener, control))
+        for inherited in (self.listener, self._control):
             inherited.set_inheritable(False)
-        return cls(number, listener, control)
+        self._stop: Callable[[], object] = lambda: os.kill(os.getpid(), signal.SIGTERM)  # while it loads a model
+        threading.Thread(target=self._wait, name="supervisor", daemon=True).start()
 
     def has_started(self, announcement: str) -> None:
         """Tell the supervisor that requests are answered."""
         with contextlib.suppress(OSError):  # it is gone, as is noticed below
-            self.control.sendall(announcement.encode("utf-8", "replace") + b"\n")
+            self._control.sendall(announcement.encode("utf-8", "replace") + b"\n")
 
     def on_stop(self, stop: Callable[[], object]) -> None:
-        """Have a function called when this process is to stop."""
+        """Have a function called when this process is to stop, in place of its end."""
+        self._stop = stop
 
-        def wait() -> None:
-            with contextlib.suppress(OSError):
-                while self.control.recv(1):
-                    pass
-            stop()
-
-        threading.Thread(target=wait, name="supervisor", daemon=True).start()
+    def _wait(self) -> None:
+        """Wait for a byte, which means to stop, or for the end of the supervisor."""
+        is_told = b""
+        with contextlib.suppress(OSError):
+            is_told = self._control.recv(1)
+        if not is_told:
+            remove_metrics()  # as the supervisor would have done
+        self._stop()

@@ -45,7 +45,7 @@ export function foundAt({part, seconds, cosine}) {
   if (!part) return "";
   if (seconds !== undefined) return cosine === undefined ? "video" : `at ${time(seconds)}`;
   const [side, number] = part.split("-");
-  return {pad: "in the whole picture", squash: "in the whole picture, squashed", middle: "in the middle part"}[part] ??
+  return {pad: "in the whole image", squash: "in the whole image, squashed", middle: "in the middle part"}[part] ??
     (number ? `in part ${number} from the ${side}` : `in the ${side} part`);
 }
 

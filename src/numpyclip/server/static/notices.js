@@ -16,7 +16,7 @@ export function showNotice(title, text, ...more) {
 export function hideNotice() { $("notice").hidden = true; }
 
 export function showWelcome({searched}) {
-  showNotice("Search your pictures with words", `${number(searched)} pictures are indexed. Describe one, drop a picture onto this page, ` +
+  showNotice("Search your images with words", `${number(searched)} images are indexed. Describe one, drop an image onto this page, ` +
     "or mix: “horse + stripes - grass”.", element("div", {className: "ideas"}, ...IDEAS.map(idea => button(idea, () => {
       $("text").value = idea;
       startSearch({focus: "results"});
@@ -24,7 +24,7 @@ export function showWelcome({searched}) {
 }
 
 export function showNothing() {
-  showNotice("No pictures there", "No picture fits these filters.");
+  showNotice("No images there", "No image fits these filters.");
 }
 
 // How many are shown of how many, in which order, and whether that is more than chance.
@@ -32,11 +32,11 @@ export function summary({matches, loaded, next, answer}) {
   if (!matches.length) return "";
   const first = answer.order === "date" ? "newest" : "nearest";
   const since = answer.order === "date" && query.from ? ` from ${month(query.from)} back` : "";
-  const all = answer.is_estimate ? `about ${number(Math.max(answer.searched, matches.length))} pictures` : plural(answer.searched, "picture");
+  const all = answer.is_estimate ? `about ${number(Math.max(answer.searched, matches.length))} images` : plural(answer.searched, "image");
   const count = next || loaded < answer.searched ? `The ${first} ${number(matches.length)}${since} of ${all}`
-    : `${plural(matches.length, "picture")}${since}, the ${first} first`;
+    : `${plural(matches.length, "image")}${since}, the ${first} first`;
   if (answer.cutoff === null || answer.is_match) return count;
-  return `${count}. Perhaps none matches: among this many pictures, one scores as well by chance.`;
+  return `${count}. Perhaps none matches: among this many images, one scores as well by chance.`;
 }
 
 const BUSY = "The server is busy";
@@ -46,7 +46,7 @@ const TITLES = {0: "The server does not answer", 400: "This cannot be searched f
 export function showError({status, message}, retry) {
   const again = button("Try again", retry, "main");
   if (status === 404 && message.includes("no index")) {
-    showNotice("Nothing is indexed yet", "In a shell, make pictures searchable:",
+    showNotice("Nothing is indexed yet", "In a shell, make images searchable:",
       element("p", {}, element("code", {textContent: "numpyclip index FOLDER"})), again);
   } else {
     showNotice(TITLES[status] ?? "Something went wrong", message, ...status === 400 ? [] : [again]);

@@ -32,8 +32,8 @@ function cell(square) {
   const {latitude, longitude, pictures, x, y} = square;
   const count = pictures.toLocaleString("en", {notation: "compact", maximumFractionDigits: 0});
   const where = `${latitude.toFixed(1)}, ${longitude.toFixed(1)}`;
-  const made = element("button", {type: "button", className: "cell", title: `${plural(pictures, "picture")} at ${where}`,
-    ariaLabel: `${count} ${pictures === 1 ? "picture" : "pictures"} at ${where}`, onclick: () => within(square)}, count);
+  const made = element("button", {type: "button", className: "cell", title: `${plural(pictures, "image")} at ${where}`,
+    ariaLabel: `${count} ${pictures === 1 ? "image" : "images"} at ${where}`, onclick: () => within(square)}, count);
   made.style.left = `${x / 3.6}%`;
   made.style.bottom = `${y / 1.8}%`;
   return made;
@@ -41,7 +41,7 @@ function cell(square) {
 
 function list(places, onclick) {
   $("towns").replaceChildren(...places.map(place => element("li", {},
-    button(`${place.name}: ${plural(place.pictures, "picture")}`, () => onclick(place)))));
+    button(`${place.name}: ${plural(place.pictures, "image")}`, () => onclick(place)))));
 }
 
 function parameters(more) {
@@ -72,8 +72,8 @@ $("map").onclick = async () => {
     const {places} = await ask("places", {});
     $("world").replaceChildren(...squares(places).map(cell));
     $("places-status").textContent = places.length
-      ? "How many pictures were taken where, north above."
-      : "No picture says where it was taken.";
+      ? "How many images were taken where, north above."
+      : "No image says where it was taken.";
     if (places.length && document.body.classList.contains("has-towns")) await showNames($("places-status").textContent);
   } catch (error) { showError(error); }
 };

@@ -79,7 +79,7 @@ export function address() {
   return `${parameters}` ? `?${parameters}` : location.pathname;
 }
 
-const indexed = id => ({id, source: `thumbnails/${id.replace("@", "?t=")}`, name: `picture ${parseInt(id)}`});
+const indexed = id => ({id, source: `thumbnails/${id.replace("@", "?t=")}`, name: `image ${parseInt(id)}`});
 
 export function readAddress() {
   const parameters = new URLSearchParams(location.search);

@@ -43,7 +43,7 @@ export function showSelection() {
     if (isChoosing) tile.ariaPressed = chosen.has(view.matches[n]?.key); else tile.removeAttribute("aria-pressed");
   });
   $("bar").hidden = !chosen.size;
-  $("count").textContent = `${plural(chosen.size, "picture")} selected`;
+  $("count").textContent = `${plural(chosen.size, "image")} selected`;
 }
 
 const all = () => [...chosen.values()];
@@ -83,7 +83,7 @@ function drawMarks() {
 async function change(kind, name, remove = false) {
   try {
     const count = await mark(all(), kind, name, remove);
-    $("changed").textContent = `${plural(count, "picture")}: ${remove ? "no " : ""}${kind}${name === undefined ? "" : ` ${name}`}`;
+    $("changed").textContent = `${plural(count, "image")}: ${remove ? "no " : ""}${kind}${name === undefined ? "" : ` ${name}`}`;
   } catch (error) { $("changed").textContent = error.message; }
   drawMarks();
   if (!$("changing").contains(document.activeElement)) $("stars").firstChild.focus();
@@ -97,7 +97,7 @@ function askName(kind, text) {
   $("ask-name").returnValue = "";
   $("ask-name").onclose = () => {
     const name = $("new-name").value.trim();
-    if ($("ask-name").returnValue === "add" && name) markAll(count => `${plural(count, "picture")}: ${kind} ${name}`, all(), kind, name);
+    if ($("ask-name").returnValue === "add" && name) markAll(count => `${plural(count, "image")}: ${kind} ${name}`, all(), kind, name);
   };
   $("ask-name").showModal();
 }
@@ -110,13 +110,13 @@ async function classify() {
     const {predictions} = await post("classify", {ids: matches.map(({key}) => key), labels, template: "a photo of a {}"});
     $("classified").replaceChildren(...labels.map(label => {
       const those = matches.filter((_, n) => predictions[n][0].label === label);
-      return element("li", {}, `${label}: ${plural(those.length, "picture")} `, ...those.length ? [
+      return element("li", {}, `${label}: ${plural(those.length, "image")} `, ...those.length ? [
         button("Select these", () => {
           chosen.clear();
           choose(those);
           $("classes").close();
         }),
-        button("Tag these", () => markAll(count => `${plural(count, "picture")}: tag ${label}`, those, "tag", label)),
+        button("Tag these", () => markAll(count => `${plural(count, "image")}: tag ${label}`, those, "tag", label)),
       ] : []);
     }));
   } catch (error) { $("classes-error").textContent = error.message; }
@@ -127,8 +127,8 @@ $("clear-selection").onclick = () => { setChoosing(false); $("choose").focus(); 
 $("download-selected").onclick = download;
 $("copy-paths").onclick = () => copyText(all().map(({path}) => path).join("\n"), $("copy-paths"));
 $("add-favourite").onclick = () => markAll(count => plural(count, "favourite"), all(), "favourite");
-$("add-tag").onclick = () => askName("tag", "Tag for the selected pictures");
-$("add-album").onclick = () => askName("album", "Album for the selected pictures");
+$("add-tag").onclick = () => askName("tag", "Tag for the selected images");
+$("add-album").onclick = () => askName("album", "Album for the selected images");
 $("choose-all").onclick = () => choose(view.matches);
 $("stars").replaceChildren(...["1", "2", "3", "4", "5"].map(stars => button(`${stars} ★`, () => change("rating", stars))));
 $("change-marks").onclick = () => { $("changed").textContent = ""; drawMarks(); $("changing").showModal(); };

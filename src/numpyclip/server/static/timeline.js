@@ -30,11 +30,11 @@ function draw(months) {
     years.set(year, [...years.get(year) ?? [], [month, count]]);
   }
   nav.replaceChildren(button("Newest", () => jump("")), ...[...years].map(([year, inYear]) => element("details", {name: "years"},
-    element("summary", {textContent: year, title: plural(inYear.reduce((sum, [, count]) => sum + count, 0), "picture")}),
+    element("summary", {textContent: year, title: plural(inYear.reduce((sum, [, count]) => sum + count, 0), "image")}),
     ...inYear.map(([month, count]) => {
       const made = button(shortMonth(month), () => jump(month), "month");
       made.dataset.month = month;
-      made.append(unseen(` ${year}, `), element("small", {textContent: number(count)}), unseen(count === 1 ? " picture" : " pictures"));
+      made.append(unseen(` ${year}, `), element("small", {textContent: number(count)}), unseen(count === 1 ? " image" : " images"));
       return made;
     }))));
 }

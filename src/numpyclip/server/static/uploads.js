@@ -14,7 +14,7 @@ function searchWith(file) {
     $("notice").focus();
     return;
   }
-  const picture = {file, source: URL.createObjectURL(file), name: file.name || "the picture"};
+  const picture = {file, source: URL.createObjectURL(file), name: file.name || "the image"};
   picture.onbroken = image => drawByServer(picture, image);
   query.pictures = [picture];
   $("text").value = "";

@@ -46,7 +46,7 @@ def test_a_class_without_pictures_is_told(tmp_path: Path) -> None:
     dataset = open_dataset(tmp_path)
     assert [e.label for e in dataset.examples(problems.append)] == ["dog"]
     assert dataset.label_names == ["cat", "dog"]
-    assert "found no pictures" in str(problems[0])
+    assert "found no images" in str(problems[0])
 
 
 def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def _examples(folder: Path, label: str | None, left_out: Counter[str], report: R
             break
     del left_out[".txt"]  # captions
     if is_empty:
-        report(InputError(f"{folder}: found no pictures in this folder; expected files such as .jpg or .png."))
+        report(InputError(f"{folder}: found no images in this folder; expected files such as .jpg or .png."))
 
 
 def _example(image: Path, label: str | None, report: Report) -> Iterator[Example]:

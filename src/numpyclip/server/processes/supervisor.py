@@ -6,7 +6,7 @@ file (`numpyclip.runtime.prepared`). uvicorn has a supervisor, too, but that one
 workers by a signal, which the manager of services may send as well: then it would be the second one, which kills.
 
 A worker (`numpyclip.server.processes.worker_process`) has one end of a socket pair. It writes a line when it serves,
-and stops when the other end is closed, by the supervisor or by the end of it.
+and stops when it reads a byte, or when the other end is closed, since the supervisor has died.
 """
 
 from __future__ import annotations
@@ -16,57 +16,18 @@ import contextlib
 import os
 import signal
 import socket
-import sys
-import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from prometheus_client.multiprocess import mark_process_dead
-
-from numpyclip.errors import InputError
+from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.interrupts import end_by
 from numpyclip.runtime.threads import thread_variables
-from numpyclip.server.processes.worker_process import VARIABLE
+from numpyclip.server.monitoring.metrics_folder import MetricsFolder
+from numpyclip.server.processes.systemd import notify_ready
+from numpyclip.server.processes.worker_handle import WorkerHandle
 
-_PROGRAM = "import sys; sys.path[:] = {path!r}; from numpyclip.cli import main; sys.exit(main(sys.argv[1:]))"
 _STOP_TIMEOUT = 40.0  # seconds, more than a worker needs for requests in flight and an update of the index
 _START_TIMEOUT = 1800.0  # seconds in which one that replaces another has to start, a download of its model included
 _MAX_DELAY = 60.0  # seconds between two tries to start a worker
-
-
-@dataclass(eq=False)
-class _Process:
-    """A worker, as the supervisor has it."""
-
-    number: int
-    process: asyncio.subprocess.Process
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    announcement: str = ""
-
-    async def has_started(self) -> bool:
-        """Wait until it answers requests, or has ended."""
-        with contextlib.suppress(OSError):
-            self.announcement = (await self.reader.readline()).decode().strip()
-        return bool(self.announcement)
-
-    async def end(self, folder: str) -> int:
-        """Wait for its end; return its exit status."""
-        status = await self.process.wait()
-        mark_process_dead(self.process.pid, folder)  # type: ignore[no-untyped-call]
-        self.writer.close()
-        return status
-
-    def stop(self) -> None:
-        """Have it finish what it does, and end."""
-        self.writer.close()
-        if not self.announcement:  # it loads a model, and does not look
-            self.kill(signal.SIGTERM)
-
-    def kill(self, number: signal.Signals) -> None:
-        """Send a signal."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(number)
 
 
 class Supervisor:
@@ -74,8 +35,8 @@ class Supervisor:
 
     Parameters
     ----------
-    words : sequence of str
-        The command line that each worker runs.
+    command : sequence of str
+        The command line of a worker, behind which are its number and the descriptors of its two sockets.
     listener : socket
     count : int
     threads : int
@@ -85,17 +46,17 @@ class Supervisor:
     """
 
     def __init__(
-        self, words: Sequence[str], listener: socket.socket, count: int, threads: int, say: Callable[..., object]
+        self, command: Sequence[str], listener: socket.socket, count: int, threads: int, say: Callable[..., object]
     ) -> None:
         if os.name == "nt":
             raise InputError(f"workers is {count}; expected 1 on Windows, where they cannot share a socket.")
-        self._command = [sys.executable, "-c", _PROGRAM.format(path=[*filter(None, sys.path)]), *words]
+        self._command = command
         self._listener = listener
         self._count = count
         self._threads = threads
         self._say = say
-        self._workers: dict[int, _Process] = {}
-        self._all: set[_Process] = set()
+        self._workers: dict[int, WorkerHandle] = {}
+        self._all: set[WorkerHandle] = set()
         self._locks = [asyncio.Lock() for _ in range(count)]  # of their replacement
         self._signal = 0
 
@@ -104,23 +65,10 @@ class Supervisor:
 
         SIGTERM is raised again, so that the process ends as it does by default.
         """
-        with contextlib.ExitStack() as self._folders:
-            self._make_folder()
-            status = asyncio.run(self._run())
+        status = asyncio.run(self._run())
         if self._signal == signal.SIGTERM:
             end_by(signal.SIGTERM)
         return status
-
-    def _make_folder(self) -> None:
-        """Make a folder for metrics, readable by this user only."""
-        self._folder = self._folders.enter_context(tempfile.TemporaryDirectory(prefix="numpyclip-metrics-"))
-
-    def _has_folder(self) -> bool:
-        """Tell whether it is still there: in /tmp, what is old may be deleted, and made by others then."""
-        try:
-            return os.stat(self._folder).st_uid == os.geteuid()  # noqa: PTH116
-        except FileNotFoundError:
-            return False
 
     async def _run(self) -> int:
         loop, self._hangup = asyncio.get_running_loop(), asyncio.Event()
@@ -128,18 +76,25 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop, number)
         loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
-        try:
-            status = await self._start_all()
-            if status is None:
-                self._say(self._workers[0].announcement)
-                await self._restart_on_hangup()
-            if status is None or self._is_stopping.is_set():
-                return 0
-            if status <= 0:  # else it has said why
-                self._say(f"a worker has ended with {_reason(status)} before it had started.", "error")
-            return abs(status) or 2
-        finally:
-            await self._end_all()
+        with MetricsFolder() as self._metrics:  # once signals are handled, which would leave it behind
+            try:
+                return await self._serve()
+            finally:
+                await self._end_all()
+
+    async def _serve(self) -> int:
+        """Start the workers, and replace them until the stop; return the exit status."""
+        status = await self._start_all()
+        if status is None:
+            self._say(self._workers[0].announcement)
+            notify_ready()
+            await self._restart_on_hangup()
+        if status is None or self._is_stopping.is_set():
+            return 0
+        if status > 0:  # it has said why
+            return status
+        self._say(f"a worker has ended with {_reason(status)} before it had started.", "error")
+        return 2
 
     def _spawn(self, work: object) -> None:
         task = asyncio.ensure_future(work)  # type: ignore[call-overload]
@@ -170,43 +125,29 @@ class Supervisor:
                 workers, await asyncio.gather(*(worker.has_started() for worker in workers)), strict=True
             ):
                 if not has_started:
-                    return await worker.end(self._folder)
+                    return await worker.end()
                 self._keep(worker)
         return None
 
-    async def _start(self, number: int) -> _Process:
-        if not self._has_folder():
-            self._make_folder()
-        ours, its = socket.socketpair()
-        environment = thread_variables(self._threads) | os.environ
-        environment[VARIABLE] = f"{number} {self._listener.fileno()} {its.fileno()}"
-        environment["PROMETHEUS_MULTIPROC_DIR"] = self._folder
-        with its:
-            reader, writer = await asyncio.open_connection(sock=ours)
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *self._command,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    env=environment,
-                    pass_fds=(self._listener.fileno(), its.fileno()),
-                    start_new_session=True,  # Ctrl-C is for the supervisor
-                )
-            except OSError:
-                writer.close()
-                raise
-        worker = _Process(number, process, reader, writer)
+    async def _start(self, number: int) -> WorkerHandle:
+        try:
+            environment = thread_variables(self._threads) | os.environ | self._metrics.environment()
+            worker = await WorkerHandle.start(self._command, number, self._listener, environment)
+        except OSError as error:  # there is no process, memory or disk to be had, say, which may change
+            raise NumPyCLIPError(f"worker {number} cannot be started ({error.strerror or error}).") from error
         self._all.add(worker)
         if self._is_stopping.is_set():
             worker.stop()
         return worker
 
-    def _keep(self, worker: _Process) -> None:
+    def _keep(self, worker: WorkerHandle) -> None:
         self._workers[worker.number] = worker
         self._spawn(self._watch(worker))
 
-    async def _watch(self, worker: _Process) -> None:
+    async def _watch(self, worker: WorkerHandle) -> None:
         """Start another worker when this one has ended, unless it was replaced."""
-        status = await worker.end(self._folder)
+        status = await worker.end()
+        self._metrics.has_ended(worker.process.pid)
         self._all.discard(worker)
         if self._is_stopping.is_set() or self._workers.get(worker.number) is not worker:
             return
@@ -217,13 +158,13 @@ class Supervisor:
                 await asyncio.wait_for(self._is_stopping.wait(), delay)
             delay = min(2 * delay, _MAX_DELAY)
 
-    async def _replace(self, number: int, ended: _Process | None = None) -> bool:
+    async def _replace(self, number: int, ended: WorkerHandle | None = None) -> bool:
         """Start another worker, and end the one before once that answers requests; return whether it does.
 
         Parameters
         ----------
         number : int
-        ended : _Process, optional
+        ended : WorkerHandle, optional
             Replace this one only, unless that has been done meanwhile.
         """
         async with self._locks[number]:
@@ -238,12 +179,12 @@ class Supervisor:
         await self._end_in_time(worker)
         return True
 
-    async def _try_to_start(self, number: int) -> _Process | None:
+    async def _try_to_start(self, number: int) -> WorkerHandle | None:
         """Start a worker, and wait until it answers requests; None if it cannot, or takes too long."""
         try:
             worker = await self._start(number)
-        except OSError as error:  # there is no process or memory to be had, say, which may change
-            self._say(f"worker {number} cannot be started ({error.strerror or error}).", "warning")
+        except NumPyCLIPError as error:
+            self._say(str(error), "warning")
             return None
         try:
             if await asyncio.wait_for(worker.has_started(), _START_TIMEOUT):
@@ -258,7 +199,7 @@ class Supervisor:
             self._say(f"worker {number} {why.format(_reason(worker.process.returncode or 0))}.", "warning")
         return None
 
-    async def _end_in_time(self, worker: _Process) -> None:
+    async def _end_in_time(self, worker: WorkerHandle) -> None:
         """Wait for the end of a worker that is to end; kill one that takes too long."""
         try:
             await asyncio.wait_for(worker.process.wait(), _STOP_TIMEOUT)
@@ -285,7 +226,7 @@ class Supervisor:
         self._is_stopping.set()
         for worker in self._all:
             worker.stop()
-        ends = [asyncio.ensure_future(worker.end(self._folder)) for worker in self._all]
+        ends = [asyncio.ensure_future(worker.end()) for worker in self._all]
         if ends and (await asyncio.wait(ends, timeout=_STOP_TIMEOUT))[1]:
             for worker in self._all:
                 worker.kill(signal.SIGKILL)
