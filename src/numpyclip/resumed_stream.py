@@ -49,7 +49,7 @@ class ResumedStream(io.RawIOBase):
         if whence == os.SEEK_END:
             self.connect()
             if self._size is None:
-                raise InputError(f"{self._name}: its server does not tell its size, which is needed to read it.")
+                raise InputError(f"{self._name}: the server does not send its size; download the file first.")
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size or 0}[whence]
         if self._file is not None and start + offset != self._position:
             try:

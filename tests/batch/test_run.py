@@ -81,7 +81,7 @@ def test_texts_are_embedded_and_those_that_are_too_long_are_errors(tmp_path: Pat
 )
 def test_other_options_do_not_fit(options: dict[str, Any], lists: str, tmp_path: Path) -> None:
     here(lists, tmp_path / "out", shard=(0, 6))
-    expected = "or --limit is another" if "limit" in options else "started with something else"
+    expected = "or --limit is another" if "limit" in options else "started with other settings"
     with pytest.raises(InputError, match=expected):
         here(lists, tmp_path / "out", **options)
 

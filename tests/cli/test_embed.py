@@ -200,7 +200,7 @@ def test_views_are_in_every_file(run: Run, wide: Path, tmp_path: Path) -> None:
     (part,) = (tmp_path / "parts").glob("*.parquet")
     assert parquet.read_table(part).sort_by("key")["view"].to_pylist() == [None, "pad", "squash"]
     refused = run(*words[:-3], "-o", f"{tmp_path / 'parts'}/", "--workers", 1)
-    assert refused.status == 2 and "was started with something else" in refused.err
+    assert refused.status == 2 and "was started with other settings" in refused.err
 
 
 @pytest.mark.parametrize("views", ["", "tile", "crop,,pad"])

@@ -62,7 +62,7 @@ def test_the_fingerprint_of_a_model_survives(tmp_path: Path, tiny: CLIP) -> None
 def test_a_run_that_does_not_fit_is_refused(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
     claim(str(tmp_path), MANIFEST)
     before = (tmp_path / NAME).read_bytes()
-    with pytest.raises(InputError, match=rf"was started with something else \(.*{message}.*or choose another dest"):
+    with pytest.raises(InputError, match=rf"was started with other settings \(.*{message}.*or choose another dest"):
         claim(str(tmp_path), replace(MANIFEST, **changed))
     assert (tmp_path / NAME).read_bytes() == before
 
@@ -151,7 +151,7 @@ def test_an_object_store_has_one_manifest_too(store: ObjectStore) -> None:
     claim(place, MANIFEST)
     claim(place, MANIFEST)
     assert store.get(f"{place}/{NAME}") == MANIFEST.to_json().encode()
-    with pytest.raises(InputError, match="was started with something else"):
+    with pytest.raises(InputError, match="was started with other settings"):
         claim(place, replace(MANIFEST, kind="texts"))
     store.put("memory://bucket/other/a.jpg", b"")
     with pytest.raises(InputError, match="has files, such as"):

@@ -264,7 +264,7 @@ def test_a_part_that_two_runs_have_written_in_turns_is_not_read(tmp_path: Path) 
     destination.write(0, [row("a"), row("ab", "no"), row("abc")])
     assert len(list(read_embeddings(str(tmp_path / "out")))) == 1
     metadata.write_bytes(of_one)
-    with pytest.raises(InputError, match=r"metadata_0000.parquet: is of other embeddings than those in .*img_emb_0000"):
+    with pytest.raises(InputError, match=r"metadata_0000.parquet: does not match the embeddings in .*img_emb_0000"):
         list(read_embeddings(str(tmp_path / "out")))
 
 

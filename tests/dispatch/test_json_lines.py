@@ -126,7 +126,7 @@ def test_embeddings_and_labels(ask: Ask, drawings: Path, tiny: CLIP) -> None:
         ({"command": "describe", "query": "a"}, "'query' is unknown; expected no field"),
         ({"id": 1.5, "command": "describe"}, "id is 1.5"),
         ({"id": [1], "command": "describe"}, "id is [1]"),
-        (b'{"id": "\\ud800", "command": "describe"}', "expected a string in UTF-8"),
+        (b'{"id": "\\ud800", "command": "describe"}', "expected a UTF-8 string"),
     ],
 )
 def test_a_bad_line_is_answered_and_ends_nothing(ask: Ask, request_line: Any, expected: str | None) -> None:
@@ -187,7 +187,7 @@ def test_an_index_may_come_and_go(tmp_path: Path, drawings: Path, tiny: CLIP) ->
 @pytest.mark.parametrize("name", ["query", "tag", "folder", "after", "around", "rating"])
 @pytest.mark.parametrize("value", ["", " "])
 def test_what_is_left_empty_by_mistake_does_not_find_everything(ask: Ask, name: str, value: str) -> None:
-    assert message(*ask({"command": "search", name: value})) == f"{name} is empty; leave it out where nothing is meant."
+    assert message(*ask({"command": "search", name: value})) == f"{name} is empty; expected a value, or no {name}."
 
 
 def test_images_are_found_by_the_name_of_a_place(ask: Ask, gazetteer: None) -> None:
@@ -201,7 +201,7 @@ def test_images_are_found_by_the_name_of_a_place(ask: Ask, gazetteer: None) -> N
     )
     assert town["matches"] == []
     assert "no town of 1,000 inhabitants is called so" in message(country)
-    assert message(no_town) == "place is empty; leave it out where nothing is meant."
+    assert message(no_town) == "place is empty; expected a value, or no place."
     assert message(two) == "place cannot be combined with around; leave out one."
     assert within["matches"] == []
     assert message(country_within) == "place is a country, and cannot be combined with within; leave out one."

@@ -116,7 +116,7 @@ def test_sources_that_the_user_names_may_be_of_any_kind(tmp_path: Path, store: O
     rows = list(read_part(Part(0, "files", "a.jpg", paths=paths), ReadOptions("images")))
     assert [row.content for row in rows] == ["a.jpg", b"A", b"B"]
     refused = read("memory://b/list.txt", f"file://{tmp_path}/a.jpg", "zip://a.jpg::memory://b/a.zip")
-    assert all("is not opened; expected a URL of one of http, https, s3" in str(row.error) for row in refused)
+    assert all("is refused in a list; expected a URL of one of http, https, s3" in str(row.error) for row in refused)
 
 
 def test_large_images_are_fetched_in_their_turn(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:

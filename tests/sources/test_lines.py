@@ -96,7 +96,7 @@ def test_urls_are_fetched_in_order_and_some_at_a_time(store: ObjectStore) -> Non
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "zip://a.jpg::memory://a.zip", "ftp://x/a.jpg", "LOCAL://a"])
 def test_lists_open_no_urls_of_other_kinds(tmp_path: Path, url: str) -> None:
     (row,) = read(write(tmp_path, url.encode()), "images")
-    assert "is not opened; expected a URL of one of http, https, s3" in str(row.error)
+    assert "is refused in a list; expected a URL of one of http, https, s3" in str(row.error)
 
 
 def test_a_list_that_breaks_off_is_resumed(store: ObjectStore) -> None:

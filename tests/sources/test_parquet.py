@@ -69,7 +69,7 @@ def test_paths_and_urls_are_keys(tmp_path: Path, store: ObjectStore, monkeypatch
     assert [row.key for row in rows] == places
     assert [row.content for row in rows] == [b"B", b"B", None, None, None]
     assert "there is no such file" in str(rows[2].error)
-    assert "file:///etc/passwd: is not opened; expected a URL of one of http, https" in str(rows[3].error)
+    assert "file:///etc/passwd: is refused in a list; expected a URL of one of http, https" in str(rows[3].error)
     rows = read(write(tmp_path, {"path": ["here.jpg", "/abs.jpg"], "url": ["x", "y"]}))
     assert [(row.key, row.content) for row in rows] == [("here.jpg", "here.jpg"), ("/abs.jpg", "/abs.jpg")]
     assert rows[0].columns == {"url": "x"}

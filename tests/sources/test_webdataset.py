@@ -78,10 +78,10 @@ def test_texts_are_captions_or_in_json(tmp_path: Path) -> None:
         ("a cat", {"caption": "a cat", "n": 1}),
     ]
     assert [row.content for row in rows[2:]] == [None, None, None]
-    assert "3: has no text; expected .txt, or a string in .json by the name of caption" in str(rows[3].error)
+    assert "3: has no text; expected .txt, or a string caption in .json" in str(rows[3].error)
     assert read(path, ReadOptions("texts", column="text"))[1].content == "a cat"
     assert read(path, ReadOptions("texts", column="caption"))[0].content == "a dog"
-    assert "by the name of text" in str(read(path, ReadOptions("texts", column="text"))[0].error)
+    assert "a string text in .json" in str(read(path, ReadOptions("texts", column="text"))[0].error)
 
 
 def test_every_sample_is_a_row_with_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ def test_sparse_files_are_refused(headers: dict[str, str], tmp_path: Path) -> No
     path.write_bytes(tar({"a.jpg": b"A", "b.jpg": b"B"})[:2048] + member.tobuf(tarfile.PAX_FORMAT) + bytes(10240))
     whole, sparse = read(path)
     assert (whole.content, sparse.content) == (b"A", None)
-    assert "00000.tar: damaged after 'b' (a file is sparse)" in str(sparse.error)
+    assert "00000.tar: damaged after 'b' (it has a sparse file)" in str(sparse.error)
 
 
 @pytest.mark.parametrize("depth", range(300, 1100, 40))

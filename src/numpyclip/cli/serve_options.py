@@ -69,7 +69,7 @@ def add_index_options(command: argparse.ArgumentParser) -> Options:
         help="update the index at the start, and at this interval; 0: never (default: %(default)s)",
     )
     group.add_argument("--no-originals", action="store_true", help="send thumbnails only, without metadata")
-    group.add_argument("--read-only", action="store_true", help="refuse favourites, ratings, tags and albums")
+    group.add_argument("--read-only", action="store_true", help="refuse favorites, ratings, tags and albums")
     return group
 
 

@@ -141,7 +141,7 @@ def claim(place: str, manifest: Manifest) -> None:
         )
     if differences := "; ".join(found.differences(manifest)):
         raise InputError(
-            f"{place}: was started with something else ({differences}). Run it with the same model, options and "
+            f"{place}: was started with other settings ({differences}). Run it with the same model, options and "
             "inputs, or choose another destination."
         )
 

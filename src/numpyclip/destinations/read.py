@@ -173,7 +173,7 @@ def _manifest_of(place: str) -> Manifest | None:
 def _nothing_in(place: str) -> InputError:
     expected = "expected what `numpyclip embed` has written, or clip-retrieval's format."
     if not exists(place):
-        return InputError(f"{place}: is not there; {expected}")
+        return InputError(f"{place}: does not exist; {expected}")
     if not is_url(place) and not Path(place).is_dir():
         return InputError(f"{place}: is neither a folder nor a .parquet file; {expected}")
     return InputError(f"{place}: has neither part-*.parquet nor img_emb/*.npy and metadata/*.parquet; {expected}")
@@ -196,7 +196,7 @@ def _pairs(folder: str, kind: Kind) -> list[EmbeddingFile]:
     tables = _sorted(join(folder, "metadata"), ".parquet") if vectors else []
     if len(vectors) != len(tables):
         raise InputError(
-            f"{folder}: has {len(vectors)} files in {name} and {len(tables)} in metadata; expected as many."
+            f"{folder}: has {len(vectors)} files in {name} and {len(tables)} in metadata; expected equal counts."
         )
     return [
         EmbeddingFile(kind, place, table, number) for (number, place), (_, table) in zip(vectors, tables, strict=True)
@@ -227,7 +227,7 @@ def _read_pair(pair: EmbeddingFile, columns: Container[str] | None) -> Iterator[
     with NpyStream(str(vectors)) as stream, open_parquet(table) as file:
         if file.metadata.num_rows != stream.rows:
             raise InputError(
-                f"{table}: has {file.metadata.num_rows} rows, and {vectors} {stream.rows}; expected as many."
+                f"{table}: has {file.metadata.num_rows} rows, and {vectors} {stream.rows}; expected equal counts."
             )
         for batch in _batches(file, table, key, columns=columns):
             keys = _keys(batch, key, file, kind)
@@ -235,8 +235,8 @@ def _read_pair(pair: EmbeddingFile, columns: Container[str] | None) -> Iterator[
         recorded = (file.schema_arrow.metadata or {}).get(CHECKSUM.encode())
         if recorded not in (None, str(stream.checksum).encode()):
             raise InputError(
-                f"{table}: is of other embeddings than those in {vectors}, as two runs at once can leave them. Remove "
-                "the former, and run `numpyclip embed` again."
+                f"{table}: does not match the embeddings in {vectors}, perhaps after two runs at once. Remove {table}, "
+                "and run `numpyclip embed` again."
             )
 
 
@@ -272,9 +272,9 @@ def _batches(
     names = file.schema_arrow.names
     for name in (key, *needed):
         if name not in names:
-            raise InputError(f"{place}: has no column {name}; expected one.")
+            raise InputError(f"{place}: has no column {name}, only {', '.join(names)[:200]}.")
     if len(set(names)) < len(names):
-        raise InputError(f"{place}: has two columns of one name; expected different ones.")
+        raise InputError(f"{place}: has two columns of the same name; expected unique names.")
     kind = file.schema_arrow.field(key).type
     if not any(test(kind) for test in (types.is_string, types.is_large_string, types.is_null)):
         raise InputError(f"{place}: the column {key} is of type {kind!s:.60}; expected text.")
@@ -312,7 +312,7 @@ def _lists(column: Array, place: str) -> NDArray[np.floating]:
         raise InputError(f"{place}: the column embedding is of type {column.type!s:.60}; expected lists of floats.")
     lengths = set(compute.list_value_length(column).to_pylist()) or {0}
     if len(lengths) > 1:
-        raise InputError(f"{place}: has embeddings of {min(lengths)} and {max(lengths)} dimensions; expected as many.")
+        raise InputError(f"{place}: has embeddings of {min(lengths)} and {max(lengths)} dimensions; expected one.")
     values = column.flatten().to_numpy(zero_copy_only=False)
     return at_least_float32(values).reshape(len(column), *lengths)
 
@@ -321,7 +321,7 @@ def _unit(embeddings: NDArray[np.floating], place: str) -> NDArray[np.float32]:
     """Make embeddings unit length, except those that are, whose bits stay as they are."""
     largest = np.abs(embeddings).max(axis=1, keepdims=True, initial=0)
     if not (np.isfinite(largest).all() and largest.all()):
-        raise InputError(f"{place}: an embedding is zero or not finite; expected a direction.")
+        raise InputError(f"{place}: an embedding is zero or not finite; expected finite numbers, not all 0.")
     scaled = embeddings / largest  # so that no square overflows or vanishes
     lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
     with np.errstate(over="ignore"):

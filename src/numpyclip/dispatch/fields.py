@@ -132,7 +132,7 @@ class RequestFields:
         for name, value in sent.items():
             is_empty = value == [] or (isinstance(value, str) and not value.strip())
             if is_empty and not self.DESCRIBED[name].is_list:
-                raise InputError(f"{name} is empty; leave it out where nothing is meant.")
+                raise InputError(f"{name} is empty; expected a value, or no {name}.")
 
     def sent(self, name: str) -> Any:
         """Return what a request has sent as a field, as it came; None if nothing, or ``null``."""

@@ -152,4 +152,4 @@ def _id_of(values: dict[str, Any]) -> str | int | None:
     is_text = isinstance(request_id, str) and not any("\ud800" <= letter <= "\udfff" for letter in request_id)
     if request_id is None or is_text or (isinstance(request_id, int) and not isinstance(request_id, bool)):
         return request_id
-    raise InputError(f"id is {shown(request_id)}; expected a string in UTF-8, an integer, or none.")
+    raise InputError(f"id is {shown(request_id)}; expected a UTF-8 string, an integer or null.")

@@ -122,7 +122,7 @@ class Tools:
     def _picture(self, fields: Chosen) -> Match:
         """Return the image of the index that an ID or a path names."""
         if (fields.id is None) == (not fields.path):
-            raise InputError("expected an id or a path, of one image, as search returns them.")
+            raise InputError("expected either the id or the path of one image, as search returns them.")
         return self._session.picture_at(fields.path) if fields.id is None else self._session.picture(fields.id)
 
     def _results(

@@ -40,13 +40,13 @@ class Filters(RequestFields):
     lens = Text("Only images of this lens: any part of its name.")
     tag = Text("Only images to which the user has given this tag, or one below it.")
     album = Text("Only images in this album of the user.")
-    favourite = Flag("Only favourites of the user.")
+    favourite = Flag("Only favorites of the user.")
     rating = _Stars("At least so many stars, 1 to 5.")
     within = Numbers(
         "Only images taken in a rectangle: south, west, north and east in degrees.", "SOUTH,WEST,NORTH,EAST"
     )
     around = Numbers(
-        "Only images taken near a place: latitude, longitude and kilometres.", "LATITUDE,LONGITUDE,KILOMETRES"
+        "Only images taken near a place: latitude, longitude and kilometers.", "LATITUDE,LONGITUDE,KILOMETRES"
     )
 
 
@@ -121,5 +121,5 @@ def query_of(text: str, images: Sequence[str] = (), excluded: Sequence[str] = ()
         raise InputError("the query is empty: expected query, near or image.")
     terms += [Term(text, -1.0) for text in excluded]
     if len(terms) > _MAX_TERMS:
-        raise InputError(f"{len(terms)} terms; expected {_MAX_TERMS} at most.")
+        raise InputError(f"the query has {len(terms)} terms; expected at most {_MAX_TERMS}.")
     return Query(tuple(terms))

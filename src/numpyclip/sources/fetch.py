@@ -124,4 +124,6 @@ def _check(url: str, source: str) -> None:
     """Refuse URLs that an untrusted source should not open: of files here, chains of file systems and the like."""
     scheme, of_source = (place.partition("://")[0].lower() for place in (url, source))
     if "::" in url or scheme not in (*_SCHEMES, of_source):
-        raise InputError(f"{without_secrets(url)}: is not opened; expected a URL of one of {', '.join(_SCHEMES)}.")
+        raise InputError(
+            f"{without_secrets(url)}: is refused in a list; expected a URL of one of {', '.join(_SCHEMES)}."
+        )

@@ -67,7 +67,7 @@ def null_ended(stream: io.BufferedReader, source: str) -> Iterator[bytes]:
         *whole, rest = (rest + piece).split(b"\0")
         yield from filter(None, whole)
         if len(rest) > _MOST_LINE:
-            raise InputError(f"{source}: has more than {_MOST_LINE >> 20} MiB without a null byte, where there is one.")
+            raise InputError(f"{source}: a path has over {_MOST_LINE >> 20} MiB; expected a null byte after each.")
     if rest:
         yield rest
 
@@ -88,7 +88,7 @@ def decoded(source: str, offset: int, line: bytes | None, kind: Kind) -> str:
     """Return the text in a line, or the path in the bytes of the file system; InputError if it is none."""
     where = f"{without_secrets(source)}: the line at byte {offset}"
     if line is None:
-        raise InputError(f"{where} has more than {_MOST_LINE >> 20} MiB.")
+        raise InputError(f"{where} has more than {_MOST_LINE >> 20} MiB; expected one text or path a line.")
     if kind == "images":
         return os.fsdecode(line)
     try:

@@ -105,7 +105,7 @@ class _Member(tarfile.TarInfo):
     """A file in an archive; errors are a damaged header, and a sparse file, where one stands for any zeros."""
 
     def _refuse(self, *_: object) -> NoReturn:
-        raise _DamagedError("a file is sparse")
+        raise _DamagedError("it has a sparse file")
 
     _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse
 
@@ -274,4 +274,4 @@ def _text(name: str, caption: str | None, facts: dict[str, Any], key: str | None
         if isinstance(text := facts.get(known), str) and text.strip():
             del facts[known]
             return valid_text(text.strip())
-    raise InputError(f"{name}: has no text; expected .txt, or a string in .json by the name of {key or CAPTION}.")
+    raise InputError(f"{name}: has no text; expected .txt, or a string {key or CAPTION} in .json.")
