@@ -1,9 +1,9 @@
 # The server in a container: docker build -t numpyclip . && docker run -p 8000:8000 numpyclip serve --model tiny --no-index
-# docs/guides/deployment.md says how to run it; python -m tools.check_image builds and checks it without Docker.
+# docs/guides/deployment.md describes its use; `python -m tools.check_image` builds and checks it.
 
 # Both stages have Debian's Python 3.13, at /usr/bin/python3, so that the environment can be copied.
 FROM debian:trixie-slim AS build
-# What is in the image besides: "server,heif,postgres" for an index in PostgreSQL.
+# Extras to install: "server,heif,postgres" for an index in PostgreSQL.
 ARG EXTRAS=server,heif
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends python3-venv && rm -rf /var/lib/apt/lists/*
@@ -14,7 +14,7 @@ COPY . .
 RUN pip install --no-cache-dir --constraint deploy/constraints.txt ".[$EXTRAS]" \
     && pip uninstall --yes pip \
     && find /opt/numpyclip -depth \( -type d -name tests -o -name '*.pyi' -o -name '*.a' \) -exec rm -r {} +
-# Group 0 may write, too, so that a container may run as any user. (COPY keeps the mode of what is in a folder, not its own.)
+# Group 0 can write, so a container can run as any user in it. (COPY keeps the modes of a folder's content, not its own.)
 RUN install -d -m 0775 /volumes/data
 
 # No shell and no package manager, and a user that is not root.

@@ -181,11 +181,11 @@ HTTP_API = """# HTTP API
 
 <!-- made by tools/make_reference.py -->
 
-All endpoints of `numpyclip serve`, with fields and responses; [server.md](../guides/server.md) says what they are for.
-A running server has the same as a page at `/docs`, and as an OpenAPI 3.1 document at `/openapi.json`, for clients that
-are generated. Fields that are missing, or `null` in JSON, have their defaults; fields that are not described are
-ignored. In JSON a list of one may be the value itself, in forms and query strings a list is a repeated name. `GET` is
-also `HEAD`.
+This page lists all endpoints of `numpyclip serve`, with their fields and responses; [Server](../guides/server.md)
+describes their use. A running server also has it as a page at `/docs`, and as an OpenAPI 3.1 document at
+`/openapi.json`, from which clients can be generated. Fields that are missing, or `null` in JSON, have their defaults;
+unknown fields are ignored. In JSON, a list of one value may be that value; in forms and query strings, a list is a
+repeated name. Where `GET` is accepted, so is `HEAD`.
 
 """
 

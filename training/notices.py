@@ -12,8 +12,8 @@ from pathlib import Path
 from sources import HERE, trained_on
 
 NOTICE = Path(__file__).parents[1] / "NOTICE"
-FIRST = "The weights were trained from nothing on the drawings and texts below."
-LAST = "Nothing else was trained on but these texts:"
+FIRST = "The weights were trained from scratch on the drawings and texts below."
+LAST = "The only texts in training were these:"
 
 
 def lines() -> list[str]:
