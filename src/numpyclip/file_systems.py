@@ -1,4 +1,4 @@
-"""URL → FILE SYSTEM, through fsspec. What fails is tried again, a few times with growing pauses."""
+"""URL → FILE SYSTEM, through fsspec, with retries and exponential backoff."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _LATER = (408, 429)  # of the HTTP statuses from 400 to 499, those that may chan
 
 
 class OutageError(InputError):
-    """A file cannot be reached, again and again, but may be later."""
+    """A file cannot be reached after several tries; a later try may succeed."""
 
 
 class CredentialsError(InputError):
-    """No credentials are found, with which files of an object store could be read."""
+    """Credentials for an object store are missing."""
 
 
 def is_url(place: str) -> bool:
@@ -48,14 +48,14 @@ def is_web(place: str) -> bool:
 
 
 def without_passwords(place: str) -> str:
-    """Return a path or URL without passwords; nor, of web servers, names of users, which may be tokens."""
+    """Return a path or URL without passwords and, of web servers, user names, which may be tokens."""
     if not is_url(place):
         return place
     return re.sub("(://[^/:@]*):[^/]*@", r"\1@", re.sub("(?i)(https?://)[^/?#]*@", r"\1", place))
 
 
 def without_secrets(place: str) -> str:
-    """Return the path or URL of a shard as it may be written down: without passwords, or queries of web servers.
+    """Return the path or URL of a shard without secrets: passwords, and query strings of web servers.
 
     A query is most often a signature, or a token.
     """
@@ -85,7 +85,7 @@ def file_system(place: str, patient: bool = True) -> tuple[Any, str]:
 
 
 def retry_reading(place: str, act: Callable[[], _T], tries: int = TRIES) -> _T:
-    """Call a function until it succeeds; OutageError after its last try, another InputError if more are of no use."""
+    """Retry a function until it succeeds; OutageError after the last try, InputError if retries cannot help."""
     failure = f"{without_secrets(place)}: cannot be read"
 
     def read() -> _T:
@@ -101,7 +101,7 @@ def retry_reading(place: str, act: Callable[[], _T], tries: int = TRIES) -> _T:
 
 
 def retry_writing(place: str, act: Callable[[], _T], done: str = "written") -> _T:
-    """Call a function until it succeeds; NumPyCLIPError after its last try, or if another is of no use."""
+    """Retry a function until it succeeds; NumPyCLIPError after the last try, or if retries cannot help."""
     return _retry(act, TRIES, f"{without_secrets(place)}: cannot be {done}", NumPyCLIPError, NumPyCLIPError)
 
 
@@ -119,7 +119,7 @@ def _retry(act: Callable[[], _T], tries: int, failure: str, final: _Error, outag
 
 
 def _is_final(error: Exception) -> bool:
-    """Tell whether trying again is of no use."""
+    """Tell whether retries cannot help."""
     error = _actual(error)
     status = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
     refused = isinstance(status, int) and 400 <= status < 500 and status not in _LATER

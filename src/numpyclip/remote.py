@@ -1,4 +1,4 @@
-"""PATH OR URL → BYTES, and back: files here, or in object stores and on web servers through fsspec."""
+"""PATH OR URL → BYTES, and back: local files, and files in object stores and on web servers through fsspec."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ def open_stream(place: str, start: int = 0, *, ahead: bool = True, patient: bool
     start : int, default=0
         The first byte.
     ahead : bool, default=True
-        Fetch more than is asked for, as is best for reading in order.
+        Read ahead, as is best for sequential reading.
     patient : bool, default=True
-        Try what fails five times, not twice, and give web servers all the time they need while they send something.
+        Try five times, not twice, without a total time limit while a web server sends data.
 
     Raises
     ------
     InputError
-        If it cannot be opened, and by `read` if it cannot be read any further; OutageError if it may be later,
-        CredentialsError if there are none for its object store.
+        If it cannot be opened or, by `read`, read further; OutageError if a later try may succeed, CredentialsError
+        if credentials for its object store are missing.
     MissingPackageError
         If fsspec, or the package for this kind of URL, is not installed.
     """
@@ -64,12 +64,12 @@ def open_stream(place: str, start: int = 0, *, ahead: bool = True, patient: bool
 
 
 def exists(place: str) -> bool:
-    """Tell whether there is a file or folder; InputError if that cannot be found out."""
+    """Tell whether a file or folder exists; InputError if that cannot be determined."""
     return bool(_asked(place, lambda system, path: [system.info(path)])) if is_url(place) else os.path.exists(place)
 
 
 def glob(pattern: str) -> list[str]:
-    """List the files that fit a pattern (``*``, ``?``, ``[a-z]``, ``**``), sorted."""
+    """List the files that match a pattern (``*``, ``?``, ``[a-z]``, ``**``), sorted."""
     if not is_url(pattern):
         return sorted(filter(os.path.isfile, local_glob(pattern, recursive=True)))
 
@@ -97,7 +97,7 @@ def names(folder: str) -> list[str]:
 
 
 def _walk(folder: str, depth: int | None) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Walk a folder as `os.walk` does; InputError for one that cannot be listed, which is not to be taken for empty."""
+    """Walk a folder as `os.walk` does; InputError for one that cannot be listed, so that it does not seem empty."""
 
     def refuse(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
@@ -141,10 +141,10 @@ def read_bytes(place: str, most: int) -> bytes:
 
 
 def write_new(place: str, content: bytes) -> None:
-    """Write a small file, atomically, unless it is there; NumPyCLIPError if it cannot be written.
+    """Write a small file, atomically, unless it exists; NumPyCLIPError if it cannot be written.
 
-    Of several that do so at the same time one succeeds; where there are no hard links, or no conditional writes in an
-    object store, the last may replace what others have written.
+    Of several concurrent writers one succeeds; without hard links, or conditional writes of an object store, the last
+    may replace the file of another.
     """
     if is_url(place):
         system, path = file_system(place)
@@ -185,7 +185,7 @@ def put(file: Path, url: str) -> None:
 
 
 def remove(place: str) -> None:
-    """Remove a file, if it is there; NumPyCLIPError if it cannot be removed."""
+    """Remove a file, if it exists; NumPyCLIPError if it cannot be removed."""
     if is_url(place):
         retry = partial(retry_writing, done="removed")
         # Removing may be forbidden where nothing has to be.

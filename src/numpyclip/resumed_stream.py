@@ -1,4 +1,4 @@
-"""PATH OR URL → STREAM: opened again at its byte when reading fails."""
+"""PATH OR URL → STREAM that resumes at its byte after a failure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VERSION = ("size", "ETag", "etag", "LastModified", "Last-Modified", "mtime", "m
 
 
 class ResumedStream(io.RawIOBase):
-    """A file that is opened again at the same byte when reading it fails."""
+    """A file that is reopened at the same byte when reading fails."""
 
     def __init__(self, place: str, ahead: bool, patient: bool) -> None:
         self._place, self._name = place, without_secrets(place)
@@ -41,7 +41,7 @@ class ResumedStream(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        """Tell that it can seek, if need be by reading from the beginning."""
+        """Tell that it can seek, if necessary by reading from the start."""
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -60,7 +60,7 @@ class ResumedStream(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        """Read some bytes; InputError if that fails again and again."""
+        """Read some bytes; InputError if that fails repeatedly."""
         left = max(1, self._tries - self._failures)
         data = retry_reading(self._place, lambda: self._read(len(buffer)), left)
         buffer[: len(data)] = data

@@ -1,7 +1,7 @@
-"""Parts on a Ray cluster: tasks of one CPU and one thread each, done again where a worker or its node dies.
+"""Parts on a Ray cluster: tasks of one CPU and one thread each, retried if a worker or its node dies.
 
-Ray's tasks, not Ray Data: a task reads, embeds and writes a whole part, so there are no blocks of rows that Ray Data
-would queue, pass on and spill. Only parts and summaries travel, and the object store stays all but empty.
+Ray tasks, not Ray Data: a task reads, embeds and writes a whole part, so there are no blocks of rows that Ray Data
+would queue, pass on and spill. Only parts and summaries are sent, and the object store stays almost empty.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def run_parts(
 
 @contextlib.contextmanager
 def _joined(on: str, workers: int | None) -> Iterator[None]:
-    """Join a cluster or start one, and leave it; one that this program has joined before is used and not left."""
+    """Join or start a cluster, and leave it at the end, unless this program had joined it before."""
     # Ray counts tasks apart that its memory monitor kills, by default without end. It is read with Ray.
     os.environ.setdefault("RAY_task_oom_retries", str(MOST_RETRIES))
     try:
@@ -139,7 +139,7 @@ class _Run:
         self._start: Callable[[Part], Any] = lambda part: task.remote(job, part, str(Path.cwd()), self._rows)
 
     def outcomes(self, parts: Sequence[Part], workers: int | None) -> Iterator[Outcome]:
-        """Start tasks, few at a time; yield what became of each part."""
+        """Start tasks, few at a time; yield the outcome of each part."""
         waiting = iter(parts)
         while True:
             for part in islice(waiting, max(self._most(workers) - len(self._in_flight), 0)):
@@ -200,7 +200,7 @@ def _last_line(error: Exception) -> str:
 
 
 class _Rows:
-    """An actor that is told the rows of all workers, until the driver asks for them."""
+    """An actor that collects the numbers of rows of all workers for the driver."""
 
     def __init__(self) -> None:
         self._rows: dict[int, int] = {}  # by the number of a part
@@ -214,7 +214,7 @@ class _Rows:
 
 
 def _embed(job: Job, part: Part, folder: str, rows_of_all: Any) -> _Returned:
-    """Embed a part in a worker; return what became of it, or an error that concerns all, and warnings."""
+    """Embed a part in a worker; return its outcome, or an error of all parts, and warnings."""
     last = -_ROWS_SECONDS
 
     def on_rows(number: int, rows: int) -> None:

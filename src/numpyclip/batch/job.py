@@ -1,4 +1,4 @@
-"""What every worker needs besides its part, and what an executor of parts is."""
+"""The job that every worker gets besides its part, and the protocol of executors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_RETRIES = 3  # of a part whose worker or node died
 
 @dataclass(frozen=True)
 class Job:
-    """What every worker needs besides its part: a value of a few hundred bytes, which can be pickled.
+    """Settings that every worker needs besides its part: a few hundred bytes, which can be pickled.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Job:
 
 @dataclass(frozen=True)
 class PartSummary:
-    """What a worker returns of a part that is complete."""
+    """Summary of a complete part."""
 
     number: int
     rows: int
@@ -67,7 +67,7 @@ class PartSummary:
 
 @dataclass(frozen=True)
 class FailedPart:
-    """A part of which nothing was written; a second run tries it again."""
+    """A part that was not written; the next run tries it again."""
 
     number: int
     source: str
@@ -95,7 +95,7 @@ class RunParts(Protocol):
     def __call__(
         self, job: Job, parts: Sequence[Part], workers: int | None, on_rows: OnRows
     ) -> Generator[Outcome, None, None]:
-        """Embed parts on workers of one CPU each; yield what became of each part, in the order they end.
+        """Embed parts on workers of one CPU each; yield their outcomes, in the order in which they end.
 
         `workers` is the most parts in flight; None for as many as the executor keeps its CPUs busy with.
 

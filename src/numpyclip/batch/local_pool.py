@@ -1,4 +1,4 @@
-"""Parts on processes of this machine: one CPU and one thread each, replaced when they are killed.
+"""Parts on local processes: one CPU and one thread each, replaced when they are killed.
 
 A process is a new interpreter in which `numpyclip.batch.worker` runs. A thread of this process hands parts to it.
 """
@@ -71,7 +71,7 @@ class _Pool:
         self._is_ended = False
 
     def run(self, workers: int) -> _Outcomes:
-        """Start processes; yield what became of each part; end them, also if the iterator is closed before."""
+        """Start processes; yield the outcome of each part; end them, also if the iterator is closed early."""
         threads = [threading.Thread(target=self._hand_out, daemon=True) for _ in range(workers)]
         try:
             for thread in threads:
@@ -154,7 +154,7 @@ class _Process:
         self._send(job)
 
     def embed(self, part: Part, events: SimpleQueue[Any]) -> bool:
-        """Embed a part, and pass replies on, the last of which is what became of it; False if the process has died."""
+        """Embed a part, and pass replies on, the last of which is its outcome; False if the process has died."""
         self._send(part)
         try:
             while True:

@@ -41,11 +41,11 @@ class Options:
     lists : tuple of str, default=()
         More lists of images, or of texts, one a line, whatever their own names are.
     on_error : {"raise", "skip"} or callable, default="raise"
-        What happens where a folder cannot be searched.
+        What to do if a folder cannot be listed.
     column : str, optional
         The column of images or texts in parquet files and in ``.json``; by default one of the usual names.
     columns : tuple of str, optional
-        Columns that are carried along; all others by default.
+        Columns of parquet files and ``.json`` that are copied to the output; by default all.
     limit : int, optional
         Read this many rows only.
     shard : pair of int, default=(0, 1)
@@ -54,15 +54,15 @@ class Options:
     dtype : {"float32", "float16"}
         Of the embeddings that are written.
     batch_size : int, optional
-        Inputs that are embedded together; by default 32 images or 1024 texts, of the same part.
+        Inputs embedded together, of one part; by default 32 images or 1024 texts.
     decoding : DecodeOptions
         How images are decoded; large JPEG files at a reduced size by default.
     truncate : bool, default=False
         Truncate texts that are too long; otherwise they are rows with an error.
     views : tuple of {"crop", "pad", "squash", "tiles"}, optional
-        Of images, as in `CLIP.embed_images`: a row for each, with its name in the column ``view``.
+        Views of images, as in `CLIP.embed_images`: a row for each, with its name in the column ``view``.
     progress : callable, optional
-        Called with a `Progress`, each time that there is any.
+        Called with a `Progress` whenever rows or parts are complete.
     """
 
     load: Mapping[str, Any] = field(default_factory=dict)
@@ -94,24 +94,24 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
     on: str | None = None,
     options: Options = DEFAULTS,
 ) -> Summary:
-    """Embed images or texts into parts of a folder or bucket, of which those that are there are not done again.
+    """Embed images or texts into parts in a folder or bucket; parts that exist are skipped.
 
-    Output is the same bit for bit on any number of workers, here or on a cluster, whose processors are of one kind: a
-    worker has one thread, and a part is read, embedded and written by one worker, atomically. Whatever ends a run, the
-    same call continues it.
+    The output is the same, bit for bit, for any number of workers, local or on a cluster, if their processors are of
+    one kind: a part is read, embedded and atomically written by one worker with one thread. The same call continues a
+    run that was interrupted.
 
     Parameters
     ----------
     sources : path, URL, or iterable of them
-        Folders and images, webdataset shards (``.tar``), parquet files, lists of paths or texts; globs of these.
+        Folders, images, webdataset shards (``.tar``), parquet files, lists of paths or texts; also by globs.
     destination : path or URL
-        A folder, made if it is missing. A URL must not end in ``.parquet``, as those of single files do.
+        A folder, created if missing. A URL must not end in ``.parquet``, which would name a single file.
     model : str or path, default="ViT-B/32"
         As in `numpyclip.load`.
     kind : {"images", "texts"}
     workers : int, optional
-        How many parts are in progress at a time, each on one core; by default, one for each core. With one, or for one
-        part, no process is started.
+        Number of parts in progress, each on one core; by default the number of cores. With one worker or one part, no
+        process is started.
     on : str, optional
         ``"ray"`` for the Ray cluster that this process is part of, or ``"ray://host:10001"``; else local processes.
     options : Options
@@ -123,8 +123,8 @@ def embed(  # noqa: PLR0913  what, where to, by what, on what, and all else
     Raises
     ------
     InputError
-        If an argument is none of those above, a source is not there, or the destination has embeddings of another
-        model, other options or other sources.
+        If an argument is invalid, a source does not exist, or the destination has embeddings of another model, other
+        options or other sources.
     NumPyCLIPError
         If the model cannot be loaded or run, or no part can be written.
     """
@@ -178,7 +178,7 @@ def _checked_place(destination: str) -> str:
 def _begun(
     name: str, destination: str, reading: ReadOptions, batch_size: int, options: Options, parts: list[Part]
 ) -> tuple[Job, set[int]]:
-    """Begin a run or go on with it: return its job, and which parts are complete.
+    """Begin or continue a run: return its job, and the numbers of complete parts.
 
     InputError if the destination has other embeddings.
     """

@@ -1,4 +1,4 @@
-"""What a run is doing, and what it has done."""
+"""Progress and summary of a run."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _MOST_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is.
+    """Progress of a run.
 
     Attributes
     ----------
     parts : int
-        To be done.
+        Number of parts of the run.
     parts_done : int
     rows : int
-        That are embedded, also of parts in flight.
+        Embedded rows, including those of parts in flight.
     seconds : float
-        Since the first part was begun.
+        Time since the first part was started.
     seconds_left : float or None
-        If the other parts have as many rows as those that are done; None before the first one is.
+        Estimate, from the mean number of rows of complete parts; None before the first one is complete.
     """
 
     parts: int
@@ -49,24 +49,24 @@ class Progress:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run has done.
+    """Summary of a run.
 
     Attributes
     ----------
     destination : str
     parts : int
-        Of the input; with `shard`, those of this share.
+        Number of parts; with `shard`, of this share.
     parts_skipped : int
-        That were complete before.
+        Number of parts that were complete before.
     rows : int
-        That this run has written.
+        Number of rows that this run has written.
     errors : int
-        Of these rows: those without an embedding.
+        Number of these rows without an embedding.
     failed : tuple of FailedPart
-        Of which nothing was written. The same call tries them again.
+        Parts that were not written. The same call tries them again.
     seconds : float
     left_out : dict of str to int
-        How many files in folders are no images, by suffix.
+        Number of files in folders that are not images, by suffix.
     """
 
     destination: str
@@ -84,12 +84,12 @@ class Summary:
         return self.rows / self.seconds if self.seconds else 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as values of JSON."""
+        """Return the summary as JSON values."""
         return {**asdict(self), "rows_per_second": self.rows_per_second}
 
 
 class Meter:
-    """Counts what becomes of parts, and shows how far the run is whenever that changes."""
+    """Counts outcomes of parts, and reports progress."""
 
     def __init__(
         self, parts: Sequence[Part], show: Callable[[Progress], object], clock: Callable[[], float] = time.perf_counter
@@ -129,7 +129,7 @@ class Meter:
                 raise NumPyCLIPError(f"{outcome.error} No part can be written. Run it again to continue.")
 
     def progress(self) -> Progress:
-        """Return how far the run is."""
+        """Return the progress of the run."""
         seconds, in_flight, left = self._clock() - self._start, sum(self._in_flight.values()), None
         ended = self._done + len(self.failed)
         if self.rows:

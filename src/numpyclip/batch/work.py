@@ -52,12 +52,12 @@ def filter_warnings() -> None:
 
 
 def attempt_part(job: Job, part: Part, on_rows: OnRows | None = None) -> Outcome:
-    """Embed one part as `embed_part`; return what keeps it from being read or written.
+    """Embed one part as `embed_part` does; if it cannot be read or written, return that as its outcome.
 
     Raises
     ------
     NumPyCLIPError
-        If the model cannot be loaded or run, or a package or credentials are missing: what concerns all parts.
+        If the model cannot be loaded or run, or a package or credentials are missing: errors of all parts.
     """
     load_model(job.model, job.load_options)
     try:
@@ -103,7 +103,7 @@ def load_model(name: str, options: tuple[tuple[str, Any], ...]) -> CLIP:
 
 
 def share_weights(job: Job) -> None:
-    """Cache prepared weights: one process of a machine makes them, while others wait, and all map one file of them."""
+    """Cache prepared weights: one process of a machine makes them, others wait, and all memory-map one file."""
     model, folder = load_model(job.model, job.load_options), prepared_folder()
     tower = "visual" if job.reading.kind == "images" else "text"
     if folder is None or model.engine is not None or model.checkpoint is None:
@@ -221,7 +221,7 @@ def embed_texts(
 
 
 def _embed_batch(model: CLIP, batch: Sequence[Row], truncate: bool) -> list[Any]:
-    """Embed texts together; return for each its embedding, or the error that keeps it from having one."""
+    """Embed texts together; return for each its embedding, or its error."""
     results: list[Any] = [_tokenized(model, row, truncate) for row in batch]
     if whole := [number for number, each in enumerate(results) if not isinstance(each, Exception)]:
         embeddings = normalize(model.encode_text(np.concatenate([results[number] for number in whole])))

@@ -1,6 +1,6 @@
-"""A process of the local pool: parts come on standard input, and what became of them goes to standard output.
+"""A process of the local pool: reads parts from standard input, and writes their outcomes to standard output.
 
-It ends when its input does. So it does not outlive the process that has started it, however that ends.
+It ends when its input does, so it cannot outlive its parent process.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _receive(requests: IO[bytes], parts: SimpleQueue[Part]) -> None:
-    """Pass parts on; end the process at once where there can be no more, also within a part."""
+    """Pass parts on; end the process at once, also within a part, when the input ends."""
     try:
         while True:
             parts.put(pickle.load(requests))

@@ -1,4 +1,4 @@
-"""METADATA OF IMAGES → COLUMNS, and back: by these an index knows images without reading their files.
+"""METADATA OF IMAGES → COLUMNS, and back: with these, an index identifies images without reading their files.
 
 ``sha256`` is in hexadecimal, as `sha256sum` prints it and img2dataset has it, so that tables can be joined. ``size``
 and ``mtime_ns`` are of files on the machine that embedded them, and null for all others.

@@ -1,7 +1,7 @@
-"""Columns of names, which are bytes in file systems and in archives, and need not be UTF-8.
+"""Columns of names, which are bytes in file systems and in archives, and may not be UTF-8.
 
-Those that are not are there twice: readable, and in a column of the same name with ``_bytes``, as they are. Relative
-paths begin at a folder that is recorded in the metadata of the file.
+Names that are not UTF-8 are written twice: escaped, and as bytes in a column with the suffix ``_bytes``. The metadata
+of the file records the folder to which paths are relative.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`_manifest.json`: what all embeddings of a destination have in common, written once by whoever comes first.
+"""`_manifest.json`: the settings that all embeddings of a destination share, written by the first run.
 
-A later run, or another one of a job array, goes on where it is equal, and is refused where it is not: a destination
-never holds embeddings of two models, or parts of other inputs than its first run had.
+A later run, or another one of a job array, continues if its settings are equal, and is refused otherwise: a destination
+never holds embeddings of two models, or parts of inputs other than those of its first run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _UNRELATED = "file_dtype"  # of a fingerprint: equal weights in another file mak
 
 @dataclass(frozen=True)
 class Manifest:
-    """What all embeddings of a destination have in common.
+    """The settings that all embeddings of a destination share.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Manifest:
     fingerprint : str
         Of the model, with the precision, as JSON.
     options : mapping of str to JSON values
-        How inputs are read and embedded. Not what the number of machines or workers depends on.
+        How inputs are read and embedded; not the number of machines or workers.
     parts : int
         How many there are, all machines together.
     parts_sha256 : str
@@ -116,8 +116,8 @@ def claim(place: str, manifest: Manifest) -> None:
     Raises
     ------
     InputError
-        If the destination was started with something else, is a folder with other files, or a URL where files are not
-        atomic.
+        If the destination was started with other settings, is a folder with other files, or a URL where uploads are
+        not atomic.
     NumPyCLIPError
         If the manifest cannot be written.
     """

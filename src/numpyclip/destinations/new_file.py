@@ -1,4 +1,4 @@
-"""Writing files of parts under a path or URL: they are there when they are complete, and not before."""
+"""Atomic writes of files at a path or URL."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "hf", "memory
 
 @contextlib.contextmanager
 def new_file(place: str) -> Iterator[IO[bytes]]:
-    """Open a file to write, which takes its place at the end, and not after an error.
+    """Open a temporary file to write, which is renamed into place at the end, unless an error was raised.
 
-    What goes to a URL is written to a temporary file here, and uploaded when it is complete.
+    A file for a URL is written locally, and uploaded when it is complete.
 
     Raises
     ------
@@ -45,14 +45,14 @@ def new_file(place: str) -> Iterator[IO[bytes]]:
 
 
 def check_atomic(place: str) -> None:
-    """Raise InputError for a URL where a file that is cut off would look complete."""
+    """Raise InputError for a URL where uploads are not atomic."""
     if is_url(place) and place.partition("://")[0].lower() not in _STORES:
         where, stores = without_secrets(place), ", ".join(_STORES)
         raise InputError(f"{where}: cannot be written atomically; expected a path, or a URL of {stores}.")
 
 
 def make_folder(place: str) -> None:
-    """Make a folder, unless it is there; object stores have none. Those above it must be there.
+    """Make a folder unless it exists, with an existing parent; object stores need none.
 
     Raises
     ------

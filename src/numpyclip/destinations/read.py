@@ -43,7 +43,7 @@ _UNIT = 1e-6  # that lengths of float32 embeddings are off 1, at most
 
 
 class EmbeddingFile(NamedTuple):
-    """A file of embeddings, with what they are of."""
+    """A file of embeddings, with their origin."""
 
     kind: Kind
     vectors: str | None  # the embeddings, if they are apart
@@ -53,7 +53,7 @@ class EmbeddingFile(NamedTuple):
 
 
 def read_embeddings(place: str, kind: Kind | None = None, embed_dim: int | None = None) -> Iterator[Embeddings]:
-    """Iterate over embeddings, of unit length, some hundred at a time, with what is known of each.
+    """Iterate over embeddings, of unit length, some hundred at a time, with their keys and metadata.
 
     Rows with an error, and those without a key, are left out.
 
@@ -72,7 +72,7 @@ def read_embeddings(place: str, kind: Kind | None = None, embed_dim: int | None 
         Paths or URLs of images, also within archives and tables; or texts themselves.
     embeddings : ndarray of shape (n_keys, embed_dim), dtype=float32
     columns : dict of str to list
-        What is carried along, by column.
+        Metadata, by column.
 
     Raises
     ------

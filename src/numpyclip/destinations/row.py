@@ -1,4 +1,4 @@
-"""What is written of an input."""
+"""Rows of the output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VIEW = "view"  # the column that names views of images, or has seconds of a vide
 
 @dataclass(frozen=True, eq=False)
 class OutputRow:
-    """An embedding, or why there is none."""
+    """An embedding, or the reason that there is none."""
 
     key: str
     embedding: NDArray[np.float32] | None  # (embed_dim,), unit length

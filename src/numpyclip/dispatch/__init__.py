@@ -1,1 +1,1 @@
-"""REQUESTS → ANSWERS, whatever way they come: over HTTP, from an assistant, as lines of JSON."""
+"""REQUESTS → ANSWERS, over HTTP, MCP or lines of JSON."""

@@ -59,7 +59,7 @@ class Choice(Field[T]):
 
 
 class Integer(Field[int]):
-    """An integer above 0; larger ones than a maximum become it.
+    """An integer above 0, clipped to a maximum.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class Integer(Field[int]):
         return {"type": "integer", "minimum": 1}
 
     def described(self, place: Place = "json") -> Schema:
-        """Return the schema, which has the maximum in words, for more is not refused."""
+        """Return the schema, with the maximum in the description only, since larger values are accepted."""
         return {**super().described(place), "description": f"{self.meaning} More than {self.maximum} count as these."}
 
 

@@ -1,4 +1,4 @@
-"""Requests → values of the expected types, whatever way they came, by descriptions that are JSON schemas as well."""
+"""REQUESTS → VALIDATED VALUES, by descriptions of fields that are also JSON schemas."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ T = TypeVar("T")
 Schema = dict[str, Any]  # a JSON schema, of the version 2020-12
 Place = Literal["json", "form", "query", "tool"]  # where fields are: forms and query strings have strings and files
 
-MAX_CHARACTERS = 122_880  # of a text, as Infinity takes it: far more than any model reads
+MAX_CHARACTERS = 122_880  # of a text, as in Infinity: far more than the context of any model
 
 
 class FieldError(InputError):
-    """A field of a request is not as it is described.
+    """A field of a request does not match its description.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class FieldError(InputError):
 
 
 class Field(Generic[T]):
-    """Description of a field of requests: an attribute of `RequestFields` whose value is what a request has there.
+    """Description of a field of requests: an attribute of `RequestFields`, whose value is that of the request.
 
     A name that Python reserves is written with an underscore at its end: ``not_`` describes ``not``.
 
@@ -68,7 +68,7 @@ class Field(Generic[T]):
         return value
 
     def value_of(self, sent: Any) -> T:
-        """Return the value of what a request has sent; InputError if it is of another kind."""
+        """Return the value of a field as sent; InputError if it does not match the description."""
         if sent is not None:
             return self.read(sent)
         if self.required:
@@ -84,7 +84,7 @@ class Field(Generic[T]):
         raise NotImplementedError
 
     def described(self, place: Place = "json") -> Schema:
-        """Return the JSON schema with the meaning, and the default where that says something."""
+        """Return the JSON schema with the meaning, and a default that is not empty."""
         known = {} if self.required or self.default in (None, "", [], False) else {"default": self.default}
         return {**self.schema(place), **known, "description": self.meaning}
 
@@ -101,12 +101,12 @@ class RequestFields:
     sent : mapping
         Strings, bytes of files and lists of these from a form; any JSON values from JSON.
     strict : bool, default=False
-        Refuse fields that are not described, and empty ones, which programs send by mistake: everything would be found.
+        Refuse unknown fields, and empty ones, which programs send by mistake and which would match everything.
 
     Raises
     ------
     InputError
-        If a field is not as it is described.
+        If a field does not match its description.
     """
 
     DESCRIBED: ClassVar[dict[str, Field[Any]]] = {}
@@ -135,7 +135,7 @@ class RequestFields:
                 raise InputError(f"{name} is empty; expected a value, or no {name}.")
 
     def sent(self, name: str) -> Any:
-        """Return what a request has sent as a field, as it came; None if nothing, or ``null``."""
+        """Return a field as sent; None if it is missing or ``null``."""
         return self._sent.get(self.DESCRIBED[name].name)
 
     @classmethod
@@ -159,5 +159,5 @@ def is_row_id(text: str) -> bool:
 
 
 def shown(value: object) -> str:
-    """Return what a message quotes of a value, however large it is."""
+    """Return a value for a message, shortened if it is long."""
     return f"{reprlib.repr(value):.60}"

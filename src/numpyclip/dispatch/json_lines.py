@@ -47,7 +47,7 @@ class _Request(RequestFields):
 
 
 class JSONLines:
-    """Answers lines by a session."""
+    """Answers lines with a session."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -73,7 +73,7 @@ class JSONLines:
             return {"id": request_id, **self._result(values)}
         except NumPyCLIPError as error:
             return {"id": request_id, "error": _to_json(error)}
-        except Exception as error:  # a fault of ours must not end the program
+        except Exception as error:  # a bug must not end the program
             _LOG.exception("a request has failed")
             return {"id": request_id, "error": {"type": "Exception", "message": f"unexpected: {error!r:.200}"}}
 

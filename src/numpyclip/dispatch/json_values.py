@@ -32,12 +32,12 @@ def listed(result: SearchResult, *, browsing: bool) -> list[dict[str, object]]:
 
 
 def contents(store: Store) -> dict[str, object]:
-    """Return how much there is in an index, and its folders."""
+    """Return the counts and folders of an index."""
     return {**vars(store.counts()), "folders": list(store.folders())}
 
 
 def names(store: Store) -> dict[str, dict[str, int]]:
-    """Return the names by which images are filtered, and how many images have each."""
+    """Return the names that filters accept, with the number of images of each."""
     marks = store.marks()
     found = {"cameras": store.cameras(), "lenses": store.lenses(), "tags": marks["tag"], "albums": marks["album"]}
     return {kind: dict(itertools.islice(counts.items(), _MAX_NAMES)) for kind, counts in found.items()}

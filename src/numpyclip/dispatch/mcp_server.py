@@ -34,7 +34,7 @@ except ImportError as error:
 
 _LOG = logging.getLogger(__name__)
 _SMALL, _LARGE = 320, 768  # pixels of the longer side of thumbnails
-_MAX_BYTES = 600_000  # of the thumbnails of an answer: assistants refuse those of a megabyte
+_MAX_BYTES = 600_000  # of all thumbnails of an answer: assistants refuse answers of a megabyte
 
 
 def serve(session: Session, version: str) -> None:
@@ -94,7 +94,7 @@ class Tools:
             return answer(TOOLS[name].arguments(arguments, strict=True)), False
         except NumPyCLIPError as error:
             return [_text(str(error))], True
-        except Exception:  # a fault of ours, of which the assistant need not know all
+        except Exception:  # a bug: the assistant gets no details
             _LOG.exception("tool %s has failed", name)
             return [_text("an unexpected error, which is in the log of the server; try other arguments.")], True
 
@@ -146,7 +146,7 @@ class Tools:
         return content
 
     def _thumbnail(self, match: Match, side: int) -> Any:
-        """Return a JPEG without metadata, or why there is none."""
+        """Return a JPEG without metadata, or the reason that there is none."""
         if match.file is None:
             return _text("no thumbnail: not a file on this machine")
         try:
@@ -161,7 +161,7 @@ def _text(text: str) -> Any:
 
 
 def _json(values: dict[str, Any]) -> str:
-    """Write JSON with all letters as they are, or escaped where a name of a file is no UTF-8."""
+    """Write JSON in UTF-8, or in ASCII if a file name is not UTF-8."""
     text = json.dumps(values, ensure_ascii=False, allow_nan=False)
     try:
         text.encode()

@@ -1,4 +1,4 @@
-"""What assistants may call: the tools, with the schemas of their arguments."""
+"""The tools that assistants can call, with the schemas of their arguments."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Similar(Chosen, ResultFields):
 
 @dataclass(frozen=True)
 class Tool:
-    """What an assistant may call, with the description of its arguments."""
+    """A tool that assistants can call, with the description of its arguments."""
 
     title: str
     description: str

@@ -1,4 +1,4 @@
-"""FIELDS → QUERY, and what is searched."""
+"""FIELDS → QUERY, AND FILTERS."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Stars(Choice[int]):
 
 
 class Filters(RequestFields):
-    """Which images are meant; of each filter nothing, or an empty string, is none."""
+    """Filters of images; a missing one, or an empty string, filters nothing."""
 
     folder = Text("Only images in this folder and below it: an absolute path.")
     after = Text("Only images taken on this date or later: 2024, 2024-05 or 2024-05-01.")
@@ -55,7 +55,7 @@ class _Count(RequestFields):
 
 
 class ResultFields(_Count, Filters):
-    """How many images, and which, of those who know places by their names."""
+    """Number of results and filters, for clients that name places."""
 
     place = Text("Only images taken in or near this town, or in this country: Zurich, or Italy.")
 
@@ -72,21 +72,21 @@ class SearchFields(Words, ResultFields):
 
 
 def where_of(fields: Filters) -> Where:
-    """Return which images are meant.
+    """Return the filters of images.
 
     Raises
     ------
     InputError
-        If a value cannot be.
+        If a value is invalid.
     """
     values: dict[str, Any] = {name: fields.values[name] or None for name in Filters.DESCRIBED}
     return Where(**{**values, "favourite": fields.favourite})
 
 
 def at_place(name: str, where: Where, store: Store) -> Where:
-    """Add a place by its name: a country, else of the towns that are called so the one with the most images.
+    """Add a place by its name: a country, else the town of this name with the most images.
 
-    InputError if there is none, or the conditions have another place; a town may be in a rectangle.
+    InputError if there is none, or the filters have another place; a town may be within a rectangle.
     """
     if not name:
         return where
@@ -101,7 +101,7 @@ def at_place(name: str, where: Where, store: Store) -> Where:
 
 
 def is_browsing(text: str, *others: Sequence[object]) -> bool:
-    """Tell whether there is no query, of a text or anything else, so that images are listed by their dates."""
+    """Tell whether there is no query of any kind, so that images are listed by date."""
     return not (text.strip() or any(others))
 
 

@@ -59,7 +59,7 @@ class Session:
         return cast(CLIP, self.index().model) if self._model is None else self._model
 
     def index(self) -> Index:
-        """Return the index, which is opened again if it was removed, or its embeddings are of another model now."""
+        """Return the index, reopened if it was removed or rebuilt with another model."""
         if not self._is_current():
             self.close()
         if self._index is None:
@@ -110,7 +110,7 @@ class Session:
         return match
 
     def picture_at(self, path: str) -> Match:
-        """Return an image of the index by its path, where no file is looked at; InputError if there is none."""
+        """Return an image of the index by its path, without access to files; InputError if there is none."""
         match = self.index().store.picture_at(path)
         if match is None:
             raise InputError(f"{path:.300}: is not in the index; expected a path or an ID that a search has returned.")
@@ -119,7 +119,7 @@ class Session:
     def classify(
         self, files: Sequence[str], labels: Sequence[str], template: str
     ) -> list[list[dict[str, object]] | NumPyCLIPError]:
-        """Return the probabilities of labels for image files, relative to each other, or why an image has none."""
+        """Return the probabilities of labels for image files, by a softmax, or the error of an image."""
         _check_count(len(files), 0)
         texts = self.model.embed_texts(captions(labels, template))
         embeddings = self.embed_images(files)
@@ -133,14 +133,14 @@ class Session:
         return self.model.embed_texts(texts, truncate=True)
 
     def embed_images(self, files: Sequence[str]) -> list[Any]:
-        """Embed image files: an embedding (embed_dim,) of each, or the error that keeps it from having one."""
+        """Embed image files: an embedding (embed_dim,) of each, or its error."""
         _check_count(len(files))
         read = PictureReader(self.model.preprocess, self.options)
         records = iter_embeddings(self.model.embed_pixels, files, read, batch_size=self._batch_size, on_error="skip")
         return [record.embedding if record.error is None else record.error for record in records]
 
     def describe(self) -> dict[str, object]:
-        """Return the model of the index, how much there is in it, its folders, and the names that filters know."""
+        """Return the model, counts and folders of the index, and the names that filters accept."""
         store = self.index().store
         model = {**remembered_options(store), "dimensions": self.model.config.embed_dim}
         return {**model, **contents(store), **names(store)}

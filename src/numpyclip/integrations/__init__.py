@@ -1,5 +1,5 @@
-"""ANSWERS → PROGRAMS: adapters by which other frameworks embed with a CLIP.
+"""Adapters for other frameworks.
 
-Each module is imported by itself, and needs the extra of its name: ``chroma``, ``langchain``, ``llama_index``, ``llm``,
-``sklearn``.
+Import the module of your framework; it needs the extra of its name: ``chroma``, ``langchain``, ``llama-index``,
+``llm``, ``sklearn``.
 """

@@ -37,7 +37,7 @@ class CLIPEmbeddingFunction(EmbeddingFunction[Any]):
     Parameters
     ----------
     model : str, path or CLIP, default="ViT-B/32"
-        As in `numpyclip.load`, loaded when it is first used; or a loaded model.
+        As in `numpyclip.load`, loaded on first use; or a loaded model.
     load_options : mapping, optional
         Keyword arguments of `numpyclip.load`, such as ``{"engine": "openvino"}``; a collection records them as JSON.
     batch_size : int, default=32
@@ -102,13 +102,13 @@ class CLIPEmbeddingFunction(EmbeddingFunction[Any]):
 
 
 class ImageLoader(DataLoader[Any]):
-    """Load images by URI (paths), as `numpyclip.CLIP.embed_images` does: in all its formats, as EXIF orients them.
+    """Load images by URI (paths) in all formats of `numpyclip.CLIP.embed_images`, with the EXIF orientation applied.
 
     Parameters
     ----------
     draft_size : int, optional
-        Decode large JPEG files at a half, a quarter or an eighth of their size, but no shorter than this: much less
-        memory. Twice the size of the model's images, 448 for ViT-B/32, leaves embeddings almost the same.
+        Decode large JPEG files at a half, a quarter or an eighth of their size, but not below this: much less memory.
+        With twice the image size of the model (448 for ViT-B/32), embeddings are almost the same.
     """
 
     def __init__(self, draft_size: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What all adapters have in common: a model by name, loaded when it is first used, or one that is loaded."""
+"""The model of an adapter: a name, loaded on first use, or a loaded model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BATCH_SIZE = 32  # images that are embedded together
 
 
 class _Models(Guarded):
-    """The models that adapters have named last; clones and unpickled copies of an adapter share one."""
+    """LRU cache of named models; clones and unpickled copies of an adapter share one."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def as_model(model: str | os.PathLike[str] | CLIP, load_options: Mapping[str, An
     Raises
     ------
     InputError
-        If it is no model, one that is loaded already is given options, or `load` has none such.
+        If it is not a model, options are given for a loaded model, or `load` has no such option.
     """
     if isinstance(model, str | os.PathLike):
         return _models(os.fspath(model), _checked(load_options or {}))

@@ -31,7 +31,7 @@ class CLIPEmbeddings(Embeddings):
     Parameters
     ----------
     model : str, path or CLIP, default="ViT-B/32"
-        As in `numpyclip.load`, loaded when it is first used; or a loaded model.
+        As in `numpyclip.load`, loaded on first use; or a loaded model.
     load_options : mapping, optional
         Keyword arguments of `numpyclip.load`, such as ``{"engine": "openvino"}``.
     batch_size : int, default=32
@@ -79,7 +79,7 @@ class CLIPEmbeddings(Embeddings):
 
 
 class ImageLoader(BaseLoader):
-    """Load the images in files and folders: of each its path, size, and what EXIF data says, but no pixels.
+    """Load the paths, sizes and EXIF metadata of images in files and folders, without pixels.
 
     The content of a document is the path; its metadata are ``source`` (the path), ``width``, ``height``, and where
     they are known ``taken``, ``offset``, ``latitude``, ``longitude``, ``camera`` and ``lens``.
@@ -89,7 +89,7 @@ class ImageLoader(BaseLoader):
     paths, ignore
         As in `numpyclip.find_pictures`.
     on_error : {"raise", "skip"} or callable, default="raise"
-        What happens where an image cannot be read, or a folder cannot be listed.
+        What to do if an image cannot be read, or a folder cannot be listed.
     """
 
     def __init__(

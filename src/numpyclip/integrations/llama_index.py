@@ -24,14 +24,14 @@ class CLIPEmbedding(MultiModalEmbedding):
     Parameters
     ----------
     model : str, path or CLIP, default="ViT-B/32"
-        As in `numpyclip.load`, loaded when it is first used; or a loaded model, of which `to_dict` records the
-        fingerprint's hash only: pass it again, as in ``from_dict(saved, model=model)``.
+        As in `numpyclip.load`, loaded on first use; or a loaded model, of which `to_dict` records only a hash of the
+        fingerprint: pass it again, as in ``from_dict(saved, model=model)``.
     load_options : dict, optional
         Keyword arguments of `numpyclip.load`, such as ``{"engine": "openvino"}``.
     truncate : bool, default=False
         Truncate texts that are too long, instead of raising an error.
     model_name : str, optional
-        What LlamaIndex records and traces; by default the name in `model`, or ``"CLIP"`` for a loaded one.
+        Name that LlamaIndex records and traces; by default the name in `model`, or ``"CLIP"`` for a loaded one.
     embed_batch_size : int, default=32
         Number of texts or images that are embedded together.
     """

@@ -1,4 +1,4 @@
-"""LLM (the command `llm`): embedding models of texts and images, which take the place of those of llm-clip.
+"""LLM (the command `llm`): embedding models of texts and images, which replace llm-clip.
 
 Every `llm` command imports it; the model, and NumPy, are loaded when something is embedded.
 """
@@ -24,7 +24,7 @@ SETTINGS = "numpyclip.json"
 
 
 class EmbeddingError(NumPyCLIPError, click.ClickException):
-    """What cannot be embedded: commands of `llm` print it in a line."""
+    """An input cannot be embedded; commands of `llm` print the message."""
 
 
 class CLIPEmbeddingModel(llm.EmbeddingModel):
@@ -68,7 +68,7 @@ def register_embedding_models(register: Callable[[llm.EmbeddingModel], None]) ->
 
 
 def _named() -> dict[str, CLIPEmbeddingModel]:
-    """Read the user's own names of models; what is wrong with them stops no other command of `llm`."""
+    """Read the user's own names of models; errors in them stop no other command of `llm`."""
     path = llm.user_dir() / SETTINGS
     try:
         settings = json.loads(path.read_text("utf-8"))

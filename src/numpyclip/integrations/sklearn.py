@@ -59,7 +59,7 @@ class TextEmbedder(_Embedder):
     Parameters
     ----------
     model : str, path or CLIP, default="ViT-B/32"
-        As in `numpyclip.load`, loaded when it is first used, once for all copies in a process; or a loaded model.
+        As in `numpyclip.load`, loaded on first use, once for all copies in a process; or a loaded model.
     load_options : mapping, optional
         Keyword arguments of `numpyclip.load`, such as ``{"engine": "openvino"}``.
     truncate : bool, default=False

@@ -1,4 +1,4 @@
-"""COLUMNS → COLUMNS: under which names what is beside an image or text is carried along."""
+"""COLUMNS → COLUMNS: names of metadata columns in the output."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def valid_text(text: str) -> str:
 
 
 def free_names(names: Iterable[str], taken: Container[str]) -> dict[str, str]:
-    """Map names of columns to those under which they are carried along: those that are taken are prefixed."""
+    """Map names of columns to their names in the output: those that are taken are prefixed."""
     # So are those that have the prefix before a name that is taken: what a name becomes does not depend on the others.
     return {name: f"{_PREFIX}{name}" if _PREFIXES.sub("", name) in taken else name for name in names}

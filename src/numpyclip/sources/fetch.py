@@ -1,4 +1,4 @@
-"""PATHS AND URLS → CONTENTS: of images that a source only names."""
+"""PATHS AND URLS → CONTENTS of images that a source names."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def fetched(rows: Iterable[Row], source: str | None = None, *, raises_outages: b
     source : str, optional
         The untrusted list or table that names them; None if the user does.
     raises_outages : bool, default=True
-        Whether what cannot be reached, but may be later, is an error; otherwise it is a row with one.
+        Raise an OutageError for an image that cannot be reached now; otherwise its row has the error.
 
     Raises
     ------
     OutageError
-        If what the user has named, or a file in the same store as the source, cannot be reached, but may be later.
+        If an image that the user has named, or one in the same store as the source, cannot be reached now.
     MissingPackageError
         If a package for these, or for web servers, is not installed.
     """
@@ -121,7 +121,7 @@ def _store(url: str) -> str:
 
 
 def _check(url: str, source: str) -> None:
-    """Refuse URLs that an untrusted source should not open: of files here, chains of file systems and the like."""
+    """Refuse URLs that an untrusted source must not open, such as local files and chained file systems."""
     scheme, of_source = (place.partition("://")[0].lower() for place in (url, source))
     if "::" in url or scheme not in (*_SCHEMES, of_source):
         raise InputError(

@@ -1,4 +1,4 @@
-"""LISTS → ROWS: paths or URLs of images, or texts, one a line; empty lines are none."""
+"""LISTS → ROWS: paths or URLs of images, or texts, one a line; empty lines are ignored."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def lines(
     Raises
     ------
     InputError
-        If a line is so long that this is no list.
+        If a line is too long for a list.
     """
     position = start
     while stop is None or position < stop:

@@ -25,7 +25,7 @@ _OTHER_ROWS = 1024
 
 
 def need_pyarrow(place: str) -> None:
-    """Say what to install for a path or URL, if it is not there."""
+    """Raise MissingPackageError, which names the extra, if pyarrow is not installed."""
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
@@ -62,7 +62,7 @@ def row_groups(source: str, options: ReadOptions, rows_of_part: int) -> Iterator
     Raises
     ------
     InputError
-        If it cannot be read, or has not the columns.
+        If it cannot be read, or columns are missing.
     """
     with open_parquet(source) as file:
         columns_of(file.schema_arrow, without_secrets(source), options)

@@ -29,7 +29,7 @@ _TEXTS = ("caption", "text", "txt", "sentence", "captions", "texts", "sentences"
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Those of a file that are read.
+    """The columns of a file that are read.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ def columns_of(schema: Schema, source: str, options: ReadOptions) -> Columns:
     Raises
     ------
     InputError
-        If there are none of these names, or they are of other types.
+        If a named column is missing or of another type.
     """
     repeated = Counter(schema.names)
     types = {name: schema.field(name).type for name in schema.names if repeated[name] == 1}

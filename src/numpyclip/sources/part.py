@@ -1,4 +1,4 @@
-"""The values of every source: how it is read, its parts, and its rows."""
+"""Values that all sources share: read options, parts and rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the input, which makes the part of the output of the same number."""
+    """A part of the input; the part of the output has the same number."""
 
     number: int
     reader: Reader
@@ -37,7 +37,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """An input, or why it cannot be read."""
+    """An input, or the error of reading it."""
 
     key: str  # with surrogates for bytes that are not UTF-8: path, URL, or those of the shard and a name within it
     content: str | bytes | None  # path or content of an image file, or a text; None if there is an error

@@ -1,4 +1,4 @@
-"""SOURCES → PLACES: brace ranges and globs stand for many paths or URLs."""
+"""SOURCES → PLACES: brace expansion and globs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def places(source: str) -> Iterator[str]:
     Raises
     ------
     InputError
-        If nothing fits, or far too much does.
+        If nothing matches, or too many names do.
     """
     if not is_url(source) and os.path.lexists(source):
         yield source

@@ -56,7 +56,7 @@ def plan(
     limit : int, optional
         Of rows, all parts together.
     on_error : {"raise", "skip"} or callable, default="raise"
-        What happens where a folder cannot be listed.
+        What to do if a folder cannot be listed.
     left_out : Counter of str, optional
         Counts files in folders that are no images, by suffix.
 
@@ -68,8 +68,8 @@ def plan(
     Raises
     ------
     InputError
-        If there is nothing to read, or a file that decides on the parts cannot be read: of parquet, a list, or with a
-        limit an archive. Without a limit, archives are opened by those who read them.
+        If there is nothing to read, or a file that determines the parts cannot be read: a parquet file, a list, or with
+        a limit an archive. Without a limit, archives are opened only by workers.
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit is {limit}; expected 1 or more.")
@@ -97,7 +97,7 @@ def parts_of(
 ) -> Iterator[Part]:
     """Iterate over parts while they are found, without numbers: each image file is a part of its own.
 
-    `report` is called with what keeps a source or folder from being read, which is left out if that does not raise it.
+    `report` is called with the error of a source or folder that cannot be read; if it returns, that is skipped.
     `left_out` counts files in folders that are no images, by suffix.
     """
     return (piece.part for piece in _inspect(sources, options, report, left_out))
@@ -109,7 +109,7 @@ def _inspect(
     report: Callable[[Exception], object],
     left_out: Counter[str],
 ) -> Iterator[_Piece]:
-    """Look at sources, one after another, but some at a time at those that have to be opened."""
+    """Inspect sources in order; those that have to be opened, some at a time."""
 
     def look(place: str) -> Iterable[_Piece] | InputError:
         pieces = _pieces(place, options, report, left_out)
@@ -150,7 +150,7 @@ def _is_folder(place: str) -> bool:
 def _pieces(
     place: str, options: ReadOptions, report: Callable[[Exception], object], left_out: Counter[str]
 ) -> Iterator[_Piece]:
-    """Look at a path or URL."""
+    """Inspect a path or URL."""
     reader = reader_of(place)
     if reader == "webdataset":
         yield _Piece(Part(0, "webdataset", place), None)

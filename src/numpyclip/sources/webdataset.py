@@ -1,7 +1,7 @@
-"""WEBDATASET → ROWS: a tar archive in which consecutive files with one name but for the suffix are one sample.
+"""WEBDATASET → ROWS: a tar archive in which consecutive files that differ only in their suffix are one sample.
 
-It is streamed, so that an archive of any size needs little memory. At a damaged header Python's tarfile stops as if the
-archive ended there, and a part of the dataset would be taken for all of it: here that is an error.
+Archives are streamed in constant memory. At a damaged header, Python's tarfile stops as if the archive ended there, and
+the rest of the dataset would be lost silently: here that is an error.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def samples(source: str, *, with_images: bool = True) -> Iterator[Sample]:
     Raises
     ------
     InputError
-        If it cannot be read: it is not there, or the connection broke again and again.
+        If it cannot be read: it does not exist, or the connection broke repeatedly.
     """
     with open_stream(source) as stream:
         source = without_secrets(source)
@@ -204,7 +204,7 @@ def _members(stream: IO[bytes]) -> Iterator[tuple[str, str, tarfile.TarInfo, IO[
             archive.members.clear()  # type: ignore[attr-defined]  # which would grow with the archive
             if member.isreg() and (file := archive.extractfile(member)) is not None:
                 stem, suffix = _split(member.name)
-                if stem and not stem.endswith("/"):  # others are hidden, as what macOS puts beside every file
+                if stem and not stem.endswith("/"):  # skips hidden files, such as those that macOS adds for every file
                     yield stem[:_MOST_NAME], suffix, member, file
 
 
@@ -240,7 +240,7 @@ def _split(name: str) -> tuple[str, str]:
 def _row(key: str, sample: Sample, options: ReadOptions) -> Row:
     """Make a row of a sample, with its caption, its class and what is in ``.json``; InputError if it cannot be one.
 
-    What is beside an image is no reason to lose it: texts are escaped where they are not UTF-8, and others left out.
+    Damaged metadata loses no image: texts that are not UTF-8 are escaped, other damaged values left out.
     """
     is_image = options.kind == "images"
     if sample.problems and not (is_image and sample.image is not None):

@@ -1,4 +1,4 @@
-"""OPERATIONS → A PAGE FOR PEOPLE: in HTML at ``/docs``, and in Markdown as `docs/reference/http-api.md`."""
+"""OPERATIONS → REFERENCE PAGE: in HTML at ``/docs``, and in Markdown as `docs/reference/http-api.md`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Block = Heading | Table | str  # or a paragraph; texts have code in backticks, a
 
 
 def reference(parts: Parts) -> Iterator[Block]:
-    """Describe all operations, and the objects in their answers."""
+    """Describe all operations, and the objects in their responses."""
     groups: dict[str, type[RequestFields]] = {}
     objects: dict[str, Schema] = {}
     for part, operations in parts.items():
@@ -54,7 +54,8 @@ def reference(parts: Parts) -> Iterator[Block]:
         yield Heading(3, title)
         yield _properties(objects[title], objects)
     yield Heading(2, "Errors")
-    yield "Statuses of all operations; those that have others name them."
+    everywhere = ", ".join(f"`{status}`" for status in EVERYWHERE)
+    yield f"Any operation can return {everywhere}. Other errors are listed with each operation."
     yield Table(("status", "meaning"), [(f"`{status}`", ERRORS[status]) for status in sorted(ERRORS)])
 
 
@@ -82,7 +83,7 @@ def _operation(
         kind = _type(answer.schema, objects) if answer.schema else f"`{answer.media}`" if answer.media else "no body"
         yield f"`{status}`: {answer.meaning} ({kind})"
     if others := [f"`{status}`" for status in each.errors if status not in EVERYWHERE]:
-        yield f"Errors also: {', '.join(others)}."
+        yield f"Other errors: {', '.join(others)}."
 
 
 def _example(each: Operation[Any], path: str) -> str:

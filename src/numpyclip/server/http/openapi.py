@@ -20,26 +20,26 @@ Parts = Mapping[str, Mapping[str, Operation[Any]]]  # of the API by their names,
 
 EVERYWHERE = (400, 401, 403, 408, 413, 421, 500, 503)
 ERRORS = {
-    400: "The request is not as described.",
-    401: "The request has no valid token of the server.",
-    403: "A page of another site has made the request, or the server's owner has disabled the operation.",
-    404: "There is no such thing: an image, a model, or an index.",
-    405: "The path does not take this method.",
+    400: "The request is invalid.",
+    401: "The request has no valid token.",
+    403: "The request is cross-site, or the operation is disabled.",
+    404: "The image, model or index does not exist.",
+    405: "The path does not support this method.",
     408: "The request did not arrive in time.",
     413: "The request is too large.",
-    421: "The header `Host` has no name of this server that is accepted: `--allow-host`.",
-    422: "The request asks for what this server does not do.",
+    421: "The header `Host` is not accepted; `--allow-host` adds names.",
+    422: "The server does not support what is requested.",
     429: "Too many inputs are queued; try again after `Retry-After`.",
     500: "An unexpected error; the log has it under the response's `X-Request-ID`.",
-    502: "An image could not be fetched from its URL, or another server does not answer.",
-    503: "Too much is in flight, the answer took too long, or the index cannot be read; try again after `Retry-After`.",
+    502: "An image could not be fetched from its URL, or another server failed.",
+    503: "The server is overloaded, timed out, or cannot read the index; try again after `Retry-After`.",
 }
 _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
 _PLACEHOLDER = re.compile(r"{(\w+)(?::\w+)?}")  # Starlette's, which may name a converter
 
 
 def document(parts: Parts) -> Schema:
-    """Make the document of operations; addresses in it are relative to its own."""
+    """Make the document of operations; URLs in it are relative to its own."""
     shared = _Shared()
     paths: dict[str, Schema] = {}
     for part, operations in parts.items():
@@ -66,8 +66,8 @@ def document(parts: Parts) -> Schema:
             "schemas": shared.schemas,
             "responses": shared.responses,
             "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "description": "Where the server has tokens."},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "Of `/login`."},
+                "token": {"type": "http", "scheme": "bearer", "description": "If the server has tokens."},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "Set by `/login`."},
             },
         },
     }
@@ -79,7 +79,7 @@ def plain(path: str) -> str:
 
 
 def described(each: Operation[Any]) -> Schema:
-    """Return the first sentence of a docstring, and the rest; nothing where Python has left these out."""
+    """Return the first sentence of a docstring, and the rest; nothing if Python has stripped docstrings."""
     text = " ".join((each.handler.__doc__ or "").replace("``", "`").split())
     summary, _, rest = text.partition(". ")
     return {key: said for key, said in (("summary", summary.rstrip(".")), ("description", rest)) if said}
@@ -124,7 +124,7 @@ def _responses(each: Operation[Any], path: str, shared: _Shared) -> Schema:
 
 
 class _Shared:
-    """What operations share: schemas that have a title, and responses that are errors."""
+    """Components that operations share: schemas with a title, and error responses."""
 
     def __init__(self) -> None:
         self.schemas: dict[str, Schema] = {}
@@ -164,7 +164,7 @@ class _Shared:
 
 
 def _schema_of(value: Any) -> Schema:
-    """Return the schema of values like this one; null stands for whatever may be there."""
+    """Infer a schema from an example; null stands for any value."""
     if isinstance(value, dict):
         properties = {key: _schema_of(each) for key, each in value.items()}
         return {"type": "object", "properties": properties, "required": list(value)}
