@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import secrets
 from collections import defaultdict
 from typing import Any
 from urllib.parse import parse_qsl
@@ -43,16 +44,20 @@ def parse_json_body(body: bytes | bytearray) -> Any:
 
 
 def _without_long_strings(body: bytes | bytearray) -> tuple[bytes, dict[str, str]]:
-    """Replace each long string, such as an image in base64, by a short one; return which stands for which."""
-    text, strings = bytearray(), dict[str, str]()
+    """Replace each long string, such as an image in base64, by a short one; return which stands for which.
+
+    Short ones cannot be guessed: a client that sends one many times would multiply the long string.
+    """
+    text, strings, mark = bytearray(), dict[str, str](), secrets.token_hex(16)
     view, start, left = memoryview(body), 0, body.find(b'"')
     while left >= 0 and (right := body.find(b'"', left + 1)) >= 0 and len(text) + left - start <= MAX_TEXT:
         if right - left > _LONG and body[left - 1] != ord("\\") and body[left + 1] not in _AFTER_A_STRING:
             string = _unescaped(view[left + 1 : right])
             if string is not None:
                 text += view[start : left + 1]
-                text += b"\\u0000%d" % len(strings)
-                strings[f"\0{len(strings)}"] = string
+                short = f"{mark}{len(strings)}"
+                text += short.encode()
+                strings[short] = string
                 start = right
         left = right
     if len(text) + len(body) - start > MAX_TEXT:
