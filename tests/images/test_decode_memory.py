@@ -4,8 +4,9 @@ import io
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -134,13 +135,15 @@ def test_what_a_line_is_resized_to_counts_and_a_server_refuses_what_is_larger_th
     """A PNG of 300 bytes, 1 x 65,000, took a gigabyte in each of a server's threads."""
     line, needed = encoded(Image.new("RGB", (1, 500)), "PNG"), 32 * 16_000 * 4
     taken: list[int] = []
+    limit = MemoryLimit()
 
-    class Recorded(MemoryLimit):
-        def take(self, count: int) -> AbstractContextManager[None]:
-            taken.append(count)
-            return super().take(count)
+    @contextmanager
+    def recorded(count: int) -> Iterator[None]:
+        taken.append(count)
+        with limit.take(count):
+            yield
 
-    monkeypatch.setattr("numpyclip.images.preprocess.RESIZE_MEMORY", Recorded())
+    monkeypatch.setattr("numpyclip.images.preprocess.RESIZE_MEMORY.take", recorded)
     assert Preprocess(32).read(line, DecodeOptions(max_memory=needed)).shape == (32, 32, 3)
     assert taken == [needed]
     with pytest.raises(PictureError, match=f"is 1 x 500 pixels; it would take {needed} bytes"):

@@ -124,6 +124,12 @@ def test_forms_in_pieces_of_any_size() -> None:
         assert form(*(body[n : n + size] for n in range(0, len(body), size))) == {"a": ["text é�", file]}
 
 
+def test_what_follows_a_form_is_none_of_it() -> None:
+    for end in (b"\r\n--x--", b"\r\n--x--\r\n", b"\r\n--x--\r\nmore"):
+        assert form(MARK + b"\r\n\r\ntext" + end) == {"a": "text"}
+    assert form(b"--x--\r\n") == {}
+
+
 def many(piece: bytes) -> Iterator[bytes]:
     yield from [piece * (1 + (1 << 14) // len(piece))] * 100
 
@@ -133,6 +139,10 @@ def many(piece: bytes) -> Iterator[bytes]:
     [
         ([b"no form"], "malformed"),
         ([b"--x\r\n\r\n\r\n--x--"], "no name in its Content-Disposition"),
+        ([], "cut short"),
+        ([MARK], "cut short"),
+        ([MARK + b'; filename="n"\r\n\r\nhalf of it'], "cut short"),
+        ([MARK + b"\r\n\r\na\r\n--x\r\n"], "cut short"),
         (many(MARK + b"\r\n\r\n\r\n"), "too many fields"),
         ([MARK + b"\r\n\r\n", *many(b"\r\n--")], "bytes that are not in files"),
         ([b"--x\r\n", *many(b"a: b\r\n")], "header|bytes that are not in files"),

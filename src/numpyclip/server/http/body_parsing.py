@@ -141,6 +141,7 @@ class FormParser:
         self._text = 0  # bytes that are not in files
         self._name, self._value = bytearray(), bytearray()  # of a header
         self._disposition = b""
+        self._is_complete = False
         callbacks: Any = {
             "on_part_begin": self._begin_part,
             "on_header_field": lambda data, start, end: self._add_text(self._name, data[start:end]),
@@ -149,6 +150,7 @@ class FormParser:
             "on_headers_finished": self._begin_data,
             "on_part_data": self._add_data,
             "on_part_end": self._end_part,
+            "on_end": self._end,
         }
         try:
             self._parser = MultipartParser(options.get(b"boundary", b""), callbacks)
@@ -166,10 +168,8 @@ class FormParser:
 
     def finish(self) -> dict[str, Any]:
         """Return texts, bytes of files, and lists of these where a name is repeated."""
-        try:
-            self._parser.finalize()
-        except FormParserError as error:
-            raise bad_request(f"the form is cut short ({error}).") from error
+        if not self._is_complete:
+            raise bad_request("the form is cut short; expected its boundary, with `--` behind it, at the end.")
         return _grouped(self._fields)
 
     def close(self) -> None:
@@ -210,3 +210,6 @@ class FormParser:
     def _end_part(self) -> None:
         value = bytes(self._data) if self._is_file else self._data.decode("utf-8", "replace")
         self._fields.append((self._field, value))
+
+    def _end(self) -> None:
+        self._is_complete = True
