@@ -22,7 +22,7 @@ from numpyclip.errors import InputError, TextTooLongError
 from numpyclip.model.ops import Array, normalize
 from numpyclip.server.apis.token_ids import checked_ids
 from numpyclip.server.http.operations import Answer, listing, operation, record, typed
-from numpyclip.server.http.responses import JSONResponse, UnknownModelError, bad_request
+from numpyclip.server.http.responses import JSONResponse, UnknownModelError
 from numpyclip.server.inference.served_model import ServedModel
 from numpyclip.server.service import Service
 
@@ -169,7 +169,7 @@ async def _token_ids(service: Service, served: ServedModel, inputs: list[Any], *
     try:
         return await served.tokenize(inputs, truncate=truncate)
     except TextTooLongError as error:
-        raise bad_request(f'{error.found}; shorten it, or send "truncate": true.') from error
+        raise InputError(f'{error.found}; shorten it, or send "truncate": true.') from error
 
 
 def _dimensions(sent: Any, most: int) -> int:

@@ -18,6 +18,7 @@ from numpyclip.dispatch.fields import RequestFields
 from numpyclip.dispatch.json_values import contents, ranked
 from numpyclip.dispatch.queries import MAX_RESULTS, Words, is_browsing, query_of, where_of
 from numpyclip.dual_encoder.validation import captions
+from numpyclip.errors import InputError
 from numpyclip.image_marks import Mark
 from numpyclip.index.index import Index
 from numpyclip.index.model_options import remembered_options
@@ -31,7 +32,7 @@ from numpyclip.server.apis.image_ids import ImageId, ImageIds, key_of
 from numpyclip.server.apis.library_api import MARKS, marks_json
 from numpyclip.server.http.operations import Answer, listing, operation, record, typed
 from numpyclip.server.http.request_parsing import ServerFilters
-from numpyclip.server.http.responses import JSONResponse, bad_request, compressed
+from numpyclip.server.http.responses import JSONResponse, compressed
 from numpyclip.server.image_files.thumbnails import SIZES
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
@@ -137,7 +138,7 @@ async def search(request: Request, fields: _Search) -> Response:
     earlier = fields.shown if groups else []
     start, until = await _start(service, fields), fields.until or None
     if modality == "texts" and not isinstance(start, Cursor):
-        raise bad_request("the query is empty: texts are searched, by query, near or image, and not browsed.")
+        raise InputError("the query is empty: texts are searched, by query, near or image, and not browsed.")
 
     def found() -> Response:
         store = service.index().store

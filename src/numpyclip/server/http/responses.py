@@ -104,11 +104,6 @@ class UnknownModelError(HTTPException):
         super().__init__(404, f"model {name:.100} is not here; this server has {', '.join(known)}.")
 
 
-def bad_request(message: str) -> HTTPException:
-    """Make an exception of status 400."""
-    return HTTPException(400, message)
-
-
 class ErrorResponse(Response):
     """A response in the format that the clients of the requested path expect."""
 
