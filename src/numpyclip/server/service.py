@@ -16,7 +16,7 @@ from numpyclip.errors import CorruptCheckpointError, InputError, StoreError
 from numpyclip.index.index import Index
 from numpyclip.index.recorded_model import check_fit
 from numpyclip.index.records import Match
-from numpyclip.server.apis.image_ids import ImageId
+from numpyclip.server.http.image_ids import ImageId
 from numpyclip.server.http.responses import UnknownModelError
 from numpyclip.server.inference.best_tags import BestTags
 from numpyclip.server.inference.model_on_demand import ModelSource

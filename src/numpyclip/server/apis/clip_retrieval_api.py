@@ -26,7 +26,7 @@ from numpyclip.file_systems import is_web
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.index.records import Match, Modality
 from numpyclip.model.ops import Array, normalize
-from numpyclip.server.apis.image_ids import key_of
+from numpyclip.server.http.image_ids import key_of
 from numpyclip.server.http.operations import Answer, listing, operation, record, typed
 from numpyclip.server.http.responses import JSONResponse
 from numpyclip.server.service import Service

@@ -23,7 +23,7 @@ from numpyclip.extras import without_commands
 from numpyclip.image_marks import KINDS, Mark, Marks
 from numpyclip.index.store import Store
 from numpyclip.index.where import Where
-from numpyclip.server.apis.image_ids import ImageIds
+from numpyclip.server.http.image_ids import ImageIds
 from numpyclip.server.http.operations import Answer, listing, operation, record, typed
 from numpyclip.server.http.request_parsing import ServerFilters
 from numpyclip.server.http.responses import JSONResponse, compressed

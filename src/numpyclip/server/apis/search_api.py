@@ -28,8 +28,8 @@ from numpyclip.index.store import Store
 from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
 from numpyclip.server.apis.cursors import MAX_DEPTH, Cursor
-from numpyclip.server.apis.image_ids import ImageId, ImageIds, key_of
 from numpyclip.server.apis.library_api import MARKS, marks_json
+from numpyclip.server.http.image_ids import ImageId, ImageIds, key_of
 from numpyclip.server.http.operations import Answer, listing, operation, record, typed
 from numpyclip.server.http.request_parsing import ServerFilters
 from numpyclip.server.http.responses import JSONResponse, compressed

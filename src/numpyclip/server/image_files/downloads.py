@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from numpyclip.dispatch.fields import RequestFields
-from numpyclip.server.apis.image_ids import ImageId, ImageIds
+from numpyclip.server.http.image_ids import ImageId, ImageIds
 from numpyclip.server.http.operations import Answer, operation
 from numpyclip.server.http.streams import BLOCK, Stream
 from numpyclip.server.image_files.originals import disposition, open_original
