@@ -98,10 +98,7 @@ def _document(sent: dict[str, Any]) -> _Document:
 async def _embed(served: ServedModel, documents: Sequence[_Document]) -> list[Array | None]:
     """Embed documents; None for those that are empty, as a client sends them to measure the time."""
     texts, images = [each.text for each in documents if each.text], [each.image for each in documents if each.image]
-    if count := len(texts) + len(images):
-        served.check_input_count(count)
-    of_texts = iter(await served.embed_texts(texts) if texts else ())
-    of_images = iter(await served.embed_images(images) if images else ())
+    of_texts, of_images = map(iter, await served.embed(texts, images))
     return [next(of_texts) if each.text else next(of_images) if each.image else None for each in documents]
 
 

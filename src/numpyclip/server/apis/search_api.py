@@ -271,8 +271,7 @@ async def _embed_query(service: Service, fields: _Search) -> tuple[Query, Array]
     if not (query.texts or uploads):
         return query, query.combined((), indexed)
     async with service.using() as served:
-        of_texts = await served.embed_texts(query.texts) if query.texts else ()
-        of_uploads = await served.embed_images(uploads) if uploads else ()
+        of_texts, of_uploads = await served.embed(query.texts, uploads)
     return query, query.combined(of_texts, [*indexed, *of_uploads])
 
 

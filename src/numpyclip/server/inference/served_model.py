@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from io import BytesIO
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ from numpyclip.server.monitoring.prometheus import Metrics
 from numpyclip.server.outgoing.image_urls import Fetcher
 from numpyclip.server.settings import Settings
 
+Rows: TypeAlias = "Array | tuple[()]"
 _MAX_CHARACTERS = 1_000_000  # of all texts of a request
 _SLOW_FORMATS = ("JPEG2000",)  # Pillow decodes a million pixels a second, and no other thread runs meanwhile
 _MAX_SLOW_PIXELS = 1_000_000
@@ -138,6 +140,12 @@ class ServedModel:
         if length < _INLINE_LENGTH:
             return self.model.tokenize(texts, truncate)
         return await self._threads.run(self.model.tokenize, texts, truncate)
+
+    async def embed(self, texts: Sequence[str], images: Sequence[bytes | str]) -> tuple[Rows, Rows]:
+        """Embed texts and images, of either of which there may be none."""
+        if count := len(texts) + len(images):
+            self.check_input_count(count)
+        return await self.embed_texts(texts) if texts else (), await self.embed_images(images) if images else ()
 
     async def embed_texts(self, texts: Sequence[str], *, truncate: bool = True) -> Array:
         """Embed texts: (n, embed_dim). See `tokenize`."""
