@@ -35,8 +35,6 @@ from numpyclip.viz.thumbnail import thumbnail_bytes
 _DUPLICATE_COSINE = 0.94  # clip-retrieval's threshold
 _INDEX_NAME = "numpyclip"
 _THUMBNAIL_SIZE = 256
-
-
 _ROW = {
     "caption": typed("string", "A text of the index, or the name of an image."),
     "image_path": typed("string"),

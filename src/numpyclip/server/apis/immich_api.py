@@ -24,8 +24,6 @@ from numpyclip.server.service import Service
 
 _ENTRIES = '{"clip": {"textual": {"modelName": "ViT-B-32__openai"}}}'
 _TOWERS = {"visual": "image", "textual": "text"}  # and what they embed
-
-
 _PREDICTION = record(
     "Prediction",
     {

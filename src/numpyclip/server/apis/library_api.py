@@ -33,8 +33,6 @@ from numpyclip.towns import find_towns, place_name
 _MAX_NAMES = 1000  # of places and of folders
 _MAX_NAMED = 100  # places whose towns are looked up, in 5 ms each
 _MAX_TOWNS = 20  # of one name
-
-
 _NUMBER, _COUNT, _TEXT = typed("number"), typed("integer"), typed("string")
 _MONTH = listing(typed(["string", "integer"]), "2024-05, or an empty string for images without a date; and how many.")
 _PLACE = record(

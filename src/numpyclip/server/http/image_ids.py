@@ -12,7 +12,7 @@ from numpyclip.dispatch.fields import Field, Place, Schema
 from numpyclip.errors import InputError
 from numpyclip.index.records import WHOLE, Match, is_part
 
-MOST_IDS = 10_000  # of a request
+MAX_IDS = 10_000  # of a request
 _SCHEMA: Schema = {"type": "string", "pattern": r"^\d{1,18}(-[0-9a-f]{12})?(@.{1,40})?$"}
 _ID = re.compile(r"(\d{1,18})(?:-([0-9a-f]{12}))?(?:@(.{1,40}))?", re.ASCII)
 
@@ -71,7 +71,7 @@ class ImageIds(ListField[ImageId]):
 
     expected = "IDs of images"
 
-    def __init__(self, meaning: str, most: int = MOST_IDS, *, required: bool = False) -> None:
+    def __init__(self, meaning: str, most: int = MAX_IDS, *, required: bool = False) -> None:
         super().__init__(meaning, required=required)
         self.most = most
 
