@@ -40,8 +40,6 @@ from numpyclip.tasks.query import Query
 
 _ALIKE = 0.95  # cosine from which images count as near duplicates: docs/guides/server.md says what was measured
 _DATE = "date."  # begins the cursors of browsing
-
-
 _MATCH = record(
     "Match",
     {
@@ -169,13 +167,13 @@ async def search(request: Request, fields: _Search) -> Response:
 
 
 def _nearest(
-    index: Index, place: Cursor, n: int, where: Where, modality: Modality
+    index: Index, start: Cursor, n: int, where: Where, modality: Modality
 ) -> tuple[list[Match], dict[str, Any]]:
-    """Return what is nearest from a place on, and where to go on."""
+    """Return what is nearest from a cursor on, and the next cursor."""
     result = index.search(
-        place.embedding, n + 1, where=where, modality=modality, is_text=place.is_text, skip=place.skip
+        start.embedding, n + 1, where=where, modality=modality, is_text=start.is_text, skip=start.skip
     )
-    following = replace(place, skip=place.skip + n)
+    following = replace(start, skip=start.skip + n)
     cursor = str(following) if len(result) > n and following.skip <= MAX_DEPTH else None
     answer = {"next": cursor, "order": "cosine", "is_match": result.is_match}
     return result[:n], {**answer, "cutoff": result.cutoff, "best": result.best, "searched": result.searched}

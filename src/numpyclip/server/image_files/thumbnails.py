@@ -39,7 +39,7 @@ class _Moment(Text):
 
 
 class ThumbnailCache:
-    """A least-recently-used cache, for use from many threads."""
+    """A least-recently-used cache of thumbnails, for use from many threads."""
 
     def __init__(self, options: DecodeOptions) -> None:
         self._options = options
