@@ -185,7 +185,8 @@ def test_names_in_a_zip_are_unique_and_safe(serve: Serve, tiny: CLIP, tmp_path: 
 
 @pytest.mark.parametrize("ids", ["", "x", "1,,2", "-1", [], [None], {"a": 1}, ["1"] * 10_001, "1," * 60_000])
 def test_what_cannot_be_downloaded(client: Client, ids: object) -> None:
-    assert client.post("/download", {"ids": ids}).status == 400
+    answer = client.post("/download", {"ids": ids})
+    assert (answer.status, answer.json["error"]["param"]) == (400, "ids")
 
 
 def test_a_large_download_is_made_as_it_is_received(serve: Serve, tiny: CLIP, tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 from starlette.exceptions import HTTPException
 
 from numpyclip.dispatch.field_kinds import ListField
-from numpyclip.dispatch.fields import Field, Place, Schema
-from numpyclip.errors import InputError
+from numpyclip.dispatch.fields import Field, FieldError, Place, Schema
 from numpyclip.index.records import WHOLE, Match, is_part
 
 MAX_IDS = 10_000  # of a request
@@ -79,7 +78,8 @@ class ImageIds(ListField[ImageId]):
         """Return the IDs as a list."""
         texts = sent if isinstance(sent, list) else str(sent).split(",") if sent != "" else []
         if not self.required <= len(texts) <= self.most:
-            raise InputError(f"{len(texts)} IDs; expected {int(self.required)} to {self.most}.")
+            expected = f"expected {int(self.required)} to {self.most}"
+            raise FieldError(f"{self.name} has {len(texts)} IDs; {expected}.", self.name)
         found = [_read(str(text)) for text in texts]
         if None in found:
             raise self.refusal(sent)
