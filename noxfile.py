@@ -44,8 +44,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Run every example of the README, of docs/ and of examples/, and compare what it prints."""
-    session.install("-e", ".[test]")
+    """Build the site into build/site, then run every example of the README, of docs/ and of examples/."""
+    session.install("-e", ".[test,docs]")
+    session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
     session.run("pytest", "-m", "", "tests/test_docs.py", "tests/test_readme.py", "tests/test_examples.py")
 
 

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpyclip
 from numpyclip import Index
-from tests.pages import Block
+from tests.pages import ROOT, Block
 
 HOME = "/home/me"  # what pages call the current folder
 SERVER = "127.0.0.1:8000"  # what pages call the server, which has `tiny` and an index of the album
@@ -21,13 +22,15 @@ ALBUM = "docs/pictures/album"
 _TIMEOUT = 300
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """The variables of a reader who has nothing but what is in a folder."""
+def checkout(folder: Path) -> dict[str, str]:
+    """Copy what pages read into a folder, and return the variables of a reader who has nothing else."""
+    for name in ("docs", "examples"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return {"HOME": str(folder), "XDG_DATA_HOME": str(folder / ".local" / "share"), "NO_PROXY": "127.0.0.1"}
 
 
 class Session:
-    """Runs the blocks of a page in the current folder, where `docs` is, and a server as soon as one asks it."""
+    """Runs the blocks of a page in the current folder, and a server as soon as one asks it."""
 
     def __init__(self) -> None:
         self._names: dict[str, Any] = {}
@@ -78,14 +81,15 @@ class Session:
 
     def _server(self) -> str:
         if self._address is None:
-            from numpyclip.server import Settings, create_app
+            from numpyclip.server import create_app
             from tests.server.conftest import running
 
             model, _ = numpyclip.load("tiny")
             store = f"{self._stack.enter_context(tempfile.TemporaryDirectory())}/index"
             with Index(store, model, create=True) as index:
                 index.update([ALBUM])
-            client = self._stack.enter_context(running(create_app(model, "tiny", store, Settings())))
+            app = create_app(model, "tiny", store)
+            client = self._stack.enter_context(running(app))
             self._address = f"127.0.0.1:{client.port}"
         return self._address
 

@@ -11,7 +11,6 @@ packages and programs that must be installed for it.
 import re
 import shutil
 import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -76,31 +75,29 @@ class Block:
         return [name for name in self.needs if find_spec(name) is None and shutil.which(name) is None]
 
 
-def blocks(page: str) -> Iterator[Block]:
+def blocks(page: str) -> list[Block]:
     """All blocks of a page, each with its output, which is no block of its own."""
-    previous, end = None, 0
+    found: list[Block] = []
+    end = 0
     for match in _BLOCK.finditer(page):
-        between, indent, language = page[end : match.start()], match["indent"], match["language"]
-        code, end = textwrap.dedent(match["body"]), match.end()
-        if previous is not None and _is_output(previous, language, code, between):
-            previous.output = Output(language, code, *match.span("body"))
-            yield previous
-            previous = None
+        between, language, code = page[end : match.start()], match["language"], textwrap.dedent(match["body"])
+        end = match.end()
+        if found and found[-1].output is None and _is_output(found[-1], language, code, between):
+            found[-1].output = Output(language, code, *match.span("body"))
             continue
-        if previous is not None:
-            yield previous
         comments = _COMMENTS.search(between)
         comment = comments[0] if comments else ""
         reason, needs = _NOT_RUN.search(comment), _NEEDS.search(comment)
         line = page.count("\n", 0, match.start()) + 1
-        previous = Block(language, code, line, indent, reason and reason[1], tuple(needs[1].split()) if needs else ())
-        prints = _PRINTS.search(code) if language == "python" else None
-        if prints:
-            previous.code = code[: prints.start()]
-            start = match.end("body") - len(textwrap.indent(code[prints.end() :], indent))
-            previous.output = Output("python", code[prints.end() :], start, match.end("body"))
-    if previous is not None:
-        yield previous
+        block = Block(
+            language, code, line, match["indent"], reason and reason[1], tuple(needs[1].split()) if needs else ()
+        )
+        if language == "python" and (prints := _PRINTS.search(code)):
+            block.code, text = code[: prints.start()], code[prints.end() :]
+            start = match.end("body") - len(textwrap.indent(text, block.indent))
+            block.output = Output(language, text, start, match.end("body"))
+        found.append(block)
+    return found
 
 
 def _is_output(block: Block, language: str, text: str, between: str) -> bool:

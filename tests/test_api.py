@@ -29,6 +29,33 @@ NAMES = [(package, name) for package, module in MODULES.items() for name in modu
 LAZY = ["numpyclip", "numpyclip.tasks", "numpyclip.batch", "numpyclip.videos"]
 
 
+REFERENCE = {  # pages of docs/reference/python
+    "models": "numpyclip",
+    "errors": "numpyclip",
+    "tasks": "numpyclip.tasks",
+    "search": "numpyclip.index",
+    "batch": "numpyclip.batch",
+    "videos": "numpyclip.videos",
+    "towns": "numpyclip.towns",
+    "open-clip": "numpyclip.open_clip",
+    "server": "numpyclip.server",
+    "integrations": "numpyclip.integrations",
+}
+NOT_SHOWN = {  # there: modules, what another page shows, and a plugin that nobody imports
+    "numpyclip": {"Index", "Where", "__version__", "open_clip", "reference", "tasks"},
+    "numpyclip.integrations": {"clip", "llm", "sklearn", "langchain", "llama_index", "chroma"},
+}
+
+
+def listed(package: str) -> list[str]:
+    """The names in the tables of a section of the page."""
+    section = re.search(rf"^## `{package}`\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
+    assert section
+    cells = re.findall(r"^\| (.+?) \|(?: (.+?) \|)?", section[1], re.MULTILINE)
+    is_by_module = package == "numpyclip.integrations"
+    return re.findall(r"`(\w+)`", "".join(first + (second if is_by_module else "") for first, second in cells))
+
+
 def modules_after(code: str) -> set[str]:
     program = f"{code}\nimport sys; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -42,15 +69,28 @@ def test_every_public_name_can_be_imported_and_has_a_docstring(package: str, nam
 
 @pytest.mark.parametrize("package", LISTED)
 def test_the_page_lists_the_public_names(package: str) -> None:
-    section = re.search(rf"^## `{package}`\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
-    assert section
-    listed = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.+?) \|", section[1], re.MULTILINE)))
-    assert sorted(listed) == sorted(LISTED[package].__all__)
+    assert sorted(listed(package)) == sorted(LISTED[package].__all__)
+
+
+@pytest.mark.parametrize(("page", "package"), REFERENCE.items())
+def test_the_reference_has_every_public_name_and_no_other(page: str, package: str) -> None:
+    text = (DOCS / "reference" / "python" / f"{page}.md").read_text("utf-8")
+    shown = re.findall(r"^::: (numpyclip[\w.]*)\.(\w+)$", text, re.MULTILINE)
+    names = {name for name in listed(package) if name.endswith("Error") == (page == "errors")}
+    assert {name for _, name in shown} == names - NOT_SHOWN.get(package, set())
+    if package in LISTED:
+        assert all(getattr(import_module(module), name) is getattr(LISTED[package], name) for module, name in shown)
+
+
+def test_the_model_to_read_is_in_the_reference() -> None:
+    assert "\n::: numpyclip.reference\n" in (DOCS / "reference" / "python" / "reference.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", tasks.__all__)
-def test_the_page_of_tasks_shows_each(name: str) -> None:
-    assert re.search(rf"\b{name}\b(?=[(.,`\n])", (DOCS / "guides" / "tasks.md").read_text("utf-8"))
+def test_the_guides_of_tasks_show_each(name: str) -> None:
+    overview = DOCS / "guides" / "tasks.md"
+    guides = [overview.parent / link for link in re.findall(r"\]\(([\w./-]+\.md)", overview.read_text("utf-8"))]
+    assert any(re.search(rf"\b{name}\b(?=[(.,`\n])", guide.read_text("utf-8")) for guide in guides)
 
 
 @pytest.mark.parametrize("package", MODULES)

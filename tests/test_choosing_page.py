@@ -1,6 +1,7 @@
 """docs/guides/choosing.md is what its tool would write, from the data of the package."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -55,6 +56,13 @@ def test_what_the_readme_says_of_its_recommendations_is_what_was_published(tool:
     assert (most[1].coco_images, large.models[tag].coco_images) == (52.1, 51.37)
     assert round(large.parameters / most[0].parameters) == 7
     assert found["ViT-B-32-SigLIP2-256"][1].xm3600 == 38.3
+
+
+def test_what_the_page_recommends_is_published_under_the_license_that_it_names(tool: ModuleType) -> None:
+    rows = re.findall(r"^\| [^|`]+ \| `(\w\S+)` \| `(\w\S+)` \| (.+) \|$", tool.PAGE.read_text("utf-8"), re.MULTILINE)
+    assert {*RECOMMENDED.items()} <= {(name, tag) for name, tag, _ in rows}
+    for name, tag, why in rows:
+        assert why.endswith(find_architecture(name).models[tag].licence)
 
 
 def test_the_frontier_has_what_no_other_one_exceeds(tool: ModuleType) -> None:

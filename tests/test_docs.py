@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ import numpy as np
 import pytest
 
 from numpyclip.cli import parse
+from numpyclip.cli.commands import _command, parser
+from numpyclip.cli.configuration import settings
 from numpyclip.errors import MissingPackageError
 from tests.page_commands import command_problems, is_route, problems
-from tests.page_session import Session, environment
+from tests.page_session import Session, checkout
 from tests.pages import EXECUTED, OTHERS, PAGES, PARSED, REASONS, ROOT, Block, agrees, blocks
 
 FILE = re.compile(r"\]\((?!https?:)([^)#\s]+)|`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|toml))`")
+VARIABLE = re.compile(r"NUMPYCLIP_[A-Z_]*[A-Z]")
 
 
 def named(pages: list[Path], *marks: Any) -> list[Any]:
@@ -26,7 +30,7 @@ def named(pages: list[Path], *marks: Any) -> list[Any]:
 
 
 def blocks_of(page: Path) -> list[Block]:
-    return list(blocks(page.read_text("utf-8")))
+    return blocks(page.read_text("utf-8"))
 
 
 def executed() -> Iterator[Any]:
@@ -40,15 +44,14 @@ ALL = named([*PAGES, *OTHERS])
 
 
 @pytest.fixture
-def _in_a_folder_with_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: None) -> None:
+def _in_a_copy_of_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: None) -> None:
     folder = tmp_path / "me"
-    shutil.copytree(ROOT / "docs", folder / "docs")
-    monkeypatch.chdir(folder)
-    for name, value in environment(folder).items():
+    for name, value in checkout(folder).items():
         monkeypatch.setenv(name, value)
+    monkeypatch.chdir(folder)
 
 
-@pytest.mark.usefixtures("_in_a_folder_with_docs")
+@pytest.mark.usefixtures("_in_a_copy_of_the_checkout")
 @pytest.mark.parametrize("page", [*executed()])
 def test_the_blocks_of_a_page_print_what_it_says(page: Path) -> None:
     missing: set[str] = set()
@@ -102,6 +105,7 @@ def test_configs_and_requests_in_blocks_are_valid(
         elif block.language == "ini":
             configparser.RawConfigParser(strict=False).read_string(block.code)
         elif block.language == "toml":  # of `numpyclip serve`
+            pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
             (tmp_path / "serve.toml").write_text(block.code, "utf-8")
             parse(["serve", "--config", str(tmp_path / "serve.toml")])
 
@@ -113,6 +117,18 @@ def programs(value: Any) -> Iterator[list[str]]:
             yield value.get("args", [])
         for each in value.values():
             yield from programs(each)
+
+
+def test_environment_variables_that_pages_name_exist() -> None:
+    sources = [*(ROOT / "src").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py"), ROOT / "tests" / "conftest.py"]
+    known = variables([*sources, *ROOT.glob("compose*.yaml")])
+    known |= {setting.variable for setting in settings(_command(parser("serve"), "serve"))}
+    named = variables([*PAGES, *OTHERS])
+    assert not {name for name in named if not any(f"{each}_".startswith(f"{name}_") for each in known)}
+
+
+def variables(paths: list[Path]) -> set[str]:
+    return {name for path in paths for name in VARIABLE.findall(path.read_text("utf-8"))}
 
 
 @pytest.mark.parametrize("page", ALL)
@@ -134,8 +150,8 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
     assert not {name for name in names if not any((folder / name).exists() for folder in folders)}
 
 
-def test_the_readme_says_of_each_folder_of_the_package_what_it_holds() -> None:
-    guide = (ROOT / "README.md").read_text("utf-8").partition("\nsrc/numpyclip/\n")[2].partition("\nexamples/")[0]
+def test_the_contributing_guide_says_of_each_folder_of_the_package_what_it_holds() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("\nsrc/numpyclip/\n")[2].partition("\nexamples/")[0]
     there = {file.parent.name for file in (ROOT / "src" / "numpyclip").glob("[!_.]*/*.*")}
     assert set(re.findall(r"^  (\w+)/", guide, re.MULTILINE)) == there
 

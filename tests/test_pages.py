@@ -87,6 +87,7 @@ def test_the_tool_writes_what_differs_and_keeps_what_agrees() -> None:
 
 
 def test_requests_are_answered_by_a_server_with_the_album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("uvicorn")
     root = Path(__file__).parents[1]
     (tmp_path / "docs").symlink_to(root / "docs")
     monkeypatch.chdir(tmp_path)

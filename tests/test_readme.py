@@ -12,7 +12,7 @@ def test_the_first_command_prints_what_the_readme_shows(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
-    first = next(blocks((ROOT / "README.md").read_text("utf-8")))
+    first = blocks((ROOT / "README.md").read_text("utf-8"))[0]
     assert first.output is not None
     assert main(shlex.split(first.code.rpartition("numpyclip ")[2])) == 0
     assert agrees(capsys.readouterr().out, first.output)

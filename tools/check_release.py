@@ -114,7 +114,7 @@ def metadata_faults(metadata: str, names: set[str]) -> Iterator[str]:
     for licence in told.get_all("License-File", []):
         if not any(name.endswith(f".dist-info/licenses/{licence}") for name in names):
             yield f"the wheel has no {licence}, which its metadata names"
-    if extras := set(told.get_all("Provides-Extra", [])) - {"test", "dev"} ^ SMOKE_TESTS.keys() - {""}:
+    if extras := set(told.get_all("Provides-Extra", [])) - {"test", "docs", "dev"} ^ SMOKE_TESTS.keys() - {""}:
         yield f"there are no smoke tests, or no extras, {', '.join(sorted(extras))}"
     if links := sorted(set(re.findall(r"\]\((?!https?://|#)([^)]+)\)", str(told.get_payload())))):
         yield f"the long description links to {', '.join(links[:5])}, which no index has; expected URLs"

@@ -2,19 +2,18 @@
 
     python -m tools.update_examples docs/guides/classify.md ...
 
-`tests/pages.py` says what a block is. They run in a copy of `docs`. An output that still agrees stays as it is; one
-that does not is written in full, also where the page had `...`. The text around them says what came of them, and is
-left to a reader.
+`tests/pages.py` says what a block is. They run in a copy of `docs` and `examples`. An output that still
+agrees stays as it is; one that does not is written in full, also where the page had `...`. The text around them says
+what came of them, and is left to a reader.
 """
 
 import argparse
 import os
-import shutil
 import tempfile
 import textwrap
 from pathlib import Path
 
-from tests.page_session import Session, environment
+from tests.page_session import Session, checkout
 from tests.pages import ROOT, agrees, blocks
 
 
@@ -37,8 +36,7 @@ def main() -> None:
     parser.add_argument("pages", nargs="+", type=Path, metavar="PAGE")
     for page in [page.resolve() for page in parser.parse_args().pages]:
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copytree(ROOT / "docs", Path(folder) / "docs")
-            os.environ |= environment(Path(folder))
+            os.environ |= checkout(Path(folder))
             os.chdir(folder)
             page.write_text(updated(page.read_text("utf-8")), "utf-8")
             os.chdir(ROOT)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from numpyclip.tokenizer.clip_tokenizer import tokenize
     from numpyclip.weights.catalogue import available_models
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "CLIP",

@@ -30,11 +30,11 @@ def test_an_index_is_calibrated_and_goes_back(run: Run, store: Path, queries: Pa
     status, out, err = run("index", "--calibrate", queries, "--store", store)
     assert (status, out) == (0, "")
     assert err.splitlines()[:2] == [
-        "numpyclip: fitted to 3 queries with 3 right images, of 3 in the index; one of these is among the first 20 for "
-        "3 queries",
-        "numpyclip: each query, by a calibration that was fitted to the others (and by the default):",
+        "numpyclip: fitted to 3 queries with 3 right images, of 3 in the index; for 3 queries one of these is among "
+        "the first 20",
+        "numpyclip: cross-validated: each query by a calibration fitted to the others (in parentheses: by the default)",
     ]
-    assert "error of probabilities 0." in err
+    assert "calibration error 0." in err
     assert "%" in err
     after = run("search", "a house", "--store", store)
     assert (before.status, after.status) == (0, 0)
@@ -72,7 +72,7 @@ def test_what_is_worse_than_the_default_is_said_and_not_kept(run: Run, store: Pa
     )
     result = run("index", "--calibrate", queries, "--store", store)
     assert result.status == 1
-    assert "that is worse than the default, and is not kept" in result.err
+    assert "worse than the default, so not stored" in result.err
     assert "calibrated" not in run("index", "--list", "--store", store).out
 
 

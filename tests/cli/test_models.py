@@ -186,7 +186,7 @@ def test_all_of_one_architecture_is_a_table(run: Run) -> None:
     status, out, err = run("models", "list", "ViT-L-14-336", "ViT-g-14", "--all")
     assert (status, err) == (0, "")
     header, first, second, third = (line.split() for line in out.splitlines())
-    assert header == ["architecture", "tag", "px", "MB", "IN1k", "COCO", "rate", "licence"]
+    assert header == ["architecture", "tag", "px", "MB", "IN1k", "COCO", "rate", "license"]
     assert first[:6] == ["ViT-L-14-336", "openai", "336", "934", "76.6", "37.1"]
     assert (second[:2], third[:2]) == (["ViT-g-14", "laion2b_s12b_b42k"], ["ViT-g-14", "laion2b_s34b_b88k"])
 
@@ -200,7 +200,7 @@ def test_the_columns_of_the_table_stand_below_their_names(run: Run) -> None:
         assert row.startswith(f"{facts['model']} ")
         assert row[header.index("tag") :].startswith(f"{facts['pretrained']} ")
         licence = {"Apple, research only": "research", None: "-"}.get(facts["licence"], facts["licence"])
-        assert row[header.index("licence") - 1 :] == f" {licence}"
+        assert row[header.index("license") - 1 :] == f" {licence}"
         for name, key, how in COLUMNS:
             value = "-" if facts[key] is None else format(facts[key], how)
             assert row[: header.index(name) + len(name)].endswith(f" {value}")
@@ -210,7 +210,7 @@ def test_all_facts_of_one_architecture(run: Run) -> None:
     status, out, err = run("models", "list", "MobileCLIP-B", "RN50")
     lines = out.splitlines()
     assert (status, err, lines[0]) == (0, "", "MobileCLIP-B datacompdr")
-    assert lines[2] == "  licence      Apple, research only"
+    assert lines[2] == "  license      Apple, research only"
     assert "  ImageNet     76.82 % zero-shot accuracy" in lines
     assert "  COCO         50.6 % recall at 1 of images for a text" in lines
     assert "  COCO         68.8 % recall at 1 of texts for an image" in lines

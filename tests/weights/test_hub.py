@@ -103,11 +103,11 @@ def test_a_revision_that_is_not_there_any_more_is_not_found_even_if_it_is_cached
 
 
 @pytest.mark.parametrize("only", ["", "/resolve/"])
-def test_a_gated_repository_says_to_accept_its_licence(hub: Hub, only: str) -> None:
+def test_a_gated_repository_says_to_accept_its_license(hub: Hub, only: str) -> None:
     """Its files are listed for everybody; the hub refuses when they are fetched."""
     hub.trouble = lambda handler: only in handler.path and handler.refuse(401, "GatedRepo")
     with pytest.raises(
-        ModelNotFoundError, match=r"accepted its licence. Accept it at http.*/someone/model.*\$HF_TOKEN"
+        ModelNotFoundError, match=r"accepted its license. Accept it at http.*/someone/model.*\$HF_TOKEN"
     ):
         get()
 

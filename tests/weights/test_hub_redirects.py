@@ -152,7 +152,7 @@ def test_a_token_that_may_not_read_it_is_said(hub: Hub, monkeypatch: pytest.Monk
     assert "hf_wrong" not in str(caught.value)
 
 
-def test_a_token_whose_account_has_not_accepted_a_licence_is_said(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_whose_account_has_not_accepted_a_license_is_said(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     hub.trouble = lambda handler: handler.refuse(403, "GatedRepo")
     with pytest.raises(ModelNotFoundError, match=r"Accept it at http.* with the account of the token") as caught:

@@ -13,7 +13,7 @@ from numpyclip.images.find import is_picture_name
 
 EXAMPLES = """\
   numpyclip ask docs/pictures/house.png "is there a house?" --model tiny
-  numpyclip ask photo.jpg "what colour is the car?"
+  numpyclip ask photo.jpg "what color is the car?"
   numpyclip ask photo.jpg "is it a dog, a cat or a horse?"
   numpyclip ask photo.jpg "what is the man holding?" "a guitar" "an umbrella" "a fish"
   numpyclip ask photos/ "is there a dog?" -n 1 --json
@@ -26,7 +26,7 @@ questions, in English:
   is there a dog on the sofa? is the car red?              yes, no
   is the man riding a horse? is it sunny?
   is it a dog or a cat? is the car red or blue?            one of these
-  what colour is the car?                                  11 colours
+  what color is the car?                                   11 colors
   what animal is this? what fruit, vehicle, sport, ...?    one of a list of such things
   what is this? what do you see?                           966 everyday nouns
 With answers given, any question: one that has none of these forms compares them with the image as they stand.
@@ -34,9 +34,9 @@ With answers given, any question: one that has none of these forms compares them
 not answered: how many, where, who, when, why, left or right, "no" and "not". Such a question is an error, as is any
 other that has none of these forms.
 
-What to expect: CLIP is best at what an image is about ("is there ...?", "is it a ... or a ...?"), weaker at colours.
+What to expect: CLIP is best at what an image is about ("is there ...?", "is it a ... or a ...?"), weaker at colors.
 It chooses an answer even if none is right. Yes and no compare a statement with its rivals (is it red: the other
-colours), else with how well texts usually fit."""
+colors), else with how well texts usually fit."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:

@@ -77,15 +77,13 @@ def _described(report: CalibrationReport) -> list[str]:
     before, after = report.before, report.after
     lines = [
         f"fitted to {report.queries} queries with {report.right} right images, of {report.pictures:,} in the index; "
-        f"one of these is among the first 20 for {report.shown} queries",
-        "each query, by a calibration that was fitted to the others (and by the default):",
-        f"error of probabilities {after.error:.2f} ({before.error:.2f})",
-        f"results without a right image that pass for more than chance {after.passed:.0%} ({before.passed:.0%})",
+        f"for {report.shown} queries one of these is among the first 20",
+        "cross-validated: each query by a calibration fitted to the others (in parentheses: by the default)",
+        f"calibration error {after.error:.2f} ({before.error:.2f})",
+        f"above the cutoff, without a right image {after.passed:.0%} ({before.passed:.0%})",
     ]
     if after.hidden is not None and before.hidden is not None:
-        lines.append(f"results with a right image that do not {after.hidden:.0%} ({before.hidden:.0%})")
+        lines.append(f"below the cutoff, with a right image {after.hidden:.0%} ({before.hidden:.0%})")
     if not report.is_better:
-        lines.append(
-            "that is worse than the default, and is not kept: name more queries, and all right images of each."
-        )
+        lines.append("worse than the default, so not stored: name more queries, and all right images of each.")
     return lines

@@ -34,11 +34,11 @@ EXAMPLES = """\
 
 list: every model that is known by name, and whether it is here; "unverified" is a file that NumPyCLIP has not compared
 with the published SHA-256, "unreadable" one that this user may not read. With names, also all facts of them: accuracy,
-licence, parameters, languages, speed.
+license, parameters, languages, speed.
 
 list --all: the published models of OpenCLIP that can be run here: architecture, tag, side of images in pixels,
 megabytes to download, zero-shot accuracy on ImageNet (IN1k) and recall at 1 of images for a text on COCO, in percent,
-NumPyCLIP's images per second over those of ViT-B/32 (rate), and licence: "research" forbids commercial use, as CC-BY-NC
+NumPyCLIP's images per second over those of ViT-B/32 (rate), and license: "research" forbids commercial use, as CC-BY-NC
 does. - where nothing is published or measured. --json has all facts.
 
 download: OpenAI's by name, OpenCLIP's with --pretrained TAG, those of the hub with hf-hub: before their names. The exit

@@ -43,7 +43,7 @@ FACTS = (
     Fact("model", lambda known, _: known.name, "architecture"),
     Fact("pretrained", lambda _, model: model.tag, "tag"),
     Fact("hub", lambda _, model: model.hub),
-    Fact("licence", lambda _, model: model.licence, "licence"),
+    Fact("licence", lambda _, model: model.licence, "license"),
     Fact("megabytes", lambda known, model: known.megabytes(model), "MB", "d"),
     Fact("parameters", lambda known, _: known.parameters, "million parameters", ".0f"),
     Fact("image_size", lambda known, _: known.image_size, "px", "d"),
@@ -63,7 +63,7 @@ FACTS = (
 # What is printed of one model: a label, and a line that is left out where one of its facts is not known.
 _LINES = (
     ("weights", "{weights}"),
-    ("licence", "{licence}"),
+    ("license", "{licence}"),
     ("parameters", "{parameters:.1f} million"),
     ("images", "{image_size} x {image_size} pixels"),
     ("texts", "{context_length} tokens at most, {languages}"),
@@ -139,7 +139,7 @@ def print_table(models: Iterable[Published], order: str | None = None) -> None:
     models = sorted(models, key=ORDERS[order or "name"])
     width = _terminal_width()
     is_narrow = width is not None and width < WIDE
-    heading = _line("" if is_narrow else "architecture", "tag", *(name for name, *_ in _COLUMNS), "licence", is_narrow)
+    heading = _line("" if is_narrow else "architecture", "tag", *(name for name, *_ in _COLUMNS), "license", is_narrow)
     print_columns(heading)
     for name, group in groupby(models, key=lambda model: model[0].name):
         if is_narrow:

@@ -81,7 +81,7 @@ def at_place(name: str | None, where: Where, store: Store) -> Where:
         if where.within is not None:
             raise InputError(f"--place {name} is a country, and cannot be combined with --within; leave out one.")
         given = ",".join(map(str, rectangle))
-        say(f"{name}: searched is the rectangle around its towns, --within={given}, with parts of its neighbours.")
+        say(f"{name}: searched is the rectangle around its towns, --within={given}, with parts of its neighbors.")
         return replace(where, within=rectangle)
     towns = find_towns(name)
     places = [replace(where, around=(town.latitude, town.longitude, town.radius)) for town in towns]

@@ -43,7 +43,7 @@ class Answerer:
     ----------
     model : CLIP
     question : str
-        In English, of one of the forms in docs/guides/tasks.md.
+        In English, of one of the forms in docs/guides/ask.md.
     answers : sequence of str, optional
         To choose from, instead of those that the kind of question has.
     vocabulary : sequence of str, optional
@@ -86,7 +86,7 @@ class Answerer:
         """Compute the probability of every answer, in the order of the question: (n, e) -> (n, answers).
 
         Answers exclude each other: a softmax compares their statements. For yes and no, the statement is compared with
-        its rivals, such as the other colours, or by `Background` if it has none.
+        its rivals, such as the other colors, or by `Background` if it has none.
         """
         if self._background is not None:
             yes = self._background.probabilities(images, self._texts)[:, 0]
@@ -110,7 +110,7 @@ def ask(
 ) -> list[Answer]:
     """Ask a question about an image.
 
-    CLIP can tell what an image is about: "is there a dog?", "is it a dog or a cat?". It is weak at colours. It chooses
+    CLIP can tell what an image is about: "is there a dog?", "is it a dog or a cat?". It is weak at colors. It chooses
     among the answers that it is given even if none is right, except for yes and no. Questions that it cannot answer
     are errors: how many, where, who, why, left or right, "no" and "not".
 

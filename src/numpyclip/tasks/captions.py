@@ -143,7 +143,7 @@ def caption(model: CLIP, images: Picture | Iterable[Picture], captions: Iterable
     """Caption images.
 
     With captions given, the nearest of these. Otherwise a CoCa writes a sentence; any other CLIP cannot write, and its
-    captions are composed greedily of a subject and phrases for medium, colour, place, light, style and mood.
+    captions are composed greedily of a subject and phrases for medium, color, place, light, style and mood.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ _MOST_LETTERS = 2000
 YES_NO, CHOICE, COLOUR, OPEN = "yes/no", "choice", "colour", "open"
 FORMS = (
     *("is there a dog on the sofa?", "is the car red?", "is the man riding a horse?"),
-    *("is it a dog or a cat?", "what colour is the car?", "what animal is this?", "what is this?"),
+    *("is it a dog or a cat?", "what color is the car?", "what animal is this?", "what is this?"),
 )
 
 _SEE = "(?:do|can|could) (?:you|we|i) see"
@@ -53,7 +53,7 @@ class Question:
     statements : tuple of str
         One for every answer, to be compared with the image; that of "no" is the one that it denies.
     rivals : tuple of str
-        For yes/no: statements that exclude this one, such as those with other colours.
+        For yes/no: statements that exclude this one, such as those with other colors.
     """
 
     kind: str
@@ -101,7 +101,7 @@ def understand(
 
 
 def _plain(question: str) -> str:
-    """Normalise a question: case, spaces, contractions, polite words, "in the picture"."""
+    """Normalize a question: case, spaces, contractions, polite words, "in the picture"."""
     if not isinstance(question, str):
         raise InputError(f"the question is {question!r:.60}; expected a string.")
     if len(question) > _MOST_LETTERS:
@@ -127,7 +127,7 @@ def _checked(answers: Sequence[str]) -> tuple[str, ...]:
 
 
 def _listed(plain: str, given: tuple[str, ...] | None, vocabulary: Sequence[str] | None) -> Question | None:
-    """Understand "what colour is the car", "what animal is this" and "what is this"."""
+    """Understand "what color is the car", "what animal is this" and "what is this"."""
     if found := re.fullmatch(rf"(?:what|which) (colou?r)s? ({BE}) (?:{IT}|{DETERMINER} (.+))", plain):
         grey = "gray" if found[1] == "color" else "grey"
         named = tuple(given or (colour.replace("grey", grey) for colour in answer_lists()[COLOUR]))

@@ -184,7 +184,7 @@ class _Download:
         if code == "GatedRepo":
             way = "with the account of the token that was sent" if client.has_token else f"and {log_in}"
             return ModelNotFoundError(
-                f"{self._name}: is open only to those who have accepted its licence. Accept it at {client.page}, {way}."
+                f"{self._name}: is open only to those who have accepted its license. Accept it at {client.page}, {way}."
             )
         if code == "RevisionNotFound":
             return ModelNotFoundError(

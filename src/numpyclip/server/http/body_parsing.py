@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from numpyclip.server.http.responses import bad_request
+from numpyclip.errors import InputError
 
 _MAX_FIELDS = 1000
 MAX_TEXT = 1 << 20  # bytes of a body that are not in files, or strings of images
@@ -31,16 +31,16 @@ def parse_json_body(body: bytes | bytearray) -> Any:
 
     Raises
     ------
-    HTTPException
-        400 if it is none, or too much of it is not in long strings.
+    InputError
+        If it is none, or too much of it is not in long strings.
     """
     text, strings = _without_long_strings(body)
     if (values := sum(map(text.count, (b",", b":", b"[", b"{")))) > _MAX_VALUES:
-        raise bad_request(f"the body has {values} values; expected at most {_MAX_VALUES} in a request.")
+        raise InputError(f"the body has {values} values; expected at most {_MAX_VALUES} in a request.")
     try:
         return _restored(json.loads(text.decode("utf-8"), parse_constant=_no_number, parse_float=_number), strings)
     except (ValueError, RecursionError) as error:
-        raise bad_request(f"the body is not JSON ({error!s:.200}).") from error
+        raise InputError(f"the body is not JSON ({error!s:.200}).") from error
 
 
 def _without_long_strings(body: bytes | bytearray) -> tuple[bytes, dict[str, str]]:
@@ -61,7 +61,7 @@ def _without_long_strings(body: bytes | bytearray) -> tuple[bytes, dict[str, str
                 start = right
         left = right
     if len(text) + len(body) - start > MAX_TEXT:
-        raise bad_request(f"the body has more than {MAX_TEXT} bytes beside images in base64; send several requests.")
+        raise InputError(f"the body has more than {MAX_TEXT} bytes beside images in base64; send several requests.")
     return bytes(text + view[start:]), strings
 
 
@@ -103,15 +103,15 @@ def parse_query(text: str) -> dict[str, Any]:
 
     Raises
     ------
-    HTTPException
-        400 if it is too long.
+    InputError
+        If it is too long.
     """
     if len(text) > MAX_TEXT:
-        raise bad_request(f"a form of {len(text)} bytes; expected at most {MAX_TEXT}, or multipart/form-data.")
+        raise InputError(f"a form of {len(text)} bytes; expected at most {MAX_TEXT}, or multipart/form-data.")
     try:
         return _grouped(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS))
     except ValueError as error:
-        raise bad_request(f"a form of too many fields; expected at most {_MAX_FIELDS}.") from error
+        raise InputError(f"a form of too many fields; expected at most {_MAX_FIELDS}.") from error
 
 
 def _grouped(fields: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -131,8 +131,8 @@ class FormParser:
 
     Raises
     ------
-    HTTPException
-        400 if there is no boundary; of all methods, if the form is malformed or has too many fields.
+    InputError
+        If there is no boundary; of all methods, if the form is malformed or has too many fields.
     """
 
     def __init__(self, content_type: str) -> None:
@@ -155,21 +155,21 @@ class FormParser:
         try:
             self._parser = MultipartParser(options.get(b"boundary", b""), callbacks)
         except FormParserError as error:
-            raise bad_request(f"the form's boundary is unusable ({error}).") from error
+            raise InputError(f"the form's boundary is unusable ({error}).") from error
         if not options.get(b"boundary"):
-            raise bad_request("the form has no boundary in its Content-Type.")
+            raise InputError("the form has no boundary in its Content-Type.")
 
     def write(self, piece: bytes) -> None:
         """Parse the next piece."""
         try:
             self._parser.write(piece)
         except FormParserError as error:
-            raise bad_request(f"the form is malformed ({error}).") from error
+            raise InputError(f"the form is malformed ({error}).") from error
 
     def finish(self) -> dict[str, Any]:
         """Return texts, bytes of files, and lists of these where a name is repeated."""
         if not self._is_complete:
-            raise bad_request("the form is cut short; expected its boundary, with `--` behind it, at the end.")
+            raise InputError("the form is cut short; expected its boundary, with `--` behind it, at the end.")
         return _grouped(self._fields)
 
     def close(self) -> None:
@@ -189,9 +189,9 @@ class FormParser:
     def _begin_data(self) -> None:
         _, options = parse_options_header(self._disposition)
         if b"name" not in options:
-            raise bad_request("a part of the form has no name in its Content-Disposition.")
+            raise InputError("a part of the form has no name in its Content-Disposition.")
         if len(self._fields) == _MAX_FIELDS:
-            raise bad_request(f"a form of too many fields; expected at most {_MAX_FIELDS}.")
+            raise InputError(f"a form of too many fields; expected at most {_MAX_FIELDS}.")
         self._field = options[b"name"].decode("utf-8", "replace")
         self._is_file = b"filename" in options
 
@@ -205,7 +205,7 @@ class FormParser:
         text += piece
         self._text += len(piece)
         if self._text > MAX_TEXT:
-            raise bad_request(f"the form has more than {MAX_TEXT} bytes that are not in files; send images as files.")
+            raise InputError(f"the form has more than {MAX_TEXT} bytes that are not in files; send images as files.")
 
     def _end_part(self) -> None:
         value = bytes(self._data) if self._is_file else self._data.decode("utf-8", "replace")
