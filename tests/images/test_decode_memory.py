@@ -4,7 +4,9 @@ import io
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -13,8 +15,10 @@ from PIL import Image
 
 from numpyclip.errors import PictureError
 from numpyclip.images.decode_memory import MAX_MEMORY, MemoryLimit
+from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.formats import identify
 from numpyclip.images.open import decoded, file_content, open_picture
+from numpyclip.images.preprocess import Preprocess
 from tests.picture_files import NOISE, encoded
 
 
@@ -123,3 +127,25 @@ def test_eight_large_pictures_at_once_take_the_memory_of_one_and_give_it_back() 
     after, most = map(int, done.stdout.split())
     assert most << 10 < MAX_MEMORY * 3 // 2  # what malloc keeps of each thread comes on top
     assert after << 10 < 256 << 20
+
+
+def test_what_a_line_is_resized_to_counts_and_a_server_refuses_what_is_larger_than_all_threads_may_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A PNG of 300 bytes, 1 x 65,000, took a gigabyte in each of a server's threads."""
+    line, needed = encoded(Image.new("RGB", (1, 500)), "PNG"), 32 * 16_000 * 4
+    taken: list[int] = []
+    limit = MemoryLimit()
+
+    @contextmanager
+    def recorded(count: int) -> Iterator[None]:
+        taken.append(count)
+        with limit.take(count):
+            yield
+
+    monkeypatch.setattr("numpyclip.images.preprocess.RESIZE_MEMORY.take", recorded)
+    assert Preprocess(32).read(line, DecodeOptions(max_memory=needed)).shape == (32, 32, 3)
+    assert taken == [needed]
+    with pytest.raises(PictureError, match=f"is 1 x 500 pixels; it would take {needed} bytes"):
+        Preprocess(32).read(line, DecodeOptions(max_memory=needed - 1))
+    assert taken == [needed]

@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -194,8 +194,6 @@ Png = Callable[[str], bytes]
 @pytest.fixture
 def serve(place: str, tiny: CLIP) -> Iterator[Serve]:
     """Start servers with other settings."""
-    from contextlib import ExitStack
-
     with ExitStack() as stack:
 
         def serve(

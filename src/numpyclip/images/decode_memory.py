@@ -1,6 +1,6 @@
-"""MEMORY FOR IMAGES: how much all threads of this process may read and decode at once.
+"""MEMORY FOR IMAGES: how much all threads of this process may read, decode and resize at once.
 
-A thread that holds memory for pixels asks for none for a file, so that no two threads wait for each other.
+A thread asks for memory for a file, then for its pixels, then to resize these, so that no two wait for each other.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import Image
 
-MAX_MEMORY = 1 << 30  # bytes, for the pixels of images, and again for their files
+MAX_MEMORY = 1 << 30  # bytes, for the pixels of images, again for their files, and again to resize them
 
 _LARGE = 1 << 28  # bytes
 
@@ -73,6 +73,7 @@ def return_memory() -> None:
 
 DECODE_MEMORY = MemoryLimit()
 FILE_MEMORY = MemoryLimit()
+RESIZE_MEMORY = MemoryLimit()
 
 
 def decoding_memory(image: Image.Image) -> int:

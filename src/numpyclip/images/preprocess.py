@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
+from numpyclip.images.decode_memory import RESIZE_MEMORY
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.open import Picture, decoded, name_of, reason_of
 from numpyclip.images.patches import whole_patches
@@ -154,10 +155,10 @@ class Preprocess:
         _check(image)
         try:
             if self.profile == "transformers":
-                return np.asarray(self._cut(self._resize(on_white(image))))
+                return np.asarray(self._fit(on_white(image)))
             if self.profile == "jina_clip":
-                return np.asarray(self._cut(self._resize(without_alpha(image))))
-            return np.asarray(without_alpha(self._cut(self._resize(image))))
+                return np.asarray(self._fit(without_alpha(image)))
+            return np.asarray(without_alpha(self._fit(image)))
         except PictureError:
             raise
         except Exception as error:  # also those of its decoders, if it was not decoded yet
@@ -170,6 +171,7 @@ class Preprocess:
     ) -> NDArray[np.uint8]:
         """Open and crop an image; a draft is decoded at no less than twice the size (see `open_picture`)."""
         with decoded(picture, options, draft_size=self.draft_size(options), name=name) as image:
+            self._resizing_memory(image, options.max_memory or _MAX_BYTES)
             pixels = self.crop(image)
             del image
         return pixels
@@ -185,20 +187,28 @@ class Preprocess:
             return math.isqrt(self.patch_counts[-1]) * self.patch_size
         return self.short_side or self.size
 
-    def _resize(self, image: Image.Image) -> Image.Image:
-        from PIL.Image import Resampling
+    def _fit(self, image: Image.Image) -> Image.Image:
+        """Resize and cut; a line of a few pixels takes gigabytes meanwhile, which count as memory in use."""
+        with RESIZE_MEMORY.take(self._resizing_memory(image, _MAX_BYTES)):
+            return self._cut(self._resize(image))
 
+    def _resizing_memory(self, image: Image.Image, most: int) -> int:
+        """Compute how many bytes an image has while it is resized; PictureError if these are more than `most`."""
         width, height = self._resized_size(*image.size)
         # Pillow resizes rows first, so that for a while there are as many of them as before.
         needed = width * max(height, image.height) * (1 if image.mode in _ONE_BYTE else 4)
-        if needed > _MAX_BYTES:
+        if needed > most:
             raise PictureError(
                 f"{name_of(image)}: is {image.width} x {image.height} pixels; it would take {needed} bytes "
                 f"resized to {width} x {height}. Crop it first."
             )
-        if image.size == (width, height):
-            return image
-        return image.resize((width, height), Resampling[self.interpolation.upper()])
+        return needed
+
+    def _resize(self, image: Image.Image) -> Image.Image:
+        from PIL.Image import Resampling
+
+        size = self._resized_size(*image.size)
+        return image if image.size == size else image.resize(size, Resampling[self.interpolation.upper()])
 
     def _resized_size(self, width: int, height: int) -> tuple[int, int]:
         """Compute width and height before the crop.

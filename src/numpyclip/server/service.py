@@ -13,10 +13,11 @@ from starlette.exceptions import HTTPException
 
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import CorruptCheckpointError, InputError, StoreError
+from numpyclip.index.database import NoIndexError
 from numpyclip.index.index import Index
 from numpyclip.index.recorded_model import check_fit
 from numpyclip.index.records import Match
-from numpyclip.server.apis.image_ids import ImageId
+from numpyclip.server.http.image_ids import ImageId
 from numpyclip.server.http.responses import UnknownModelError
 from numpyclip.server.inference.best_tags import BestTags
 from numpyclip.server.inference.model_on_demand import ModelSource
@@ -27,7 +28,7 @@ from numpyclip.server.outgoing.image_urls import Fetcher
 from numpyclip.server.outgoing.immich_forward import ImmichForward
 from numpyclip.server.settings import Settings
 
-_LEAST_WAIT = 0.1  # seconds between two looks for models that nobody uses
+_MIN_WAIT = 0.1  # seconds between two looks for models that nobody uses
 _LOG = logging.getLogger("numpyclip.server")
 
 
@@ -76,7 +77,7 @@ class Service:
             self._index.close()
 
     def _start(self) -> None:
-        self.first.on_demand.load()
+        self._model.load()
         try:
             index = self._open_index()
             _ = index.background
@@ -86,7 +87,7 @@ class Service:
     async def _unload_idle(self) -> None:
         idle, models = self.settings.idle, [model.on_demand for model in self.models]
         while idle:
-            await asyncio.sleep(max(_LEAST_WAIT, min(model.seconds_left(idle) for model in models)))
+            await asyncio.sleep(max(_MIN_WAIT, min(model.seconds_left(idle) for model in models)))
             for model in models:
                 if model.seconds_left(idle) <= 0 and await self.threads.run(model.unload, idle):
                     _LOG.info("%s is unloaded: nobody has used it for %g minutes.", model.source.name, idle / 60)
@@ -121,11 +122,13 @@ class Service:
         Raises
         ------
         HTTPException
-            404 if there is none; 503 if it cannot be used.
+            404 if there is none; 503 if it is of another model.
+        StoreError
+            If it cannot be read.
         """
         try:
             index = self._open_index()
-        except StoreError as error:
+        except NoIndexError as error:
             raise HTTPException(404, f"there is no index to search: {error}") from error
         except InputError as error:
             raise HTTPException(503, f"the index cannot be searched: {error}") from error

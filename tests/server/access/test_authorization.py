@@ -65,7 +65,7 @@ def test_browsers_that_send_only_an_origin(client: Client, origin: str, status: 
 
 def test_a_token_is_needed_where_there_is_one(serve: Serve) -> None:
     client = serve(token="sésame")
-    for path in ("/search?q=a", "/thumbnails/1", "/index", "/metrics", "/v1/models", "/nowhere"):
+    for path in ("/search?q=a", "/thumbnails/1", "/index", "/metrics", "/openapi.json", "/docs", "/nowhere"):
         answer = client.get(path)
         assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer"), path
     for path in ("/healthz", "/ping", "/"):
@@ -210,7 +210,10 @@ def test_clients_of_a_proxy_that_is_not_believed_are_not_trusted(
         for sent in ("203.0.113.9", "127.0.0.1", "127.0.0.1, 203.0.113.9", ""):
             assert client.get("/v1/models", **{header: sent}).status == 401, sent
     (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert "--proxy 127.0.0.1" in warning
+    advice = (
+        "that sets X-Forwarded-For: --proxy 127.0.0.1." if header == "X_Forwarded_For" else "have it set X-Forwarded-F"
+    )
+    assert advice in warning  # with the others, --proxy would change nothing
     with running(create_app(tiny, "tiny", None), proxies=proxies) as client:
         assert client.get("/metrics").status == 200
         assert client.get("/metrics", **{header: "127.0.0.1"}).status == 403

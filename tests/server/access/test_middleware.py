@@ -58,18 +58,12 @@ def test_slow_requests_are_given_up(serve: Serve) -> None:
 
 
 def test_uploads_that_break_off_do_no_harm(client: Client, png: Png) -> None:
-    before = client.get("/metrics").body
     for _ in range(3):
         with socket.create_connection(("127.0.0.1", client.port)) as connection:
             connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n")
             connection.sendall(b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n")
-    assert before and client.get("/healthz").status == 200
-    assert client.form("/search", [("image", png("bird"))]).status == 200
-
-
-def test_what_is_no_http_is_refused(client: Client) -> None:
-    assert talk(client, b"\x16\x03\x01 this is TLS\r\n\r\n").startswith(b"HTTP/1.1 400 ")
     assert client.get("/healthz").status == 200
+    assert client.form("/search", [("image", png("bird"))]).status == 200
 
 
 def test_answers_forbid_what_nobody_needs(client: Client) -> None:
@@ -245,7 +239,7 @@ def test_a_large_response_has_time_as_long_as_it_is_received(monkeypatch: pytest
         assert not await body.end()
 
     monkeypatch.setattr(request_limits, "time", SimpleNamespace(monotonic=lambda: clock[-1]))
-    monkeypatch.setattr(request_limits, "_LEAST_RATE", 250)
+    monkeypatch.setattr(request_limits, "_MIN_RATE", 250)
     asyncio.run(main())
     assert clock[1:] == [8, 12, 16, 20]
 

@@ -200,18 +200,6 @@ def test_what_is_no_server_is_refused(url: str) -> None:
     assert forward_target("http://immich-machine-learning:3003/").port == 3003
 
 
-def test_a_form_that_ends_early(client: Client) -> None:
-    body = b'--x\r\nContent-Disposition: form-data; name="entries"\r\n\r\n{'
-    assert client("POST", "/predict", body, Content_Type="multipart/form-data; boundary=x").status in (400, 422)
-    assert client("POST", "/predict", body, Content_Type="multipart/form-data").status in (400, 422)
-
-
-def test_a_model_may_have_immichs_name(serve: Serve) -> None:
-    client = serve(aliases=("ViT-B-32__openai",))
-    answer = client.form("/predict", [("entries", entries("textual", "ViT-B-32__openai")), ("text", "a")])
-    assert answer.status == 200
-
-
 def test_immichs_name_may_be_spelled_otherwise_than_openclips(serve: Serve) -> None:
     client = serve(aliases=("xlm-roberta-base-ViT-B-32__laion5b_s13b_b90k", "ViT-B-32__laion2b_s34b_b79k"))
     for name in (

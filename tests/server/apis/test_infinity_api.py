@@ -1,6 +1,5 @@
 """The requests of Infinity's own tests (libs/infinity_emb/tests/end_to_end), and its client where it is installed."""
 
-import base64
 import importlib
 
 import numpy as np
@@ -51,14 +50,6 @@ def test_the_path_for_images_embeds_no_texts(client: Client) -> None:
         assert client.post("/embeddings_image", body).status == 422, body
 
 
-def test_an_error_names_the_field(client: Client) -> None:
-    empty: list[dict[str, object]] = [{"input": []}, {}]
-    for body in empty:
-        answer = client.post("/embeddings", body)
-        assert answer.json["detail"][0]["loc"] == ["body", "input"]
-        assert client.post("/v1/embeddings", body).json["error"]["param"] == "input"
-
-
 def test_what_infinity_refuses(client: Client) -> None:
     for images in ("htt://wrong.url/me.jpg", ["htt://wrong.url/me.jpg"] * 2, [], None, 5):
         assert client.post("/embeddings_image", {"model": "tiny", "input": images}).status == 422, images
@@ -79,13 +70,6 @@ def test_texts_of_infinitys_length_are_truncated(client: Client) -> None:
 def test_empty_texts_are_embedded(client: Client, tiny: CLIP) -> None:
     answer = client.post("/embeddings", {"input": ["", "a dog"]})
     np.testing.assert_allclose(vectors(answer.json), tiny.embed_texts(["", "a dog"]), atol=1e-6)
-
-
-def test_base64_has_the_same_numbers(client: Client) -> None:
-    body = {"input": "Hello World", "model": "tiny"}
-    numbers = client.post("/embeddings", {**body, "encoding_format": "float"}).json["data"][0]["embedding"]
-    text = client.post("/embeddings", {**body, "encoding_format": "base64"}).json["data"][0]["embedding"]
-    assert np.frombuffer(base64.b64decode(text), np.float32).tolist() == np.float32(numbers).tolist()
 
 
 def test_the_client_of_infinity(client: Client, tiny: CLIP, png: Png) -> None:

@@ -1,7 +1,6 @@
 """The timeline, places and cameras of a library, and what a person says of images."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -65,14 +64,6 @@ def test_what_there_is(client: Client) -> None:
 def test_what_a_server_does_not_do_is_told(serve: Serve, atlas: str) -> None:
     told = serve(store=atlas, originals=False, marks=False).get("/library").json
     assert (told["originals"], told["marks"]) == (False, False)
-
-
-def test_folders_that_json_cannot_name_are_not_listed(serve: Serve, tiny: CLIP, tmp_path: Path) -> None:
-    odd, plain = tmp_path / os.fsdecode(b"fol\xffder"), tmp_path / "folder"
-    with Index(tmp_path / "store", tiny, create=True) as index, index.adding():
-        for folder in (tmp_path, odd, plain):
-            index.store.set_folder(str(folder), [])
-    assert serve(store=str(tmp_path / "store")).get("/library").json["folders"] == [str(tmp_path), str(plain)]
 
 
 def test_towns(client: Client, gazetteer: None) -> None:

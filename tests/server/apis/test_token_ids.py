@@ -13,7 +13,7 @@ from tests.tokenizer.test_hugging_face import of_open_clip, of_siglip
 
 
 def model(tokenizer: Tokenizer, pad_id: int) -> Any:
-    """What `texts_of` needs of a model."""
+    """What `checked_ids` needs of a model."""
     return SimpleNamespace(
         tokenizer=tokenizer,
         config=SimpleNamespace(text=SimpleNamespace(pad_id=pad_id)),

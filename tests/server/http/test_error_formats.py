@@ -49,6 +49,8 @@ def test_what_is_wrong_with_a_request_is_422_in_infinity(client: Client) -> None
 
 def test_the_field_that_is_wrong_is_named(client: Client) -> None:
     for body, field in (
+        ({}, "input"),
+        ({"input": []}, "input"),
         ({"input": 7}, "input"),
         ({"input": "a", "dimensions": 0.5}, "dimensions"),
         ({"model": 5}, "model"),

@@ -95,7 +95,6 @@ def test_names_in_a_path_are_required_fields(described: Any) -> None:
 
 
 def test_what_is_refused_when_it_is_missing_is_required(client: Client, described: Any) -> None:
-
     for path, name in (
         ("/metadata", "ids"),
         ("/predict", "entries"),
@@ -148,19 +147,6 @@ def test_the_document_is_served_and_reveals_no_more_than_it_is(client: Client, d
     answer = client.get("/openapi.json", Accept_Encoding="gzip")
     assert answer.headers["Content-Encoding"] == "gzip"
     assert client.get("/openapi.json").json == json.loads(json.dumps(described))
-
-
-@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
-def test_it_needs_a_token_where_there_is_one(serve: Serve, path: str) -> None:
-    secured = serve(token="secret")
-    assert secured.get(path).status == 401
-    assert secured.get(path, Authorization="Bearer secret").status == 200
-
-
-def test_whether_the_server_is_up_needs_no_token(serve: Serve) -> None:
-    secured = serve(token="secret")
-    for path in ("/health", "/healthz"):
-        assert secured.get(path).json["status"] == "ok"
 
 
 def test_every_field_that_is_described_is_read() -> None:

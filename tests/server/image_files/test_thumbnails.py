@@ -17,7 +17,8 @@ from numpyclip.server.image_files.thumbnails import ThumbnailCache
 from numpyclip.videos.video_options import VideoOptions
 from numpyclip.viz.thumbnail import thumbnail_bytes
 from tests.index.filled import made_index
-from tests.server.conftest import Serve
+from tests.picture_files import encoded
+from tests.server.conftest import Client, Png, Serve
 from tests.videos.made_videos import GREEN, RED, scenes, write_video
 
 
@@ -136,3 +137,51 @@ def test_a_video_is_shown_at_its_moment(serve: Serve, tmp_path: Path, tiny: CLIP
     assert client.get(f"{row}?t=1").headers["ETag"] != client.get(f"{row}?t=7.5").headers["ETag"]
     for wrong in ("-1", "x", "pad", "1e400"):
         assert "expected seconds of a video" in client.get(f"{row}?t={wrong}").message
+
+
+def test_thumbnails_are_drawn_anew(client: Client, drawings: Path) -> None:
+    (match,) = [m for m in client.get("/search?q=a+bird").json["matches"] if m["name"] == "bird.jpg"]
+    answer = client.get("/" + match["thumbnail"])
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "image/jpeg")
+    assert b"a secret of the owner" in (drawings / "bird.jpg").read_bytes()
+    assert b"a secret of the owner" not in answer.body
+    assert not Image.open(BytesIO(answer.body)).getexif()
+    again = client.get("/" + match["thumbnail"], If_None_Match=answer.headers["ETag"])
+    assert (again.status, again.body) == (304, b"")
+    assert client.get(f"/thumbnails/{match['id']}?side=1600").status == 200
+    assert client.get(f"/thumbnails/{match['id']}?side=7").status == 400
+
+
+def test_there_is_no_way_to_a_file_but_the_index(client: Client, drawings: Path) -> None:
+    for path in (
+        "/thumbnails/../../etc/passwd",
+        "/thumbnails/%2e%2e%2fetc%2fpasswd",
+        f"/thumbnails/{drawings / 'bird.jpg'}",
+        "/thumbnails/99999",
+        f"/thumbnails/{10**40}",
+        "/thumbnails/" + "9" * 5000,
+        "/thumbnails/0",
+        "/thumbnails/-1",
+    ):
+        assert client.get(path).status == 404, path
+
+
+def test_a_picture_that_has_gone_has_no_thumbnail(serve: Serve, tiny: CLIP, tmp_path: Path, png: Png) -> None:
+    picture = tmp_path / "photos" / "bird.png"
+    picture.parent.mkdir()
+    picture.write_bytes(png("bird"))
+    with Index(tmp_path / "store", tiny, create=True) as index:
+        index.update([picture.parent])
+    client = serve(store=str(tmp_path / "store"))
+    (match,) = client.get("/search?q=a").json["matches"]
+    picture.unlink()
+    answer = client.get("/" + match["thumbnail"])
+    assert (answer.status, "bird.png: cannot be read" in answer.message) == (400, True)
+
+
+def test_a_thumbnail_of_what_is_sent(client: Client, png: Png) -> None:
+    answer = client.form("/thumbnail", [("image", png("cookie"))])
+    assert (answer.status, Image.open(BytesIO(answer.body)).size) == (200, (64, 64))
+    for images in ([], ["x"], [b"x"], [png("bird"), png("bird")]):
+        assert client.form("/thumbnail", [("image", image) for image in images]).status == 400
+    assert client.form("/thumbnail", [("image", encoded(Image.new("RGB", (1001, 1000)), "JPEG2000"))]).status == 400

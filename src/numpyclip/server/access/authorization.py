@@ -85,11 +85,11 @@ class Authorization:
             return is_within(address, networks)
         if not self._has_warned:
             self._has_warned = True
+            is_sent = "x-forwarded-for" in Headers(scope=scope)  # and not only X-Real-IP, say
             _LOG.warning(
-                "requests from %s name another client, and are not trusted. If it is a reverse proxy that sets "
-                "X-Forwarded-For: --proxy %s.",
+                "requests from %s name another client, and are not trusted. If it is a reverse proxy%s.",
                 address,
-                address,
+                f" that sets X-Forwarded-For: --proxy {address}" if is_sent else ", have it set X-Forwarded-For",
             )
         return False
 

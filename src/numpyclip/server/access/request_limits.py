@@ -13,7 +13,7 @@ from numpyclip.server.http.responses import OverloadedError
 from numpyclip.server.settings import Settings
 
 CLOSE = {"Connection": "close"}  # the rest of the request is not read
-_LEAST_RATE = 32 << 10  # bytes a second of a response that takes longer than the timeout: the client is slow, or idle
+_MIN_RATE = 32 << 10  # bytes a second of a response that takes longer than the timeout: the client is slow, or idle
 _PATIENCE = 1.0  # seconds for which a body that arrives need not give way to others
 
 
@@ -140,7 +140,7 @@ class RequestBody:
         start = time.monotonic()
         gone = asyncio.ensure_future(self._disconnect())
         try:
-            while (left := start + self._in_flight.settings.timeout + self.sent / _LEAST_RATE - time.monotonic()) > 0:
+            while (left := start + self._in_flight.settings.timeout + self.sent / _MIN_RATE - time.monotonic()) > 0:
                 if (await asyncio.wait((gone,), timeout=left))[0]:
                     return gone.result()
             return False

@@ -17,9 +17,10 @@ from starlette.responses import Response
 
 from numpyclip.dispatch.field_kinds import Text, Values
 from numpyclip.dispatch.fields import FieldError, RequestFields, short, shown
+from numpyclip.errors import InputError
 from numpyclip.model.ops import Array, softmax
 from numpyclip.server.http.operations import Answer, listing, operation, record, typed
-from numpyclip.server.http.responses import JSONResponse, bad_request
+from numpyclip.server.http.responses import JSONResponse
 from numpyclip.server.inference.served_model import ServedModel
 from numpyclip.server.service import Service
 
@@ -97,10 +98,7 @@ def _document(sent: dict[str, Any]) -> _Document:
 async def _embed(served: ServedModel, documents: Sequence[_Document]) -> list[Array | None]:
     """Embed documents; None for those that are empty, as a client sends them to measure the time."""
     texts, images = [each.text for each in documents if each.text], [each.image for each in documents if each.image]
-    if count := len(texts) + len(images):
-        served.check_input_count(count)
-    of_texts = iter(await served.embed_texts(texts) if texts else ())
-    of_images = iter(await served.embed_images(images) if images else ())
+    of_texts, of_images = map(iter, await served.embed(texts, images))
     return [next(of_texts) if each.text else next(of_images) if each.image else None for each in documents]
 
 
@@ -109,7 +107,7 @@ async def _ranked(served: ServedModel, documents: Sequence[_Document]) -> list[d
     matches = [_documents(each.sent.get("matches"), "matches") for each in documents]
     rows = await _embed(served, [*documents, *(match for group in matches for match in group)])
     if any(row is None for row in rows):
-        raise bad_request("a document, or one of its matches, is empty; expected text, blob or uri.")
+        raise InputError("a document, or one of its matches, is empty; expected text, blob or uri.")
     embeddings, first = np.array(rows, np.float32), len(documents)
     data = []
     for document, query, group in zip(documents, embeddings, matches, strict=False):

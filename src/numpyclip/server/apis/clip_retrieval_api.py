@@ -21,22 +21,20 @@ from numpyclip.dispatch.field_kinds import Choice, Flag, Images, Integer, RowIds
 from numpyclip.dispatch.fields import RequestFields
 from numpyclip.dispatch.queries import MAX_RESULTS
 from numpyclip.dual_encoder.validation import checked_embeddings
-from numpyclip.errors import PictureError
+from numpyclip.errors import InputError, PictureError
 from numpyclip.file_systems import is_web
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.index.records import Match, Modality
 from numpyclip.model.ops import Array, normalize
-from numpyclip.server.apis.image_ids import key_of
+from numpyclip.server.http.image_ids import key_of
 from numpyclip.server.http.operations import Answer, listing, operation, record, typed
-from numpyclip.server.http.responses import JSONResponse, bad_request
+from numpyclip.server.http.responses import JSONResponse
 from numpyclip.server.service import Service
 from numpyclip.viz.thumbnail import thumbnail_bytes
 
 _DUPLICATE_COSINE = 0.94  # clip-retrieval's threshold
 _INDEX_NAME = "numpyclip"
 _THUMBNAIL_SIZE = 256
-
-
 _ROW = {
     "caption": typed("string", "A text of the index, or the name of an image."),
     "image_path": typed("string"),
@@ -131,13 +129,13 @@ async def _query(service: Service, fields: _Knn) -> Array:
             return await (served.embed_texts([text]) if text else served.embed_images(images[:1]))
     values = fields.embedding_input
     if values is None:
-        raise bad_request("the query is empty: expected text, image, image_url or embedding_input.")
+        raise InputError("the query is empty: expected text, image, image_url or embedding_input.")
     try:
         embedding = np.asarray(values, np.float64).reshape(1, -1)
     except (TypeError, ValueError, OverflowError) as error:
-        raise bad_request("embedding_input: expected a list of numbers.") from error
+        raise InputError("embedding_input: expected a list of numbers.") from error
     if not (np.isfinite(embedding).all() and np.abs(embedding).max(initial=0) < math.sqrt(np.finfo(np.float32).max)):
-        raise bad_request("embedding_input: expected finite numbers.")
+        raise InputError("embedding_input: expected finite numbers.")
     return normalize(checked_embeddings(embedding.astype(np.float32), service.first.config.embed_dim, "queries"))
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from numpyclip.dispatch.fields import is_row_id, shown
+from numpyclip.errors import InputError
 from numpyclip.model.ops import Array
-from numpyclip.server.http.responses import bad_request
 
 MAX_DEPTH = 20_000  # results that can be come to: a request finds those before again, in 10 microseconds each
 _LENGTH = 1e-3  # that the square of an embedding's is off 1, at most
@@ -44,8 +44,8 @@ class Cursor:
 
         Raises
         ------
-        HTTPException
-            400 if it is none.
+        InputError
+            If it is none.
         """
         skip, _, rest = text.partition(".")
         kind, _, data = rest.partition(".")
@@ -55,5 +55,5 @@ class Cursor:
             embedding = np.empty(0, np.float32)
         square = float(embedding @ embedding) if embedding.shape == (embed_dim,) and np.isfinite(embedding).all() else 0
         if not is_row_id(skip) or int(skip) > MAX_DEPTH or kind not in ("t", "i") or abs(square - 1) > _LENGTH:
-            raise bad_request(f"cursor is {shown(text)}; expected `next` of an earlier answer of this index.")
+            raise InputError(f"cursor is {shown(text)}; expected `next` of an earlier answer of this index.")
         return cls(int(skip), embedding.astype(np.float32), kind == "t")

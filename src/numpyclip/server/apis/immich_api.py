@@ -15,16 +15,15 @@ from starlette.responses import PlainTextResponse, Response
 
 from numpyclip.dispatch.field_kinds import File, Text, Values
 from numpyclip.dispatch.fields import FieldError, RequestFields, short, shown
+from numpyclip.errors import InputError
 from numpyclip.images.exif import read_exif
 from numpyclip.server.http.body_parsing import parse_json_body
 from numpyclip.server.http.operations import Answer, listing, operation, record, typed
-from numpyclip.server.http.responses import JSONResponse, bad_request
+from numpyclip.server.http.responses import JSONResponse
 from numpyclip.server.service import Service
 
 _ENTRIES = '{"clip": {"textual": {"modelName": "ViT-B-32__openai"}}}'
 _TOWERS = {"visual": "image", "textual": "text"}  # and what they embed
-
-
 _PREDICTION = record(
     "Prediction",
     {
@@ -78,7 +77,7 @@ async def predict(request: Request, fields: _Predict) -> Response:
     names = {_TOWERS.get(tower): name for tower, name in tasks["clip"].items()}
     if kind not in names:
         asked = shown(" and ".join(tasks["clip"]))
-        raise bad_request(f"entries asks for {asked}, and the request has the field `{kind}`.")
+        raise InputError(f"entries asks for {asked}, and the request has the field `{kind}`.")
     async with service.using(names[kind]) as served:
         if kind == "text":
             embeddings = await served.embed_texts([value.decode("utf-8", "replace")])
@@ -93,7 +92,7 @@ def _input(fields: _Predict) -> tuple[str, bytes]:
     if fields.image is not None:
         return "image", fields.image
     if not isinstance(fields.text, str):
-        raise bad_request("either an image must be sent, as the file `image`, or a text, as the field `text`.")
+        raise InputError("either an image must be sent, as the file `image`, or a text, as the field `text`.")
     return "text", short(fields.text, "text").encode("utf-8", "replace")
 
 
@@ -105,7 +104,7 @@ def _parse_entries(text: str) -> dict[str, dict[str, str]]:
             task: {kind: _model_name(entry["modelName"]) for kind, entry in types.items()}
             for task, types in entries.items()
         }
-    except (HTTPException, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HTTPException(422, f"entries is {shown(text)}; expected tasks of Immich's.") from error
     if not tasks or not all(tasks.values()):
         raise HTTPException(422, f"entries is {shown(text)}; expected at least one task of Immich's.")

@@ -23,7 +23,7 @@ from numpyclip.extras import without_commands
 from numpyclip.image_marks import KINDS, Mark, Marks
 from numpyclip.index.store import Store
 from numpyclip.index.where import Where
-from numpyclip.server.apis.image_ids import ImageIds
+from numpyclip.server.http.image_ids import ImageIds
 from numpyclip.server.http.operations import Answer, listing, operation, record, typed
 from numpyclip.server.http.request_parsing import ServerFilters
 from numpyclip.server.http.responses import JSONResponse, compressed
@@ -33,8 +33,6 @@ from numpyclip.towns import find_towns, place_name
 _MAX_NAMES = 1000  # of places and of folders
 _MAX_NAMED = 100  # places whose towns are looked up, in 5 ms each
 _MAX_TOWNS = 20  # of one name
-
-
 _NUMBER, _COUNT, _TEXT = typed("number"), typed("integer"), typed("string")
 _MONTH = listing(typed(["string", "integer"]), "2024-05, or an empty string for images without a date; and how many.")
 _PLACE = record(

@@ -22,7 +22,7 @@ from numpyclip.errors import InputError, TextTooLongError
 from numpyclip.model.ops import Array, normalize
 from numpyclip.server.apis.token_ids import checked_ids
 from numpyclip.server.http.operations import Answer, listing, operation, record, typed
-from numpyclip.server.http.responses import JSONResponse, UnknownModelError, bad_request
+from numpyclip.server.http.responses import JSONResponse
 from numpyclip.server.inference.served_model import ServedModel
 from numpyclip.server.service import Service
 
@@ -102,9 +102,8 @@ async def models(request: Request, _: RequestFields) -> Response:
 async def model(request: Request, fields: _ModelFields) -> Response:
     """Return a model by one of its names, which may have slashes."""
     service: Service = request.app.state.service
-    if not fields.id:
-        raise UnknownModelError("''", [name for served in service.models for name in served.source.names])
-    return JSONResponse(_card(service, service.named(fields.id), "numpyclip"))
+    served = service.named(fields.id or "''")  # without a name it is not the first
+    return JSONResponse(_card(service, served, "numpyclip"))
 
 
 def model_cards(service: Service, owner: str = "numpyclip") -> list[dict[str, Any]]:
@@ -169,7 +168,7 @@ async def _token_ids(service: Service, served: ServedModel, inputs: list[Any], *
     try:
         return await served.tokenize(inputs, truncate=truncate)
     except TextTooLongError as error:
-        raise bad_request(f'{error.found}; shorten it, or send "truncate": true.') from error
+        raise InputError(f'{error.found}; shorten it, or send "truncate": true.') from error
 
 
 def _dimensions(sent: Any, most: int) -> int:

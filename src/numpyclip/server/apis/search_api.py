@@ -18,6 +18,7 @@ from numpyclip.dispatch.fields import RequestFields
 from numpyclip.dispatch.json_values import contents, ranked
 from numpyclip.dispatch.queries import MAX_RESULTS, Words, is_browsing, query_of, where_of
 from numpyclip.dual_encoder.validation import captions
+from numpyclip.errors import InputError
 from numpyclip.image_marks import Mark
 from numpyclip.index.index import Index
 from numpyclip.index.model_options import remembered_options
@@ -27,11 +28,11 @@ from numpyclip.index.store import Store
 from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
 from numpyclip.server.apis.cursors import MAX_DEPTH, Cursor
-from numpyclip.server.apis.image_ids import ImageId, ImageIds, key_of
 from numpyclip.server.apis.library_api import MARKS, marks_json
+from numpyclip.server.http.image_ids import ImageId, ImageIds, key_of
 from numpyclip.server.http.operations import Answer, listing, operation, record, typed
 from numpyclip.server.http.request_parsing import ServerFilters
-from numpyclip.server.http.responses import JSONResponse, bad_request, compressed
+from numpyclip.server.http.responses import JSONResponse, compressed
 from numpyclip.server.image_files.thumbnails import SIZES
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
@@ -39,8 +40,6 @@ from numpyclip.tasks.query import Query
 
 _ALIKE = 0.95  # cosine from which images count as near duplicates: docs/guides/server.md says what was measured
 _DATE = "date."  # begins the cursors of browsing
-
-
 _MATCH = record(
     "Match",
     {
@@ -137,7 +136,7 @@ async def search(request: Request, fields: _Search) -> Response:
     earlier = fields.shown if groups else []
     start, until = await _start(service, fields), fields.until or None
     if modality == "texts" and not isinstance(start, Cursor):
-        raise bad_request("the query is empty: texts are searched, by query, near or image, and not browsed.")
+        raise InputError("the query is empty: texts are searched, by query, near or image, and not browsed.")
 
     def found() -> Response:
         store = service.index().store
@@ -168,13 +167,13 @@ async def search(request: Request, fields: _Search) -> Response:
 
 
 def _nearest(
-    index: Index, place: Cursor, n: int, where: Where, modality: Modality
+    index: Index, start: Cursor, n: int, where: Where, modality: Modality
 ) -> tuple[list[Match], dict[str, Any]]:
-    """Return what is nearest from a place on, and where to go on."""
+    """Return what is nearest from a cursor on, and the next cursor."""
     result = index.search(
-        place.embedding, n + 1, where=where, modality=modality, is_text=place.is_text, skip=place.skip
+        start.embedding, n + 1, where=where, modality=modality, is_text=start.is_text, skip=start.skip
     )
-    following = replace(place, skip=place.skip + n)
+    following = replace(start, skip=start.skip + n)
     cursor = str(following) if len(result) > n and following.skip <= MAX_DEPTH else None
     answer = {"next": cursor, "order": "cosine", "is_match": result.is_match}
     return result[:n], {**answer, "cutoff": result.cutoff, "best": result.best, "searched": result.searched}
@@ -270,8 +269,7 @@ async def _embed_query(service: Service, fields: _Search) -> tuple[Query, Array]
     if not (query.texts or uploads):
         return query, query.combined((), indexed)
     async with service.using() as served:
-        of_texts = await served.embed_texts(query.texts) if query.texts else ()
-        of_uploads = await served.embed_images(uploads) if uploads else ()
+        of_texts, of_uploads = await served.embed(query.texts, uploads)
     return query, query.combined(of_texts, [*indexed, *of_uploads])
 
 

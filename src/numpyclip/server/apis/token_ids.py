@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
@@ -14,8 +14,6 @@ _EXPECTED = (
     "expected strings, or the IDs of a text as this model's tokenizer makes them, from the start-of-text to the "
     "end-of-text token. (In LangChain: OpenAIEmbeddings(check_embedding_ctx_length=False).)"
 )
-
-
 _CUT = 9  # tokens at most of a letter, or a word, that is cut: the beginning of one is tokenized otherwise
 
 
@@ -35,7 +33,7 @@ def checked_ids(model: CLIP, rows: Sequence[Sequence[int]]) -> NDArray[np.int32]
     for number, row in enumerate(rows):
         if len(row) > len(empty):
             raise InputError(f"input {number} has {len(row)} token IDs; expected at most {len(empty)}.")
-        ids = np.trim_zeros(np.asarray(row, np.int64) - pad, "b") + pad
+        ids = _without_padding(row, pad)
         if len(ids) < 2 or (ids[0], ids[-1]) != (empty[0], empty[1]):
             raise InputError(
                 f"input {number} holds token IDs that are not framed by {empty[0]} and {empty[1]}; {_EXPECTED}"
@@ -44,11 +42,14 @@ def checked_ids(model: CLIP, rows: Sequence[Sequence[int]]) -> NDArray[np.int32]
             text = model.tokenizer.decode(ids[1:-1].tolist())
         except InputError as error:
             raise InputError(f"input {number} holds unknown token IDs; {_EXPECTED}") from error
-        made = np.trim_zeros(model.tokenize([text], truncate=True)[0].astype(np.int64) - pad, "b") + pad
-        known = (
-            len(ids) - 1 - _CUT if len(ids) == len(empty) else max(len(made), len(ids))
-        )  # of a full row it may be cut
+        made = _without_padding(model.tokenize([text], truncate=True)[0], pad)
+        is_full = len(ids) == len(empty)  # the text may have been cut
+        known = len(ids) - 1 - _CUT if is_full else max(len(made), len(ids))
         if not np.array_equal(made[:known], ids[:known]):
             raise InputError(f"input {number} holds token IDs that are of no text; {_EXPECTED}")
         checked.append(np.pad(ids, (0, len(empty) - len(ids)), constant_values=pad).astype(np.int32))
     return np.stack(checked)
+
+
+def _without_padding(row: ArrayLike, pad: int) -> NDArray[np.int64]:
+    return np.trim_zeros(np.asarray(row, np.int64) - pad, "b") + pad

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from numpyclip.dispatch.field_kinds import Images, Texts
 from numpyclip.dispatch.fields import RequestFields
-from numpyclip.model.ops import Array
 from numpyclip.server.http.operations import Answer, listing, operation, record, typed
 from numpyclip.server.http.responses import JSONResponse
 from numpyclip.server.service import Service
@@ -30,13 +29,11 @@ async def vectorize(request: Request, fields: _Inputs) -> Response:
     """Embed texts and images."""
     service: Service = request.app.state.service
     async with service.using() as served:
-        if count := len(fields.texts) + len(fields.images):
-            served.check_input_count(count)
-        texts = await served.embed_texts(fields.texts) if fields.texts else None
-        images = await served.embed_images(fields.images) if fields.images else None
+        texts, images = await served.embed(fields.texts, fields.images)
 
     def response() -> Response:
-        return JSONResponse({"textVectors": _rows(texts), "imageVectors": _rows(images)})
+        vectors = {"textVectors": texts, "imageVectors": images}
+        return JSONResponse({name: [row.tolist() for row in rows] for name, rows in vectors.items()})
 
     return await service.threads.run(response)
 
@@ -52,8 +49,3 @@ async def meta(request: Request, _: RequestFields) -> Response:
 async def ready(request: Request, _: RequestFields) -> Response:
     """Return 204: no request is accepted before the model is ready."""
     return Response(status_code=204)
-
-
-def _rows(embeddings: Array | None) -> list[list[float]]:
-    rows: list[list[float]] = [] if embeddings is None else embeddings.tolist()
-    return rows

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import secrets
 from collections import defaultdict
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,7 +16,7 @@ from urllib.parse import parse_qsl
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from numpyclip.server.http.responses import bad_request
+from numpyclip.errors import InputError
 
 _MAX_FIELDS = 1000
 MAX_TEXT = 1 << 20  # bytes of a body that are not in files, or strings of images
@@ -30,33 +31,37 @@ def parse_json_body(body: bytes | bytearray) -> Any:
 
     Raises
     ------
-    HTTPException
-        400 if it is none, or too much of it is not in long strings.
+    InputError
+        If it is none, or too much of it is not in long strings.
     """
     text, strings = _without_long_strings(body)
     if (values := sum(map(text.count, (b",", b":", b"[", b"{")))) > _MAX_VALUES:
-        raise bad_request(f"the body has {values} values; expected at most {_MAX_VALUES} in a request.")
+        raise InputError(f"the body has {values} values; expected at most {_MAX_VALUES} in a request.")
     try:
         return _restored(json.loads(text.decode("utf-8"), parse_constant=_no_number, parse_float=_number), strings)
     except (ValueError, RecursionError) as error:
-        raise bad_request(f"the body is not JSON ({error!s:.200}).") from error
+        raise InputError(f"the body is not JSON ({error!s:.200}).") from error
 
 
 def _without_long_strings(body: bytes | bytearray) -> tuple[bytes, dict[str, str]]:
-    """Replace each long string, such as an image in base64, by a short one; return which stands for which."""
-    text, strings = bytearray(), dict[str, str]()
+    """Replace each long string, such as an image in base64, by a short one; return which stands for which.
+
+    Short ones cannot be guessed: a client that sends one many times would multiply the long string.
+    """
+    text, strings, mark = bytearray(), dict[str, str](), secrets.token_hex(16)
     view, start, left = memoryview(body), 0, body.find(b'"')
     while left >= 0 and (right := body.find(b'"', left + 1)) >= 0 and len(text) + left - start <= MAX_TEXT:
         if right - left > _LONG and body[left - 1] != ord("\\") and body[left + 1] not in _AFTER_A_STRING:
             string = _unescaped(view[left + 1 : right])
             if string is not None:
                 text += view[start : left + 1]
-                text += b"\\u0000%d" % len(strings)
-                strings[f"\0{len(strings)}"] = string
+                short = f"{mark}{len(strings)}"
+                text += short.encode()
+                strings[short] = string
                 start = right
         left = right
     if len(text) + len(body) - start > MAX_TEXT:
-        raise bad_request(f"the body has more than {MAX_TEXT} bytes beside images in base64; send several requests.")
+        raise InputError(f"the body has more than {MAX_TEXT} bytes beside images in base64; send several requests.")
     return bytes(text + view[start:]), strings
 
 
@@ -98,15 +103,15 @@ def parse_query(text: str) -> dict[str, Any]:
 
     Raises
     ------
-    HTTPException
-        400 if it is too long.
+    InputError
+        If it is too long.
     """
     if len(text) > MAX_TEXT:
-        raise bad_request(f"a form of {len(text)} bytes; expected at most {MAX_TEXT}, or multipart/form-data.")
+        raise InputError(f"a form of {len(text)} bytes; expected at most {MAX_TEXT}, or multipart/form-data.")
     try:
         return _grouped(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS))
     except ValueError as error:
-        raise bad_request(f"a form of too many fields; expected at most {_MAX_FIELDS}.") from error
+        raise InputError(f"a form of too many fields; expected at most {_MAX_FIELDS}.") from error
 
 
 def _grouped(fields: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -126,8 +131,8 @@ class FormParser:
 
     Raises
     ------
-    HTTPException
-        400 if there is no boundary; of all methods, if the form is malformed or has too many fields.
+    InputError
+        If there is no boundary; of all methods, if the form is malformed or has too many fields.
     """
 
     def __init__(self, content_type: str) -> None:
@@ -136,6 +141,7 @@ class FormParser:
         self._text = 0  # bytes that are not in files
         self._name, self._value = bytearray(), bytearray()  # of a header
         self._disposition = b""
+        self._is_complete = False
         callbacks: Any = {
             "on_part_begin": self._begin_part,
             "on_header_field": lambda data, start, end: self._add_text(self._name, data[start:end]),
@@ -144,27 +150,26 @@ class FormParser:
             "on_headers_finished": self._begin_data,
             "on_part_data": self._add_data,
             "on_part_end": self._end_part,
+            "on_end": self._end,
         }
         try:
             self._parser = MultipartParser(options.get(b"boundary", b""), callbacks)
         except FormParserError as error:
-            raise bad_request(f"the form's boundary is unusable ({error}).") from error
+            raise InputError(f"the form's boundary is unusable ({error}).") from error
         if not options.get(b"boundary"):
-            raise bad_request("the form has no boundary in its Content-Type.")
+            raise InputError("the form has no boundary in its Content-Type.")
 
     def write(self, piece: bytes) -> None:
         """Parse the next piece."""
         try:
             self._parser.write(piece)
         except FormParserError as error:
-            raise bad_request(f"the form is malformed ({error}).") from error
+            raise InputError(f"the form is malformed ({error}).") from error
 
     def finish(self) -> dict[str, Any]:
         """Return texts, bytes of files, and lists of these where a name is repeated."""
-        try:
-            self._parser.finalize()
-        except FormParserError as error:
-            raise bad_request(f"the form is cut short ({error}).") from error
+        if not self._is_complete:
+            raise InputError("the form is cut short; expected its boundary, with `--` behind it, at the end.")
         return _grouped(self._fields)
 
     def close(self) -> None:
@@ -184,9 +189,9 @@ class FormParser:
     def _begin_data(self) -> None:
         _, options = parse_options_header(self._disposition)
         if b"name" not in options:
-            raise bad_request("a part of the form has no name in its Content-Disposition.")
+            raise InputError("a part of the form has no name in its Content-Disposition.")
         if len(self._fields) == _MAX_FIELDS:
-            raise bad_request(f"a form of too many fields; expected at most {_MAX_FIELDS}.")
+            raise InputError(f"a form of too many fields; expected at most {_MAX_FIELDS}.")
         self._field = options[b"name"].decode("utf-8", "replace")
         self._is_file = b"filename" in options
 
@@ -200,8 +205,11 @@ class FormParser:
         text += piece
         self._text += len(piece)
         if self._text > MAX_TEXT:
-            raise bad_request(f"the form has more than {MAX_TEXT} bytes that are not in files; send images as files.")
+            raise InputError(f"the form has more than {MAX_TEXT} bytes that are not in files; send images as files.")
 
     def _end_part(self) -> None:
         value = bytes(self._data) if self._is_file else self._data.decode("utf-8", "replace")
         self._fields.append((self._field, value))
+
+    def _end(self) -> None:
+        self._is_complete = True

@@ -12,10 +12,10 @@ from starlette.requests import Request
 from numpyclip.dispatch.field_kinds import Text
 from numpyclip.dispatch.fields import shown
 from numpyclip.dispatch.queries import Filters
+from numpyclip.errors import InputError
 from numpyclip.file_systems import is_url
 from numpyclip.server.http.body_parsing import MAX_TEXT, FormParser, parse_json_body, parse_query
 from numpyclip.server.http.request_context import current_request
-from numpyclip.server.http.responses import bad_request
 
 _MAX_CONTENT_TYPE = 300  # characters: parsing it takes time by their square
 
@@ -58,7 +58,7 @@ async def _json(request: Request) -> dict[str, Any]:
     )
     if not isinstance(values, dict):
         current_request().sent = values
-        raise bad_request(f"the body is {shown(values)}; expected a JSON object.")
+        raise InputError(f"the body is {shown(values)}; expected a JSON object.")
     return values
 
 
@@ -66,7 +66,7 @@ async def _form(request: Request) -> dict[str, Any]:
     parse = request.app.state.service.threads.parse
     kind = request.headers.get("content-type", "")
     if len(kind) > _MAX_CONTENT_TYPE:
-        raise bad_request(f"a Content-Type of {len(kind)} characters; expected at most {_MAX_CONTENT_TYPE}.")
+        raise InputError(f"a Content-Type of {len(kind)} characters; expected at most {_MAX_CONTENT_TYPE}.")
     if not kind.lower().startswith("multipart/form-data"):
         form: dict[str, Any] = await parse(parse_query, (await _body(request, MAX_TEXT)).decode("utf-8", "replace"))
         return form
@@ -81,5 +81,5 @@ async def _body(request: Request, most: int) -> bytearray:
     async for piece in request.stream():
         body += piece
         if len(body) > most:
-            raise bad_request(f"a body of more than {most} bytes; send large images as multipart/form-data.")
+            raise InputError(f"a body of more than {most} bytes; send large images as multipart/form-data.")
     return body

@@ -24,7 +24,7 @@ from numpyclip.server.monitoring.failure_reasons import reason
 
 _LOG = logging.getLogger("numpyclip.server")
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
-_LEAST_COMPRESSED = 1000  # bytes
+_MIN_COMPRESSED = 1000  # bytes
 _OF_ROUTING = {  # Starlette's messages
     "Not Found": "there is no such path; GET /docs lists all.",
     "Method Not Allowed": "the path does not take this method; GET /docs lists those that it takes.",
@@ -61,7 +61,7 @@ def compressed(request: Request, response: Response) -> Response:
     sites are refused.
     """
     response.headers["Vary"] = "Accept-Encoding"
-    if len(response.body) >= _LEAST_COMPRESSED and _GZIP.search(request.headers.get("accept-encoding", "")[:200]):
+    if len(response.body) >= _MIN_COMPRESSED and _GZIP.search(request.headers.get("accept-encoding", "")[:200]):
         response.body = gzip.compress(response.body, 5, mtime=0)
         response.headers.update({"Content-Encoding": "gzip", "Content-Length": str(len(response.body))})
     return response
@@ -102,11 +102,6 @@ class UnknownModelError(HTTPException):
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         super().__init__(404, f"model {name:.100} is not here; this server has {', '.join(known)}.")
-
-
-def bad_request(message: str) -> HTTPException:
-    """Make an exception of status 400."""
-    return HTTPException(400, message)
 
 
 class ErrorResponse(Response):

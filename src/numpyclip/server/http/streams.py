@@ -36,11 +36,6 @@ class Stream(Response):
         the client is gone does that itself. An empty block lets others have their turn.
     headers : mapping
     status : int, default=200
-
-    Raises
-    ------
-    OverloadedError
-        If there are too many at once.
     """
 
     def __init__(
@@ -56,7 +51,7 @@ class Stream(Response):
             del self.headers["content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send it; OverloadedError if there are too many at once."""
         self._make_room()
         self._task = asyncio.current_task()
         self._service.streams.add(self)

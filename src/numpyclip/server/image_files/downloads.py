@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from numpyclip.dispatch.fields import RequestFields
-from numpyclip.server.apis.image_ids import ImageId, ImageIds
+from numpyclip.server.http.image_ids import ImageId, ImageIds
 from numpyclip.server.http.operations import Answer, operation
 from numpyclip.server.http.streams import BLOCK, Stream
 from numpyclip.server.image_files.originals import disposition, open_original
@@ -22,7 +22,7 @@ from numpyclip.server.service import Service
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE | re.ASCII)  # Windows' names of these
-_MOST_BYTES, _MOST_SUFFIX = 255, 20  # of a name, and letters of the suffix that a name keeps
+_MAX_BYTES, _MAX_SUFFIX = 255, 20  # of a name, and letters of the suffix that a name keeps
 _MISSING = "not included.txt"
 
 
@@ -105,7 +105,7 @@ class _Names:
         safe = _UNSAFE.sub("_", name).rstrip(". ") or "_"
         safe = _joined("_" if _DEVICES.match(safe) else "", safe, "")
         stem, suffix = os.path.splitext(safe)  # noqa: PTH122
-        if len(suffix) > _MOST_SUFFIX:
+        if len(suffix) > _MAX_SUFFIX:
             stem, suffix = safe, ""
         candidate, count = safe, self._counts.get(_key(safe), 1)
         while _key(candidate) in self._taken:
@@ -118,7 +118,7 @@ class _Names:
 
 def _joined(start: str, stem: str, end: str) -> str:
     """Join parts of a name, of which the one in the middle is cut to what file systems take."""
-    most = _MOST_BYTES - len((start + end).encode())
+    most = _MAX_BYTES - len((start + end).encode())
     return start + stem.encode()[:most].decode("utf-8", "ignore") + end
 
 

@@ -21,7 +21,7 @@ from numpyclip.images.find import FileState
 from numpyclip.index.picture_rows import storable
 from numpyclip.index.records import Match
 from numpyclip.regular_file import open_regular, sha256_of
-from numpyclip.server.apis.image_ids import PathImageId
+from numpyclip.server.http.image_ids import PathImageId
 from numpyclip.server.http.operations import Answer, operation
 from numpyclip.server.http.responses import is_known
 from numpyclip.server.http.streams import BLOCK, BrokenOff, Stream

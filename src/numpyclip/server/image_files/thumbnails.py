@@ -14,7 +14,7 @@ from numpyclip.dispatch.field_kinds import Choice, File, Text
 from numpyclip.dispatch.fields import RequestFields
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.index.records import is_part, seconds_of
-from numpyclip.server.apis.image_ids import PathImageId, key_of
+from numpyclip.server.http.image_ids import PathImageId, key_of
 from numpyclip.server.http.operations import Answer, operation
 from numpyclip.server.http.responses import is_known
 from numpyclip.server.inference.served_model import check_decoding_time
@@ -39,7 +39,7 @@ class _Moment(Text):
 
 
 class ThumbnailCache:
-    """A least-recently-used cache, for use from many threads."""
+    """A least-recently-used cache of thumbnails, for use from many threads."""
 
     def __init__(self, options: DecodeOptions) -> None:
         self._options = options

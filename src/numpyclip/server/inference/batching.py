@@ -14,11 +14,9 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from numpyclip.index.records import MODALITIES, Modality
 from numpyclip.model.ops import Array
@@ -52,10 +50,6 @@ class _Job:
         return len(self.items) - self.taken
 
 
-def _embed_ids(model: ModelOnDemand, rows: Sequence[NDArray[np.int32]]) -> Array:
-    return model.encode_text(np.stack(rows), normalize=True)
-
-
 class Batcher:
     """One thread for the model, and a queue for each modality; an asynchronous context manager.
 
@@ -70,7 +64,7 @@ class Batcher:
     def __init__(self, model: ModelOnDemand, settings: Settings, metrics: Metrics) -> None:
         self._compute: dict[Modality, Callable[[Sequence[Any]], Array]] = {
             "pictures": model.embed_pixels,
-            "texts": partial(_embed_ids, model),
+            "texts": lambda rows: model.encode_text(np.stack(rows), normalize=True),
         }
         most = settings.batch_size
         self._max_batch: dict[Modality, int] = {"pictures": most, "texts": _TEXTS_PER_IMAGE * most}

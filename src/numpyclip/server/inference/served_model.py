@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from io import BytesIO
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from numpyclip.dispatch.fields import FieldError
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import NumPyCLIPError, PictureError
+from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.file_systems import is_web
 from numpyclip.images.formats import identify
 from numpyclip.images.watch import quietly
@@ -22,7 +23,6 @@ from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
 from numpyclip.runtime.finite import checked_finite
 from numpyclip.server.http.base64_images import decode_base64
-from numpyclip.server.http.responses import bad_request
 from numpyclip.server.inference.batching import Batcher
 from numpyclip.server.inference.model_on_demand import ModelOnDemand, ModelSource
 from numpyclip.server.inference.thread_pools import ThreadPools
@@ -30,6 +30,7 @@ from numpyclip.server.monitoring.prometheus import Metrics
 from numpyclip.server.outgoing.image_urls import Fetcher
 from numpyclip.server.settings import Settings
 
+Rows: TypeAlias = "Array | tuple[()]"
 _MAX_CHARACTERS = 1_000_000  # of all texts of a request
 _SLOW_FORMATS = ("JPEG2000",)  # Pillow decodes a million pixels a second, and no other thread runs meanwhile
 _MAX_SLOW_PIXELS = 1_000_000
@@ -107,20 +108,20 @@ class ServedModel:
         return self.on_demand.known_config
 
     def check_input_count(self, count: int, field: str = "") -> None:
-        """Raise 400, of a field if it is known, unless there are 1 to `max_inputs` inputs."""
+        """Raise FieldError unless there are 1 to `max_inputs` inputs."""
         if not 0 < count <= self._settings.max_inputs:
             raise FieldError(f"{count} inputs; expected 1 to {self._settings.max_inputs} in a request.", field)
 
     def check_text_count(self, count: int) -> None:
-        """Raise 400 if there are no texts, too many, or the model has no text tower."""
+        """Raise InputError if there are no texts, too many, or the model has no text tower."""
         self.check_input_count(count)
         if self.config.text is None:
-            raise bad_request("this model embeds images only.")
+            raise InputError("this model embeds images only.")
 
     def check_length(self, characters: int) -> None:
-        """Raise 400 if the texts of a request are too long together: tokenizing cannot be stopped."""
+        """Raise InputError if the texts of a request are too long together: tokenizing cannot be stopped."""
         if characters > _MAX_CHARACTERS:
-            raise bad_request(f"texts of {characters} characters; expected at most {_MAX_CHARACTERS} in a request.")
+            raise InputError(f"texts of {characters} characters; expected at most {_MAX_CHARACTERS} in a request.")
 
     async def tokenize(self, texts: Sequence[str], *, truncate: bool = True) -> NDArray[np.int32]:
         """Tokenize texts: (n, context_length).
@@ -139,6 +140,12 @@ class ServedModel:
         if length < _INLINE_LENGTH:
             return self.model.tokenize(texts, truncate)
         return await self._threads.run(self.model.tokenize, texts, truncate)
+
+    async def embed(self, texts: Sequence[str], images: Sequence[bytes | str]) -> tuple[Rows, Rows]:
+        """Embed texts and images, of either of which there may be none."""
+        if count := len(texts) + len(images):
+            self.check_input_count(count)
+        return await self.embed_texts(texts) if texts else (), await self.embed_images(images) if images else ()
 
     async def embed_texts(self, texts: Sequence[str], *, truncate: bool = True) -> Array:
         """Embed texts: (n, embed_dim). See `tokenize`."""
@@ -165,7 +172,7 @@ class ServedModel:
         """
         self.check_input_count(len(images))
         if self.config.vision is None:
-            raise bad_request("this model embeds texts only.")
+            raise InputError("this model embeds texts only.")
         with self.batcher.admit("pictures", len(images)) as embed:
             names = [f"image {number}" for number in range(len(images))] if len(images) > 1 else ["image"]
             work = (self._pixels(*named) for named in zip(images, names, strict=True))

@@ -55,7 +55,6 @@ class AccessLogMiddleware:
             return
         start, status, size = time.perf_counter(), 0, 0
         record = RequestRecord(_request_id(scope))
-        path = scope["path"]
 
         async def send_recorded(message: Message) -> None:
             nonlocal status, size
@@ -86,7 +85,7 @@ class AccessLogMiddleware:
             seconds = time.perf_counter() - start
             self._metrics.requests.labels(record.route, status or 500).inc()
             self._metrics.seconds.labels(record.route).observe(seconds)
-            _log({**scope, "path": path}, record, (status or 500, size, seconds))
+            _log(scope, record, (status or 500, size, seconds))
             CURRENT.reset(before)
 
 

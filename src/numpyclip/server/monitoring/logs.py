@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 else:
     _StreamHandler = logging.StreamHandler
 
-_OURS = ("numpyclip.server", "numpyclip.access")
+_LOG = logging.getLogger("numpyclip.server")
+_ACCESS = logging.getLogger("numpyclip.access")
 _WAS_LOGGED = "numpyclip_was_logged"  # an attribute of errors, which uvicorn logs again, without the request's ID
 _INVALID = "Invalid HTTP request received."  # uvicorn, without the client, which we log
 
@@ -90,7 +91,7 @@ class _LoggedLines(io.TextIOBase):
         with self._lock:
             *lines, self._line = re.split(r"[\r\n]+", self._line + text)
         for line in filter(str.strip, lines):
-            logging.getLogger(_OURS[0]).info("%s", line)
+            _LOG.info("%s", line)
         return len(text)
 
     def finish(self) -> None:
@@ -112,7 +113,7 @@ def logging_to_stderr(level: str, form: str) -> Iterator[None]:
     handler.setFormatter(_JSONFormatter() if form == "json" else _TextFormatter())
     handler.addFilter(lambda record: not _is_logged_before(record))
     number = getattr(logging, level.upper())
-    levels = {logging.getLogger(name): number for name in _OURS} | {logging.getLogger(): max(number, logging.WARNING)}
+    levels = {_LOG: number, _ACCESS: number, logging.getLogger(): max(number, logging.WARNING)}
     before = [(logger, logger.level) for logger in levels]
     for logger, each in levels.items():
         logger.setLevel(each)
@@ -139,7 +140,7 @@ def _is_logged_before(record: logging.LogRecord) -> bool:
 
 def log_error(error: Exception) -> None:
     """Log an unexpected error, once: whoever catches it behind this logs nothing."""
-    logging.getLogger(_OURS[0]).error("unexpected error: %s", describe_error(error), exc_info=error)
+    _LOG.error("unexpected error: %s", describe_error(error), exc_info=error)
     setattr(error, _WAS_LOGGED, True)
 
 
@@ -157,6 +158,6 @@ def _time(record: logging.LogRecord) -> str:
 
 def _traceback(record: logging.LogRecord) -> str:
     """Format the traceback, at debug only: it quotes values, which may be of a client."""
-    if not record.exc_info or not logging.getLogger(_OURS[0]).isEnabledFor(logging.DEBUG):
+    if not record.exc_info or not _LOG.isEnabledFor(logging.DEBUG):
         return ""
     return logging.Formatter().formatException(record.exc_info)

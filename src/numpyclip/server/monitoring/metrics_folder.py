@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 
 from prometheus_client.multiprocess import mark_process_dead
 
@@ -26,9 +25,7 @@ class MetricsFolder:
         self._path = ""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self._folders.close()
 
     def environment(self) -> dict[str, str]:

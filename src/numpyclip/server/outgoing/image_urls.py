@@ -14,7 +14,7 @@ import h11
 from starlette.exceptions import HTTPException
 
 from numpyclip.errors import InputError
-from numpyclip.server.http.responses import OverloadedError, RefusedURLError, bad_request
+from numpyclip.server.http.responses import OverloadedError, RefusedURLError
 from numpyclip.server.outgoing.http_client import PORTS, TooLargeError, connect, exchange
 
 _MAX_FETCHES = 16  # at once, until their images are decoded
@@ -70,6 +70,8 @@ class Fetcher:
 
         Raises
         ------
+        InputError
+            If it is no URL.
         HTTPException
             400 if the host is not allowed; 502 if the download fails; 503 if the server stops.
         """
@@ -97,7 +99,7 @@ class Fetcher:
             host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
             target = quote(f"{parts.path or '/'}?{parts.query}", safe="/?%:@!$&'()*+,;=~")
         except ValueError as error:
-            raise bad_request(f"{shown}: is no URL ({error!s:.100}).") from error
+            raise InputError(f"{shown}: is no URL ({error!s:.100}).") from error
         is_known = (host, port) in self._hosts or ((host, None) in self._hosts and port == PORTS[parts.scheme])
         if parts.username is not None or not is_known:
             raise RefusedURLError(

@@ -84,8 +84,8 @@ class ImmichForward:
         ]
         try:
             async with self._slots:
-                streams = await connect(self._target.hostname or "", self._target)
                 request = h11.Request(method="POST", target="/predict", headers=headers)
+                streams = await connect(self._target.hostname or "", self._target)
                 answer, data = await exchange(streams, request, body, max_bytes=_MAX_BYTES)
         except (OSError, h11.ProtocolError, TooLargeError) as error:
             message = f"Immich's own server, to which this task is forwarded, does not answer ({type(error).__name__})."

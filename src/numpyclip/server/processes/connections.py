@@ -16,7 +16,7 @@ _LAST_REQUEST = 1.0  # seconds in which an idle connection may still send a requ
 _MAX_HEADERS = 32 << 10  # bytes
 _BLOCK = 16 << 10  # bytes that are parsed at once
 _MAX_CHUNKS = 4096  # of a body, unless they have many bytes: each takes as long as kilobytes
-_LEAST_CHUNK = 16  # bytes, on average
+_MIN_CHUNK = 16  # bytes, on average
 
 
 class _Connection(h11.Connection):
@@ -29,7 +29,7 @@ class _Connection(h11.Connection):
         elif isinstance(event, h11.Data):
             self._chunks += event.chunk_start
             self._bytes += len(event.data)
-            if self._chunks > max(_MAX_CHUNKS, self._bytes // _LEAST_CHUNK):
+            if self._chunks > max(_MAX_CHUNKS, self._bytes // _MIN_CHUNK):
                 raise h11.RemoteProtocolError("the body's chunks are too small")
         return event
 
@@ -54,7 +54,7 @@ class DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
         self._update()
         if len(self.connections) > self.max_connections:
             waiting = [other for other in cast("set[DeadlineProtocol]", self.connections) if other.waits_for_client()]
-            min(waiting, key=lambda other: other.since).abort()  # this one, if no other waits
+            min(waiting, key=lambda other: other.since).transport.abort()  # this one, if no other waits
 
     def get_buffer(self, sizehint: int) -> bytearray:
         """Return memory to receive into."""
@@ -84,7 +84,7 @@ class DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
         """Refuse what is no HTTP request, or end the connection if a response has begun."""
         _LOG.info("%s sent what is no HTTP request.", self.client[0] if self.client else "a client")
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # a response has begun
-            self.abort()
+            self.transport.abort()
             return
         if self.cycle is not None:
             self.cycle.disconnected = True  # so that the application's response is not sent, too
@@ -95,10 +95,6 @@ class DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
         if self.transport.is_closing():
             return False
         return self._phase[0] != "request" or self.cycle.more_body or self.flow.write_paused
-
-    def abort(self) -> None:
-        """Close the connection, whether or not the client receives what was sent."""
-        self.transport.abort()
 
     def _update(self) -> None:
         """Set the deadline anew when another phase of the connection begins."""
@@ -138,4 +134,4 @@ class DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
             self._has_received = False
             self._timer = self.loop.call_later(self.request_timeout, self._end)
         else:
-            self.abort()
+            self.transport.abort()

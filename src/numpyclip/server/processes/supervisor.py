@@ -58,6 +58,9 @@ class Supervisor:
         self._workers: dict[int, WorkerHandle] = {}
         self._all: set[WorkerHandle] = set()
         self._locks = [asyncio.Lock() for _ in range(count)]  # of their replacement
+        self._watchers: set[asyncio.Task[None]] = set()
+        self._metrics = MetricsFolder()
+        self._hangup, self._is_stopping = asyncio.Event(), asyncio.Event()
         self._signal = 0
 
     def run(self) -> int:
@@ -71,12 +74,11 @@ class Supervisor:
         return status
 
     async def _run(self) -> int:
-        loop, self._hangup = asyncio.get_running_loop(), asyncio.Event()
-        self._is_stopping, self._ends = asyncio.Event(), set[asyncio.Task[None]]()
+        loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop, number)
         loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
-        with MetricsFolder() as self._metrics:  # once signals are handled, which would leave it behind
+        with self._metrics:  # once signals are handled, which would leave it behind
             try:
                 return await self._serve()
             finally:
@@ -95,11 +97,6 @@ class Supervisor:
             return status
         self._say(f"a worker has ended with {_reason(status)} before it had started.", "error")
         return 2
-
-    def _spawn(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
-        self._ends.add(task)
-        task.add_done_callback(self._ends.discard)
 
     def _stop(self, number: int) -> None:
         if self._is_stopping.is_set():  # the second signal
@@ -142,9 +139,14 @@ class Supervisor:
 
     def _keep(self, worker: WorkerHandle) -> None:
         self._workers[worker.number] = worker
-        self._spawn(self._watch(worker))
+        self._watch(worker)
 
-    async def _watch(self, worker: WorkerHandle) -> None:
+    def _watch(self, worker: WorkerHandle) -> None:
+        task = asyncio.create_task(self._replace_at_end(worker))
+        self._watchers.add(task)
+        task.add_done_callback(self._watchers.discard)
+
+    async def _replace_at_end(self, worker: WorkerHandle) -> None:
         """Start another worker when this one has ended, unless it was replaced."""
         status = await worker.end()
         self._metrics.has_ended(worker.process.pid)
@@ -193,7 +195,7 @@ class Supervisor:
         except asyncio.TimeoutError:
             worker.stop()
             why = f"has not started in {_START_TIMEOUT:g} s"
-        self._spawn(self._watch(worker))
+        self._watch(worker)
         await self._end_in_time(worker)
         if not self._is_stopping.is_set():
             self._say(f"worker {number} {why.format(_reason(worker.process.returncode or 0))}.", "warning")
@@ -231,8 +233,8 @@ class Supervisor:
             for worker in self._all:
                 worker.kill(signal.SIGKILL)
             await asyncio.wait(ends)
-        if self._ends:
-            await asyncio.wait(self._ends)
+        if self._watchers:
+            await asyncio.wait(self._watchers)
 
 
 def _reason(status: int) -> str:

@@ -39,8 +39,12 @@ export function summary({matches, loaded, next, answer}) {
   return `${count}. Perhaps none matches: among this many images, one scores as well by chance.`;
 }
 
-const BUSY = "The server is busy";
-const TITLES = {0: "The server does not answer", 400: "This cannot be searched for", 429: BUSY, 503: BUSY};
+const TITLES = {
+  0: "The server does not answer",
+  400: "This cannot be searched for",
+  429: "The server is busy",
+  503: "The server cannot search now",
+};
 
 // Show why there are no results; `retry` searches again.
 export function showError({status, message}, retry) {

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 from starlette.exceptions import HTTPException
 
 from numpyclip.dispatch.field_kinds import ListField
-from numpyclip.dispatch.fields import Field, Place, Schema
-from numpyclip.errors import InputError
+from numpyclip.dispatch.fields import Field, FieldError, Place, Schema
 from numpyclip.index.records import WHOLE, Match, is_part
 
-MOST_IDS = 10_000  # of a request
+MAX_IDS = 10_000  # of a request
 _SCHEMA: Schema = {"type": "string", "pattern": r"^\d{1,18}(-[0-9a-f]{12})?(@.{1,40})?$"}
 _ID = re.compile(r"(\d{1,18})(?:-([0-9a-f]{12}))?(?:@(.{1,40}))?", re.ASCII)
 
@@ -71,7 +70,7 @@ class ImageIds(ListField[ImageId]):
 
     expected = "IDs of images"
 
-    def __init__(self, meaning: str, most: int = MOST_IDS, *, required: bool = False) -> None:
+    def __init__(self, meaning: str, most: int = MAX_IDS, *, required: bool = False) -> None:
         super().__init__(meaning, required=required)
         self.most = most
 
@@ -79,7 +78,8 @@ class ImageIds(ListField[ImageId]):
         """Return the IDs as a list."""
         texts = sent if isinstance(sent, list) else str(sent).split(",") if sent != "" else []
         if not self.required <= len(texts) <= self.most:
-            raise InputError(f"{len(texts)} IDs; expected {int(self.required)} to {self.most}.")
+            expected = f"expected {int(self.required)} to {self.most}"
+            raise FieldError(f"{self.name} has {len(texts)} IDs; {expected}.", self.name)
         found = [_read(str(text)) for text in texts]
         if None in found:
             raise self.refusal(sent)
