@@ -37,7 +37,7 @@ class Settings:
     originals : bool
         Send image files as they are, with all metadata in them.
     marks : bool
-        Let clients set favourites, ratings, tags and albums.
+        Let clients set favorites, ratings, tags and albums.
     fetch_hosts : tuple of str
         Hosts from which images may be fetched, as ``name`` or ``name:port``.
     fetch_private : bool

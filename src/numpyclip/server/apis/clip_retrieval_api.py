@@ -72,7 +72,7 @@ async def indices_list(request: Request, _: RequestFields) -> Response:
     errors=(404, 429, 502),
 )
 async def knn_service(request: Request, fields: _Knn) -> Response:
-    """Find the nearest neighbours of a text, an image or an embedding.
+    """Find the nearest neighbors of a text, an image or an embedding.
 
     `use_safety_model`, `use_violence_detector` and the aesthetic score are ignored, as by a backend started without
     the models that they need.

@@ -44,7 +44,7 @@ _PLACE = record(
 _TOWN = record(
     "Town",
     name=_TEXT,
-    around=listing(_NUMBER, "Latitude, longitude and kilometres, as the filter `around` takes them."),
+    around=listing(_NUMBER, "Latitude, longitude and kilometers, as the filter `around` takes them."),
     pictures=_COUNT,
 )
 _LIBRARY = record(
