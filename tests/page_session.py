@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpyclip
@@ -29,21 +28,13 @@ def checkout(folder: Path) -> dict[str, str]:
     return {"HOME": str(folder), "XDG_DATA_HOME": str(folder / ".local" / "share"), "NO_PROXY": "127.0.0.1"}
 
 
-class Session:
-    """Runs the blocks of a page in the current folder, and a server as soon as one asks it."""
+class Session(contextlib.ExitStack):
+    """Runs the blocks of a page in the current folder, and a server as soon as one asks it, until it is closed."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._names: dict[str, Any] = {}
-        self._stack = contextlib.ExitStack()
         self._address: str | None = None
-
-    def __enter__(self) -> "Session":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
 
     def run(self, block: Block) -> str:
         """Return what a block prints, written as the page writes it."""
@@ -85,11 +76,11 @@ class Session:
             from tests.server.conftest import running
 
             model, _ = numpyclip.load("tiny")
-            store = f"{self._stack.enter_context(tempfile.TemporaryDirectory())}/index"
+            store = f"{self.enter_context(tempfile.TemporaryDirectory())}/index"
             with Index(store, model, create=True) as index:
                 index.update([ALBUM])
             app = create_app(model, "tiny", store)
-            client = self._stack.enter_context(running(app))
+            client = self.enter_context(running(app))
             self._address = f"127.0.0.1:{client.port}"
         return self._address
 

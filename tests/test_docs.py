@@ -25,8 +25,8 @@ FILE = re.compile(r"\]\((?!https?:)([^)#\s]+)|`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|t
 VARIABLE = re.compile(r"NUMPYCLIP_[A-Z_]*[A-Z]")
 
 
-def named(pages: list[Path], *marks: Any) -> list[Any]:
-    return [pytest.param(page, id=str(page.relative_to(ROOT)), marks=marks) for page in pages]
+def case(page: Path, *marks: Any) -> Any:
+    return pytest.param(page, id=str(page.relative_to(ROOT)), marks=marks)
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -37,10 +37,11 @@ def executed() -> Iterator[Any]:
     """The pages with blocks that run; those with commands, which take seconds, are exhaustive."""
     for page in [*PAGES, *OTHERS]:
         languages = {block.language for block in blocks_of(page) if block.runs}
-        yield from named([page] * bool(languages), *[pytest.mark.exhaustive] * ("sh" in languages))
+        if languages:
+            yield case(page, *[pytest.mark.exhaustive] * ("sh" in languages))
 
 
-ALL = named([*PAGES, *OTHERS])
+ALL = [case(page) for page in (*PAGES, *OTHERS)]
 
 
 @pytest.fixture
@@ -136,11 +137,6 @@ def test_python_that_is_not_run_compiles(page: Path) -> None:
     for block in blocks_of(page):
         if block.language == "python":
             compile(block.code, f"{page}, line {block.line}", "exec")
-
-
-@pytest.mark.parametrize("page", named(PAGES))
-def test_no_page_has_gaps_to_be_filled(page: Path) -> None:
-    assert "@@" not in page.read_text("utf-8")
 
 
 @pytest.mark.parametrize("page", ALL)

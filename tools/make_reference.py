@@ -7,7 +7,7 @@ From the parsers of the commands, and from the descriptions that check requests:
 
 import argparse
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -61,15 +61,11 @@ def groups(command: argparse.ArgumentParser) -> Iterator[tuple[str, list[argpars
             yield "general" if group.title == "options" else str(group.title), options
 
 
-def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
     """Write a table."""
-    head, *lines = (f"| {' | '.join(cells)} |" for cells in ([*header], *(map(escaped, row) for row in rows)))
-    return "\n".join([head, "---".join("|" * (head.count(" | ") + 2)), *lines])
-
-
-def escaped(cell: str) -> str:
-    """Write what may be in a cell."""
-    return cell.replace("|", "\\|")
+    cells = ([cell.replace("|", r"\|") for cell in row] for row in (header, *rows))
+    head, *lines = (f"| {' | '.join(row)} |" for row in cells)
+    return "\n".join([head, "|" + "---|" * len(header), *lines])
 
 
 # --- cli.md ---------------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ Needs nothing but Python:
     python tools/make_speed_tables.py
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -26,22 +25,15 @@ QUESTIONS = (
     ("MobileCLIP2-S0, 16 images", "mobileclip"),
 )
 # The heading of a column, and the contestant's name in the results.
-NUMPY = ("NumPyCLIP", "NumPyCLIP")
-OPENVINO = ("NumPyCLIP with OpenVINO bfloat16", "NumPyCLIP, OpenVINO bfloat16")
-OTHERS = (
+CONTESTANTS = (
+    ("NumPyCLIP", "NumPyCLIP"),
     ("openai/CLIP on PyTorch", "openai/CLIP"),
     ("ONNX Runtime", "ONNX Runtime"),
     ("OpenVINO", "OpenVINO, float32"),
     ("OpenVINO bfloat16", "OpenVINO, as it comes (bfloat16)"),
+    ("NumPyCLIP with OpenVINO bfloat16", "NumPyCLIP, OpenVINO bfloat16"),
 )
-ENGINES = (
-    ("NumPyCLIP with OpenVINO", "NumPyCLIP, OpenVINO float32"),
-    ("NumPyCLIP with ONNX Runtime", "NumPyCLIP, ONNX Runtime float32"),
-)
-PAGES = (  # each with how many questions, and which contestants
-    (ROOT / "README.md", 6, (NUMPY, *OTHERS, OPENVINO)),
-    (ROOT / "docs" / "explanations" / "speed.md", len(QUESTIONS), (NUMPY, *OTHERS, *ENGINES, OPENVINO)),
-)
+PAGES = ((ROOT / "README.md", 6), (ROOT / "docs" / "explanations" / "speed.md", len(QUESTIONS)))  # how many questions
 
 
 def medians(file: str) -> tuple[str, dict[str, str]]:
@@ -51,12 +43,12 @@ def medians(file: str) -> tuple[str, dict[str, str]]:
     return cells[0][2], {row[1].removesuffix(", with its cache"): row[2] for row in cells[2:]}
 
 
-def table(n_questions: int, contestants: Sequence[tuple[str, str]]) -> str:
-    """Write the medians of some contestants, a question in each row."""
-    rows = [["", *(heading for heading, _ in contestants)], ["---", *["---:"] * len(contestants)]]
+def table(n_questions: int) -> str:
+    """Write the medians of the contestants, a question in each row."""
+    rows = [["", *(heading for heading, _ in CONTESTANTS)], ["---", *["---:"] * len(CONTESTANTS)]]
     for name, file in QUESTIONS[:n_questions]:
         unit, found = medians(file)
-        rows.append([f"{name}, {unit}", *(found.get(contestant, "–") for _, contestant in contestants)])
+        rows.append([f"{name}, {unit}", *(found.get(contestant, "–") for _, contestant in CONTESTANTS)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -69,9 +61,9 @@ def divide(text: str) -> tuple[str, str, str]:
 
 def main() -> None:
     """Replace the tables."""
-    for page, n_questions, contestants in PAGES:
+    for page, n_questions in PAGES:
         before, _, behind = divide(page.read_text("utf-8"))
-        page.write_text("\n\n".join([before, table(n_questions, contestants), behind]), "utf-8")
+        page.write_text("\n\n".join([before, table(n_questions), behind]), "utf-8")
 
 
 if __name__ == "__main__":

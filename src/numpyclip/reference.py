@@ -1,8 +1,8 @@
-"""CLIP to read: both towers in plain NumPy, one line per step, and beside each line the shape of what it makes.
+"""A reference implementation to read: both towers in plain NumPy, one step a line, with the shape of each result.
 
 This is the model of "Learning Transferable Visual Models From Natural Language Supervision" (Radford et al., 2021),
-with the names of openai/CLIP. One tower turns images into vectors, another turns texts into vectors, and training has
-made the vectors of an image and of its caption point the same way. That is all of CLIP:
+with the names of openai/CLIP. One tower embeds images, the other texts, and training has made the embeddings of an
+image and of its caption point in the same direction. That is all of CLIP:
 
     image_features = encode_image(w, image)  # image: float32 (b, 3, H, W), as `preprocess` returns it
     text_features = encode_text(w, ids)  # ids: integers (b, n), as `tokenize` returns them
@@ -19,9 +19,9 @@ with this module, and this module with openai/CLIP, at every stage. docs/how-cli
 Letters of the shapes:
 
     b   images or texts in a batch     H, W   rows and columns of an image or of a feature map
-    n   tokens of each                 c      channels of it
+    n   tokens in a sequence           c      channels of a feature map
     d   width of a token               s      side of a convolution's window
-    h   heads of attention             p      side of a patch of the vision transformer
+    h   attention heads                p      side of a patch of the vision transformer
     k   width of a head, d / h         e      dimensions of the embedding, the same for both towers
 
 A prime marks another number of the same kind: (b, c, H, W) -> (b, c', H', W').
@@ -99,7 +99,7 @@ def quick_gelu(x: Array) -> Array:
 
 
 def gelu(x: Array) -> Array:
-    """Do the same with the normal distribution: x Φ(x), the activation of most other models."""
+    """Weight numbers by the normal distribution: x Φ(x), the activation of most other models."""
     erf = np.vectorize(math.erf, otypes=[np.float32])
     return x * (1 + erf(x / math.sqrt(2))) / 2  # (..., d)
 
@@ -140,13 +140,13 @@ def attention(q: Array, k: Array, v: Array, mask: Array | float = 0.0) -> Array:
 
 
 def query_key_value(w: Weights, name: str, x: Array) -> list[Array]:
-    """Make a query, a key and a value of every token: what it looks for, what it is found by, what it passes on."""
+    """Project every token to a query, what it looks for; a key, what it is matched by; a value, what it passes on."""
     qkv = x @ w[f"{name}.in_proj_weight"].T + w[f"{name}.in_proj_bias"]  # (b, n, d) (d, 3 d) -> (b, n, 3 d)
     return np.split(qkv, 3, axis=-1)  # three of (b, n, d)
 
 
 def mlp(w: Weights, name: str, x: Array, activation: Activation) -> Array:
-    """Compute on each token independently, in four times its width."""
+    """Transform each token independently, by two layers, the first of which is four times as wide."""
     x = activation(linear(w, f"{name}.c_fc", x))  # (b, n, d) -> (b, n, 4 d)
     return linear(w, f"{name}.c_proj", x)  # (b, n, 4 d) -> (b, n, d)
 
@@ -161,7 +161,7 @@ def residual_attention_block(
 
 
 def blocks(w: Weights, prefix: str) -> list[str]:
-    """Name the blocks of a sequence in their order: prefix.0, prefix.1, ..."""
+    """Return the names of the blocks below a prefix in order: prefix.0, prefix.1, ..."""
     depth = prefix.count(".") + 1
     count = len({name.split(".")[depth] for name in w if name.startswith(f"{prefix}.")})
     return [f"{prefix}.{i}" for i in range(count)]
@@ -179,7 +179,7 @@ def convolve(w: Weights, name: str, x: Array, stride: int = 1, padding: int = 0)
 
 
 def batch_norm(w: Weights, name: str, x: Array) -> Array:
-    """Normalise every channel by the mean and variance that it had in training (Ioffe and Szegedy, 2015)."""
+    """Normalize every channel by the mean and variance that it had in training (Ioffe and Szegedy, 2015)."""
     fields = ("running_mean", "running_var", "weight", "bias")
     mean, variance, weight, bias = (w[f"{name}.{field}"][:, np.newaxis, np.newaxis] for field in fields)  # (c, 1, 1)
     return (x - mean) / np.sqrt(variance + EPS) * weight + bias  # (b, c, H, W)
@@ -223,7 +223,7 @@ def vision_transformer(w: Weights, image: Array, activation: Activation) -> Stag
 
 
 def bottleneck(w: Weights, name: str, x: Array, stride: int) -> Array:
-    """Compute on few channels and add the result to many; modified: pixels are averaged, where ResNet skips some."""
+    """Convolve few channels and add the result to many; modified: pixels are averaged, where ResNet skips some."""
     y = relu(batch_norm(w, f"{name}.bn1", convolve(w, f"{name}.conv1", x)))  # (b, c', H, W)
     y = relu(batch_norm(w, f"{name}.bn2", convolve(w, f"{name}.conv2", y, padding=1)))  # (b, c', H, W)
     y = average_pool(y, stride)  # (b, c', H / stride, W / stride)
@@ -248,7 +248,7 @@ def attention_pool(w: Weights, name: str, x: Array) -> Array:
 
 
 def modified_resnet(w: Weights, image: Array) -> Stages:
-    """Turn an image into ever smaller maps of ever more channels, and attend to their pixels."""
+    """Turn an image into ever smaller feature maps of ever more channels, and pool these by attention."""
     x = image  # (b, 3, H, W)
     for i, stride in ((1, 2), (2, 1), (3, 1)):  # modified: three small convolutions, where ResNet has a large one
         x = convolve(w, f"visual.conv{i}", x, stride, padding=1)  # (b, c, H / 2, W / 2)
@@ -294,7 +294,7 @@ def image_stages(w: Weights, image: Array, activation: Activation = quick_gelu) 
 
 
 def encode_image(w: Weights, image: Array, activation: Activation = quick_gelu) -> Array:
-    """Embed images: (b, 3, H, W) -> (b, e), not normalised, as in openai/CLIP.
+    """Embed images: (b, 3, H, W) -> (b, e), not normalized, as in openai/CLIP.
 
     The activation cannot be inferred from the tensors: `quick_gelu` for OpenAI's models, `gelu` for most others.
     """
@@ -302,7 +302,7 @@ def encode_image(w: Weights, image: Array, activation: Activation = quick_gelu) 
 
 
 def encode_text(w: Weights, ids: Array, activation: Activation = quick_gelu) -> Array:
-    """Embed texts: (b, n) -> (b, e), not normalised, as in openai/CLIP."""
+    """Embed texts: (b, n) -> (b, e), not normalized, as in openai/CLIP."""
     return dict(text_stages(w, ids, activation))["embedding"]
 
 
