@@ -1,4 +1,4 @@
-"""From a model's name, or a file or folder of weights, to a model: locate, recognise, build."""
+"""From a model's name, or a file or folder of weights, to a model: locate, recognize, build."""
 
 from __future__ import annotations
 

@@ -294,7 +294,7 @@ def image_stages(w: Weights, image: Array, activation: Activation = quick_gelu) 
 
 
 def encode_image(w: Weights, image: Array, activation: Activation = quick_gelu) -> Array:
-    """Embed images: (b, 3, H, W) -> (b, e), not normalised, as in openai/CLIP.
+    """Embed images: (b, 3, H, W) -> (b, e), not normalized, as in openai/CLIP.
 
     The activation cannot be inferred from the tensors: `quick_gelu` for OpenAI's models, `gelu` for most others.
     """
@@ -302,7 +302,7 @@ def encode_image(w: Weights, image: Array, activation: Activation = quick_gelu) 
 
 
 def encode_text(w: Weights, ids: Array, activation: Activation = quick_gelu) -> Array:
-    """Embed texts: (b, n) -> (b, e), not normalised, as in openai/CLIP."""
+    """Embed texts: (b, n) -> (b, e), not normalized, as in openai/CLIP."""
     return dict(text_stages(w, ids, activation))["embedding"]
 
 

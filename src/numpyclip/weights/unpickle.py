@@ -45,7 +45,7 @@ class Symbol:
 
 @dataclass(eq=False)
 class ScriptObject:
-    """An object of a named class: its attributes, and no behaviour."""
+    """An object of a named class: its attributes, and no behavior."""
 
     kind: Symbol
     attributes: dict[str, object] = field(default_factory=dict)
