@@ -105,11 +105,11 @@ def test_a_step_that_is_not_known_or_blows_up_texts_is_named(part: str, told: ob
     [
         ("normalizer", {"type": "Precompiled", "precompiled_charsmap": "/////wAAAAAAAAAA"}, "a trie of 4294967295"),
         ("pre_tokenizer", {"type": "Split", "pattern": {"Regex": "(?:a*)*b"}}, "the pattern {'Regex': '"),
-        ("pre_tokenizer", {"type": "Split", "pattern": {"Regex": "a" * 600}}, "a string of 600 letters"),
+        ("pre_tokenizer", {"type": "Split", "pattern": {"Regex": "a" * 600}}, "a string of 600 characters"),
         ("pre_tokenizer", {"type": "Split", "pattern": "a"}, "the pattern 'a'; expected a string, or"),
         ("normalizer", {"type": "Replace", "pattern": {"Regex": "a*a*b"}, "content": ""}, "the pattern {'Regex': 'a*"),
         ("decoder", {"type": "Replace", "pattern": {"Regex": "(a|a)*b"}, "content": ""}, "the pattern {'Regex': '"),
-        ("decoder", {"type": "WordPiece", "prefix": "#" * 10_000_000}, "a string of 10000000 letters"),
+        ("decoder", {"type": "WordPiece", "prefix": "#" * 10_000_000}, "a string of 10000000 characters"),
         ("normalizer", {"type": "NFC", "more": [[[[[[[[[[]]]]]]]]]]}, "more than 8 levels"),
     ],
 )
