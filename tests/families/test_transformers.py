@@ -331,7 +331,7 @@ def test_a_type_with_code_of_its_own_is_named(copy: Callable[[str], Path]) -> No
 @pytest.mark.parametrize(
     ("described", "kind"),
     [
-        ({"model_type": "owlv2"}, "'owlv2'; this is not a CLIP, but a detector of objects. Expected clip, metaclip_2, "),
+        ({"model_type": "owlv2"}, "'owlv2'; this is not a CLIP, but a detector of objects. Expected clip, metaclip"),
         ({"model_type": "bert"}, "'bert'; this is not a CLIP, but a text encoder alone"),
         ({"model_type": None, "architecture": "vit_base_patch16_224"}, "None; .* timm's alone, 'vit_base_patch16_224'"),
         ({"model_type": "zip"}, "'zip'; not a known type of CLIP"),

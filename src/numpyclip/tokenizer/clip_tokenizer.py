@@ -162,9 +162,8 @@ def tokenize(texts: str | Sequence[str], context_length: int = 77, truncate: boo
     context_length : int, default=77
         Length of a row; 77 in all of OpenAI's models.
     truncate : bool, default=False
-        Cut a text that is too long, keeping the end-of-text token, instead of raising. A text of any length costs no
-        more than one of 128 characters per token, for no more than these (9,856 of 77 tokens) are read of it, a long run
-        of white space not counted.
+        Cut a text that is too long, keeping the end-of-text token, instead of raising. At most 128 characters per
+        token of `context_length` are read (9,856 for 77 tokens), not counting a long run of white space.
 
     Returns
     -------

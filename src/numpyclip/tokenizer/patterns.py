@@ -1,8 +1,8 @@
 r"""Regular expressions of untrusted files: those that take linear time, whatever the text.
 
 The library backtracks, so that a pattern such as ``(a|a)*b`` takes exponential time. Allowed are alternatives without
-groups that match one character or more, and in which nothing can fail after an unlimited repetition, as in those of GPT-2
-and CLIP: ``'s| ?\p{L}+|\s+``.
+groups that match one character or more, and in which nothing can fail after an unlimited repetition, as in those of
+GPT-2 and CLIP: ``'s| ?\p{L}+|\s+``.
 """
 
 import re
