@@ -58,5 +58,5 @@ def test_another_way_to_treat_errors_is_refused(on_error: Any) -> None:
 def test_a_share_is_one_of_those_there_are() -> None:
     assert checked_shard((7, 8)) == (7, 8)
     for wrong in ((8, 8), (-1, 8), (0, 0)):
-        with pytest.raises(InputError, match="expected a number from 0, and how many there are"):
+        with pytest.raises(InputError, match="expected an index from 0 and the number of shards"):
             checked_shard(wrong)

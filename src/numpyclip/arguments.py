@@ -50,10 +50,10 @@ def as_paths(
 
 
 def checked_shard(shard: tuple[int, int]) -> tuple[int, int]:
-    """Return the number of a share, counted from 0, and how many shares there are; InputError if it is none of them."""
+    """Return the index of a shard, counted from 0, and the number of shards; InputError if they are invalid."""
     share, shares = shard
     if not 0 <= share < shares:
-        raise InputError(f"shard is {shard}; expected a number from 0, and how many there are, such as (0, 8).")
+        raise InputError(f"shard is {shard}; expected an index from 0 and the number of shards, such as (0, 8).")
     return share, shares
 
 
@@ -63,14 +63,14 @@ def checked_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         return ipaddress.ip_network(text)
     except ValueError as error:
         raise InputError(
-            f"{text!r:.60} is no address or network; expected one such as 192.168.1.7 or 192.168.1.0/24."
+            f"{text!r:.60} is not an IP address or network; expected one such as 192.168.1.7 or 192.168.1.0/24."
         ) from error
 
 
 def checked_origin(text: str) -> str:
     """Return the origin of a site, or ``*`` for those of all; InputError if it is none."""
     if text != "*" and not _ORIGIN.fullmatch(text):
-        raise InputError(f"{text!r:.60} is no origin; expected one such as https://example.org.")
+        raise InputError(f"{text!r:.60} is not an origin; expected one such as https://example.org.")
     return text
 
 

@@ -1,4 +1,4 @@
-"""Marks of an image: favourite, rating, tags and albums; one by one, or together."""
+"""Marks of an image: favorite, rating, tags and albums; one by one, or together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Mark(NamedTuple):
     """A mark of an image."""
 
     kind: Kind
-    name: str = ""  # of a tag or an album; of a rating "1" to "5"; of a favourite empty
+    name: str = ""  # of a tag or an album; of a rating "1" to "5"; of a favorite empty
 
 
 @dataclass(frozen=True)

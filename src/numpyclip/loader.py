@@ -1,4 +1,4 @@
-"""From a model's name, or a file or folder of weights, to a model: locate, recognise, build."""
+"""From a model's name, or a file or folder of weights, to a model: locate, recognize, build."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class TruncationWarning(UserWarning):
-    """Embeddings are truncated of a model that is not known to be trained for it."""
+    """A model whose embeddings are truncated is not known to be trained for it."""
 
 
 def load(  # noqa: PLR0913  the first four are those of openai/CLIP
@@ -170,7 +170,7 @@ def _truncate(found: ModelDescription, dim: int | None, *, warned: bool = False)
     if config is not found.config and not config.matryoshka and not warned:
         doubt = (
             f"{found.checkpoint.path}: this model is not known to be trained for truncated embeddings (Matryoshka "
-            "representation learning); with truncate_dim, it finds less."
+            "representation learning); truncate_dim makes its results worse."
         )
         warnings.warn(doubt, TruncationWarning, stacklevel=3)
     return replace(found, config=config)

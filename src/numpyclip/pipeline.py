@@ -1,7 +1,7 @@
-"""PICTURES → EMBEDDINGS: the one road of Python, the command line, the tasks and the index.
+"""IMAGES → EMBEDDINGS: the pipeline that Python, the command line, the tasks and the index share.
 
-Pictures are read on threads, at most a batch ahead of the one that is embedded, so that any number of them needs the
-memory of a few. A caller brings a `read` function where it wants more of a picture than its embedding.
+Images are read on threads, at most a batch ahead of the one that is embedded, so that memory does not grow with their
+number. A caller passes a `read` function if it wants more of an image than its embedding.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _MOST_WAITING = 10  # batches of pictures that need no embedding, behind some th
 
 @dataclass(frozen=True, eq=False)
 class Reading(Generic[_X]):
-    """What was read of a picture."""
+    """What was read of an image."""
 
     pixels: Mapping[str, _Pixels] = field(default_factory=dict)  # of its views by name, to be embedded
     embedding: Array | None = None  # of its crop, (embed_dim,), if it is known already
@@ -50,20 +50,20 @@ class Reading(Generic[_X]):
 
 @dataclass(frozen=True, eq=False)
 class Embedded(Generic[_T, _X]):
-    """A picture with its embedding, or with what keeps it from having one.
+    """An image with its embedding, or with the error that prevented it.
 
     Attributes
     ----------
     picture : object
         As it was given.
     position : int
-        Among those that were given, from 0.
+        Index among the given images, from 0.
     embedding : ndarray of shape (embed_dim,), dtype=float32, or None
         Of unit length; of several views, that of the first.
     views : mapping of str to ndarray
         The embedding of each view by its name: "crop", or what was asked for, such as "left".
     error : PictureError, InputError or None
-        Why there is none.
+        Why there is no embedding.
     extra : object or None
         What the `read` function took from it besides.
     """
@@ -81,7 +81,7 @@ class Embedded(Generic[_T, _X]):
 
 
 class Known(Protocol):
-    """Embeddings that there are already, such as those of an index. It is asked on many threads."""
+    """Embeddings computed earlier, such as those of an index. Called from many threads."""
 
     def of_file(self, path: str | os.PathLike[str]) -> Array | None:
         """Look up a file, which must not have changed since it was embedded."""
@@ -101,7 +101,7 @@ class PictureReader:
     views: Sequence[View] = CROP  # to be made of it; others than the crop are not known
 
     def __call__(self, picture: Picture, name: str | None = None) -> Reading[Any]:
-        """Read a picture, unless its embedding is known."""
+        """Read an image, unless its embedding is known."""
         if not isinstance(picture, bytes | str | os.PathLike) or not (self.known or self.with_metadata):
             return Reading(self._pixels(picture, name), name=name)
         if isinstance(picture, bytes):
@@ -146,7 +146,7 @@ def iter_embeddings(
     on_error: OnError = "raise",
     in_turn: Callable[[_T], bool] = has_state,
 ) -> Iterator[Embedded[_T, _X]]:
-    """Embed pictures one after another, in flat memory.
+    """Embed images one after another, in constant memory.
 
     Parameters
     ----------
@@ -155,19 +155,19 @@ def iter_embeddings(
     pictures : iterable
         Whatever `read` takes.
     read : callable
-        Given a picture, returns a `Reading`. It is called on threads.
+        Given one of them, returns a `Reading`. Called on threads.
     batch_size : int, default=32
-        How many pictures, or views of pictures, are embedded together, and how many pictures read ahead.
+        Number of images, or views, that are embedded together, and of images read ahead.
     on_error : {"raise", "skip"} or callable, default="raise"
-        What happens to a picture that cannot be read: raise the error, which names the picture and its position; or
-        yield a record with the error in it; a callable is given the error before that.
+        If an image cannot be read: raise the error, which names the image and its position, or yield a record with the
+        error. A callable is called with the error before the record is yielded.
     in_turn : callable, optional
-        Tells which pictures are read before the next one is asked for; by default objects that their owner may change.
+        Tells which images are read before the next one is requested; by default objects that their owner may change.
 
     Yields
     ------
     Embedded
-        One for each picture, in order.
+        One for each image, in order.
     """
     size = checked_batch_size(batch_size)
     handle = error_handler(on_error)

@@ -74,7 +74,7 @@ def test_every_engine_is_measured(run: Run, engine: str, monkeypatch: pytest.Mon
     ("options", "status", "message"),
     [
         (("--device", "mps"), 2, "device 'mps' in precision 'float32': no engine has both"),
-        (("--engine", "onnxruntime", "--precision", "float16"), 2, "engine 'onnxruntime' has not both. Expected onnx"),
+        (("--engine", "onnxruntime", "--precision", "float16"), 2, "engine 'onnxruntime' does not have both. Exp"),
         (("--engine", "onnxruntime", "--device", "directml"), 2, "has no provider for 'directml' here"),
     ],
 )

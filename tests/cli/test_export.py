@@ -40,7 +40,7 @@ def test_json_is_one_object(run: Run, weights: Path, tmp_path: Path) -> None:
 def test_options_of_the_model_are_those_of_other_commands(run: Run, weights: Path, tmp_path: Path) -> None:
     status, _, err = run("export", weights, tmp_path / "new", "--truncate-dim", "8", "--activation", "gelu")
     assert status == 0
-    assert "with truncate_dim, it finds less" in err
+    assert "truncate_dim makes its results worse" in err
     config = json.loads((tmp_path / "new" / "numpyclip.json").read_text())["config"]
     assert (config["embed_dim"], config["full_dim"], config["text"]["activation"]) == (8, 32, "gelu")
 

@@ -97,9 +97,9 @@ def test_what_pytorch_calls_the_cpu_and_float32_changes_nothing(tiny: CLIP) -> N
 
 def test_only_training_is_refused(tiny: CLIP) -> None:
     assert tiny.train(False) is tiny
-    with pytest.raises(InputError, match="are no PyTorch modules"):
+    with pytest.raises(InputError, match="are not PyTorch modules"):
         tiny.train(True)
-    with pytest.raises(InputError, match="are no PyTorch modules"):
+    with pytest.raises(InputError, match="are not PyTorch modules"):
         tiny.requires_grad_(True)
 
 

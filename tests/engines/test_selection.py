@@ -92,11 +92,11 @@ def test_where_no_engine_has_it_the_error_is_that_of_the_preferred_one(monkeypat
         ({"engine": "numpy", "precision": "bfloat16"}, "engine 'numpy' computes on the CPU in float32, not on 'cpu'"),
         (
             {"engine": "onnxruntime", "precision": "bfloat16"},
-            "device 'cpu' in precision 'bfloat16': engine 'onnxruntime' has not both. Expected onnxruntime on cpu: flo",
+            "device 'cpu' in precision 'bfloat16': engine 'onnxruntime' does not have both. Expected onnxruntime on c",
         ),
         (
             {"engine": "openvino", "device": "cuda"},
-            "device 'cuda' in precision 'float32': engine 'openvino' has not both. Expected openvino on cpu: float32",
+            "device 'cuda' in precision 'float32': engine 'openvino' does not have both. Expected openvino on cpu: fl",
         ),
         (
             {"device": "cuda", "precision": "bfloat16"},

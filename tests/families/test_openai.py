@@ -162,18 +162,18 @@ def test_a_tower_alone_may_lack_its_projection(vit: Checkpoint) -> None:
 def test_a_file_whose_config_file_is_beside_it_is_to_be_read_with_that(tmp_path: Path, file: str) -> None:
     (tmp_path / file).write_text("{}")
     checkpoint = Checkpoint(tmp_path / "model.safetensors", {"embeddings.token_embedding.weight": np.ones((2, 2))})
-    expected = f"model.safetensors: has not the tensors .*; pass the folder {tmp_path}, whose {file} describes it"
+    expected = f"model.safetensors: does not have the tensors .*; pass the folder {tmp_path}, whose {file} describes it"
     with pytest.raises(UnsupportedCheckpointError, match=expected):
         measure(checkpoint, "gelu")
 
 
 def test_what_is_no_clip_is_told(vit: Checkpoint) -> None:
     resnet = Checkpoint(vit.path, dict.fromkeys(["conv1.weight", "layer1.0.conv1.weight", "fc.weight"], np.ones(1)))
-    with pytest.raises(UnsupportedCheckpointError, match=r"no CLIP, looks like a ResNet classifier \(3 tensors: '"):
+    with pytest.raises(UnsupportedCheckpointError, match=r"not a CLIP: looks like a ResNet classifier \(3 tensors: '"):
         measure(resnet, "gelu")
-    with pytest.raises(UnsupportedCheckpointError, match=r"no CLIP, has none of its tensors \(1 tensor: 'a'\);"):
+    with pytest.raises(UnsupportedCheckpointError, match=r"not a CLIP: has none of its tensors \(1 tensor: 'a'\);"):
         measure(Checkpoint(vit.path, {"a": np.ones(1)}), "gelu")
-    with pytest.raises(UnsupportedCheckpointError, match=r"no CLIP, looks like LoRA weights, which change another"):
+    with pytest.raises(UnsupportedCheckpointError, match=r"not a CLIP: looks like LoRA weights, which change another"):
         measure(changed(vit, visual__lora_A=np.ones(1)), "gelu")
     parts = dict.fromkeys(["image.visual.proj", "words.text_projection"], np.ones(1))
     with pytest.raises(UnsupportedCheckpointError, match=r"'image\.visual\.proj' has a prefix that others do not have"):

@@ -26,10 +26,10 @@ from numpyclip.families.other_models import likeness
         ("_flat_param", "weights flattened by FSDP"),
         ("cls_token mask_token register_tokens blocks.0.norm1.weight", "a DINO"),
         ("teacher.cls_token teacher.blocks.0.norm1.weight dino_head.mlp.0.weight", "a DINO"),
-        ("cls_token pos_embed blocks.0.norm1.weight head.weight", "a vision transformer that is no CLIP"),
+        ("cls_token pos_embed blocks.0.norm1.weight head.weight", "a vision transformer that is not a CLIP"),
         (
             "class_token conv_proj.weight encoder.layers.encoder_layer_0.ln_1.weight",
-            "a vision transformer that is no CLIP",
+            "a vision transformer that is not a CLIP",
         ),
         ("cls_token mask_token decoder_blocks.0.x blocks.0.x", "a masked autoencoder"),
         ("model.0.conv.weight model.22.dfl.conv.weight", "a YOLO detector"),

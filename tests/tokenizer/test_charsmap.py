@@ -52,7 +52,7 @@ def test_a_true_table_has_no_fault() -> None:
         (lambda: table() + bytes(2**20), "a table of .* bytes with"),
         (lambda: table()[:-1], "a table whose replacements are not UTF-8, each ended by 0"),
         (lambda: table()[:-1] + b"\xff\0", "a table whose replacements are not UTF-8"),
-        (lambda: table() + b"b" * 41 + b"\0", "a table that replaces one letter by a long text; expected 40 bytes"),
+        (lambda: table() + b"b" * 41 + b"\0", "a table that replaces one character by a long text; expected 40 bytes"),
         (lambda: with_unit(0, 2**32 - 1), "a trie of 768 units with an offset of"),
         (lambda: with_unit(0, 768 << 10), "a trie of 768 units with an offset of 768"),
         (cyclic, "a trie with a cycle, or keys of more than 64 bytes"),

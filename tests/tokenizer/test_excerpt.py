@@ -98,7 +98,7 @@ def test_a_huge_text_takes_no_more_memory_than_its_excerpt(
     tracemalloc.start()
     for text in (HUGE["words"], HUGE["Chinese"]):
         assert tokenizer(text, LENGTH, truncate=True).shape == (1, LENGTH)
-        with pytest.raises(TextTooLongError, match=r"^text '.{60,70}'\.\.\.: (more than \d+ tokens|\d+ letters)"):
+        with pytest.raises(TextTooLongError, match=r"^text '.{60,70}'\.\.\.: (more than \d+ tokens|\d+ characters)"):
             tokenizer(text, LENGTH)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

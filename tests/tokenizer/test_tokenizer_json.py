@@ -78,7 +78,7 @@ def test_a_file_that_blows_up_texts_is_refused_before_the_package_reads_it(tmp_p
         ("normalizer", sequence(*[BLOW_UP] * 13), "normalizer is no list of at most 12 steps"),
         ("normalizer", sequence({"type": "NFKC"}, {"type": "NFKD"}), "normalizers.1, NFKD, is a second one"),
         ("normalizer", sequence(table(b"b"), table(b"b")), "normalizers.1, Precompiled, is a second one"),
-        ("normalizer", table(b"b" * 41), "normalizer, Precompiled, has a table that replaces one letter by a long"),
+        ("normalizer", table(b"b" * 41), "normalizer, Precompiled, has a table that replaces one character by a"),
         ("normalizer", {"type": "Precompiled", "precompiled_charsmap": "?"}, "Precompiled, has no table"),
         ("normalizer", {"type": "Prepend", "prepend": "a" * 9}, "normalizer, Prepend, has 'aaaaaaaaa' to prepend"),
         ("normalizer", {k: v for k, v in BLOW_UP.items() if k != "type"}, "normalizer is None; expected BertN"),
@@ -105,11 +105,11 @@ def test_a_step_that_is_not_known_or_blows_up_texts_is_named(part: str, told: ob
     [
         ("normalizer", {"type": "Precompiled", "precompiled_charsmap": "/////wAAAAAAAAAA"}, "a trie of 4294967295"),
         ("pre_tokenizer", {"type": "Split", "pattern": {"Regex": "(?:a*)*b"}}, "the pattern {'Regex': '"),
-        ("pre_tokenizer", {"type": "Split", "pattern": {"Regex": "a" * 600}}, "a string of 600 letters"),
+        ("pre_tokenizer", {"type": "Split", "pattern": {"Regex": "a" * 600}}, "a string of 600 characters"),
         ("pre_tokenizer", {"type": "Split", "pattern": "a"}, "the pattern 'a'; expected a string, or"),
         ("normalizer", {"type": "Replace", "pattern": {"Regex": "a*a*b"}, "content": ""}, "the pattern {'Regex': 'a*"),
         ("decoder", {"type": "Replace", "pattern": {"Regex": "(a|a)*b"}, "content": ""}, "the pattern {'Regex': '"),
-        ("decoder", {"type": "WordPiece", "prefix": "#" * 10_000_000}, "a string of 10000000 letters"),
+        ("decoder", {"type": "WordPiece", "prefix": "#" * 10_000_000}, "a string of 10000000 characters"),
         ("normalizer", {"type": "NFC", "more": [[[[[[[[[[]]]]]]]]]]}, "more than 8 levels"),
     ],
 )

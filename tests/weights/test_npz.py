@@ -105,8 +105,8 @@ def test_texts_are_read_where_they_are_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "data", "message"),
     [
-        ("{'descr': '<U1', 'fortran_order': False, 'shape': (1,)}", b"\xff\xff\xff\x7f", "2147483647 is no letter"),
-        ("{'descr': '<U0', 'fortran_order': False, 'shape': (140737488355327,)}", b"", "have no room for a letter"),
+        ("{'descr': '<U1', 'fortran_order': False, 'shape': (1,)}", b"\xff\xff\xff\x7f", "2147483647 is not a char"),
+        ("{'descr': '<U0', 'fortran_order': False, 'shape': (140737488355327,)}", b"", "have no room for a character"),
         (
             "{'descr': '<U1', 'fortran_order': False, 'shape': (300000,)}",
             bytes(1200000),

@@ -29,7 +29,7 @@ from numpyclip.runtime.chunks import in_chunks
 class CoCa(CLIP):
     """A CLIP that also writes captions. Made by `numpyclip.load`.
 
-    `encode_image` and `encode_text` do not normalise by default, while open_clip's do for CoCa.
+    `encode_image` and `encode_text` do not normalize by default, while open_clip's do for CoCa.
     """
 
     @property

@@ -29,7 +29,7 @@ class LogitScale(np.ndarray[Any, np.dtype[np.float32]]):
 
 
 class TorchMethods:
-    """Methods of `torch.nn.Module` for an immutable model, whose embeddings are float32 on the CPU."""
+    """Methods of `torch.nn.Module` for an immutable model whose embeddings are float32 arrays."""
 
     @property
     def device(self) -> str:
@@ -89,4 +89,4 @@ class TorchMethods:
 
 
 def _refuse(call: str, instead: str) -> NoReturn:
-    raise InputError(f"model.{call}: NumPyCLIP's models are no PyTorch modules: {instead}.")
+    raise InputError(f"model.{call}: NumPyCLIP's models are not PyTorch modules: {instead}.")

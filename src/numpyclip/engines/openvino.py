@@ -49,7 +49,7 @@ class OpenVINO(Engine):
         if _CAPABILITIES[self.precision] not in capabilities:
             raise PrecisionError(
                 f"openvino: {self.device!r} does not compute in {self.precision} here. Leave precision out; "
-                "`numpyclip engines` lists what there is."
+                "`numpyclip engines` lists what is available."
             )
 
     def compile(self, graph: Path, threads: int, cache: Path | None) -> tuple[Session, bytes]:

@@ -103,7 +103,7 @@ def _unavailable(engine: object, device: str, precision: str) -> str:
         for kind in _kinds(engine)
         for name, precisions in kind.devices.items()
     ]
-    none = f"engine {engine!r} has not both"
+    none = f"engine {engine!r} does not have both"
     if engine is None:
         none, has = "no engine has both", ["numpy on cpu: float32", *has]
     return f"device {device!r:.60} in precision {precision!r}: {none}. Expected {'; '.join(has)}."

@@ -1,6 +1,6 @@
 """Which activation a model is run with: the one place that decides.
 
-It cannot be inferred from tensors. The sources are the config file, the catalogue (all of its models were trained with
+It cannot be inferred from tensors. The sources are the config file, the catalog (all of its models were trained with
 QuickGELU), a record in the file of weights (the classes of a TorchScript archive, or NumPyCLIP's own), and the argument
 of `load`. All that name one must agree; if none does, it is QuickGELU, as in openai/CLIP.
 """

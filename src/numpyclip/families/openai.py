@@ -99,8 +99,8 @@ def _no_clip(checkpoint: Checkpoint) -> UnsupportedCheckpointError:
     for file in (OPEN_CLIP_CONFIG, TRANSFORMERS_CONFIG):
         if (folder / file).is_file():
             return UnsupportedCheckpointError(
-                f"{checkpoint.path}: has not the tensors of openai/CLIP, as which a file by itself is read; pass the "
-                f"folder {folder}, whose {file} describes it."
+                f"{checkpoint.path}: does not have the tensors of openai/CLIP, which a file by itself must have; pass "
+                f"the folder {folder}, whose {file} describes it."
             )
     names = [*checkpoint.arrays, *checkpoint.left_out]
     what = likeness(names)
@@ -109,7 +109,7 @@ def _no_clip(checkpoint: Checkpoint) -> UnsupportedCheckpointError:
         found = f"{quoted(prefixed, 100)} has a prefix that others do not have; give all the same, or none"
     count = f"{len(names)} tensor{'s' * (len(names) != 1)}" + ": " * bool(names)
     return UnsupportedCheckpointError(
-        f"{checkpoint.path}: no CLIP, {found} ({count}{listed(names, 3, 100)}); expected the names of "
+        f"{checkpoint.path}: not a CLIP: {found} ({count}{listed(names, 3, 100)}); expected the names of "
         "openai/CLIP, or a folder with config.json or open_clip_config.json."
     )
 

@@ -33,7 +33,7 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a detector such as DETR", (r"\b(class_embed|bbox_embed|roi_heads|class_labels_classifier)\.",)),
     ("a masked autoencoder", (r"\bdecoder_blocks\.", r"\bmask_token")),
     ("a DINO", (r"cls_token", r"\b(dino_head|mask_token|register_tokens|head\.last_layer)")),
-    ("a vision transformer that is no CLIP", (r"\b(cls|class)_token", r"\b(blocks|layers?)\.")),
+    ("a vision transformer that is not a CLIP", (r"\b(cls|class)_token", r"\b(blocks|layers?)\.")),
     ("a Swin transformer", (r"relative_position_bias_table",)),
     ("a ResNet classifier", (r"\blayer1\.0\.conv1\.weight",)),
     ("a convolutional classifier", (r"\b(features|stages|blocks)\.", r"\b(classifier|head)\.")),

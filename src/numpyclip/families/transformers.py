@@ -82,7 +82,7 @@ def _model_type(options: Section) -> tuple[Family, tuple[str, ...]]:
     kind = what_is(name)
     if "architecture" in options:  # of timm's config files
         kind = f"an image encoder of timm's alone, {options.json['architecture']!r:.60}"
-    no_clip = f"this is no CLIP, but {kind}" if kind else "no type of CLIP that is known"
+    no_clip = f"this is not a CLIP, but {kind}" if kind else "not a known type of CLIP"
     families = ", ".join(family for family, (_, towers) in TYPES.items() if len(towers) == 2)
     raise options.unsupported(
         "model_type", f"{no_clip}. Expected {families}, or a tower of such a model, as clip_text_model"

@@ -40,7 +40,7 @@ def image_graph(
     pixels: PixelInput = "pixels",
     weights: WeightFile | None = None,
 ) -> onnx.ModelProto:
-    """Write the image tower of a model as an ONNX graph, whose output is `image_embeds`, not normalised.
+    """Write the image tower of a model as an ONNX graph, whose output is `image_embeds`, not normalized.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def text_graph(
     ids: Literal["int64", "int32"] = "int64",
     weights: WeightFile | None = None,
 ) -> onnx.ModelProto:
-    """Write the text tower of a model as an ONNX graph, whose output is `text_embeds`, not normalised.
+    """Write the text tower of a model as an ONNX graph, whose output is `text_embeds`, not normalized.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Changes to an ONNX graph: names, unit length, texts without padding, or with all, and normalised pixels."""
+"""Changes to an ONNX graph: names, unit length, texts without padding, or with all, and normalized pixels."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def pad(model: onnx.ModelProto, config: TextConfig, pad_id: int) -> None:
 
 
 def take_pixel_values(model: onnx.ModelProto, preprocess: Preprocess) -> None:
-    """Replace the input `pixels`, (b, y, x, 3) of 0..255, by `pixel_values`, (b, 3, y, x), which are normalised."""
+    """Replace the input `pixels`, (b, y, x, 3) of 0..255, by `pixel_values`, (b, 3, y, x), which are normalized."""
     levels = np.float32(1 / preprocess.scale)
     std, mean = (levels * np.array(part, np.float32) for part in (preprocess.std, preprocess.mean))
     nodes = [

@@ -1,4 +1,4 @@
-"""Nodes of the activations in `numpyclip.model.ops`, in operators that runtimes recognise and fuse into one."""
+"""Nodes of the activations in `numpyclip.model.ops`, in operators that runtimes recognize and fuse into one."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def silu(g: Graph, x: Value) -> Value:
 def gelu(g: Graph, x: Value) -> Value:
     """Apply x / 2 (1 + erf(x / √2)).
 
-    ONNX Runtime recognises it whatever x is; if the result were halved, not where x is a product.
+    ONNX Runtime recognizes it whatever x is; if the result were halved, not where x is a product.
     """
     y = g.op("Add", g.op("Erf", g.op("Div", x, math.sqrt(2))), 1.0)
     return g.op("Mul", g.op("Mul", x, 0.5), y)

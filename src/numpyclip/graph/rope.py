@@ -1,7 +1,7 @@
 """Nodes of `numpyclip.model.rope`.
 
 Queries and keys are rotated as halves of a head: channel i and channel i + k / 2 are a point in a plane. Where they
-are neighbours, the rows of the matrix that makes them are reordered, which changes no score.
+are neighbors, the rows of the matrix that makes them are reordered, which changes no score.
 """
 
 import numpy as np

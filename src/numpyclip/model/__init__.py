@@ -1,1 +1,1 @@
-"""ARRAYS → TOWERS: the maths of CLIP, on arrays of float32. Nothing here knows of threads, chunks or caches."""
+"""ARRAYS → TOWERS: the math of CLIP, on arrays of float32. Nothing here knows of threads, chunks or caches."""

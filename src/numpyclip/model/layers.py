@@ -59,7 +59,7 @@ def fold_scale(checkpoint: Checkpoint, scale: str, weight: Array, bias: Array) -
 
 
 def fold_pixels(preprocess: Preprocess, weight: Array) -> Array:
-    """Fold the normalisation of pixels into W x + b: scale W (e, 3, p, p) in place, return what is added to b.
+    """Fold the normalization of pixels into W x + b: scale W (e, 3, p, p) in place, return what is added to b.
 
     W (s x - mean) / std is (s W / std) x - W mean / std, where the scale s is 1 / 255 of most models.
     """

@@ -118,5 +118,5 @@ def add_position(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
 
 
 def _centre(weight: Array) -> Array:
-    """View the centre of filters, which is a 1 x 1 convolution: (e, c, ...) -> (e, c)."""
+    """View the center of filters, which is a 1 x 1 convolution: (e, c, ...) -> (e, c)."""
     return weight if weight.ndim == 2 else weight[:, :, weight.shape[2] // 2, weight.shape[3] // 2]

@@ -121,7 +121,7 @@ class Texts:
     Attributes
     ----------
     rows : ndarray of shape (n_rows, n_tokens)
-        Sorted: neighbours have a long shared prefix.
+        Sorted: neighbors have a long shared prefix.
     lengths : ndarray of shape (n_rows,)
     copies : ndarray of shape (n_texts,)
         The row of each text.
@@ -185,7 +185,7 @@ def _cut_texts(rows: NDArray[np.integer], lengths: NDArray[np.integer], most: in
 
     A chunk costs the shared prefix of its texts once, and the rest of every text, padded to the longest.
     """
-    prefixes = np.cumprod(rows[1:] == rows[:-1], axis=1).sum(axis=1).tolist()  # of neighbours, in tokens
+    prefixes = np.cumprod(rows[1:] == rows[:-1], axis=1).sum(axis=1).tolist()  # of neighbors, in tokens
     chunks, cost = _cut_sequence(lengths.tolist(), prefixes, most)
     if cost < 2 * _MIN_COST:
         return chunks

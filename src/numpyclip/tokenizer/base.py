@@ -70,7 +70,7 @@ def _has_items(value: Iterable[object]) -> bool:
 def too_long(text: str, count: int, most: int, *, at_least: bool = False) -> TextTooLongError:
     """Make an error about a text of so many tokens, or `at_least` so many in the part of it that was read."""
     tokens = f"{'more than ' * at_least}{count} tokens with the start-of-text and end-of-text tokens"
-    found = tokens if count > most else f"{len(text)} letters"
+    found = tokens if count > most else f"{len(text)} characters"
     what = f"text {quoted(text, 60)}: {found}; expected at most {most} tokens"
     error = TextTooLongError(f"{what}; shorten it (`tokenize` and `embed_texts` also take truncate=True).")
     error.found = what

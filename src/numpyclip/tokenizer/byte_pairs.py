@@ -14,7 +14,7 @@ def byte_symbols() -> list[str]:
 
 
 def merge_symbols(symbols: list[str], ranks: dict[str, int]) -> list[str]:
-    """Merge neighbouring symbols, best ranked pair first, until no pair is in `ranks`.
+    """Merge neighboring symbols, best ranked pair first, until no pair is in `ranks`.
 
     One iteration is one round of the reference: it merges every occurrence of the best pair, from left to right. But it
     knows their positions instead of searching, hence O(n log n) instead of rounds times n. A position is noted whenever
@@ -28,7 +28,7 @@ def merge_symbols(symbols: list[str], ranks: dict[str, int]) -> list[str]:
     ranks : dict
         From a pair, as two symbols with a space between, to its rank.
     """
-    symbols.append("")  # a neighbour for both ends (the first looks at index -1) that is in no pair
+    symbols.append("")  # a neighbor for both ends (the first looks at index -1) that is in no pair
     after = list(range(1, len(symbols) + 1))
     before = list(range(-1, len(symbols) - 1))
     queue: list[int] = []

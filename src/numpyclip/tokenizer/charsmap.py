@@ -12,7 +12,7 @@ if the label of that is c. For the end of a key (c = 0) that unit has the positi
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_REPLACEMENT = 40  # bytes for one letter; the table in published models has 33
+MAX_REPLACEMENT = 40  # bytes for one character; the table in published models has 33
 _MAX_TABLE = 2**20  # bytes; there, 240,000
 _MAX_KEY = 64  # bytes; there, 12
 _LABEL = 0x800000FF
@@ -32,7 +32,7 @@ def fault(table: bytes) -> str | None:
     if not texts.endswith(b"\0") or not _is_utf8(texts):
         return "a table whose replacements are not UTF-8, each ended by 0"
     if max(map(len, texts.split(b"\0"))) > MAX_REPLACEMENT:
-        return f"a table that replaces one letter by a long text; expected {MAX_REPLACEMENT} bytes or fewer"
+        return f"a table that replaces one character by a long text; expected {MAX_REPLACEMENT} bytes or fewer"
     return _trie_fault(units, texts)
 
 

@@ -99,7 +99,7 @@ class CLIPTokenizer:
         return [*chain.from_iterable(self._words(text))]
 
     def _words(self, text: str, longest: int | None = None) -> Iterator[Sequence[int]]:
-        """Yield the ids of one word after another, of at most so many letters of each."""
+        """Yield the ids of one word after another, of at most so many characters of each."""
         return (self._ids_of(word[:longest]) for word in split(self._clean(text), self._special_tokens))
 
     def _ids_of(self, word: str) -> tuple[int, ...]:
@@ -162,9 +162,8 @@ def tokenize(texts: str | Sequence[str], context_length: int = 77, truncate: boo
     context_length : int, default=77
         Length of a row; 77 in all of OpenAI's models.
     truncate : bool, default=False
-        Cut a text that is too long, keeping the end-of-text token, instead of raising. A text of any length costs no
-        more than one of 128 letters per token, for no more than these (9,856 of 77 tokens) are read of it, a long run
-        of white space not counted.
+        Cut a text that is too long, keeping the end-of-text token, instead of raising. At most 128 characters per
+        token of `context_length` are read (9,856 for 77 tokens), not counting a long run of white space.
 
     Returns
     -------

@@ -2,17 +2,17 @@
 
 import re
 
-LONGEST_TOKEN = 32  # letters, of white space too
-_LETTERS_PER_TOKEN = 4 * LONGEST_TOKEN  # a letter may be written as an entity, or as mojibake of its bytes
+LONGEST_TOKEN = 32  # characters, of white space too
+_LETTERS_PER_TOKEN = 4 * LONGEST_TOKEN  # a character may be written as an entity, or as mojibake of its bytes
 _NOT_SPACE = re.compile(r"\S")
 
 
 def excerpt(text: str, context_length: int, *, from_end: bool = False) -> tuple[str, bool]:
     """Return the part of a text that decides its first tokens, and whether that is not the whole.
 
-    A text of at most 128 letters for each token is returned as it is. Of a longer one, so many first letters, up to the
-    last line break or else the last space in the last eighth of them: cleaning fixes lines one by one, and no word
-    contains a space. A run of white space that reaches their end is shortened to 32 letters for each token.
+    A text of at most 128 characters per token is returned as it is. Of a longer one, so many first characters are, up
+    to the last line break or else the last space in the last eighth of them: cleaning fixes lines one by one, and no
+    word contains a space. A run of white space that reaches their end is shortened to 32 characters per token.
 
     Parameters
     ----------
@@ -37,14 +37,14 @@ def excerpt(text: str, context_length: int, *, from_end: bool = False) -> tuple[
 
 
 def _beginning(text: str, limit: int, most_spaces: int) -> tuple[str, int]:
-    """Return the first letters, the long run of white space that they may end in shortened; and how far they reach."""
+    """Return the first characters, with a long run of white space at their end shortened, and how far they reach."""
     part, position = "", 0
     while len(part) < limit and position < len(text):
         added = text[position : position + limit - len(part)]
         part, position = part + added, position + len(added)
-        letters = len(part.rstrip())
-        if len(part) - letters > most_spaces:
-            part = part[: letters + most_spaces]
+        characters = len(part.rstrip())
+        if len(part) - characters > most_spaces:
+            part = part[: characters + most_spaces]
             following = _NOT_SPACE.search(text, position)
             position = following.start() if following else len(text)
     return part, position

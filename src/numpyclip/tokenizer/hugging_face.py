@@ -31,7 +31,7 @@ from numpyclip.weights.json_file import read_bytes, read_json_object
 Settings = Mapping[str, Any]
 
 _MAX_VOCABULARY = 2**27  # bytes; published ones have up to 70 million
-_MAX_TOKEN = 512  # letters of a special token
+_MAX_TOKEN = 512  # characters of a special token
 _SETTINGS = (2**22, "a tokenizer")  # bytes, and what is expected
 _OPTIONS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "truncation_side")
 
@@ -281,7 +281,7 @@ def _tokens(folder: Path, settings: Settings) -> dict[str, str]:
             if not isinstance(token, str) or not 0 < len(token) <= _MAX_TOKEN:
                 found = f"{token[:60]!r}..." if isinstance(token, str) else f"{setting!r:.60}"
                 raise CheckpointError(
-                    f"{folder}: the tokenizer's {name} is {found}; expected a string of 1 to {_MAX_TOKEN} letters."
+                    f"{folder}: the tokenizer's {name} is {found}; expected a string of 1 to {_MAX_TOKEN} characters."
                 )
             tokens[name] = token
     return tokens

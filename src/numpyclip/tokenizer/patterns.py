@@ -1,13 +1,13 @@
 r"""Regular expressions of untrusted files: those that take linear time, whatever the text.
 
 The library backtracks, so that a pattern such as ``(a|a)*b`` takes exponential time. Allowed are alternatives without
-groups that match one letter or more, and in which nothing can fail after an unlimited repetition, as in those of GPT-2
-and CLIP: ``'s| ?\p{L}+|\s+``.
+groups that match one character or more, and in which nothing can fail after an unlimited repetition, as in those of
+GPT-2 and CLIP: ``'s| ?\p{L}+|\s+``.
 """
 
 import re
 
-MAX_PATTERN = 512  # letters
+MAX_PATTERN = 512  # characters
 _MAX_CHOICES = 2  # repetitions between two bounds in one alternative, each of which multiplies the ways to match
 
 # One item: a class without nested ones, a property, an escaped or a plain letter; and how often it is repeated. No

@@ -40,7 +40,7 @@ _FORMS = {"NFC", "NFD", "NFKC", "NFKD", "Precompiled"}  # one of them at most: a
 _MAX_STEPS = 12
 _MAX_PREPENDED = 8
 _MAX_PIECES = 16  # of a template: a text, and the tokens around it
-_MAX_STRING = 512  # letters, in any option of a step
+_MAX_STRING = 512  # characters, in any option of a step
 _MAX_DEPTH = 8
 _MAX_VALUES = {b"[": 2**20, b"{": 2**17, b",": 2**21, b":": 2**19}  # the largest published file has half of them
 
@@ -104,7 +104,7 @@ def _oversized(value: object, key: str = "", depth: int = 0) -> str | None:
     if depth > _MAX_DEPTH:
         return f"more than {_MAX_DEPTH} levels"
     if isinstance(value, str) and len(value) > _MAX_STRING and key != "precompiled_charsmap":
-        return f"a string of {len(value)} letters; expected {_MAX_STRING} or fewer"
+        return f"a string of {len(value)} characters; expected {_MAX_STRING} or fewer"
     if isinstance(value, dict):
         inner = list(value.items())
     else:
@@ -120,8 +120,8 @@ def _pattern(step: Mapping[str, Any]) -> str | None:
         if isinstance(expression := pattern.get("Regex"), str) and is_linear(expression):
             return None
     return (
-        f"the pattern {pattern!r:.60}; expected a string, or a regular expression of at most {MAX_PATTERN} letters "
-        "that takes linear time: it has no groups, matches one letter or more, and nothing after an unlimited "
+        f"the pattern {pattern!r:.60}; expected a string, or a regular expression of at most {MAX_PATTERN} characters "
+        "that takes linear time: it has no groups, matches one character or more, and nothing after an unlimited "
         "repetition can fail"
     )
 
@@ -130,14 +130,14 @@ def _replaced(step: Mapping[str, Any]) -> str | None:
     content = step.get("content")
     if isinstance(content, str) and len(content) <= 1:
         return _pattern(step)
-    return f"the content {content!r:.60}; expected one letter or none"
+    return f"the content {content!r:.60}; expected one character or none"
 
 
 def _prepended(step: Mapping[str, Any]) -> str | None:
     text = step.get("prepend")
     if isinstance(text, str) and len(text) <= _MAX_PREPENDED:
         return None
-    return f"{text!r:.60} to prepend; expected {_MAX_PREPENDED} letters or fewer"
+    return f"{text!r:.60} to prepend; expected {_MAX_PREPENDED} characters or fewer"
 
 
 def _precompiled(step: Mapping[str, Any]) -> str | None:

@@ -1,7 +1,7 @@
 """Validation of the vocabulary in a `tokenizer.json`: every number in range, every string of a size as published ones.
 
-The package `tokenizers` frees its trie by recursion over the letters of a token, needs 330 bytes of memory for each
-node, and stops the process where a merge takes more letters away than a symbol has.
+The package `tokenizers` frees its trie by recursion over the characters of a token, needs 330 bytes of memory for each
+node, and stops the process where a merge takes more characters away than a symbol has.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,18 +10,18 @@ from typing import Any, TypeGuard
 
 MAX_TOKENS = 2**20  # published vocabularies have up to 256,000
 _MAX_ID = 2**24
-_MAX_TOKEN = 512  # letters; published ones have up to 100
-_MAX_PIECE = 128  # letters of Unigram's, which are all looked for at each letter of a text
+_MAX_TOKEN = 512  # characters; published ones have up to 100
+_MAX_PIECE = 128  # characters of Unigram's, which are all looked for at each character of a text
 _MAX_LETTERS = 2**22  # in all tokens together; published ones have up to 2 million
 _MAX_NODES = 2**21  # of the trie of Unigram's; 700 MB of memory
 _MAX_ADDED, _MAX_ADDED_LETTERS = 2**14, 2**18  # looked for anywhere in a text; published ones have up to 6,400
 ADDED_FLAGS = ("single_word", "lstrip", "rstrip", "normalized")  # of an added token
 _MAX_MERGES = 2**20
-_MAX_WORD = 200  # letters of a word that WordPiece splits, in a time that grows with their cube; 100 by default
+_MAX_WORD = 200  # characters of a word that WordPiece splits, in a time that grows with their cube; 100 by default
 _MAX_AFFIX = 16
 _MAX_SCORE = 1e6
 
-_TOKENS = f"expected at most {MAX_TOKENS} strings of at most {_MAX_TOKEN} letters, and {_MAX_LETTERS} in all"
+_TOKENS = f"expected at most {MAX_TOKENS} strings of at most {_MAX_TOKEN} characters, and {_MAX_LETTERS} in all"
 
 
 def model_fault(model: object) -> str | None:
@@ -44,7 +44,7 @@ def added_fault(tokens: object) -> str | None:
     if len(tokens) > _MAX_ADDED or "" in contents or not _are_tokens(contents, most_letters=_MAX_ADDED_LETTERS):
         return (
             f"has {len(tokens)} tokens, or long or empty ones; expected at most {_MAX_ADDED} of at most {_MAX_TOKEN} "
-            f"letters, and {_MAX_ADDED_LETTERS} in all"
+            f"characters, and {_MAX_ADDED_LETTERS} in all"
         )
     return _id_fault(token.get("id") for token in tokens)
 
@@ -55,7 +55,7 @@ def _bpe(model: Mapping[str, Any]) -> str | None:
         return f"has no list of at most {_MAX_MERGES} merges"
     pairs = (pair if isinstance(pair, list) else [pair] for pair in merges)
     if not all(len(pair) <= 2 and all(isinstance(s, str) and len(s) <= 2 * _MAX_TOKEN for s in pair) for pair in pairs):
-        return f"has merges that are no pairs of strings of at most {_MAX_TOKEN} letters"
+        return f"has merges that are no pairs of strings of at most {_MAX_TOKEN} characters"
     if model.get("dropout") not in (None, 0):
         return f"has the dropout {model['dropout']!r:.60}, with which ids are random; expected null"
     if model.get("continuing_subword_prefix") not in (None, ""):
@@ -75,7 +75,7 @@ def _unigram(model: Mapping[str, Any]) -> str | None:
     if not isinstance(pieces, list) or not all(isinstance(piece, list) and len(piece) == 2 for piece in pieces):
         return "has no vocabulary that is a list of pieces with their scores"
     if not _are_tokens((piece for piece, _ in pieces), _MAX_PIECE):
-        return f"has {len(pieces)} pieces; expected at most {MAX_TOKENS} strings of at most {_MAX_PIECE} letters"
+        return f"has {len(pieces)} pieces; expected at most {MAX_TOKENS} strings of at most {_MAX_PIECE} characters"
     if (nodes := _trie_nodes(piece for piece, _ in pieces)) > _MAX_NODES:
         return f"has a vocabulary whose trie has {nodes} nodes; expected at most {_MAX_NODES}"
     for piece, score in pieces:
@@ -126,7 +126,7 @@ def _affix_fault(model: Mapping[str, Any], name: str) -> str | None:
     affix = model.get(name)
     if affix is None or (isinstance(affix, str) and len(affix) <= _MAX_AFFIX):
         return None
-    return f"has the {name} {affix!r:.60}; expected at most {_MAX_AFFIX} letters"
+    return f"has the {name} {affix!r:.60}; expected at most {_MAX_AFFIX} characters"
 
 
 def _is_integer(value: object) -> TypeGuard[int]:

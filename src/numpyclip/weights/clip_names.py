@@ -1,4 +1,4 @@
-"""Tensor names by which a CLIP is recognised, here and in other libraries."""
+"""Tensor names by which a CLIP is recognized, here and in other libraries."""
 
 import re
 from collections.abc import Collection, Iterable

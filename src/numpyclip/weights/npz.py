@@ -79,12 +79,12 @@ def _read_all(archive: Archive, record: Callable[[str], Bytes]) -> dict[str, NDA
 
 def _as_texts(array: NDArray[np.generic], where: str) -> list[str]:
     if array.size and not array.dtype.itemsize:  # any number of them would take no bytes; NumPy writes none
-        raise CorruptCheckpointError(f"{where}: its {array.size} texts have no room for a letter.")
+        raise CorruptCheckpointError(f"{where}: its {array.size} texts have no room for a character.")
     if array.size > _MAX_TEXTS:
         raise CorruptCheckpointError(f"{where}: has {array.size} texts; expected at most {_MAX_TEXTS}.")
     letters = np.frombuffer(array.tobytes(), np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
     if letters.max(initial=0) > sys.maxunicode:  # NumPy would fail with a SystemError
-        raise CorruptCheckpointError(f"{where}: its text is damaged, {letters.max()} is no letter.")
+        raise CorruptCheckpointError(f"{where}: its text is damaged, {letters.max()} is not a character.")
     return [str(text) for text in array.reshape(-1)]
 
 

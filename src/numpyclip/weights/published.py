@@ -30,7 +30,7 @@ class PublishedModel:
     hub: str  # the repository on the Hugging Face hub
     openai: str | None = None  # the name in openai/CLIP, of OpenAI's models
     quick_gelu: bool = False  # trained with QuickGELU, though its architecture does not say so
-    preprocess: tuple[str, ...] = OPENAI_PREPROCESS  # normalisation, interpolation, resize mode
+    preprocess: tuple[str, ...] = OPENAI_PREPROCESS  # normalization, interpolation, resize mode
     top1: float | None = None  # zero-shot accuracy on ImageNet in percent, if published
     coco_images: float | None = None  # recall at 1 on COCO in percent: of images for a text
     coco_texts: float | None = None  # of texts for an image

@@ -36,7 +36,7 @@ _MAX_EXPANSION = 16  # times more, for tiny files
 
 INDEX_SUFFIX = ".index.json"  # of a JSON file that says which tensor is in which of several files
 _MAX_INDEX = 2**22  # bytes; the largest published one has some kilobytes
-_MAX_FILE_NAME = 255  # letters, of the file of a tensor
+_MAX_FILE_NAME = 255  # characters, of the file of a tensor
 
 # Where a `.safetensors` file that NumPyCLIP wrote says what its shapes cannot.
 ACTIVATION_KEY = "numpyclip.activation"

@@ -27,7 +27,7 @@ from numpyclip.errors import (
 from numpyclip.weights.budget import Budget
 
 _KEYS = (str, int, float, bool, type(None))  # hashing a deeply nested tuple would overflow C's stack
-_MAX_CLASS = 1000  # letters of a class's name; messages repeat it
+_MAX_CLASS = 1000  # characters of a class's name; messages repeat it
 _COST = 56  # bytes of an object and of its place, without its content: more than the mean of any opcodes
 _MAX_KEY = 2**60  # Python's hashes of larger numbers can be made to collide, thousands at one place
 
@@ -45,7 +45,7 @@ class Symbol:
 
 @dataclass(eq=False)
 class ScriptObject:
-    """An object of a named class: its attributes, and no behaviour."""
+    """An object of a named class: its attributes, and no behavior."""
 
     kind: Symbol
     attributes: dict[str, object] = field(default_factory=dict)
@@ -215,7 +215,7 @@ class _Machine:
 
     def _name(self, module: str, name: str) -> None:
         if len(module) + len(name) > _MAX_CLASS:
-            self._damaged(f"the name of a class has {len(module) + len(name)} letters")
+            self._damaged(f"the name of a class has {len(module) + len(name)} characters")
         symbol = Symbol(module, name)
         if not self._vocabulary.allows(symbol):
             raise UnsafeCheckpointError(

@@ -168,7 +168,7 @@ def test_pages_of_other_sites_have_no_use_of_cookies_and_addresses(serve: Serve,
 def test_all_sites_need_a_token() -> None:
     with pytest.raises(InputError, match="set a token, or name origins"):
         Settings(cors_origins=("*",))
-    with pytest.raises(InputError, match=r"'https://a.example/' is no origin"):
+    with pytest.raises(InputError, match=r"'https://a.example/' is not an origin"):
         Settings(cors_origins=("https://a.example/",))
 
 

@@ -10,7 +10,7 @@ from numpyclip.model.vision.mbconv import EPS, MBConvBlock, MBConvStages, Normed
 
 @visits(MBConvStages)
 def add_mbconv_stages(stages: MBConvStages, g: Graph, x: Value, layers: tuple[int, ...]) -> Value:
-    """(b, 3, y, x), normalised -> (b, d, y / 16, x / 16); `layers` are the blocks of each stage."""
+    """(b, 3, y, x), normalized -> (b, d, y / 16, x / 16); `layers` are the blocks of each stage."""
     x = convolve(stages.first, g.at("stem.conv1"), x, 3)
     x = visit(stages.steps[0], g.at("stem"), x, "norm1", "conv2")
     names = [f"stages.{stage}.{index}" for stage, count in enumerate(layers) for index in range(count)]

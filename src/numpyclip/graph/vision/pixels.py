@@ -16,7 +16,7 @@ PixelInput: TypeAlias = Literal["pixels", "pixel_values"]
 
 @dataclass(frozen=True)
 class Pixels:
-    """Pixels: (b, y, x, 3) of uint8, or (b, 3, y, x) of floating point, which are normalised.
+    """Pixels: (b, y, x, 3) of uint8, or (b, 3, y, x) of floating point, which are normalized.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Pixels:
         Height and width; None if they vary.
     channels_last : bool
     preprocess : Preprocess
-        How they are normalised.
+        How they are normalized.
     """
 
     value: Value
@@ -52,14 +52,14 @@ class Pixels:
         return rows, columns
 
     def planes(self, g: Graph) -> Value:
-        """Return pixels of 0..255, for weights that normalise them: (b, 3, y, x) of floating point."""
+        """Return pixels of 0..255, for weights that normalize them: (b, 3, y, x) of floating point."""
         if self.channels_last:
             return g.as_float(g.op("Transpose", self.value, perm=[0, 3, 1, 2]))
         mean, std = self._mean_and_std()
         return g.op("Add", g.op("Mul", self.value, std), mean)
 
     def normalized(self, g: Graph) -> Value:
-        """Return normalised pixels, for a convolution that is zero-padded: (b, 3, y, x) of floating point."""
+        """Return normalized pixels, for a convolution that is zero-padded: (b, 3, y, x) of floating point."""
         if not self.channels_last:
             return self.value
         mean, std = self._mean_and_std()

@@ -12,7 +12,7 @@ from numpyclip.model.text.text_transformer import TextTransformer
 
 
 class Prefixes:
-    """Prefixes of captions, all of equal length, equally many per image: those of an image are neighbours.
+    """Prefixes of captions, all of equal length, equally many per image: those of an image are neighbors.
 
     Keys and values of earlier tokens and of images are cached, so a new token costs one column. At first there is one
     empty prefix per image, whose tokens (images, d, n) `VisionTransformer.describe` has computed.

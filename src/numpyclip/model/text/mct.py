@@ -1,6 +1,6 @@
 """The text tower of MobileCLIP-S0 (Vasu et al., 2024), "mct" in mobileclip/text_encoder.py of apple/ml-mobileclip.
 
-A transformer between two blocks of convolutions, which mix tokens with their neighbours, padding included.
+A transformer between two blocks of convolutions, which mix tokens with their neighbors, padding included.
 """
 
 from dataclasses import dataclass, replace

@@ -1,6 +1,6 @@
 """The encoder of T5 1.1 (Raffel et al., 2020), as `MT5Stack` in transformers' models/mt5/modeling_mt5.py.
 
-Norms do not centre and have no shift, layers have no biases, scores are not divided by the root of the heads' width,
+Norms do not center and have no shift, layers have no biases, scores are not divided by the root of the heads' width,
 and each head adds a number to them that depends on the distance of two tokens. Tensors have the names of a text
 transformer's, and are at the root of the checkpoint, too.
 """
@@ -28,7 +28,7 @@ _GATE = ("mlp.c_gate", "mlp.c_fc")
 
 
 class T5Block(Block):
-    """A residual block whose norms do not centre."""
+    """A residual block whose norms do not center."""
 
     @classmethod
     def read(

@@ -39,7 +39,7 @@ class Stem:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, eps: float, preprocess: Preprocess) -> "Stem":
-        """Read the weights under a name of the checkpoint; fold in the normalisation of pixels."""
+        """Read the weights under a name of the checkpoint; fold in the normalization of pixels."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
             weight, bias = checkpoint.copy(f"{name}.0.weight"), checkpoint.copy(f"{name}.0.bias")

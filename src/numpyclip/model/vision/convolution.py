@@ -35,7 +35,7 @@ def pixels_innermost(image: NDArray[Any], preprocess: Preprocess) -> Array:
 
 
 def normalized_innermost(image: NDArray[Any], preprocess: Preprocess) -> Array:
-    """Return normalised pixels: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (3, y, x, b).
+    """Return normalized pixels: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (3, y, x, b).
 
     If the first convolution is zero-padded, this cannot be folded into its weights.
     """

@@ -38,7 +38,7 @@ class VisionTransformer(VisionTower):
     config: VisionTransformerConfig
     stem: ConvStem | MBConvStages | None
     conv1: Array | None  # (d, 3 p p), for patches of p by p pixels of 0..255, or (d, c 2 2) for the stem's output
-    embedding: Array  # (d, n): positional and class embeddings, with the normalisation of pixels folded in
+    embedding: Array  # (d, n): positional and class embeddings, with the normalization of pixels folded in
     ln_pre: LayerNorm | None
     transformer: Transformer
     attn_pool: MapPool | AttentionalPool | None
