@@ -138,7 +138,7 @@ def _is_settled(path: str) -> bool:
 
 
 def _wanted(paths: Iterable[str], store: Store, folders: Collection[str]) -> Iterator[str]:
-    """Leave out what an update would not come to, and files that are no pictures."""
+    """Leave out what an update would not come to, and files that are no images."""
     known = store.folders()
     for path in paths:
         directory = os.path.dirname(path)

@@ -204,7 +204,7 @@ class _Header:
 
 
 def _digest_of_pixels(image: Image.Image) -> bytes:
-    """Hash the size, colours and transparency of an image, whether it has a palette or not."""
+    """Hash the size, colors and transparency of an image, whether it has a palette or not."""
     kind: Any = np.int32 if image.mode.startswith("I") else np.float32 if image.mode == "F" else np.uint8
     shape = (image.height, image.width) if kind is not np.uint8 else (image.height, image.width, 4)
     digest = hashlib.sha256(f"{shape}{np.dtype(kind)}".encode())
