@@ -472,7 +472,7 @@ def test_a_damaged_header_costs_nothing(place: Path, tiny: CLIP, at: int, value:
     file.write_bytes(written[:at] + bytes([value]) + written[at + 1 :])
     with pytest.raises(StoreError, match="index --check"):
         Index(place, tiny)
-    assert check_index(place) == ["index.sqlite had a damaged header, which is as it was"]
+    assert check_index(place) == ["index.sqlite had a damaged header, which is restored"]
     assert check_index(place) == []
     with Index(place, tiny) as index:
         assert found(index) == expected

@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not 0 <= (arguments.threshold or 0) <= 1:
         raise InputError(f"--threshold is {arguments.threshold}; expected a probability, 0 to 1.")
     if arguments.threshold is not None and (arguments.modality == "texts" or not query.is_text):
-        raise InputError("--threshold: probabilities of images are known for a single text only; leave it out.")
+        raise InputError("--threshold: probabilities exist only for a single text; leave it out.")
     protocol = _protocol(arguments)
     check_output(arguments.sheet)
     with closing(open_made(arguments)) as store:

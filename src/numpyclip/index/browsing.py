@@ -175,7 +175,6 @@ def _place_of(cursor: str) -> tuple[str, int]:
     """Read a cursor: a date, and the number of an image."""
     if not isinstance(cursor, str) or (found := _CURSOR.fullmatch(cursor)) is None:
         raise InputError(
-            f"{cursor!r:.60}: nothing is browsed from there; expected the cursor of what was browsed before, or a date "
-            "such as '2024-06'."
+            f"{cursor!r:.60}: is no cursor; expected that of an earlier page, or a date such as '2024-06'."
         )
     return found[1], int(found[2] or 0)

@@ -73,7 +73,7 @@ def check_queries(queries: Mapping[str, object]) -> None:
         if isinstance(places, str | os.PathLike):
             raise InputError(f"{quoted(text)}: its images are {os.fspath(places)!r:.60}; expected a list of paths.")
         if not Query.parse(text).is_text:
-            raise InputError(f"{quoted(text)} is a sum; probabilities are known for a single text only.")
+            raise InputError(f"{quoted(text)} is a sum; probabilities exist only for a single text.")
 
 
 def calibrate(index: Index, queries: Mapping[str, Iterable[Place]], *, store: bool = True) -> CalibrationReport:

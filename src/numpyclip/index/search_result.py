@@ -57,5 +57,5 @@ class SearchResult(list[Match]):
         if not 0 <= probability <= 1:
             raise InputError(f"the minimum probability is {probability}; expected a number from 0 to 1.")
         if self.cutoff is None:
-            raise InputError("probabilities of images are known for a single text only; ask for no minimum.")
+            raise InputError("probabilities exist only for a single text; leave out the minimum.")
         return [match for match in self if (match.probability or 0.0) >= probability]

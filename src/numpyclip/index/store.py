@@ -205,7 +205,7 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
         if modality not in MODALITIES:
             raise InputError(f"modality is {modality!r:.60}; expected 'pictures' or 'texts'.")
         if modality == "texts" and where != EVERYWHERE:
-            raise InputError("texts have no folder and no date; search them without, or search images.")
+            raise InputError("texts have no folder and no date; leave out these conditions, or search images.")
         with self._database.reading() as connection:
             space = searched(connection, modality)
             found = self._vectors.nearest(connection, space, queries, skip + n, where)
@@ -263,14 +263,14 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
         """Replace the embeddings that are searched by those of the next model."""
         with self._database.transaction() as connection:
             if not generations.finish_migration(connection):
-                raise StoreError(f"{self.place}: no migration is under way.")
+                raise StoreError(f"{self.place}: no migration is in progress.")
         self._remove_old_generations()
 
     def compact(self) -> int:
         """Delete images without a file and their embeddings; return how many."""
         with self._database.transaction() as connection:
             if generations.is_migrating(connection):
-                raise StoreError(f"{self.place}: a migration is under way; finish it first: index --migrate.")
+                raise StoreError(f"{self.place}: a migration is in progress; finish it first: index --migrate.")
             dropped = picture_rows.drop_without_file(connection)
             if not (old := generation(connection)):
                 return 0

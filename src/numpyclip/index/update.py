@@ -137,14 +137,14 @@ class Updater:
         if not Path(folder).is_dir():
             self._problem(
                 f"{folder}: is not there; its images stay in the index. "
-                f"`numpyclip index --forget {folder}` forgets them."
+                f"`numpyclip index --forget {folder}` removes them."
             )
             return [], []
         unlisted: list[str] = []
 
         def unreadable(error: OSError) -> None:
             unlisted.append(os.fspath(error.filename or folder))
-            self._problem(f"{error.filename}: cannot be looked at ({error.strerror or error}).")
+            self._problem(f"{error.filename}: cannot be accessed ({error.strerror or error}).")
 
         changed, gone, visited, found = [], [], set(), 0
         for directory, files in walk(folder, ignore, unreadable, self._left_out, is_indexed_name, self._enters):
@@ -174,7 +174,7 @@ class Updater:
         if gone and not found and not self._has_more(folder, ignore):
             self._problem(
                 f"{folder}: holds no images now, and {len(gone)} of it are in the index, which stay there (is a disk "
-                f"not mounted?). `numpyclip index --forget {folder}` forgets them."
+                f"not mounted?). `numpyclip index --forget {folder}` removes them."
             )
             return [], []
         return changed, [path for path in gone if not any(is_within(path, place) for place in unlisted)]

@@ -172,7 +172,7 @@ class MemoryMappedVectors(Vectors):
     def _shards(self, connection: Connection, space: Space) -> Shards:
         following = number(connection, "next_embed_dim") if space.generation > generation(connection) else None
         if (embed_dim := following or number(connection, "embed_dim")) is None:
-            raise Damage("does not say how long an embedding is")
+            raise Damage("does not record the dimensions of an embedding")
         verified = None if meta(connection, _CHECKSUMS) is None else self._verified
         return Shards(self._shard_folder(space), embed_dim, self._precision, verified)
 
