@@ -275,7 +275,7 @@ def _forget(arguments: argparse.Namespace, store: Store) -> int:
 def _compact(arguments: argparse.Namespace, store: Store) -> int:
     with store.writing():
         dropped = store.compact()
-    _say(arguments, {"dropped": dropped}, f"{dropped} images deleted")
+    _say(arguments, {"dropped": dropped}, f"embeddings of {counted(dropped, 'image')} deleted")
     return 0
 
 

@@ -66,7 +66,7 @@ def open_picture(
     Parameters
     ----------
     source : str, path, bytes (also bytearray, memoryview), open file, PIL.Image.Image or ndarray of dtype uint8
-        The name of a regular file, a file's content, a file, an image, or an array of shape (y, x), (y, x, 3) or
+        The name of a regular file, a file's content, a file, a PIL image, or an array of shape (y, x), (y, x, 3) or
         (y, x, 4).
     options : DecodeOptions, optional
         To TIFF files Pillow always applies the EXIF orientation.
