@@ -56,7 +56,7 @@ def groups(command: argparse.ArgumentParser) -> Iterator[tuple[str, list[argpars
     """List the groups of options of the help, each by its title."""
     for group in command._action_groups:
         options = [action for action in group._group_actions if action.option_strings]
-        options = [action for action in options if not isinstance(action, argparse._HelpAction)]
+        options = [action for action in options if action.dest != "help" and action.help != argparse.SUPPRESS]
         if options:
             yield "general" if group.title == "options" else str(group.title), options
 

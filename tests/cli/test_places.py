@@ -84,18 +84,18 @@ def test_of_towns_of_one_name_that_with_images_is_searched_and_the_others_are_to
 ) -> None:
     result = run("search", "--place", "Paris")
     assert names(result.out) == ["texas.jpg"]
-    said = "Paris: 2 towns are called so; searched is Paris, TX, United States (1 image), and not Paris, France (0)."
+    said = "Paris: 2 towns have this name; searching Paris, TX, United States (1 image), not Paris, France (0)."
     assert said in result.err
-    said = "searched is Springfield, MO, United States (0 images), 7.1 km around its middle, and not"
+    said = "searching Springfield, MO, United States (0 images), 7.1 km around its center, not"
     assert said in run("search", "--place", "Springfield").err
     none = run("search", "--place", "Lauterbrunnen")
-    assert "Lauterbrunnen: searched is Lauterbrunnen, BE, Switzerland, 3.5 km around its middle.\n" in none.err
+    assert "Lauterbrunnen: searching Lauterbrunnen, BE, Switzerland, 3.5 km around its center.\n" in none.err
 
 
 def test_a_country_is_searched_before_towns_of_that_name_and_said_so(run: Run, indexed: Path, gazetteer: None) -> None:
     result = run("search", "--place", "switzerland")
     assert names(result.out) == ["zurich.jpg"]
-    assert "switzerland: searched is the rectangle around its towns, --within=47" in result.err
+    assert "switzerland: searching the rectangle around its towns, --within=47" in result.err
     assert names(run("search", "--place", "France").out) == []
     assert names(run("search", "--place", "CH").out) == names(run("search", "--place", "CHE").out) == ["zurich.jpg"]
 

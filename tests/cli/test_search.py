@@ -18,7 +18,7 @@ from tests.videos.made_videos import BLUE, RED, scenes, write_video
 def test_an_index_remembers_its_folders_and_its_model(run: Run, store: Path, album: Path) -> None:
     (album / "broken.jpg").unlink()
     status, out, err = run("index", "--store", store)
-    assert (status, out, err) == (0, "", "numpyclip: 3 unchanged, 1 forgotten\nnumpyclip: 1 file left out: 1 .txt\n")
+    assert (status, out, err) == (0, "", "numpyclip: 3 unchanged, 1 removed\nnumpyclip: 1 file left out: 1 .txt\n")
     out = run("index", "--list", "--json", "--store", store).out
     listed = json.loads(out)
     assert (listed["model"], listed["pictures"], list(listed["folders"])) == ("tiny", 3, [str(album)])
@@ -188,7 +188,7 @@ def test_a_forgotten_folder_of_one_that_is_known_stays_forgotten(
     (album / "broken.jpg").unlink()
     monkeypatch.chdir(album)
     assert run("index", "--forget", "sub/", "--store", store).status == 0
-    assert run("index", "--store", store).err.startswith("numpyclip: 2 unchanged, 1 forgotten\n")
+    assert run("index", "--store", store).err.startswith("numpyclip: 2 unchanged, 1 removed\n")
     assert f"{album}\twithout /sub\n" in run("index", "--list", "--store", store).out
 
 
@@ -228,8 +228,8 @@ def test_migration_is_refused_where_it_would_change_nothing(run: Run, store: Pat
         (["search", "x", "--in", "texts", "--after", "2024"], "texts have no folder and no date"),
         (["search", "x", "--in", "texts", "--sheet", "x.png"], "texts have no images to show"),
         (["search", "x", "--in", "texts", "--preview", "kitty"], "texts have no images to show"),
-        (["search", "x + y", "--threshold", "0.5"], "--threshold: probabilities of images are known"),
-        (["search", "x", "--in", "texts", "--threshold", "0"], "--threshold: probabilities of images are known"),
+        (["search", "x + y", "--threshold", "0.5"], "--threshold: probabilities exist only"),
+        (["search", "x", "--in", "texts", "--threshold", "0"], "--threshold: probabilities exist only"),
         (["search", "x", "--folder", ""], "folder is empty"),
         (["search", "x", "--rating", "6"], "expected an integer from 1 to 5"),
         (["search", "x", "--within", "1,2,3"], "expected south, west, north and east"),

@@ -72,22 +72,22 @@ def test_a_watched_folder_is_updated(two: tuple[Path, Path], tmp_path: Path, tin
     album, other = two
     store = tmp_path / "index"
     with watching(album, other, "--store", store) as process:
-        assert line(process) == "3 embedded, 1 recognised"
+        assert line(process) == "3 embedded, 1 moved or copied"
         assert "left out" in line(process)
         assert line(process) == "watching 2 folders (Ctrl-C stops it)"
         put(album / "house.PNG", other / "new.png")
-        assert line(process) == "1 recognised"
+        assert line(process) == "1 moved or copied"
         (album / "sub").rename(album / "moved")  # a folder that is watched under its new name
-        assert line(process) == "1 recognised, 1 forgotten"
+        assert line(process) == "1 moved or copied, 1 removed"
         put(album / "house.PNG", album / "moved" / "deep.png")
-        assert line(process) == "1 recognised"
+        assert line(process) == "1 moved or copied"
         (other / "new.png").unlink()
-        assert line(process) == "1 forgotten"
+        assert line(process) == "1 removed"
         other.rename(tmp_path / "away")
         assert "is not there; its images stay" in line(process)
         (tmp_path / "away").rename(other)
         put(album / "house.PNG", other / "last.png")
-        assert line(process) == "1 recognised"
+        assert line(process) == "1 moved or copied"
         process.send_signal(signal.SIGINT)
         assert line(process) == "stopped; what was done is kept."
         assert (line(process), process.wait()) == ("", 0)
@@ -224,7 +224,7 @@ def test_a_server_updates_in_the_background(
             for number in range(1, 3):
                 (album / ("bird.png", "house.PNG")[number - 1]).rename(other / f"{number}.png")
                 messages.wait(number)
-        assert [message.partition(": ")[2] for message in messages] == ["1 recognised", "1 embedded"]
+        assert [message.partition(": ")[2] for message in messages] == ["1 moved or copied", "1 embedded"]
         assert len(reader.search("a house", 10)) == 2
     assert not [thread for thread in threading.enumerate() if thread.name == "numpyclip-updates"]
 

@@ -196,7 +196,7 @@ def test_a_change_by_another_program_is_told_and_costs_nothing(place: Path, tiny
     with closing(sqlite3.connect(place / "index.sqlite")) as database, database:
         database.execute("PRAGMA journal_mode = DELETE")
         database.execute("UPDATE pictures SET width = 1")
-    with pytest.raises(StoreError, match="another has changed it"):
+    with pytest.raises(StoreError, match="or changed by another program"):
         Index(place, tiny)
     assert "all of it is kept" in check_index(place)[0]
     assert check_index(place) == []
@@ -472,7 +472,7 @@ def test_a_damaged_header_costs_nothing(place: Path, tiny: CLIP, at: int, value:
     file.write_bytes(written[:at] + bytes([value]) + written[at + 1 :])
     with pytest.raises(StoreError, match="index --check"):
         Index(place, tiny)
-    assert check_index(place) == ["index.sqlite had a damaged header, which is as it was"]
+    assert check_index(place) == ["index.sqlite had a damaged header, which is restored"]
     assert check_index(place) == []
     with Index(place, tiny) as index:
         assert found(index) == expected

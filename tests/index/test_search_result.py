@@ -27,7 +27,7 @@ def test_below_the_cutoff_nothing_matches_but_something_is_nearest() -> None:
 def test_without_probabilities_whatever_was_found_matches() -> None:
     result = SearchResult(found(None, None))
     assert (result.best, result.cutoff, result.is_match, len(result.matches)) == (None, None, True, 2)
-    with pytest.raises(InputError, match="known for a single text only"):
+    with pytest.raises(InputError, match="exist only for a single text"):
         result.at_least(0.5)
 
 

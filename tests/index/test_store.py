@@ -96,7 +96,7 @@ def test_nothing_is_compacted_during_a_migration(index: Index, photos: Path) -> 
     index.update([photos])
     with index.store.writing():
         index.store.start_migration(index.model.fingerprint, 64)
-        with pytest.raises(StoreError, match="a migration is under way"):
+        with pytest.raises(StoreError, match="a migration is in progress"):
             index.store.compact()
 
 
@@ -108,7 +108,7 @@ def test_an_index_is_written_on_one_line(index: Index, photos: Path) -> None:
 def test_a_store_is_changed_within_its_writing(index: Index) -> None:
     with pytest.raises(StoreError, match=r"outside of `Store\.writing`"):
         index.store.set_folder("/photos", [])
-    with index.store.writing(), pytest.raises(StoreError, match="no migration is under way"):
+    with index.store.writing(), pytest.raises(StoreError, match="no migration is in progress"):
         index.store.finish_migration()
 
 

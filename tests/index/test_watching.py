@@ -135,7 +135,7 @@ def test_where_watching_fails_everything_is_looked_at_again(
     everything = {str(tmp_path)}
     assert [paths for paths in found if paths] == [everything, {"a"}, everything, {"b"}, everything]
     assert naps == [2, 4, 8]
-    assert said == [f"changes are not told ({error}); everything is looked at again instead."]
+    assert said == [f"file changes are not reported ({error}); all folders are scanned instead."]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege")

@@ -1,4 +1,4 @@
-"""`numpyclip aesthetic`: score how pleasing images are."""
+"""`numpyclip aesthetic`: score images with LAION's aesthetic predictors."""
 
 import argparse
 

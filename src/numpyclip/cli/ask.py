@@ -41,9 +41,9 @@ colors), else with how well texts usually fit."""
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    command.usage = "numpyclip ask [OPTION ...] PICTURE QUESTION [ANSWER ...]"
-    add_pictures(command, "ask about", "PICTURE QUESTION ANSWER", "a question; then answers to choose from")
-    command.add_argument("--labels", metavar="FILE", help="choose from the texts in a file, one a line")
+    command.usage = "numpyclip ask [OPTION ...] IMAGE QUESTION [ANSWER ...]"
+    add_pictures(command, "ask about", "IMAGE QUESTION ANSWER", "a question; then answers to choose from")
+    command.add_argument("--labels", metavar="FILE", help="choose from the texts in a file, one per line")
     command.add_argument(
         "-n", "--top", type=positive, default=5, metavar="N", help="print the best N answers (default: 5)"
     )

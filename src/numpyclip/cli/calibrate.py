@@ -19,7 +19,7 @@ _PLACES = {"path", "folder", "tag"}
 
 
 def read_queries(file: str) -> dict[str, list[str | Where]]:
-    """Read queries and where their right pictures are from a CSV file with a header, and check the queries."""
+    """Read queries and where their right images are from a CSV file with a header, and check the queries."""
     from numpyclip.index import Where
     from numpyclip.index.calibrate import check_queries
     from numpyclip.tasks.text_files import read_text

@@ -1,4 +1,4 @@
-"""`numpyclip caption`: say in a sentence what images show."""
+"""`numpyclip caption`: caption images."""
 
 import argparse
 
@@ -23,7 +23,7 @@ one true entry among the captions, or the thousand or so subjects of phrases, so
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add_pictures(command, "caption")
-    command.add_argument("--labels", metavar="FILE", help="choose from the texts in a file, one a line")
+    command.add_argument("--labels", metavar="FILE", help="choose from the texts in a file, one per line")
     command.add_argument("--json", action="store_true", help="print one JSON object per image")
     add_embedding_options(command)
 

@@ -1,4 +1,4 @@
-"""`numpyclip classify`: say which label fits an image best."""
+"""`numpyclip classify`: classify images by labels in words."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ image. Probabilities are relative to the given labels: even the best one may not
 score each label independently: their probabilities do not sum to 1.) Of several --views the one whose best label has
 the highest probability counts, and is named before the label.
 
-A file of labels has one a line, or if it ends in .csv one a row, with synonyms in the other columns. Where folders are
+A file of labels has one per line; a .csv file has one per row, with synonyms in the other columns. Where folders are
 named after labels, -o and --confusion compare predictions with them."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    command.usage = "numpyclip classify [OPTION ...] PICTURE LABEL [LABEL ...]"
-    add_pictures(command, "classify", "PICTURE LABEL", "texts (with --labels: more images)")
+    command.usage = "numpyclip classify [OPTION ...] IMAGE LABEL [LABEL ...]"
+    add_pictures(command, "classify", "IMAGE LABEL", "texts (with --labels: more images)")
     command.add_argument(
         "--labels",
         metavar="FILE",
-        help="choose from the texts in a file, one a line, or those of a dataset by its name",
+        help="choose from the texts in a file, one per line, or those of a dataset by its name",
     )
     command.add_argument("--probe", metavar="FILE", help="take the classes of `numpyclip learn`; all items are images")
     command.add_argument("--classifier", metavar="FILE", help="take what --save wrote; all items are images")
@@ -68,7 +68,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--confusion", metavar="FILE", type=output_path(".png"), help="plot a confusion matrix against folder names"
     )
-    command.add_argument("--save", metavar="FILE", type=output_path(".npz"), help="keep the embedded labels")
+    command.add_argument(
+        "--save", metavar="FILE", type=output_path(".npz"), help="store embedded labels for --classifier"
+    )
     command.add_argument("--json", action="store_true", help="print one JSON object per image")
     add_views_option(command)
     add_embedding_options(command)
@@ -161,7 +163,7 @@ def _sources_and_labels(arguments: argparse.Namespace) -> tuple[list[str], list[
         return arguments.items, read_named_labels(arguments.labels)
     source, *labels = arguments.items
     if not labels:
-        raise InputError("no labels: give them behind the image, or one a line in a file with --labels FILE.")
+        raise InputError("no labels: give them behind the image, or one per line in a file with --labels FILE.")
     for label in labels:  # `classify *.jpg dog cat` is an easy mistake
         if is_picture_name(label) and os.path.isfile(label):  # noqa: PTH113
             raise InputError(f"the label {label!r} is a file. To classify several images, give --labels FILE.")

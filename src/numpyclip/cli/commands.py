@@ -16,27 +16,27 @@ COMMANDS = {  # each is a module of this folder, with EXAMPLES, add_options and 
     "index": "Index images for search, or update the index.",
     "search": "Search images by text or by image.",
     "serve": "Serve embeddings, search and a web page over HTTP.",
-    "mark": "Set favourites, ratings, tags and albums of images.",
+    "mark": "Set favorites, ratings, tags and albums of images.",
     "mcp": "Let an assistant search the index (Model Context Protocol).",
     "stdio": "Answer requests of another program, as lines of JSON.",
     "classify": "Classify images by labels in words.",
     "tag": "Tag images with words.",
     "caption": "Caption images.",
     "ask": "Answer a question about an image.",
-    "filter": "Keep the images that words describe.",
-    "duplicates": "Find images that are there more than once.",
-    "embed": "Turn images or texts into vectors of unit length.",
-    "explain": "Show which parts of an image matter for a text.",
+    "filter": "Keep or drop images by what they show.",
+    "duplicates": "Find duplicate and near-duplicate images.",
+    "embed": "Embed images or texts.",
+    "explain": "Draw a heat map of where a text is found in an image.",
     "sheet": "Draw images with captions on contact sheets.",
     "map": "Draw a map on which similar images are close together.",
-    "learn": "Learn classes from a few examples of each.",
-    "aesthetic": "Score how pleasing images are to people on average.",
-    "evaluate": "Measure how often a model is right about a dataset.",
-    "convert": "Save a model for another library, or smaller.",
+    "learn": "Train a classifier on a few example images per class.",
+    "aesthetic": "Score images with LAION's aesthetic predictors.",
+    "evaluate": "Measure accuracy and recall of a model on a dataset.",
+    "convert": "Convert a model for another library, or to int8.",
     "export": "Write a model as ONNX graphs, for an engine or another program.",
     "models": "List models, download them, verify them.",
-    "engines": "Compare what can compute embeddings here.",
-    "completion": "Have a shell complete commands, options and their values.",
+    "engines": "Compare the engines of this machine: speed and precision.",
+    "completion": "Print a completion script for the shell.",
 }
 RENAMED = {  # options of commands until version 0.1, which are accepted for one version more
     "index": {"--exact": "--full-decode"},
@@ -68,7 +68,7 @@ output:
   Lists of paths (search --paths, filter) are raw in a pipe or file: -0 ends each with a null byte, for xargs -0.
 
 exit status:
-  0 done, or found   1 nothing found, or a check says no   2 an error   3 done, except for what could not be read
+  0 done, or found   1 nothing found, or a check failed   2 an error   3 done, except for unreadable files
   130 interrupted   141 output pipe closed (SIGPIPE)
 
 environment:

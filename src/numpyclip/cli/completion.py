@@ -1,4 +1,4 @@
-"""`numpyclip completion`: have a shell complete commands, options and their values."""
+"""`numpyclip completion`: print a completion script for the shell."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         write("".join(f"{word}\n" for word in found))
         return 0 if found else 1
     if shell not in SHELLS or words:
-        raise InputError(f"{' '.join(arguments.items)}: is no shell that is known; expected {', '.join(SHELLS)}.")
+        raise InputError(f"{' '.join(arguments.items)}: is not a known shell; expected {', '.join(SHELLS)}.")
     write(SHELLS[shell])
     return 0
 

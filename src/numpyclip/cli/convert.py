@@ -1,4 +1,4 @@
-"""`numpyclip convert`: save a model for another library, or smaller."""
+"""`numpyclip convert`: convert a model for another library, or to int8."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`numpyclip duplicates`: find images that are there more than once."""
+"""`numpyclip duplicates`: find duplicate and near-duplicate images."""
 
 import argparse
 from contextlib import nullcontext

@@ -1,4 +1,4 @@
-"""`numpyclip embed`: images or texts into vectors."""
+"""`numpyclip embed`: embed images or texts."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ To .npy: the vectors alone, in the order of the input, without images that could
 every input, with columns "key", "embedding", "error", and those of the source.
 
 To a folder (which ends in /, or is there) or another URL: parts with these columns, each of a part of the input,
-computed by all cores or a cluster. It is resumable: the same command continues, and a part is there as a whole or not
-at all. --json prints a summary.
+computed by all cores or a cluster. It is resumable: the same command continues, and parts are written atomically.
+--json prints a summary.
 
 With --views each view of an image is a row, named in "view" (.npz: "views"), such as crop, pad, left or top.
 
@@ -75,16 +75,16 @@ _SUFFIXES = (".npy", ".npz", ".jsonl", PARQUET)
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     kinds = command.add_subparsers(metavar="{images,texts}", dest="kind", required=True)
-    images = add_command(kinds, "images", "Turn images into vectors.", EXAMPLES)
+    images = add_command(kinds, "images", "Embed images.", EXAMPLES)
     images.add_argument("items", metavar="SOURCE", nargs="*", help="an image, a folder, ..., or - for sources on stdin")
-    texts = add_command(kinds, "texts", "Turn texts into vectors.", EXAMPLES)
+    texts = add_command(kinds, "texts", "Embed texts.", EXAMPLES)
     texts.add_argument(
-        "items", metavar="TEXT", nargs="*", help="a text, or a file of texts, or - for one a line on stdin"
+        "items", metavar="TEXT", nargs="*", help="a text, or a file of texts, or - for one per line on stdin"
     )
     texts.add_argument("--truncate", action="store_true", help="cut texts that are too long, instead of failing")
     for kind in (images, texts):
         what = kind.prog.split()[-1]
-        kind.add_argument("--from", metavar="FILE", dest="list_file", help=f"a list of more {what}, one a line")
+        kind.add_argument("--from", metavar="FILE", dest="list_file", help=f"a list of more {what}, one per line")
         kind.add_argument("--limit", type=positive, metavar="N", help="take the first N inputs only")
         kind.add_argument(
             "-o",

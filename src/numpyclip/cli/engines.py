@@ -1,4 +1,4 @@
-"""`numpyclip engines`: what can compute embeddings here, how fast, and how precisely."""
+"""`numpyclip engines`: compare the engines of this machine: speed and precision."""
 
 from __future__ import annotations
 

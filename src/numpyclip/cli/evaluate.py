@@ -1,4 +1,4 @@
-"""`numpyclip evaluate`: measure how often a model is right about a dataset."""
+"""`numpyclip evaluate`: measure accuracy and recall of a model on a dataset."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--labels",
         metavar="FILE",
-        help="the classes in their order, from a file, one a line, or those of a dataset by its name",
+        help="the classes in their order, from a file, one per line, or those of a dataset by its name",
     )
     add_template_option(command)
     command.add_argument(
@@ -112,7 +112,7 @@ def _write(arguments: argparse.Namespace, result: Evaluation, classifier: ZeroSh
     if arguments.output is not None:
         write_report(arguments.output, [answer._asdict() for answer in result.answers], summary)
     if arguments.confusion is not None:
-        if classifier is None or result.confusion is None:  # labels were given, but no picture has one
+        if classifier is None or result.confusion is None:  # labels were given, but no image has one
             raise InputError("--confusion: the images have no labels.")
         with atomic_file(arguments.confusion) as file:
             names = [label.name for label in classifier.labels]

@@ -1,4 +1,4 @@
-"""`numpyclip explain`: show which parts of an image matter for a text."""
+"""`numpyclip explain`: draw a heat map of where a text is found in an image."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ _SIDE = 256
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    command.usage = "numpyclip explain [OPTION ...] PICTURE TEXT [TEXT ...]"
-    command.add_argument("items", metavar="PICTURE TEXT", nargs="*", help="an image, then texts")
+    command.usage = "numpyclip explain [OPTION ...] IMAGE TEXT [TEXT ...]"
+    command.add_argument("items", metavar="IMAGE TEXT", nargs="*", help="an image, then texts")
     command.add_argument("-o", "--output", metavar="FILE", type=output_path(".png", ".npy"), help="write .png or .npy")
     command.add_argument(
         "--grid", type=positive, default=8, metavar="N", help="windows per side: more find smaller things (default: 8)"

@@ -1,4 +1,4 @@
-"""`numpyclip filter`: keep the images that words describe, and drop others."""
+"""`numpyclip filter`: keep or drop images by what they show."""
 
 import argparse
 import os
@@ -33,8 +33,12 @@ bytes are there already is skipped, and not removed by --move."""
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add_pictures(command, "filter")
-    command.add_argument("--keep", action="append", default=[], metavar="QUERY", help="what to keep; of several, any")
-    command.add_argument("--drop", action="append", default=[], metavar="QUERY", help="what to drop; of several, any")
+    command.add_argument(
+        "--keep", action="append", default=[], metavar="QUERY", help="keep images that match; may be repeated"
+    )
+    command.add_argument(
+        "--drop", action="append", default=[], metavar="QUERY", help="drop images that match; may be repeated"
+    )
     minimum = command.add_mutually_exclusive_group()
     minimum.add_argument("--threshold", type=float, default=0.5, metavar="P", help="minimum probability (default: 0.5)")
     minimum.add_argument("--cosine-threshold", type=float, metavar="C", help="compare cosines, with this minimum")
@@ -56,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.yes and folder is None:
         raise InputError("--yes has nothing to do; expected --copy, --move or --link.")
     if folder is not None and folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; expected a folder, or a name that is free.")
+        raise InputError(f"{folder}: is a file; expected a folder, or a new name.")
     model = load_for_embeddings(arguments)
     if arguments.cosine_threshold is None:
         judge = Filter(model, arguments.keep, arguments.drop, arguments.threshold)

@@ -1,4 +1,4 @@
-"""`numpyclip index`: make pictures searchable, and keep them so."""
+"""`numpyclip index`: index images for search, or update the index."""
 
 from __future__ import annotations
 
@@ -28,34 +28,38 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
   numpyclip index photos/
-  numpyclip index                                     # what is new in the folders that are known
-  numpyclip index --watch                             # and what will be; needs: pip install "numpyclip[watch]"
+  numpyclip index                                     # updates all folders of the index
+  numpyclip index --watch                             # whenever files change; needs: pip install "numpyclip[watch]"
   numpyclip index docs/pictures -m tiny --store pictures.index
   numpyclip index photos/ --ignore "*.tif" --ignore raw
-  numpyclip index --views crop,tiles                  # of long images also what the crop cuts off; --list shows it
-  numpyclip index --texts captions.txt                # to be found by images: search --near photo.jpg --in texts
+  numpyclip index --views crop,tiles                  # also embeds what the crop of long images cuts off
+  numpyclip index --texts captions.txt                # found by: search --near photo.jpg --in texts
   numpyclip index --migrate -m ViT-L/14               # the same images, with another model
   numpyclip index --export embeddings/                # img_emb/*.npy and metadata/*.parquet, for autofaiss and others
-  numpyclip index --import embeddings/ -m ViT-B/32    # the same way back, or from clip-retrieval
+  numpyclip index --import embeddings/ -m ViT-B/32    # of --export, or of clip-retrieval
   numpyclip index --graph                             # above a million images
-  numpyclip index --calibrate queries.csv             # so that probabilities of searches fit these images
-  numpyclip index --check                             # what is damaged is left out, and embedded again by the next call
+  numpyclip index --calibrate queries.csv             # fits probabilities to these images
+  numpyclip index --check                             # finds damage and repairs it
   numpyclip index --list
 
 Files of unchanged size and modification time are skipped; moved, renamed and copied ones are identified by their
 content. Deleted files are removed from the index, but not if a whole folder is missing or empty, which may be an
-unmounted disk; the embeddings stay, should they come back, until --compact. Symbolic links to directories are not
-followed, hidden files and folders and archives are left alone. Videos need: pip install "numpyclip[video]". --store
-postgresql://... keeps the index in PostgreSQL.
+unmounted disk; their embeddings stay until --compact. Symbolic links to directories are not followed, hidden files and
+folders and archives are left alone. Videos need: pip install "numpyclip[video]". --store postgresql://... keeps the
+index in PostgreSQL.
 
-Stop it at any moment: what was done is kept, and the next call goes on. Searches may run at the same time."""
+It can be stopped at any time: finished batches are kept, and the next call continues. Searches may run meanwhile."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    command.add_argument("items", metavar="FOLDER", nargs="*", help="a folder to add; none: all that are known")
+    command.add_argument("items", metavar="FOLDER", nargs="*", help="a folder to add; none: update all folders")
     command.add_argument(
-        "--ignore", action="append", default=[], metavar="GLOB", help="leave out names, or /PATH below"
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="skip files and folders of this name; /NAME: only directly in FOLDER",
     )
     add_decoding_option(command)
     add_file_options(command)
@@ -63,7 +67,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--animations",
         action=argparse.BooleanOptionalAction,
-        help="embed moments of animated images that are added, as of videos, not their first frame; recorded",
+        help="embed moments of new animated images, as of videos, not their first frame; recorded",
     )
     command.add_argument(
         "--vectors",
@@ -76,9 +80,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="add embeddings in another precision; the index records both, and no command reuses its embeddings",
     )
     action = command.add_mutually_exclusive_group()
-    action.add_argument("--watch", action="store_true", help="go on updating when files change, until Ctrl-C")
-    action.add_argument("--texts", metavar="FILE", help="add texts, one a line, or - for standard input")
-    action.add_argument("--migrate", action="store_true", help="re-embed everything with the model that is named")
+    action.add_argument("--watch", action="store_true", help="keep updating when files change, until Ctrl-C")
+    action.add_argument("--texts", metavar="FILE", help="add texts, one per line, or - for standard input")
+    action.add_argument("--migrate", action="store_true", help="re-embed everything with another model, --model")
     action.add_argument("--forget", metavar="FOLDER", help="remove a folder from the index, and keep it out")
     action.add_argument("--compact", action="store_true", help="delete embeddings of images without a file")
     action.add_argument("--export", metavar="FOLDER", help="write embeddings and metadata as clip-retrieval does")
@@ -88,8 +92,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--shard", type=shard, metavar="I/N", help="--import only files whose number modulo N is I, from 0"
     )
-    action.add_argument("--graph", action="store_true", help="build an HNSW index: for millions, not quite exact")
-    action.add_argument("--no-graph", action="store_true", help="remove it")
+    action.add_argument("--graph", action="store_true", help="build an HNSW index: approximate, for millions of images")
+    action.add_argument("--no-graph", action="store_true", help="remove the HNSW index")
     action.add_argument("--check", action="store_true", help="find what is damaged, and repair it")
     action.add_argument(
         "--calibrate", metavar="FILE", help="fit probabilities to a CSV file: query, path or folder of right images"
@@ -271,7 +275,7 @@ def _forget(arguments: argparse.Namespace, store: Store) -> int:
 def _compact(arguments: argparse.Namespace, store: Store) -> int:
     with store.writing():
         dropped = store.compact()
-    _say(arguments, {"dropped": dropped}, f"{dropped} images dropped")
+    _say(arguments, {"dropped": dropped}, f"embeddings of {counted(dropped, 'image')} deleted")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What commands read: pictures from files, folders and standard input, and lines of text."""
+"""What commands read: images from files, folders and standard input, and lines of text."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ NamedEmbedding: TypeAlias = "tuple[str, Array]"  # a path or text, and its embed
 
 
 def texts_in(file: str) -> Iterator[str]:
-    """Texts in a file, or on standard input for ``-``: one a line, in UTF-8."""
+    """Texts in a file, or on standard input for ``-``: one per line, in UTF-8."""
     return _decoded(file, "texts")
 
 
 def texts_beside(items: Sequence[str], file: str | None, what: str) -> list[str] | None:
-    """Read a file of texts that pictures are compared with, of which there must be some; None for no file."""
+    """Read a file of texts that images are compared with, of which there must be some; None for no file."""
     if file is None:
         return None
     if file == "-" and "-" in items:
         raise InputError(f"images and {what} cannot both come from standard input.")
     if not (texts := list(texts_in(file))):
-        raise InputError(f"{file}: holds no {what}; expected one a line.")
+        raise InputError(f"{file}: holds no {what}; expected one per line.")
     return texts
 
 
 def paths_in(file: str) -> Iterator[str]:
-    """Paths in a file, or on standard input for ``-``: one a line, or with null bytes behind them."""
+    """Paths in a file, or on standard input for ``-``: one per line, or with null bytes behind them."""
     return map(printed_path, lines_in(file))
 
 
@@ -109,14 +109,14 @@ def exit_status(problems: int, done: int) -> int:
 
 
 class PicturePaths:
-    """Paths of pictures, in files and folders; folders that cannot be searched are reported and left out.
+    """Paths of images, in files and folders; folders that cannot be searched are reported and left out.
 
     `without` is a folder, which need not exist yet, that is not searched.
     """
 
     def __init__(self, sources: Iterable[str], without: Path | None = None) -> None:
         self.report = Reporter()
-        self.left_out: Counter[str] = Counter()  # files in folders that are no pictures, by suffix, so far
+        self.left_out: Counter[str] = Counter()  # files in folders that are no images, by suffix, so far
         self.count = 0  # so far
         self._sources = sources
         self._without = without
@@ -155,7 +155,7 @@ class PicturePaths:
 
 
 def say_left_out(left_out: Mapping[str, int], problems: int = 0) -> None:
-    """Report on stderr how many files were left out because they are no pictures, and how many problems there were."""
+    """Report on stderr how many files were skipped because they are not images, and how many problems there were."""
     if left_out:
         say(summary(left_out))
     if problems > 1:
@@ -192,7 +192,7 @@ class Embedder:
 
 
 class EmbeddedPictures(Embedder):
-    """Embeddings of pictures in files and folders, without those that cannot be read."""
+    """Embeddings of images in files and folders, without those that cannot be read."""
 
     def __init__(self, model: CLIP, arguments: argparse.Namespace, sources: Iterable[str] | PicturePaths) -> None:
         self._paths = sources if isinstance(sources, PicturePaths) else PicturePaths(sources)

@@ -23,7 +23,7 @@ def add_template_option(verb: argparse.ArgumentParser) -> None:
         "--template",
         default="{}",
         metavar="TEXT",
-        help='put around every label, such as "a photo of a {}"; a file with several, one a line; or the name of those '
+        help='put around every label, such as "a photo of a {}"; a file with one per line; or the name of those '
         "of a paper: imagenet (80), imagenet7, siglip, or a dataset's of openai/CLIP, such as food101",
     )
 

@@ -1,4 +1,4 @@
-"""`numpyclip learn`: learn classes from a folder of examples for each."""
+"""`numpyclip learn`: train a classifier on a few example images per class."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the random folds (default: 0)")
     command.add_argument("--template", metavar="TEXT", help='for tip: around names (default: "a photo of a {}")')
-    command.add_argument("--classes", metavar="FILE", help="for an .npz file: the class of each vector, one a line")
+    command.add_argument("--classes", metavar="FILE", help="for an .npz file: the class of each vector, one per line")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     add_embedding_options(command)
 
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Raise InputError for what would fail, or be ignored, when all pictures are embedded."""
+    """Raise InputError for what would fail, or be ignored, when all images are embedded."""
     if arguments.c and arguments.method != "linear":
         raise InputError(f"--c is for --method linear; {arguments.method} has none.")
     if arguments.template is not None and arguments.method != "tip":
@@ -94,7 +94,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
-    """Return examples, the name of their model, and the exit status that unreadable pictures ask for."""
+    """Return examples, the name of their model, and the exit status that unreadable images ask for."""
     from numpyclip.tasks.learning.examples import Examples, classes_of_paths, folders_of_examples
     from numpyclip.tasks.learning.files import EmbeddedFile
 

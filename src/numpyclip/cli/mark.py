@@ -1,4 +1,4 @@
-"""`numpyclip mark`: say what images are to a person: favourites, ratings, tags and albums."""
+"""`numpyclip mark`: set favorites, ratings, tags and albums of images."""
 
 from __future__ import annotations
 
@@ -59,15 +59,15 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--favourite", "--favorite", action="store_true", help="a favourite")
     command.add_argument("--rating", type=int, choices=range(6), metavar="N", help="1 to 5 stars; 0: none")
-    command.add_argument("--tag", action="append", default=[], metavar="NAME", help="a tag; may be given several times")
-    command.add_argument("--album", action="append", default=[], metavar="NAME", help="an album; perhaps several")
+    command.add_argument("--tag", action="append", default=[], metavar="NAME", help="a tag; may be repeated")
+    command.add_argument("--album", action="append", default=[], metavar="NAME", help="an album; may be repeated")
     command.add_argument("--remove", action="store_true", help="remove these marks instead")
     action = command.add_mutually_exclusive_group()
     action.add_argument("--list", action="store_true", help="print all marks, and how many images have each")
     action.add_argument("--read-xmp", action="store_true", help="add what is in the XMP of images and their sidecars")
     action.add_argument("--export-json", dest="export", metavar="FILE", help="write all marks as JSON; - is stdout")
     action.add_argument("--import-json", metavar="FILE", dest="source", help="add the marks of such a file")
-    command.add_argument("--json", action="store_true", help="print JSON, one object a line")
+    command.add_argument("--json", action="store_true", help="print JSON, one object per line")
     command.add_argument(
         "--store",
         metavar="PLACE",

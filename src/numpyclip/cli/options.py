@@ -21,7 +21,7 @@ USUAL_MODEL = f"$NUMPYCLIP_MODEL, else {DEFAULT_MODEL}"
 Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"  # of a command, or a group of them
 
 
-def add_pictures(command: argparse.ArgumentParser, verb: str, metavar: str = "PICTURE", more: str = "") -> None:
+def add_pictures(command: argparse.ArgumentParser, verb: str, metavar: str = "IMAGE", more: str = "") -> None:
     """Add the images that a command is about, of which there must be some, and what is behind them."""
     what = "an image, a folder, or - for paths on stdin"
     command.add_argument("items", metavar=metavar, nargs="*", help=f"{what}; then {more}" if more else what)
@@ -34,8 +34,8 @@ def add_views_option(options: Options, default: str = "crop") -> None:
         "--views",
         type=views,
         metavar="A,B",
-        help="what is embedded of an image: some of crop (what the model was trained to see), pad, squash (all of it), "
-        f"and tiles (that cover an image longer than 1.3 times its width or height; default: {default})",
+        help="views to embed: crop (what the model was trained to see), pad, squash (the whole image), "
+        f"tiles (that cover an image longer than 1.3 times its width or height; default: {default})",
     )
 
 
@@ -103,7 +103,7 @@ def add_weights_options(options: Options, model: str = "--model") -> None:
     options.add_argument(
         "--download-root",
         metavar="FOLDER",
-        help="where downloaded models are (default: $CLIP_DIR, else ~/.cache/clip; those of the hub: as $HF_HOME says)",
+        help="folder of downloaded models (default: $CLIP_DIR, else ~/.cache/clip; for hf-hub: names as $HF_HOME says)",
     )
 
 
@@ -159,7 +159,7 @@ def add_decoding_option(options: Options) -> None:
         "--full-decode",
         action="store_false",
         dest="draft",
-        help="decode large JPEG files at full size, not at a reduced size that is enough",
+        help="decode large JPEG files at full size, not at a sufficient reduced size",
     )
 
 
@@ -175,12 +175,12 @@ def add_file_options(options: Options) -> None:
     options.add_argument(
         "--strict-files",
         action="store_true",
-        help="refuse image files whose end is missing, also where nearly all of the image is there",
+        help="refuse truncated image files, also if nearly all of the image is there",
     )
     options.add_argument(
         "--develop-raw",
         action="store_true",
-        help="develop cameras' RAW files, in seconds each, instead of reading the previews in them",
+        help="develop RAW files, which takes seconds each, instead of reading their previews",
     )
 
 
@@ -203,9 +203,9 @@ def add_index_options(options: Options) -> None:
     options.add_argument(
         "--store",
         metavar="PLACE",
-        help="take embeddings that this index has (default: $NUMPYCLIP_INDEX, else where numpyclip index writes)",
+        help="reuse embeddings of this index (default: $NUMPYCLIP_INDEX, else where numpyclip index writes)",
     )
-    options.add_argument("--no-index", action="store_true", help="compute all embeddings, also those that an index has")
+    options.add_argument("--no-index", action="store_true", help="compute all embeddings; reuse none of an index")
 
 
 def add_embedding_options(

@@ -1,4 +1,4 @@
-"""`numpyclip search`: find pictures by words and by pictures."""
+"""`numpyclip search`: search images by text or by image."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXAMPLES = """\
   numpyclip search --near photo.jpg --not "at night"
   numpyclip search --near photo.jpg --in texts
   numpyclip search a boat --tag holidays --place Zurich
-  numpyclip search -n 50                              # without words: the newest first
+  numpyclip search -n 50                              # the newest images
   numpyclip search --favourite --after 2024
   numpyclip search --near clip.mp4@12.5
   numpyclip search --near panorama.jpg --views crop,tiles
@@ -43,19 +43,19 @@ is the probability of a match, which may be higher further down, since images ar
 by chance: if the best probability is too low for their number, a note on stderr says so, and with --strict nothing is
 printed. The exit status is grep's: 0 if anything is printed, with the note or without; 1 if nothing is, by --strict or
 --threshold; 2 or more after an error. Of identical files the first by name is printed, and all by --paths and --json.
-Where another view of an image than the crop is the best (`index --views`), its name is behind the path, for `explain
---views` to show."""
+If another view of an image than the crop is the nearest (`index --views`), its name follows the path; `explain
+--views` shows it."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    command.add_argument("items", metavar="WORD", nargs="*", help="what to look for, in quotes or not")
+    command.add_argument("items", metavar="WORD", nargs="*", help="text to search for, in quotes or not")
     command.add_argument(
         "--near",
         action="append",
         default=[],
-        metavar="PICTURE",
-        help="like this image, or frame of a video (FILE@SECONDS); several: sum",
+        metavar="IMAGE",
+        help="like this image, or frame of a video (FILE@SECONDS); several are added",
     )
     add_views_option(command)
     command.add_argument("--not", action="append", default=[], dest="without", metavar="TEXT", help="unlike this text")
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not 0 <= (arguments.threshold or 0) <= 1:
         raise InputError(f"--threshold is {arguments.threshold}; expected a probability, 0 to 1.")
     if arguments.threshold is not None and (arguments.modality == "texts" or not query.is_text):
-        raise InputError("--threshold: probabilities of images are known for a single text only; leave it out.")
+        raise InputError("--threshold: probabilities exist only for a single text; leave it out.")
     protocol = _protocol(arguments)
     check_output(arguments.sheet)
     with closing(open_made(arguments)) as store:
@@ -149,7 +149,7 @@ def _browse(arguments: argparse.Namespace, where: Where) -> int:
 
 
 def _query(arguments: argparse.Namespace) -> Query:
-    """Build the query from words, pictures and what is not wanted."""
+    """Build the query from words, images and --not."""
     from numpyclip.tasks.query import Query, Term
     from numpyclip.videos.named_moment import moment_of
 

@@ -123,7 +123,7 @@ def _run_server(
 
 
 def _announce(announcement: str) -> None:
-    """Tell people, and systemd, that requests are answered."""
+    """Announce the URL on stderr, and readiness to systemd."""
     from numpyclip.server.processes.systemd import notify_ready
 
     say(announcement)

@@ -58,7 +58,7 @@ def add_general_options(command: argparse.ArgumentParser) -> None:
 
 
 def add_index_options(command: argparse.ArgumentParser) -> Options:
-    """Add whether there is an index, and what clients may see and change of it; return the group."""
+    """Add whether there is an index, and what clients may see and change in it; return the group."""
     group = command.add_argument_group("index")
     group.add_argument("--no-index", action="store_true", help="serve embeddings only, no search")
     group.add_argument(
@@ -69,7 +69,7 @@ def add_index_options(command: argparse.ArgumentParser) -> Options:
         help="update the index at the start, and at this interval; 0: never (default: %(default)s)",
     )
     group.add_argument("--no-originals", action="store_true", help="send thumbnails only, without metadata")
-    group.add_argument("--read-only", action="store_true", help="refuse favorites, ratings, tags and albums")
+    group.add_argument("--read-only", action="store_true", help="refuse changes of favorites, ratings, tags and albums")
     return group
 
 

@@ -15,7 +15,7 @@ EXAMPLES = """\
   echo '{"id": 2, "command": "embed", "text": ["a dog", "a cat"]}' | numpyclip stdio -m tiny
   echo '{"id": 3, "command": "classify", "image": "a.jpg", "labels": ["dog", "cat"]}' | numpyclip stdio
 
-One JSON object a line on stdin, and for each one on stdout, in the same order, with the same "id"; an error is
+One JSON object per line on stdin, and for each one on stdout, in the same order, with the same "id"; an error is
 {"id": ..., "error": {"type": ..., "message": ...}}. The model stays in memory until stdin is closed.
 
   search     query, near (IDs of results), image (paths), not, n, in; folder, after, before, camera, lens, tag,

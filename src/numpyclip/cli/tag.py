@@ -40,7 +40,7 @@ the tag "numpyclip", so that they are told from those of a person and can be rem
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add_pictures(command, "tag")
-    command.add_argument("--labels", metavar="FILE", help="choose from the texts in a file, one a line")
+    command.add_argument("--labels", metavar="FILE", help="choose from the texts in a file, one per line")
     command.add_argument("-n", "--top", type=positive, default=5, metavar="N", help="print the best N (default: 5)")
     command.add_argument(
         "--threshold", type=float, default=0.05, metavar="P", help="minimum probability (default: 0.05)"

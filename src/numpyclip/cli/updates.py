@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpyclip.index.update import FoundFile, Report
 
 MOST_SECONDS = 2.0  # of an update before a search
+_WORDS = {"recognised": "moved or copied", "forgotten": "removed"}  # for counts of `Report`, on stderr
 _LAST_SECONDS = 10.0  # that a background update has to stop
 
 
@@ -41,7 +42,7 @@ def update(arguments: argparse.Namespace, index: Index) -> int:
             report=Reporter(),
         )
     except KeyboardInterrupt:
-        say("what was done is kept; the same command goes on.")
+        say("what was done is kept; the same command continues.")
         raise
     _say_all(arguments, report)
     done = report.unchanged + report.embedded + report.completed + report.recognised + report.forgotten
@@ -174,7 +175,8 @@ def _is_news(report: Report) -> bool:
 def _described(report: Report, *more: str) -> str:
     """Describe on one line what an update has done."""
     names = (*more, "embedded", "completed", "recognised", "forgotten", "unreadable")
-    return ", ".join(f"{count} {name}" for name in names if (count := getattr(report, name))) or (
+    counts = {_WORDS.get(name, name): getattr(report, name) for name in names}
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or (
         "nothing there" if more else "nothing new"
     )
 

@@ -40,7 +40,7 @@ def add_where_options(command: argparse.ArgumentParser) -> None:
         'IT; needs pip install "numpyclip[places]"',
     )
     near.add_argument(
-        "--around", metavar="LAT,LON,KM", type=numbers, help="taken at most so far from this place: 47.38,8.54,10"
+        "--around", metavar="LAT,LON,KM", type=numbers, help="taken at most KM km from this place: 47.38,8.54,10"
     )
     group.add_argument("--favourite", "--favorite", action="store_true", help="favourites")
     group.add_argument("--rating", metavar="N", type=int, help="with at least N stars, 1 to 5")
@@ -81,24 +81,21 @@ def at_place(name: str | None, where: Where, store: Store) -> Where:
         if where.within is not None:
             raise InputError(f"--place {name} is a country, and cannot be combined with --within; leave out one.")
         given = ",".join(map(str, rectangle))
-        say(f"{name}: searched is the rectangle around its towns, --within={given}, with parts of its neighbors.")
+        say(f"{name}: searching the rectangle around its towns, --within={given}, with parts of its neighbors.")
         return replace(where, within=rectangle)
     towns = find_towns(name)
     places = [replace(where, around=(town.latitude, town.longitude, town.radius)) for town in towns]
     counts = [store.counts(place).pictures for place in places]
     if len(towns) == 1:
         if not counts[0]:
-            say(f"{name}: searched is {towns[0]}, {towns[0].radius:g} km around its middle.")
+            say(f"{name}: searching {towns[0]}, {towns[0].radius:g} km around its center.")
         return places[0]
     chosen = max(range(len(towns)), key=lambda each: counts[each])  # the first, which is the largest, if none has any
     others = [f"{town} ({count:,})" for town, count in zip(towns, counts, strict=True) if town is not towns[chosen]]
     more = f" and {len(others) - _SHOWN} more" * (len(others) > _SHOWN)
     there = f"{towns[chosen]} ({counted(counts[chosen], 'image')})"
-    reach = "" if counts[chosen] else f" {towns[chosen].radius:g} km around its middle,"
-    say(
-        f"{name}: {len(towns)} towns are called so; searched is {there},{reach} and not "
-        f"{'; '.join(others[:_SHOWN])}{more}."
-    )
+    reach = "" if counts[chosen] else f" {towns[chosen].radius:g} km around its center,"
+    say(f"{name}: {len(towns)} towns have this name; searching {there},{reach} not {'; '.join(others[:_SHOWN])}{more}.")
     return places[chosen]
 
 

@@ -1,1 +1,1 @@
-"""FILES → PIXELS: find, open and preprocess pictures."""
+"""FILES → PIXELS: find, open and preprocess images."""

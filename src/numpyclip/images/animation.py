@@ -35,7 +35,7 @@ class Frame(NamedTuple):
     seconds : float
         Since the first one, when it is shown first.
     image : PIL.Image.Image
-        All of the picture that is seen then.
+        All of the image that is seen then.
     """
 
     seconds: float

@@ -19,7 +19,7 @@ _USUAL_BITS = (8, 10, 12, 14, 15, 16, 24, 31, 32)
 
 
 def bands(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
-    """Cut a picture into boxes, (left, top, right, bottom), of its width, which together take little memory."""
+    """Cut an image into boxes, (left, top, right, bottom), of its width, which together take little memory."""
     width, height = size
     step = max(1, _BAND // width)
     for top in range(0, height, step):

@@ -41,7 +41,7 @@ MOST_LATITUDE, MOST_LONGITUDE = 90, 180  # degrees
 
 @dataclass(frozen=True)
 class Exif:
-    """Size of a picture, and what its EXIF data says.
+    """Size of an image, and what its EXIF data says.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ def read_exif(data: bytes, name: str = "the image") -> Exif:
     Raises
     ------
     PictureError
-        If it is no picture.
+        If it is no image.
     """
     try:
         image = identify(BytesIO(data))
@@ -130,7 +130,7 @@ def is_date(value: object) -> bool:
 
 
 def _tags(image: Image.Image) -> tuple[Mapping[int, Any], Mapping[int, Any], Mapping[int, Any]]:
-    """Read the three parts of EXIF data, each as far as it is sound: damage is no reason to refuse a sound picture."""
+    """Read the three parts of EXIF data, each as far as it is sound: damage is no reason to refuse a sound image."""
     parts: list[dict[int, Any]] = [{}, {}, {}]
     with suppress(Exception):
         exif = image.getexif()

@@ -1,4 +1,4 @@
-"""FOLDERS → FILES: which files are pictures. The one walker of all commands and of the index."""
+"""FOLDERS → FILES: which files are images. The one walker of all commands and of the index."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from numpyclip.extras import install_command
 from numpyclip.images.raw_files import RAW_SUFFIXES
 from numpyclip.regular_file import read_sha256
 
-# Of the formats in `numpyclip.images.open`, those in which people keep pictures.
+# Of the formats in `numpyclip.images.open`, those in which people keep images.
 _SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".avif", ".heic", ".heif", ".hif"),
     *(".jp2", ".j2k", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico"),
 )
 
 # What is hidden (among it .Trash-1000 and .@__thumb), and folders of other programs, which hold copies and previews of
-# pictures, or nothing that a person has put there.
+# images, or nothing that a person has put there.
 IGNORED = (
     *(".*", "@eaDir", "#recycle", "@Recycle", "$RECYCLE.BIN", "$Recycle.Bin", "#snapshot", "@Recently-Snapshot"),
     *("__MACOSX", "node_modules", "lost+found", "System Volume Information", "*.lrdata"),
 )
 
-SIDECAR_SUFFIX = ".xmp"  # of what is said of a picture, in a file beside it
+SIDECAR_SUFFIX = ".xmp"  # of what is said of an image, in a file beside it
 # What cameras write beside a RAW file, of the same stem but for what Pixel phones call them.
 _BESIDE_RAW = (".jpg", ".jpeg", ".heic", ".heif", ".hif")
 _PIXEL_NAMES = re.compile(r"\.raw-\d\d(?:\.mp)?\.(?:cover|original)$")
@@ -43,7 +43,7 @@ _MOST_KINDS = 8  # of files that are left out, in a message
 
 @cache
 def picture_suffixes() -> tuple[str, ...]:
-    """List the suffixes of pictures, in lower case; those of JPEG XL and of RAW files if what reads them is there."""
+    """List the suffixes of images, in lower case; those of JPEG XL and of RAW files if what reads them is there."""
     return (
         *_SUFFIXES,
         *(() if find_spec("pillow_jxl") is None else (".jxl",)),
@@ -52,7 +52,7 @@ def picture_suffixes() -> tuple[str, ...]:
 
 
 def is_picture_name(name: str) -> bool:
-    """Tell whether a name ends as those of pictures do."""
+    """Tell whether a name ends as those of images do."""
     return name.lower().endswith(picture_suffixes())
 
 
@@ -119,7 +119,7 @@ def find_pictures(
     *,
     on_error: OnError = "raise",
 ) -> FoundPictures:
-    """Find picture files, told by their suffixes, in folders and those within them.
+    """Find image files, told by their suffixes, in folders and those within them.
 
     >>> for path in find_pictures("photos/"):  # doctest: +SKIP
     ...     print(path)
@@ -160,13 +160,13 @@ def checked_patterns(ignore: str | Iterable[str]) -> list[str]:
 
 
 class FoundPictures:
-    """Paths of pictures, which are found while they are iterated over.
+    """Paths of images, which are found while they are iterated over.
 
     Attributes
     ----------
     left_out : Counter of str
-        How many files the last iteration has passed over because they are no pictures, by suffix. Only regular files
-        are pictures: a named pipe, socket or device is never opened, whatever its name.
+        How many files the last iteration has passed over because they are no images, by suffix. Only regular files
+        are images: a named pipe, socket or device is never opened, whatever its name.
     """
 
     def __init__(
@@ -205,7 +205,7 @@ def walk(
     is_wanted: Callable[[str], bool] = is_picture_name,
     enters: Callable[[str], bool] = lambda _: True,
 ) -> Iterator[tuple[str, dict[str, FileState]]]:
-    """Walk through a folder and those in it, in the order of their names: each with the pictures in it, by name.
+    """Walk through a folder and those in it, in the order of their names: each with the images in it, by name.
 
     `report` is called with the error of each folder and file that cannot be looked at; `left_out` counts files whose
     name is not wanted. `enters` tells in its turn whether a folder is looked at.
@@ -251,7 +251,7 @@ def raw_beside(path: str) -> str | None:
 
 
 def _raw_beside(files: Mapping[str, FileState]) -> list[str]:
-    """List the RAW files beside a JPEG or HEIF of the same picture, which stands for both, unless it is empty."""
+    """List the RAW files beside a JPEG or HEIF of the same image, which stands for both, unless it is empty."""
     raw = [name for name in files if name.lower().endswith(RAW_SUFFIXES)]
     shown = {stem(name) for name in files if raw and name.lower().endswith(_BESIDE_RAW) and files[name].size}
     return [name for name in raw if stem(name) in shown]
@@ -277,7 +277,7 @@ def _state(entry: os.DirEntry[str], left_out: Counter[str], is_wanted: Callable[
 
 
 def class_folders(path: Path) -> tuple[list[Path], int]:
-    """List the folders in a folder, each of a class and named as it, and count the pictures beside them.
+    """List the folders in a folder, each of a class and named as it, and count the images beside them.
 
     Raises
     ------

@@ -18,7 +18,7 @@ class Header(NamedTuple):
     """What decoding depends on."""
 
     size: tuple[int, int]  # before its orientation is applied
-    extra_channels: int  # besides colours
+    extra_channels: int  # besides colors
 
 
 def is_jpeg_xl(file: IO[bytes]) -> bool:

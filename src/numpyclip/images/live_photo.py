@@ -1,4 +1,4 @@
-"""LIVE PHOTOS: a picture, and the video beside it of the seconds around it, which is no item of its own."""
+"""LIVE PHOTOS: an image, and the video beside it of the seconds around it, which is no item of its own."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _VIDEOS = (".mov", ".mp4")
 _APPLE, _IDENTIFIER = b"Apple iOS\0", 0x11  # in its maker note, whose directory follows on a header of 14 bytes
 _KEY = b"com.apple.quicktime.content.identifier"
 _MOST_BOXES = 1000
-_MOST_BYTES = 32 << 20  # of a picture, or of the description of a video
-_FIRST_BYTES = 1 << 17  # of a picture, which mostly has its EXIF data there
+_MOST_BYTES = 32 << 20  # of an image, or of the description of a video
+_FIRST_BYTES = 1 << 17  # of an image, which mostly has its EXIF data there
 
 
 def live_photo_videos(folder: str, videos: Iterable[str], pictures: Iterable[str]) -> set[str]:
-    """Find the videos in a folder that belong to a picture in it.
+    """Find the videos in a folder that belong to an image in it.
 
-    Such a video has the stem of the picture, and the same content identifier: in the maker note of Apple's EXIF data,
+    Such a video has the stem of the image, and the same content identifier: in the maker note of Apple's EXIF data,
     and in the video under the QuickTime key ``com.apple.quicktime.content.identifier``. Where either is missing, as in
     copies that were sent or converted, the video is one of its own.
 
@@ -31,7 +31,7 @@ def live_photo_videos(folder: str, videos: Iterable[str], pictures: Iterable[str
     ----------
     folder : str
     videos, pictures : iterable of str
-        Names of files in it, of which others may be among them; only a picture and a video of one stem are opened.
+        Names of files in it, of which others may be among them; only an image and a video of one stem are opened.
     """
     by_stem: dict[str, list[str]] = {}
     for name in filter(is_picture_name, pictures):
@@ -46,7 +46,7 @@ def live_photo_videos(folder: str, videos: Iterable[str], pictures: Iterable[str
 
 
 def _of_picture(path: str) -> bytes | None:
-    """Read the content identifier of a picture, of any format; None if it has none, or cannot be read."""
+    """Read the content identifier of an image, of any format; None if it has none, or cannot be read."""
     try:
         with open_regular(path) as file:
             data = file.read(_FIRST_BYTES)

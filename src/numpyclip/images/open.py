@@ -1,4 +1,4 @@
-"""FILE, BYTES, ARRAY → PICTURE: opening what people give as a picture."""
+"""FILE, BYTES, ARRAY → PICTURE: opening what people give as an image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from numpyclip.images.raw_files import is_raw
 from numpyclip.images.watch import Watch, accept, watched
 from numpyclip.regular_file import open_regular
 
-if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
+if TYPE_CHECKING:  # Pillow is imported when the first image arrives
     from PIL import Image
 
 Picture: TypeAlias = (
@@ -36,21 +36,21 @@ _MOST_BYTES = 768 << 20  # of a file: more than 250 megapixels of three bytes
 
 
 def pictures(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
-    """Return pictures to iterate over; a single one (also an array (y, x) or (y, x, c)) counts as a list of one."""
+    """Return images to iterate over; a single one (also an array (y, x) or (y, x, c)) counts as a list of one."""
     from PIL import Image
 
     single = isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image)
     single = single or hasattr(images, "read")
     if isinstance(images, np.ndarray):
-        single = images.ndim in (0, 2, 3)  # one dimension: names, or pictures of different sizes
+        single = images.ndim in (0, 2, 3)  # one dimension: names, or images of different sizes
     if single or not isinstance(images, Iterable):
         return [images]  # type: ignore[list-item]
     return images  # type: ignore[return-value]
 
 
 def has_state(picture: object) -> bool:
-    """Tell whether a picture is an object whose owner may change it, so that it must be read before the next one."""
-    is_object = hasattr(picture, "read") or hasattr(picture, "resize")  # a file; a picture of Pillow's, an array
+    """Tell whether an image is an object whose owner may change it, so that it must be read before the next one."""
+    is_object = hasattr(picture, "read") or hasattr(picture, "resize")  # a file; an image of Pillow's, an array
     return is_object or isinstance(picture, bytearray | memoryview)
 
 
@@ -61,12 +61,12 @@ def open_picture(
     draft_size: int | None = None,
     name: str | None = None,
 ) -> Image.Image:
-    """Open and decode a picture.
+    """Open and decode an image.
 
     Parameters
     ----------
     source : str, path, bytes (also bytearray, memoryview), open file, PIL.Image.Image or ndarray of dtype uint8
-        The name of a regular file, a file's content, a file, a picture, or an array of shape (y, x), (y, x, 3) or
+        The name of a regular file, a file's content, a file, a PIL image, or an array of shape (y, x), (y, x, 3) or
         (y, x, 4).
     options : DecodeOptions, optional
         To TIFF files Pillow always applies the EXIF orientation.
@@ -74,12 +74,12 @@ def open_picture(
         Decode a JPEG file at half, a quarter or an eighth of its size, and develop a RAW file at half, if that divides
         both sides and leaves them no shorter than this: several times as fast, and not quite the same pixels.
     name : str, optional
-        Of the picture in messages; by default that of its file.
+        Of the image in messages; by default that of its file.
 
     Returns
     -------
     PIL.Image.Image
-        Decoded; of an animation, the first frame. It is `source` itself if that is a picture of this orientation, and
+        Decoded; of an animation, the first frame. It is `source` itself if that is an image of this orientation, and
         `source` is never changed.
 
     Raises
@@ -87,7 +87,7 @@ def open_picture(
     InputError
         If it is none of these, or an array of another dtype or shape.
     PictureError
-        If it is missing, damaged, cut short, too large, or no picture at all; the message begins with its name.
+        If it is missing, damaged, cut short, too large, or no image at all; the message begins with its name.
     """
     with decoded(source, options, draft_size=draft_size, name=name) as image:
         return image
@@ -102,7 +102,7 @@ def decoded(
     name: str | None = None,
     as_stored: bool = False,
 ) -> Iterator[Image.Image]:
-    """Open and decode a picture as `open_picture` does; its pixels count as memory in use until the context is left.
+    """Open and decode an image as `open_picture` does; its pixels count as memory in use until the context is left.
 
     The caller deletes it before that. `as_stored` keeps samples of more than eight bits as they are.
     """
@@ -134,7 +134,7 @@ def _seekable(file: IO[bytes]) -> IO[bytes]:
 
 
 def _name(source: object) -> str:
-    """Name a picture in messages; InputError if it is none."""
+    """Name an image in messages; InputError if it is none."""
     if isinstance(source, str | os.PathLike):
         return os.fsdecode(source)
     if isinstance(source, _BYTES):
@@ -150,7 +150,7 @@ def _name(source: object) -> str:
 
 @dataclass(frozen=True)
 class _Decoder:
-    """Decodes a picture; `held` is closed when its pixels are needed no more."""
+    """Decodes an image; `held` is closed when its pixels are needed no more."""
 
     name: str
     options: DecodeOptions
@@ -159,7 +159,7 @@ class _Decoder:
     held: ExitStack
 
     def of_image(self, image: Image.Image) -> Image.Image:
-        """Decode a picture of Pillow's, which may be decoded already."""
+        """Decode an image of Pillow's, which may be decoded already."""
         with watched(self.name, self.options), errors_named(self.name):
             depth = Depth.of(image)
             image.load()
@@ -201,7 +201,7 @@ class _Decoder:
         return image
 
     def _whole(self, image: Image.Image, file: IO[bytes], watch: Watch) -> Image.Image:
-        """Decode a picture, or nearly all of it if its file is damaged."""
+        """Decode an image, or nearly all of it if its file is damaged."""
 
         def reopen(data: bytes) -> Image.Image:
             return self._header(BytesIO(data), watch)
@@ -296,12 +296,12 @@ def _from_array(array: NDArray[np.uint8]) -> Image.Image:
 
 
 def name_of(image: Image.Image) -> str:
-    """Name a picture in a message: by its file, if it has one."""
+    """Name an image in a message: by its file, if it has one."""
     return os.fsdecode(getattr(image, "filename", "") or "the image")
 
 
 def reason_of(error: Exception) -> str:
-    """Return why Pillow could not read or convert a picture."""
+    """Return why Pillow could not read or convert an image."""
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):

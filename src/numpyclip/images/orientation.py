@@ -26,7 +26,7 @@ def oriented(image: Image.Image) -> Image.Image:
 
     try:
         transposition = _TRANSPOSITIONS.get(image.getexif().get(ORIENTATION, 1))
-    except Exception:  # damaged EXIF data is no reason to refuse a sound picture
+    except Exception:  # damaged EXIF data is no reason to refuse a sound image
         return image
     if transposition is None:
         return image

@@ -1,7 +1,7 @@
 """IMAGE → PIXELS: the preprocessing of three libraries, equal to theirs on Pillow bit for bit.
 
 The order matters, for Pillow resizes palettes and bitmaps without interpolation, and transparency with premultiplied
-colours. OpenAI (`_transform` in clip/clip.py) and OpenCLIP (open_clip/transform.py) resize, crop, and only then make
+colors. OpenAI (`_transform` in clip/clip.py) and OpenCLIP (open_clip/transform.py) resize, crop, and only then make
 the image RGB; transformers (`PilBackend` in image_processing_backends.py) makes it RGB first, on white. jina-clip
 (`encode_image` in modeling_clip.py) makes it RGB first, too, without its transparency, and then does as OpenCLIP.
 """
@@ -58,7 +58,7 @@ def in_pixels(size: Size) -> str:
 
 @dataclass(frozen=True)
 class Preprocess:
-    """From an image to the pixels of a model: resize, crop, RGB, scale to 0..1, normalise.
+    """From an image to the pixels of a model: resize, crop, RGB, scale to 0..1, normalize.
 
     Attributes
     ----------
@@ -72,15 +72,15 @@ class Preprocess:
     interpolation : {"bicubic", "bilinear", "nearest", "lanczos", "box", "hamming"}
         How images are resized; all but "nearest" are antialiased.
     resize_mode : {"shortest", "squash", "longest", "patches", "crop", "none"}
-        The short side becomes `size`, and the centre of the long one is cut out; or both sides become `size`; or the
+        The short side becomes `size`, and the center of the long one is cut out; or both sides become `size`; or the
         long side becomes `size`, and the short one is padded; or both sides become whole patches, with no more pixels
         than a square of `size` has, so that the image keeps its shape. With a height and a width, "shortest" covers
-        both, and "longest" stays within both. With "crop" the centre is cut out of the image as it is; with "none" it
+        both, and "longest" stays within both. With "crop" the center is cut out of the image as it is; with "none" it
         must be of this size.
     fill : int
         What "longest" pads with, in 0..255, in every channel of the image's own mode.
     short_side : int or tuple of 2 int, optional
-        What the short side, or with "squash" both sides, become before the centre is cut out, if it is not `size`. A
+        What the short side, or with "squash" both sides, become before the center is cut out, if it is not `size`. A
         lower one leaves a black margin.
     patch_size : int, optional
         Side of the patches of "patches", in pixels.
@@ -88,7 +88,7 @@ class Preprocess:
         Of "patches": an image becomes as many at most as the first of these that is no less than what it has, or the
         last one; if there are none, `size` decides.
     scale : float
-        What 0..255 is multiplied by before it is normalised.
+        What 0..255 is multiplied by before it is normalized.
     """
 
     size: Size
@@ -237,7 +237,7 @@ class Preprocess:
         return next((most for most in self.patch_counts if count <= most), self.patch_counts[-1])
 
     def _cut(self, image: Image.Image) -> Image.Image:
-        """Cut out the centre, or pad to it."""
+        """Cut out the center, or pad to it."""
         if self.patch_size is not None:
             return image
         if self.resize_mode == "longest":

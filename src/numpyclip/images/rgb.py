@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # Pillow is imported when the first image arrives
 
 
 def without_alpha(image: Image.Image) -> Image.Image:
-    """Make an image RGB. Transparent pixels get the colour stored under the alpha channel."""
+    """Make an image RGB. Transparent pixels get the color stored under the alpha channel."""
     if "transparency" in image.info:
         image = image.copy()
         del image.info["transparency"]  # Pillow would warn of it

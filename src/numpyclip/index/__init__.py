@@ -1,4 +1,4 @@
-"""EMBEDDINGS → SEARCH: pictures and texts on disk, found by what they show and say.
+"""EMBEDDINGS → SEARCH: images and texts on disk, found by what they show and say.
 
 `Index` is the way in, and `Store` what keeps it.
 """

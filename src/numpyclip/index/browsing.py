@@ -19,9 +19,9 @@ from numpyclip.index.vectors import Found, Vectors
 from numpyclip.index.where import EVERYWHERE, FIRST_MOMENT, Where
 
 _MOST = 1 << 62  # rows, of which SQLite counts no more
-_RECENT = 5000  # files, among which pictures are looked for first
+_RECENT = 5000  # files, among which images are looked for first
 _CURSOR = re.compile(r"(\d{4}(?:-\d\d){0,2}(?:T\d\d(?::\d\d){2})?)(?:/(\d{1,18}))?", re.ASCII)
-# Copies of a picture may have other dates: it is where the first of these is, but for files without one.
+# Copies of an image may have other dates: it is where the first of these is, but for files without one.
 _FIRST_COPY = (
     "NOT EXISTS (SELECT 1 FROM files AS other WHERE other.picture = files.picture AND other.date <> files.date "
     f"AND other.date > '{FIRST_MOMENT}' AND (files.date = '{FIRST_MOMENT}' OR other.date < files.date) AND {{}})"
@@ -29,14 +29,14 @@ _FIRST_COPY = (
 
 
 class Browsed(NamedTuple):
-    """Some pictures, and after which the next ones come."""
+    """Some images, and after which the next ones come."""
 
     matches: list[Match]  # each with a cosine of 1, to itself
     cursor: str | None  # for `Store.browse(after=...)`; None if there are no more
 
 
 class Place(NamedTuple):
-    """A rectangle in which pictures were taken, as `Where.within` has it, and how many were."""
+    """A rectangle in which images were taken, as `Where.within` has it, and how many were."""
 
     south: float
     west: float
@@ -54,9 +54,9 @@ class Browsing:
     _vectors: Vectors
 
     def browse(self, where: Where = EVERYWHERE, n: int = 60, *, after: str | None = None) -> Browsed:
-        """Return pictures by their dates, the newest first, and those without a date last.
+        """Return images by their dates, the newest first, and those without a date last.
 
-        A picture has the date of the first of its copies. What is added meanwhile changes nothing of what comes after.
+        An image has the date of the first of its copies. What is added meanwhile changes nothing of what comes after.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class Browsing:
         return Browsed([replace(match, date=dates[match.id]) for match in matches], last)
 
     def timeline(self, where: Where = EVERYWHERE) -> dict[str, int]:
-        """Count pictures by month, such as ``2024-05``, the newest first; those without a date are under ``""``.
+        """Count images by month, such as ``2024-05``, the newest first; those without a date are under ``""``.
 
         `browse(after=...)` with the next month begins with one of them.
         """
@@ -95,15 +95,15 @@ class Browsing:
             return _counted(connection, sql, values)
 
     def cameras(self, where: Where = EVERYWHERE) -> dict[str, int]:
-        """Count pictures by the camera they were taken with, the most frequent first."""
+        """Count images by the camera they were taken with, the most frequent first."""
         return self._by_column("camera", where)
 
     def lenses(self, where: Where = EVERYWHERE) -> dict[str, int]:
-        """Count pictures by the lens they were taken with, the most frequent first."""
+        """Count images by the lens they were taken with, the most frequent first."""
         return self._by_column("lens", where)
 
     def places(self, where: Where = EVERYWHERE) -> list[Place]:
-        """Count pictures by where they were taken, in cells of one degree, the most frequent first."""
+        """Count images by where they were taken, in cells of one degree, the most frequent first."""
         y, x = (  # what is on the last edge is in the last cell
             f"CASE WHEN {name} >= {end} THEN {end - 1} ELSE floor({name}) END"
             for name, end in (("latitude", 90), ("longitude", 180))
@@ -127,7 +127,7 @@ class Browsing:
             return _counted(connection, sql, values)
 
     def _pictures(self, connection: Connection, numbers: list[int], where: Where) -> list[Match]:
-        """Look up pictures in the order of their numbers, each with its first embedding."""
+        """Look up images in the order of their numbers, each with its first embedding."""
         space = searched(connection, "pictures")
         first = dict(reversed(rows.keys_of(connection, space, numbers)))
         found = self._vectors.take(connection, space, first.items())
@@ -138,10 +138,10 @@ class Browsing:
 
 
 def _newest(connection: Connection, where: Where, n: int, cursor: tuple[str, int] | None) -> list[tuple[str, int]]:
-    """Find the dates and numbers of the newest pictures.
+    """Find the dates and numbers of the newest images.
 
-    Of conditions that are true of many pictures they are among the newest files, of which there is an index in order.
-    Where not enough of them are, all pictures of which the conditions are true are listed, and sorted.
+    Of conditions that are true of many images they are among the newest files, of which there is an index in order.
+    Where not enough of them are, all images of which the conditions are true are listed, and sorted.
     """
     before, after = ("", ()) if cursor is None else (" AND (date, picture) < (?, ?)", cursor)
     in_time = Where(after=where.after, before=where.before)
@@ -172,10 +172,9 @@ def _with_file(connection: Connection, where: Where) -> tuple[str, list[object]]
 
 
 def _place_of(cursor: str) -> tuple[str, int]:
-    """Read a cursor: a date, and the number of a picture."""
+    """Read a cursor: a date, and the number of an image."""
     if not isinstance(cursor, str) or (found := _CURSOR.fullmatch(cursor)) is None:
         raise InputError(
-            f"{cursor!r:.60}: nothing is browsed from there; expected the cursor of what was browsed before, or a date "
-            "such as '2024-06'."
+            f"{cursor!r:.60}: is no cursor; expected that of an earlier page, or a date such as '2024-06'."
         )
     return found[1], int(found[2] or 0)

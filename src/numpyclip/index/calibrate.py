@@ -1,4 +1,4 @@
-"""INDEX → CALIBRATION: probabilities fitted to a few queries whose right pictures are known."""
+"""INDEX → CALIBRATION: probabilities fitted to a few queries whose right images are known."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from numpyclip.tasks.query import Query
 
 Place: TypeAlias = "str | os.PathLike[str] | Where"
 _MOST_QUERIES = 1000
-_SAMPLE = 2000  # pictures that are not right, of which the probability is fitted
+_SAMPLE = 2000  # images that are not right, of which the probability is fitted
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class CalibrationReport:
     Attributes
     ----------
     queries, right, pictures : int
-        How many queries, pictures that are right for one of them, and pictures in the index.
+        How many queries, images that are right for one of them, and images in the index.
     shown : int
-        For how many queries a right picture is among the first 20.
+        For how many queries a right image is among the first 20.
     before : Quality
         Of the default calibration.
     after : Quality
@@ -64,7 +64,7 @@ class CalibrationReport:
 
 
 def check_queries(queries: Mapping[str, object]) -> None:
-    """Raise InputError unless there are enough queries, each a single text with a list of its pictures."""
+    """Raise InputError unless there are enough queries, each a single text with a list of its images."""
     if len(queries) > _MOST_QUERIES:
         raise InputError(f"queries: {len(queries):,}; expected at most {_MOST_QUERIES:,}.")
     if len(queries) < LEAST_QUERIES:
@@ -73,7 +73,7 @@ def check_queries(queries: Mapping[str, object]) -> None:
         if isinstance(places, str | os.PathLike):
             raise InputError(f"{quoted(text)}: its images are {os.fspath(places)!r:.60}; expected a list of paths.")
         if not Query.parse(text).is_text:
-            raise InputError(f"{quoted(text)} is a sum; probabilities are known for a single text only.")
+            raise InputError(f"{quoted(text)} is a sum; probabilities exist only for a single text.")
 
 
 def calibrate(index: Index, queries: Mapping[str, Iterable[Place]], *, store: bool = True) -> CalibrationReport:
@@ -83,7 +83,7 @@ def calibrate(index: Index, queries: Mapping[str, Iterable[Place]], *, store: bo
     ----------
     index : Index
     queries : mapping of str to iterable of path or Where
-        Three to a thousand single texts. Of each, the pictures that are right: paths of files and folders, or `Where`.
+        Three to a thousand single texts. Of each, the images that are right: paths of files and folders, or `Where`.
         Those that are not named count as wrong, so name all of them.
     store : bool, default=True
         Record the calibration in the index, whose searches then use it, if it `is_better` than the default.
@@ -91,7 +91,7 @@ def calibrate(index: Index, queries: Mapping[str, Iterable[Place]], *, store: bo
     Raises
     ------
     InputError
-        If there are too few or too many queries, one is no single text, or its pictures are not in the index or all
+        If there are too few or too many queries, one is no single text, or its images are not in the index or all
         of it.
     """
     check_queries(queries)
@@ -133,7 +133,7 @@ def calibrate(index: Index, queries: Mapping[str, Iterable[Place]], *, store: bo
 
 
 def _right(store: Store, text: str, places: Iterable[Place]) -> set[int]:
-    """Find the right pictures of a query: their numbers."""
+    """Find the right images of a query: their numbers."""
     found: set[int] = set()
     for place in dict.fromkeys(places):
         if isinstance(place, Where):
@@ -161,12 +161,12 @@ def _right(store: Store, text: str, places: Iterable[Place]) -> set[int]:
 def _odds(
     index: Index, background: Background, embeddings: Array, right: Sequence[set[int]]
 ) -> tuple[list[dict[int, float]], dict[int, Array]]:
-    """Compute log-odds by the numbers of pictures: of each query for its right ones, and of all (q,) for a sample.
+    """Compute log-odds by the numbers of images: of each query for its right ones, and of all (q,) for a sample.
 
-    Of several embeddings of a picture the largest.
+    Of several embeddings of an image the largest.
     """
     step = max(1, index.store.counts().pictures // _SAMPLE)
-    columns: dict[int, list[int]] = defaultdict(list)  # of the queries that a picture is right for
+    columns: dict[int, list[int]] = defaultdict(list)  # of the queries that an image is right for
     for column, numbers in enumerate(right):
         for number in numbers:
             columns[number].append(column)

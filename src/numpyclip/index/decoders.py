@@ -1,4 +1,4 @@
-"""By what means pictures are read: a file that could not be is tried again when these have changed."""
+"""By what means images are read: a file that could not be is tried again when these have changed."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from numpyclip.index.vectors import Space, Vectors
 
 
 def drop_damaged(connection: Connection, vectors: Vectors) -> list[str]:
-    """Remove, in a transaction, embeddings that are not sound, and pictures without one; say how many there were."""
+    """Remove, in a transaction, embeddings that are not sound, and images without one; say how many there were."""
     current = generation(connection)
     if not current:
         return []

@@ -30,7 +30,7 @@ _FOLDERS: dict[Modality, tuple[str, Kind]] = {"pictures": ("", "images"), "texts
 
 
 def export_embeddings(store: Store, folder: Path, progress: _Progress = iter) -> int:
-    """Write what an index holds to a new folder, in float32, atomically; return how many pictures and texts.
+    """Write what an index holds to a new folder, in float32, atomically; return how many images and texts.
 
     Raises
     ------

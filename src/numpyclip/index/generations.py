@@ -48,7 +48,7 @@ def start_migration(connection: Connection, fingerprint: Fingerprint, embed_dim:
 
 
 def finish_migration(connection: Connection) -> bool:
-    """Replace the embeddings that are searched by those of the next model; False if no migration is under way."""
+    """Replace the embeddings that are searched by those of the next model; False if no migration is in progress."""
     old = generation(connection)
     fingerprint, embed_dim = meta(connection, "next_fingerprint"), meta(connection, "next_embed_dim")
     if fingerprint is None or embed_dim is None:

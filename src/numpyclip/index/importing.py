@@ -35,10 +35,10 @@ from numpyclip.sources.places import ARCHIVES, PARQUET
 
 _Report: TypeAlias = Callable[[str], object]
 
-_ASKED = 3  # pictures that are embedded again, where nothing says which model embeddings are of
-_LOOKED_FOR = 1000  # pictures whose files may be there for that
+_ASKED = 3  # images that are embedded again, where nothing says which model embeddings are of
+_LOOKED_FOR = 1000  # images whose files may be there for that
 _WRITTEN = 1000  # embeddings at least, in one transaction
-_SAME = 0.99  # cosine of a picture's embeddings: rounded to float16 and decoded at another size it is more
+_SAME = 0.99  # cosine of an image's embeddings: rounded to float16 and decoded at another size it is more
 _URL = "url"  # column of img2dataset's metadata
 _COPIES = ("copies", "copies_size", "copies_mtime_ns")  # columns of `index --export`
 

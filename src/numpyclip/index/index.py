@@ -43,7 +43,7 @@ from numpyclip.tasks.query import Query
 
 
 class Index:
-    """Pictures and texts that can be searched with words and pictures.
+    """Pictures and texts that can be searched with words and images.
 
     >>> index = Index("photos.index", model, create=True)  # doctest: +SKIP
     >>> index.update(["photos/"])  # doctest: +SKIP
@@ -117,12 +117,12 @@ class Index:
 
     @property
     def background(self) -> Background:
-        """The background by which cosines of texts and pictures become probabilities, with the index's calibration."""
+        """The background by which cosines of texts and images become probabilities, with the index's calibration."""
         return self._background.calibrated(stored_calibration(self.store, self.model))
 
     @property
     def known(self) -> KnownEmbeddings:
-        """The embeddings of its pictures, for `tasks.find_duplicates` and `tasks.evaluate` to look up."""
+        """The embeddings of its images, for `tasks.find_duplicates` and `tasks.evaluate` to look up."""
         return KnownEmbeddings(self.store, self.model)
 
     def update(  # noqa: PLR0913  options of one kind each
@@ -213,9 +213,9 @@ class Index:
     def iter_embeddings(
         self, pictures: Picture | Iterable[Picture], batch_size: int = 32, *, on_error: OnError = "raise"
     ) -> Iterator[Embedded[Picture, Any]]:
-        """Embed pictures as `CLIP.iter_embeddings` does, except those that the index has; nothing is added to it.
+        """Embed images as `CLIP.iter_embeddings` does, except those that the index has; nothing is added to it.
 
-        Pictures are decoded as `update` does by default, with ``orient=True, draft=True``: the EXIF orientation is
+        Images are decoded as `update` does by default, with ``orient=True, draft=True``: the EXIF orientation is
         applied, and large JPEG files are decoded at a reduced size.
         """
         read = PictureReader(self.model.preprocess, DRAFT, self.known)
@@ -224,7 +224,7 @@ class Index:
         )
 
     def add_texts(self, texts: str | Iterable[str], *, batch_size: int = 256) -> int:
-        """Add texts, such as captions or a list of words, to be found by pictures and by other texts.
+        """Add texts, such as captions or a list of words, to be found by images and by other texts.
 
         Parameters
         ----------
@@ -262,10 +262,10 @@ class Index:
         Parameters
         ----------
         query : str, Query or array_like of shape (embed_dim,)
-            Words; a sum of words and pictures such as ``"horse + stripes"`` (see `Query.parse`); or an embedding.
+            Words; a sum of words and images such as ``"horse + stripes"`` (see `Query.parse`); or an embedding.
         n : int, default=20
         where : Where, optional
-            Which pictures are searched. Texts have neither folder nor date.
+            Which images are searched. Texts have neither folder nor date.
         modality : {"pictures", "texts"}
         is_text : bool, default=False
             Whether an embedding is that of a single text; of words it is known.
@@ -275,7 +275,7 @@ class Index:
         Returns
         -------
         SearchResult
-            The nearest first, whether they match or not. If the query is a single text and pictures are searched, each
+            The nearest first, whether they match or not. If the query is a single text and images are searched, each
             has its probability, and the result a cutoff.
 
         Raises

@@ -51,41 +51,41 @@ class IndexedFiles:
             return picture_rows.unreadable_in(connection, directory)
 
     def knows(self, digest: bytes) -> bool:
-        """Tell whether a picture with this content has an embedding."""
+        """Tell whether an image with this content has an embedding."""
         with self._database.reading() as connection:
             return bool(picture_rows.pictures_of(connection, [digest]))
 
     def number_at(self, path: str) -> int | None:
-        """Look up the number of a picture by a path that the index has of it; no file is looked at."""
+        """Look up the number of an image by a path that the index has of it; no file is looked at."""
         if not (path and is_path(path)):
             return None
         with self._database.reading() as connection:
             return picture_rows.number_at(connection, absolute(path))
 
     def digests(self, numbers: Sequence[int]) -> dict[int, bytes]:
-        """Look up the SHA-256 of pictures of which there is a file, by their numbers; others are left out."""
+        """Look up the SHA-256 of images of which there is a file, by their numbers; others are left out."""
         with self._database.reading() as connection:
             return picture_rows.digests_of(connection, numbers)
 
     def paths_of(self, digests: Sequence[bytes]) -> dict[bytes, set[str]]:
-        """Look up where pictures are, by the SHA-256 of their files; those that are not there are left out."""
+        """Look up where images are, by the SHA-256 of their files; those that are not there are left out."""
         with self._database.reading() as connection:
             return picture_rows.paths_of(connection, digests)
 
     def no_file(self) -> str | None:
-        """Return the path of a picture that is no file on this machine, such as a URL, if there is one."""
+        """Return the path of an image that is no file on this machine, such as a URL, if there is one."""
         with self._database.reading() as connection:
             return picture_rows.no_file(connection)
 
     def unread_exif(self, n: int, below: int) -> dict[int, list[tuple[str, FileState]]]:
-        """Return files of pictures below a number of which an earlier version has read less; the last ones first."""
+        """Return files of images below a number of which an earlier version has read less; the last ones first."""
         with self._database.reading() as connection:
             numbers = picture_rows.unread_exif(connection, n, below)
             files = picture_rows.files_of(connection, numbers)
         return {number: [(path, state) for path, state, *_ in files[number] if state.is_here] for number in numbers}
 
     def replace_exif(self, found: Mapping[int, Exif], last: int) -> None:
-        """Replace what is known of pictures; of all from the number `last` on, nothing is to be read again."""
+        """Replace what is known of images; of all from the number `last` on, nothing is to be read again."""
         with self._database.transaction() as connection:
             picture_rows.replace_exif(connection, found, last)
 

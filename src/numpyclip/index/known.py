@@ -1,4 +1,4 @@
-"""INDEX → EMBEDDINGS: what an index has of pictures already, so that nothing is computed twice."""
+"""INDEX → EMBEDDINGS: what an index has of images already, so that nothing is computed twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpyclip.index.store import Store
 from numpyclip.index.where import absolute
 from numpyclip.model.ops import Array
 
-_AT_ONCE = 256  # files that are looked up together: pictures mostly come in the order of their names
+_AT_ONCE = 256  # files that are looked up together: images mostly come in the order of their names
 
 
 class KnownEmbeddings:

@@ -1,6 +1,6 @@
-"""Marks of images: favourites, ratings, tags and albums; the part of `Store` for them.
+"""Marks of images: favorites, ratings, tags and albums; the part of `Store` for them.
 
-Marks are kept by the SHA-256 of a picture's content, so that they stay when its file is moved, or removed and brought
+Marks are kept by the SHA-256 of an image's content, so that they stay when its file is moved, or removed and brought
 back. Originals are never changed.
 """
 
@@ -26,7 +26,7 @@ class Marking:
     _database: Database
 
     def marks(self) -> dict[Kind, dict[str, int]]:
-        """Count pictures of the index by their marks: by kind and name, in the order of names."""
+        """Count images of the index by their marks: by kind and name, in the order of names."""
         sql = (
             "SELECT kind, name, count(*) FROM marks JOIN pictures ON pictures.digest = marks.digest "
             "WHERE EXISTS (SELECT 1 FROM files WHERE picture = id) GROUP BY kind, name ORDER BY kind, name"
@@ -38,7 +38,7 @@ class Marking:
         return counts
 
     def marked_without_file(self) -> int:
-        """Count the pictures that have marks and no file in the index now."""
+        """Count the images that have marks and no file in the index now."""
         sql = (
             "SELECT count(DISTINCT digest) FROM marks WHERE NOT EXISTS (SELECT 1 FROM pictures "
             "JOIN files ON files.picture = pictures.id WHERE pictures.digest = marks.digest)"
@@ -48,7 +48,7 @@ class Marking:
         return count
 
     def marks_of(self, digests: Sequence[bytes]) -> dict[bytes, list[Mark]]:
-        """Look up the marks of pictures, by the SHA-256 of their files; an empty list where there are none."""
+        """Look up the marks of images, by the SHA-256 of their files; an empty list where there are none."""
         found: dict[bytes, list[Mark]] = {digest: [] for digest in digests}
         with self._database.reading() as connection:
             for some in batched(found, MOST_VALUES):
@@ -58,14 +58,14 @@ class Marking:
         return found
 
     def all_marks(self) -> Iterator[tuple[bytes, Mark]]:
-        """Iterate over all marks, also of pictures that are not in the index now."""
+        """Iterate over all marks, also of images that are not in the index now."""
         with self._database.reading() as connection:
             sql = "SELECT digest, kind, name FROM marks ORDER BY digest, kind, name"
             found = [checked(row, bytes, str, str) for row in connection.execute(sql)]
         return ((digest, Mark(kind, name)) for digest, kind, name in found)
 
     def mark(self, digests: Sequence[bytes], kind: Kind, name: str = "") -> None:
-        """Mark pictures, by the SHA-256 of their files, whether the index has these or not.
+        """Mark images, by the SHA-256 of their files, whether the index has these or not.
 
         A rating takes the place of the one before.
 
@@ -77,7 +77,7 @@ class Marking:
         self.mark_all((digest, Mark(kind, name)) for digest in digests)
 
     def mark_all(self, said: Iterable[tuple[bytes, Mark]]) -> None:
-        """Mark pictures, as `mark` does, in one transaction; of several ratings of a picture the last counts.
+        """Mark images, as `mark` does, in one transaction; of several ratings of an image the last counts.
 
         A transaction alone takes longer than a thousand marks.
         """
@@ -93,7 +93,7 @@ class Marking:
             connection.insert("marks", ("digest", "kind", "name"), rows, "DO NOTHING")
 
     def unmark(self, digests: Sequence[bytes], kind: Kind, name: str | None = None) -> None:
-        """Remove marks of pictures; without a name, all of that kind. InputError as of `mark`."""
+        """Remove marks of images; without a name, all of that kind. InputError as of `mark`."""
         mark = (_checked_kind(kind),) if name is None or kind == "favourite" else checked_mark(kind, name)
         with self._database.marking() as connection:
             self._remove(connection, digests, " AND ".join(("kind = ?", "name = ?")[: len(mark)]), mark)

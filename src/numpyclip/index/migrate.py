@@ -1,4 +1,4 @@
-"""INDEX → INDEX: the same pictures and texts, re-embedded with another model."""
+"""INDEX → INDEX: the same images and texts, re-embedded with another model."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def migrate(
     """Re-embed everything with another model; until all is done the embeddings of the previous one are searched.
 
     It resumes a migration that was interrupted, and yields how many more are done, batch by batch. It runs within
-    `Store.writing`. `report` is called for each picture of which no file can be read any more, which is removed.
+    `Store.writing`. `report` is called for each image of which no file can be read any more, which is removed.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def embed_pending_texts(
 def _read(
     model: EmbeddingModel, options: DecodeOptions, views: Sequence[View], pending: PendingPicture
 ) -> Reading[Any]:
-    """Read a picture again, in the views that it has and others."""
+    """Read an image again, in the views that it has and others."""
     views = checked_views({*views, *(view_of(part) for part in pending.parts if is_view(part))})
 
     def read(path: str) -> Reading[Any] | None:
@@ -126,7 +126,7 @@ def _embed_video(
 
 
 def _reread(pending: PendingPicture, read: Callable[[str], _Read | None]) -> _Read:
-    """Read from the first file that still holds a picture or video; of one that does not, `read` returns None."""
+    """Read from the first file that still holds an image or video; of one that does not, `read` returns None."""
     problem = PictureError("all files of an image are gone.")
     for path in pending.paths:
         try:

@@ -21,4 +21,4 @@ def remembered_options(store: Store) -> dict[str, str]:
         found = json.loads(store.model_name or "{}")
         return {key: value for key, value in found.items() if key in MODEL_OPTIONS and isinstance(value, str)}
     except (ValueError, AttributeError, RecursionError):
-        raise StoreError(f"{store.place}: does not say by which options its model is loaded. {RECOVERY}") from None
+        raise StoreError(f"{store.place}: does not record how its model is loaded. {RECOVERY}") from None

@@ -21,7 +21,7 @@ def open_store(place: str | os.PathLike[str], *, create: bool = False, vectors: 
     Parameters
     ----------
     place : str or path
-        A folder, which is not that of the pictures, or an address that begins with ``postgresql://`` or
+        A folder, which is not that of the images, or an address that begins with ``postgresql://`` or
         ``postgres://``: everything is in the schema ``numpyclip`` there.
     create : bool, default=False
         Make it if it is not there.

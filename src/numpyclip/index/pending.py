@@ -22,7 +22,7 @@ class Pending:
             generations.start_migration(connection, fingerprint, embed_dim)
 
     def pending_pictures(self, n: int) -> list[PendingPicture]:
-        """Return some pictures without an embedding of the next model."""
+        """Return some images without an embedding of the next model."""
         with self._database.reading() as connection:
             pending = rows.pending(connection, following(connection, "pictures"), "digest", n)
             numbers = [number for number, _ in pending]
@@ -43,6 +43,6 @@ class Pending:
         return [(number, rows.text_of(data)) for number, data in found]
 
     def drop_pictures(self, numbers: Sequence[int]) -> None:
-        """Remove pictures whose files cannot be read any more."""
+        """Remove images whose files cannot be read any more."""
         with self._database.transaction() as connection:
             picture_rows.drop_pictures(connection, numbers)

@@ -1,4 +1,4 @@
-"""Rows of the tables of pictures and of their files, as records and back."""
+"""Rows of the tables of images and of their files, as records and back."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _LAST_MOMENT = "9999-12-31T23:59:59"
 
 
 def put_pictures(connection: Connection, pictures: Mapping[bytes, NewPicture]) -> None:
-    """Add pictures by their digests; those that are there stay as they are."""
+    """Add images by their digests; those that are there stay as they are."""
     rows = [(digest, *astuple(picture.exif)) for digest, picture in pictures.items()]
     connection.insert("pictures", ("digest", *EXIF_COLUMNS), rows, "DO NOTHING")
 
 
 def unread_exif(connection: Connection, n: int, below: int) -> list[int]:
-    """List some pictures below a number that an earlier version has added, which read less; the last ones first."""
+    """List some images below a number that an earlier version has added, which read less; the last ones first."""
     sql = (
         "SELECT id FROM pictures WHERE id <= ? AND id < ? AND camera IS NULL AND lens IS NULL AND utc_offset IS NULL "
         "ORDER BY id DESC LIMIT ?"
@@ -55,7 +55,7 @@ def unread_exif(connection: Connection, n: int, below: int) -> list[int]:
 
 
 def replace_exif(connection: Connection, found: Mapping[int, Exif], last: int) -> None:
-    """Replace what is known of pictures, and the dates of their files; those from the number `last` on are done."""
+    """Replace what is known of images, and the dates of their files; those from the number `last` on are done."""
     set_meta(connection, unread_exif=str(last - 1))
     columns = ", ".join(f"{column} = ?" for column in EXIF_COLUMNS)
     for number, exif in sorted(found.items()):
@@ -67,7 +67,7 @@ def replace_exif(connection: Connection, found: Mapping[int, Exif], last: int) -
 
 
 def pictures_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, tuple[int, str | None]]:
-    """Look up the numbers of pictures, and when they were taken; those that are not there are left out."""
+    """Look up the numbers of images, and when they were taken; those that are not there are left out."""
     found: dict[bytes, tuple[int, str | None]] = {}
     for some in batched(digests, MOST_VALUES):
         rows = connection.execute(f"SELECT digest, id, taken FROM pictures WHERE digest {one_of(len(some))}", some)
@@ -78,7 +78,7 @@ def pictures_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes,
 
 
 def digests_of(connection: Connection, numbers: Iterable[int]) -> dict[int, bytes]:
-    """Look up the digests of pictures of which there is a file, by their numbers."""
+    """Look up the digests of images of which there is a file, by their numbers."""
     found: dict[int, bytes] = {}
     for some in batched(numbers, MOST_VALUES):
         has_file = "EXISTS (SELECT 1 FROM files WHERE picture = id)"
@@ -88,13 +88,13 @@ def digests_of(connection: Connection, numbers: Iterable[int]) -> dict[int, byte
 
 
 def number_at(connection: Connection, path: str) -> int | None:
-    """Look up which picture a file is, by its path; None for a file that is not there, or is no picture."""
+    """Look up which image a file is, by its path; None for a file that is not there, or is no image."""
     row = connection.execute("SELECT picture FROM files WHERE directory = ? AND name = ?", key_of(path)).fetchone()
     return None if row is None else checked(row, (int, NoneType))[0]
 
 
 def drop_pictures(connection: Connection, numbers: Iterable[int]) -> None:
-    """Remove pictures, with their files and embeddings."""
+    """Remove images, with their files and embeddings."""
     for number in numbers:
         connection.execute("DELETE FROM files WHERE picture = ?", (number,))
         connection.execute("DELETE FROM vectors WHERE side = 'pictures' AND item = ?", (number,))
@@ -102,7 +102,7 @@ def drop_pictures(connection: Connection, numbers: Iterable[int]) -> None:
 
 
 def drop_without_file(connection: Connection) -> int:
-    """Remove pictures of which there is no file, with their embeddings; return how many."""
+    """Remove images of which there is no file, with their embeddings; return how many."""
     orphans = "NOT EXISTS (SELECT 1 FROM files WHERE picture = {})"
     connection.execute(f"DELETE FROM vectors WHERE side = 'pictures' AND {orphans.format('item')}")
     dropped: int = connection.execute(f"DELETE FROM pictures WHERE {orphans.format('id')}").rowcount
@@ -110,7 +110,7 @@ def drop_without_file(connection: Connection) -> int:
 
 
 def put_files(connection: Connection, filed: Sequence[Filed], found: Mapping[bytes, tuple[int, str | None]]) -> None:
-    """Add files, or change what is known of them; `found` are pictures that were looked up before.
+    """Add files, or change what is known of them; `found` are images that were looked up before.
 
     Where a file has another content now, which is new, and no other file has that of before, its marks are copied,
     unless both say when they were taken, and not the same.
@@ -118,7 +118,7 @@ def put_files(connection: Connection, filed: Sequence[Filed], found: Mapping[byt
     Raises
     ------
     InputError
-        If a picture is not there.
+        If an image is not there.
     """
     digests = {file.digest for file in filed if file.problem is None and file.digest is not None}
     pictures = {**found, **pictures_of(connection, digests - found.keys())}
@@ -133,7 +133,7 @@ def put_files(connection: Connection, filed: Sequence[Filed], found: Mapping[byt
 
 
 def _edited(connection: Connection, pictures: Mapping[tuple[bytes, bytes], Any]) -> list[tuple[int, int]]:
-    """List which pictures of files other ones, of which there is no file yet, will take the place of."""
+    """List which images of files other ones, of which there is no file yet, will take the place of."""
     edited: set[tuple[int, int]] = set()
     for keys in batched(pictures, MOST_KEYS):
         directories, names = ({*each} for each in zip(*keys, strict=True))
@@ -170,12 +170,12 @@ def _row_of(
 
 
 def _date(path: str, taken: str | None, state: FileState) -> str:
-    """Return the date of a file: when its picture was taken, else that of its name, else when it was modified."""
+    """Return the date of a file: when its image was taken, else that of its name, else when it was modified."""
     return taken or date_in_name(path) or (FIRST_MOMENT if state == NO_FILE else _local_time(state.mtime_ns))
 
 
 def date_by_names(connection: Connection) -> None:
-    """Give files of pictures that say no date that of their names, once: earlier versions did not read it."""
+    """Give files of images that say no date that of their names, once: earlier versions did not read it."""
     if meta(connection, "dates") is not None:
         return
     set_meta(connection, dates="of names")
@@ -200,7 +200,7 @@ def _printable(problem: str) -> str:
 
 
 def _local_time(mtime_ns: int) -> str:
-    """Format a modification time as EXIF data does the time when a picture was taken, in the years that this has."""
+    """Format a modification time as EXIF data does the time when an image was taken, in the years that this has."""
     try:
         return datetime.datetime.fromtimestamp(mtime_ns // 10**9).isoformat()  # local time, as EXIF's
     except (OverflowError, OSError, ValueError):  # a file system with nonsense in it
@@ -237,7 +237,7 @@ def unreadable_in(connection: Connection, directory: str) -> dict[str, str | Non
 
 
 def files_of(connection: Connection, pictures: Sequence[int], where: Where = EVERYWHERE) -> dict[int, list[Any]]:
-    """Return the files of pictures, in order: path, state and date, then what `Exif` consists of."""
+    """Return the files of images, in order: path, state and date, then what `Exif` consists of."""
     condition, values = conditions(connection, where, by_row=True)
     found: dict[int, list[Any]] = {picture: [] for picture in pictures}
     for some in batched(pictures, MOST_VALUES):
@@ -253,7 +253,7 @@ def files_of(connection: Connection, pictures: Sequence[int], where: Where = EVE
 
 
 def paths_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, set[str]]:
-    """Look up where pictures are; those that are not there are left out."""
+    """Look up where images are; those that are not there are left out."""
     known = {number: digest for digest, (number, _) in pictures_of(connection, digests).items()}
     found: dict[bytes, set[str]] = {digest: set() for digest in known.values()}
     for some in batched(known, MOST_VALUES):
@@ -264,7 +264,7 @@ def paths_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, se
 
 
 def no_file(connection: Connection) -> str | None:
-    """Return the path of a picture that is no file here, if there is one."""
+    """Return the path of an image that is no file here, if there is one."""
     row = connection.execute(
         "SELECT directory, name FROM files WHERE size < 0 AND picture IS NOT NULL LIMIT 1"
     ).fetchone()

@@ -1,4 +1,4 @@
-"""Which views of its pictures an index has: the crop, and those that were asked for; the part of `Store` for it."""
+"""Which views of its images an index has: the crop, and those that were asked for; the part of `Store` for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numpyclip.index.picture_rows import files_of
 from numpyclip.index.records import WHOLE, seconds_of
 from numpyclip.index.rows import keys_of
 
-_PAGE = 4096  # pictures at once
+_PAGE = 4096  # images at once
 _VIEW = re.compile(r"pad|squash|middle|(?:left|right|top|bottom)(?:-[2-9])?")
 
 Lacking: TypeAlias = tuple[bytes, list[tuple[str, FileState]], set[str]]  # a digest, files, and parts
@@ -25,7 +25,7 @@ ExpectedParts: TypeAlias = Callable[[int, int], Collection[str]]  # given width 
 
 
 def part_of(name: str) -> str:
-    """Return the part of a picture that a view is of."""
+    """Return the part of an image that a view is of."""
     return WHOLE if name == "crop" else name
 
 
@@ -35,7 +35,7 @@ def is_view(part: str) -> bool:
 
 
 def expected_parts(preprocess: Preprocess, views: tuple[View, ...]) -> ExpectedParts:
-    """Return what tells of which parts of a picture there are to be embeddings."""
+    """Return what tells of which parts of an image there are to be embeddings."""
     return lambda width, height: {part_of(view.name) for view in views_of(preprocess, views, width, height)}
 
 
@@ -46,12 +46,12 @@ class Viewing:
 
     @property
     def views(self) -> tuple[View, ...]:
-        """Of which views of pictures it holds embeddings."""
+        """Of which views of images it holds embeddings."""
         with self._database.reading() as connection:
             return _recorded(connection)
 
     def set_views(self, views: tuple[View, ...]) -> None:
-        """Record the views of pictures, and remove embeddings of others; an update adds those that are missing."""
+        """Record the views of images, and remove embeddings of others; an update adds those that are missing."""
         with self._database.transaction() as connection:
             if views == _recorded(connection):
                 return
@@ -73,7 +73,7 @@ class Viewing:
             set_meta(connection, animations="moments" if moments else "first frame")
 
     def lacking(self, expected: ExpectedParts, is_over: Callable[[], bool] = lambda: False) -> Iterator[Lacking]:
-        """Iterate over pictures without the embedding of an expected part, but for videos, which have moments."""
+        """Iterate over images without the embedding of an expected part, but for videos, which have moments."""
         last = -1
         sql = "SELECT id, digest, width, height FROM pictures WHERE id > ? ORDER BY id LIMIT ?"
         while not is_over():

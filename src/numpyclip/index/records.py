@@ -13,14 +13,14 @@ from numpyclip.model.ops import Array
 
 Modality: TypeAlias = Literal["pictures", "texts"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
-Key: TypeAlias = tuple[int, str]  # an embedding: the number of a picture or text, and the part of it
+Key: TypeAlias = tuple[int, str]  # an embedding: the number of an image or text, and the part of it
 WHOLE = ""  # the part of what has only one
 _PART = re.compile(r"|[a-z][a-z0-9_-]{,30}|[0-9]{1,9}(\.[0-9]{1,6})?", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
 class NewPicture:
-    """A picture, and embeddings of it that are not in the index yet."""
+    """An image, and embeddings of it that are not in the index yet."""
 
     exif: Exif
     embeddings: Mapping[str, Array]  # (embed_dim,), of unit length, by the part that each is of; see `Match.part`
@@ -28,17 +28,17 @@ class NewPicture:
 
 @dataclass(frozen=True)
 class Filed:
-    """A file as it was found, and the picture in it."""
+    """A file as it was found, and the image in it."""
 
     path: str  # absolute, or a URL; also within an archive or a table
     state: FileState  # of no file on this machine: `NO_FILE`, or one with a modification time for its date
     digest: bytes | None  # SHA-256 of its content, which tells renamed files and copies; None with a problem
-    problem: str | None = None  # why it cannot be read as a picture
+    problem: str | None = None  # why it cannot be read as an image
     tried_with: str | None = None  # versions and limits; with others it is retried, with None always
 
 
 class PendingPicture(NamedTuple):
-    """A picture that a migration has not re-embedded yet."""
+    """An image that a migration has not re-embedded yet."""
 
     number: int
     digest: bytes
@@ -57,20 +57,20 @@ class Changes:
 
 @dataclass(frozen=True)
 class Moment:
-    """Another part of a picture that a search has found, such as another moment of a video."""
+    """Another part of an image that a search has found, such as another moment of a video."""
 
     part: str
     cosine: float
 
     @property
     def seconds(self) -> float | None:
-        """Time in a video, from its start; None for a view of a picture."""
+        """Time in a video, from its start; None for a view of an image."""
         return seconds_of(self.part)
 
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """A picture or a text that a search has found.
+    """An image or a text that a search has found.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class Match:
     embedding : ndarray of shape (embed_dim,), dtype=float32
         Of its part that is nearest to the query.
     path : str or None
-        Of a picture; the first in order, if there are copies. What was imported may have a URL, or a place within an
+        Of an image; the first in order, if there are copies. What was imported may have a URL, or a place within an
         archive or a table.
     copies : tuple of str
         Other paths with the same content.
@@ -91,11 +91,11 @@ class Match:
     text : str or None
         Of a text.
     probability : float or None
-        Of a match; known if the query is a text and pictures are searched.
+        Of a match; known if the query is a text and images are searched.
     states : tuple of FileState
         Of `path` and `copies`.
     part : str
-        What the embedding is of: empty for the picture as models see it, the name of another view of it, or seconds of
+        What the embedding is of: empty for the image as models see it, the name of another view of it, or seconds of
         a video.
     moments : tuple of Moment
         Of a video: others that are near to the query, the nearest first.
@@ -122,12 +122,12 @@ class Match:
 
     @property
     def digest(self) -> bytes | None:
-        """SHA-256 of the content of a picture."""
+        """SHA-256 of the content of an image."""
         return self.states[0].digest if self.states else None
 
     @property
     def seconds(self) -> float | None:
-        """Time of the best moment of a video, from its start; None for a picture."""
+        """Time of the best moment of a video, from its start; None for an image."""
         return seconds_of(self.part)
 
     @property
@@ -154,7 +154,7 @@ class Match:
 
 
 def is_part(part: str) -> bool:
-    """Tell whether a part of a picture can be called so."""
+    """Tell whether a part of an image can be called so."""
     return _PART.fullmatch(part) is not None
 
 
@@ -170,4 +170,4 @@ class Counts:
     files: int  # that can be read
     pictures: int  # different ones in them
     texts: int
-    unreadable: int  # files that cannot be read as pictures
+    unreadable: int  # files that cannot be read as images

@@ -84,14 +84,14 @@ def _repair_database(folder: Path) -> list[str]:
             found.append(f"{special} was no regular file: removed")
         with database.alone(), database.unmarked():
             if database.file.is_file() and _mend_header(database.file):
-                found.append(f"{database.file.name} had a damaged header, which is as it was")
+                found.append(f"{database.file.name} had a damaged header, which is restored")
             if (damage := _damage(database)) is not None:
                 found.append(_salvage(database, damage))
             elif database.fits_checksum() is False:
                 database.forget_checksum()
                 found.append(
-                    f"{database.file.name} is not as NumPyCLIP has left it, as after a change by another program; "
-                    "SQLite finds it sound, and all of it is kept"
+                    f"{database.file.name} differs from what NumPyCLIP wrote, as after a change by another program; "
+                    "SQLite finds no damage, so all of it is kept"
                 )
     return found
 

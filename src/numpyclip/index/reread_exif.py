@@ -1,4 +1,4 @@
-"""EXIF data of pictures that an earlier version has indexed, which knew no cameras, lenses and time zones."""
+"""EXIF data of images that an earlier version has indexed, which knew no cameras, lenses and time zones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpyclip.index.picture_rows import storable
 from numpyclip.index.scope import Scope
 from numpyclip.index.store import Store
 
-_AT_ONCE = 256  # pictures in one transaction
+_AT_ONCE = 256  # images in one transaction
 
 
 def reread_exif(store: Store, scope: Scope) -> None:

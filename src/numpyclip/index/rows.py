@@ -25,7 +25,7 @@ COUNTED = 10_000  # files, from which on it is told about how many are searched
 
 
 def counts(connection: Connection, where: Where) -> Counts:
-    """Count files and pictures that `where` selects, and all texts and unreadable files."""
+    """Count files and images that `where` selects, and all texts and unreadable files."""
     condition, values = conditions(connection, where)
     sql = (
         "SELECT count(picture), count(DISTINCT picture), (SELECT count(*) FROM texts), "
@@ -35,7 +35,7 @@ def counts(connection: Connection, where: Where) -> Counts:
 
 
 def count_searched(connection: Connection, where: Where) -> int:
-    """Count the pictures that a search with `where` compares; if there are many, about."""
+    """Count the images that a search with `where` compares; if there are many, about."""
     condition, values = conditions(connection, where)
     some = f"SELECT picture FROM files WHERE {condition} LIMIT ?"
     sql = f"SELECT count(*), count(DISTINCT picture) FROM ({some}) AS counted"
@@ -44,7 +44,7 @@ def count_searched(connection: Connection, where: Where) -> int:
 
 
 def count_compared(connection: Connection, space: Space, where: Where, pictures: int) -> int:
-    """Count the embeddings of so many pictures, which a search with `where` compares; if there are many, about."""
+    """Count the embeddings of so many images, which a search with `where` compares; if there are many, about."""
     condition, values = conditions(connection, where)
     sql = (
         "SELECT count(*), count(DISTINCT item) FROM vectors WHERE generation = ? AND side = ? "
@@ -131,7 +131,7 @@ def has_embeddings(connection: Connection, space: Space) -> bool:
 
 
 def keys_after(connection: Connection, space: Space, last: Key, n: int) -> list[Key]:
-    """List the next embeddings, in the order of the numbers of pictures or texts."""
+    """List the next embeddings, in the order of the numbers of images or texts."""
     sql = (
         "SELECT item, part FROM vectors WHERE generation = ? AND side = ? AND (item, part) > (?, ?) "
         "ORDER BY item, part LIMIT ?"
@@ -142,7 +142,7 @@ def keys_after(connection: Connection, space: Space, last: Key, n: int) -> list[
 
 
 def keys_of(connection: Connection, space: Space, numbers: Iterable[int]) -> list[Key]:
-    """List the embeddings of some pictures or texts."""
+    """List the embeddings of some images or texts."""
     found: list[Key] = []
     for some in batched(numbers, MOST_VALUES):
         items = one_of(len(some))
@@ -171,7 +171,7 @@ def text_of(data: bytes | str) -> str:
 def matches(
     connection: Connection, modality: Modality, found: Iterable[Found], where: Where = EVERYWHERE
 ) -> Iterator[Match]:
-    """Look up what was found; pictures without a file that `where` selects are left out."""
+    """Look up what was found; images without a file that `where` selects are left out."""
     found = list(found)
     numbers = [number for number, *_ in found]
     if modality == "texts":
@@ -190,7 +190,7 @@ def matches(
 
 
 def by_themselves(embeddings: Mapping[Key, Array]) -> Iterator[Found]:
-    """Return pictures or texts as found by their own embeddings, in the order of their numbers."""
+    """Return images or texts as found by their own embeddings, in the order of their numbers."""
     return (Found(item, 1.0, embedding, part) for (item, part), embedding in sorted(embeddings.items()))
 
 
@@ -205,7 +205,7 @@ def _texts_of(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
 
 
 def pending(connection: Connection, space: Space, column: str, n: int) -> list[Any]:
-    """Return the numbers of some pictures or texts without an embedding, and the bytes in a column."""
+    """Return the numbers of some images or texts without an embedding, and the bytes in a column."""
     sql = (
         f"SELECT id, {column} FROM {space.modality} WHERE NOT EXISTS "
         "(SELECT 1 FROM vectors WHERE generation = ? AND side = ? AND item = id) ORDER BY id LIMIT ?"

@@ -81,7 +81,7 @@ def check_rows(connection: sqlite3.Connection) -> None:
         raise Damage("does not say how long embeddings are, or which are searched")
     (there,) = connection.execute("SELECT count(*) FROM vectors").fetchone()
     if there and "fingerprint" not in facts:
-        raise Damage("does not say of which model its embeddings are")
+        raise Damage("does not record the model of its embeddings")
 
 
 def copy_sound(old: sqlite3.Connection, new: SQLiteConnection) -> None:

@@ -9,7 +9,7 @@ from numpyclip.index.records import Match
 
 
 class SearchResult(list[Match]):
-    """The nearest pictures or texts, in the order of their cosines, whether they match or not.
+    """The nearest images or texts, in the order of their cosines, whether they match or not.
 
     Show them all, with a note where `is_match` is false; or show `matches`, which is empty then.
 
@@ -17,10 +17,10 @@ class SearchResult(list[Match]):
     ----------
     nearest : iterable of Match
     cutoff : float, optional
-        Probability that the best match must reach to be more than chance, given how many embeddings of pictures were
-        compared; None unless a single text was compared with pictures, since no probabilities are known then.
+        Probability that the best match must reach to be more than chance, given how many embeddings of images were
+        compared; None unless a single text was compared with images, since no probabilities are known then.
     searched : int, optional
-        How many pictures were searched, of more than 10,000 about; known where the cutoff is.
+        How many images were searched, of more than 10,000 about; known where the cutoff is.
     """
 
     def __init__(self, nearest: Iterable[Match], cutoff: float | None = None, searched: int | None = None) -> None:
@@ -37,7 +37,7 @@ class SearchResult(list[Match]):
     def is_match(self) -> bool:
         """Whether the best probability reaches the cutoff; without a cutoff, whether anything was found.
 
-        False does not mean that no picture is right: a weak model gives a right one a low probability.
+        False does not mean that no image is right: a weak model gives a right one a low probability.
         """
         return bool(self) and (self.cutoff is None or (self.best or 0.0) >= self.cutoff)
 
@@ -57,5 +57,5 @@ class SearchResult(list[Match]):
         if not 0 <= probability <= 1:
             raise InputError(f"the minimum probability is {probability}; expected a number from 0 to 1.")
         if self.cutoff is None:
-            raise InputError("probabilities of images are known for a single text only; ask for no minimum.")
+            raise InputError("probabilities exist only for a single text; leave out the minimum.")
         return [match for match in self if (match.probability or 0.0) >= probability]

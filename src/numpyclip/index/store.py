@@ -1,4 +1,4 @@
-"""The store of an index: files, pictures by their content, texts, and an embedding of each picture and text."""
+"""The store of an index: files, images by their content, texts, and an embedding of each image and text."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from numpyclip.index.where import EVERYWHERE, Where
 from numpyclip.model.ops import Array
 
 _LENGTHS = 1e-3  # that squares of lengths are off 1, at most
-_PAGE = 4096  # pictures or texts at once
+_PAGE = 4096  # images or texts at once
 
 
 class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
@@ -94,7 +94,7 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
     def writing(self, *, shared: bool = False) -> Iterator[None]:
         """Hold the lock for writing; StoreError if another process holds it.
 
-        Processes that only add pictures, files and texts, and remove files that are gone, may share it where the
+        Processes that only add images, files and texts, and remove files that are gone, may share it where the
         database has many writers, as PostgreSQL has.
         """
         self._mix = None
@@ -114,9 +114,9 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
                 set_meta(connection, embed_dim=str(embed_dim), generation="1")
 
     def embeddings_of(self, digests: Sequence[bytes]) -> dict[bytes, Array]:
-        """Look up embeddings (embed_dim,) of pictures by the SHA-256 of their files; those without one are left out.
+        """Look up embeddings (embed_dim,) of images by the SHA-256 of their files; those without one are left out.
 
-        Each is of the picture as models see it, not of another part.
+        Each is of the image as models see it, not of another part.
         """
         with self._database.reading() as connection:
             known = picture_rows.pictures_of(connection, digests)
@@ -126,7 +126,7 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
         return {numbers[number]: embedding for (number, _), embedding in found.items()}
 
     def embeddings_by_number(self, numbers: Sequence[int]) -> dict[int, Array]:
-        """Look up embeddings (embed_dim,) of pictures, each of its first part; those without one are left out."""
+        """Look up embeddings (embed_dim,) of images, each of its first part; those without one are left out."""
         with self._database.reading() as connection:
             space = searched(connection, "pictures")
             first = {key[0]: key for key in reversed(list(rows.keys_of(connection, space, numbers)))}
@@ -134,7 +134,7 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
         return {number: embedding for (number, _), embedding in found.items()}
 
     def parts_of(self, digests: Sequence[bytes]) -> dict[bytes, set[str]]:
-        """Look up of which parts of pictures there are embeddings; pictures that are not there are left out."""
+        """Look up of which parts of images there are embeddings; images that are not there are left out."""
         with self._database.reading() as connection:
             known = picture_rows.pictures_of(connection, digests)
             numbers = {number: digest for digest, (number, _) in known.items()}
@@ -144,9 +144,9 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
         return found
 
     def write(self, changes: Changes) -> int:
-        """Apply changes, and return how many pictures are new; InputError if a file's digest is of no picture.
+        """Apply changes, and return how many images are new; InputError if a file's digest is of no image.
 
-        Of a picture that is there, embeddings of parts are added that it has not.
+        Of an image that is there, embeddings of parts are added that it has not.
         """
         with self._database.transaction() as connection:
             picture_rows.put_pictures(connection, changes.pictures)
@@ -157,7 +157,7 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
                 for part, embedding in changes.pictures[digest].embeddings.items()
             }
             if parted := sorted({number for number, part in embeddings if part}):
-                connection.lock("pictures", parted)  # other writers may add the same to a picture that is there
+                connection.lock("pictures", parted)  # other writers may add the same to an image that is there
             new = self._add(connection, searched(connection, "pictures"), embeddings)
             gone = sorted(map(picture_rows.key_of, changes.forgotten))
             connection.executemany("DELETE FROM files WHERE directory = ? AND name = ?", gone)
@@ -178,17 +178,17 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
             return rows.unknown_texts(connection, texts)
 
     def counts(self, where: Where = EVERYWHERE) -> Counts:
-        """Count files and pictures that `where` selects, and all texts and unreadable files."""
+        """Count files and images that `where` selects, and all texts and unreadable files."""
         with self._database.reading() as connection:
             return rows.counts(connection, where)
 
     def count_searched(self, where: Where = EVERYWHERE) -> int:
-        """Count the pictures that a search with `where` compares: of more than 10,000 files about, for it is fast."""
+        """Count the images that a search with `where` compares: of more than 10,000 files about, for it is fast."""
         with self._database.reading() as connection:
             return rows.count_searched(connection, where)
 
     def count_compared(self, where: Where = EVERYWHERE, pictures: int | None = None) -> int:
-        """Count the embeddings that such a search compares, of which a picture may have several.
+        """Count the embeddings that such a search compares, of which an image may have several.
 
         `pictures` is what `count_searched` has told, if it was asked before.
         """
@@ -205,16 +205,16 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
         if modality not in MODALITIES:
             raise InputError(f"modality is {modality!r:.60}; expected 'pictures' or 'texts'.")
         if modality == "texts" and where != EVERYWHERE:
-            raise InputError("texts have no folder and no date; search them without, or search images.")
+            raise InputError("texts have no folder and no date; leave out these conditions, or search images.")
         with self._database.reading() as connection:
             space = searched(connection, modality)
             found = self._vectors.nearest(connection, space, queries, skip + n, where)
             return [list(rows.matches(connection, modality, nearest[skip:], where)) for nearest in found]
 
     def picture(self, number: int, part: str = WHOLE) -> Match | None:
-        """Return a picture by its number, with a cosine of 1 to itself; None if there is none, or no file of it.
+        """Return an image by its number, with a cosine of 1 to itself; None if there is none, or no file of it.
 
-        By default it is the first part: of a picture the whole, of a video one of its moments.
+        By default it is the first part: of an image the whole, of a video one of its moments.
         """
         if not 0 <= number < 1 << 63:
             return None
@@ -225,14 +225,14 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
             return next(rows.matches(connection, "pictures", rows.by_themselves(found)), None)
 
     def picture_at(self, path: str) -> Match | None:
-        """Return a picture by a path that the index has of it, as `picture` does; no file is looked at."""
+        """Return an image by a path that the index has of it, as `picture` does; no file is looked at."""
         number = self.number_at(path)
         return None if number is None else self.picture(number)
 
     def everything(self, modality: Modality) -> Iterator[Match]:
-        """Iterate over all pictures of which there is a file, or all texts, in the order of their numbers.
+        """Iterate over all images of which there is a file, or all texts, in the order of their numbers.
 
-        A picture comes once for each of its parts.
+        An image comes once for each of its parts.
         """
         last = (-1, WHOLE)
         while True:
@@ -249,9 +249,9 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
     def write_embeddings(
         self, modality: Modality, keys: Sequence[Key], embeddings: Array, *, migrating: bool = True
     ) -> None:
-        """Add embeddings of pictures or texts that are in the index, of the next model or of this one.
+        """Add embeddings of images or texts that are in the index, of the next model or of this one.
 
-        What has one of the next model is not pending any more: all of a picture are to be added together.
+        What has one of the next model is not pending any more: all of an image are to be added together.
         """
         with self._database.transaction() as connection:
             space = following(connection, modality) if migrating else searched(connection, modality)
@@ -263,14 +263,14 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
         """Replace the embeddings that are searched by those of the next model."""
         with self._database.transaction() as connection:
             if not generations.finish_migration(connection):
-                raise StoreError(f"{self.place}: no migration is under way.")
+                raise StoreError(f"{self.place}: no migration is in progress.")
         self._remove_old_generations()
 
     def compact(self) -> int:
-        """Delete pictures without a file and their embeddings; return how many."""
+        """Delete images without a file and their embeddings; return how many."""
         with self._database.transaction() as connection:
             if generations.is_migrating(connection):
-                raise StoreError(f"{self.place}: a migration is under way; finish it first: index --migrate.")
+                raise StoreError(f"{self.place}: a migration is in progress; finish it first: index --migrate.")
             dropped = picture_rows.drop_without_file(connection)
             if not (old := generation(connection)):
                 return 0
@@ -280,7 +280,7 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
         return dropped
 
     def drop_damaged(self) -> list[str]:
-        """Remove embeddings that are damaged, and pictures without one; say how many there were."""
+        """Remove embeddings that are damaged, and images without one; say how many there were."""
         with self._database.transaction() as connection:
             return drop_damaged(connection, self._vectors)
 
@@ -290,7 +290,7 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
             return self._vectors.has_damaged_hnsw(connection, searched(connection, "pictures"))
 
     def build_hnsw(self, progress: Progress = iter) -> Recall:
-        """Build an HNSW index of all pictures, which searches then use: faster, but approximate."""
+        """Build an HNSW index of all images, which searches then use: faster, but approximate."""
         with self._database.building() as connection:
             space = searched(connection, "pictures")
             if not rows.has_embeddings(connection, space):
@@ -307,7 +307,7 @@ class Store(IndexedFiles, Pending, Browsing, Marking, Viewing):
         self._database.close()
 
     def _add(self, connection: Connection, space: Space, embeddings: Mapping[Key, Array]) -> int:
-        """Add embeddings of pictures or texts, but those that are there; return how many of these had none.
+        """Add embeddings of images or texts, but those that are there; return how many of these had none.
 
         InputError for what would be in the index, and found by no search.
         """

@@ -43,14 +43,14 @@ class Report:
     """What an update has done."""
 
     unchanged: int = 0  # files of unchanged size and modification time
-    embedded: int = 0  # pictures that are new
-    completed: int = 0  # pictures that were there, without all views
-    recognised: int = 0  # files that were moved, renamed or copied: their pictures were known
+    embedded: int = 0  # images that are new
+    completed: int = 0  # images that were there, without all views
+    recognised: int = 0  # files that were moved, renamed or copied: their images were known
     forgotten: int = 0  # files that are gone
-    unreadable: int = 0  # files that were read, or read again, and are no pictures that can be decoded
+    unreadable: int = 0  # files that were read, or read again, and are no images that can be decoded
     problems: list[str] = field(default_factory=list)  # others, such as folders that cannot be listed
     remaining: int = field(default=0, compare=False)  # files of the index that cannot be read, tried this time or not
-    left_out: dict[str, int] = field(default_factory=dict, compare=False)  # files that are no pictures, by suffix
+    left_out: dict[str, int] = field(default_factory=dict, compare=False)  # files that are no images, by suffix
     waiting: list[str] = field(default_factory=list)  # new and changed files that are left to another update
     unvisited: int = 0  # folders that are, besides those in them
 
@@ -79,8 +79,8 @@ class Updater:
         self._left_out: Counter[str] = Counter()
         self._tried_with = f"{decoders()} {options.max_pixels} {options.strict_files} {options.develop_raw}"
         self._views, self._animations = store.views, store.animations
-        self._lacking: dict[bytes, set[str]] = {}  # parts without an embedding, by the digest of a picture
-        self._incomplete_files: set[str] = set()  # of these pictures
+        self._lacking: dict[bytes, set[str]] = {}  # parts without an embedding, by the digest of an image
+        self._incomplete_files: set[str] = set()  # of these images
         self._video_options = VideoOptions.of(options)
         self._has_videos = can_read_videos()
 
@@ -109,7 +109,7 @@ class Updater:
         return self._report
 
     def _embed(self, found: list[FoundFile], forgotten: Iterable[str] = ()) -> None:
-        """Read and embed files while there is time, pictures first, and remove those that are gone."""
+        """Read and embed files while there is time, images first, and remove those that are gone."""
         batch = Changes(forgotten=[*forgotten])
         pictures = [file for file in found if not is_video_name(file[0])]
         videos = [file for file in found if is_video_name(file[0])]
@@ -137,14 +137,14 @@ class Updater:
         if not Path(folder).is_dir():
             self._problem(
                 f"{folder}: is not there; its images stay in the index. "
-                f"`numpyclip index --forget {folder}` forgets them."
+                f"`numpyclip index --forget {folder}` removes them."
             )
             return [], []
         unlisted: list[str] = []
 
         def unreadable(error: OSError) -> None:
             unlisted.append(os.fspath(error.filename or folder))
-            self._problem(f"{error.filename}: cannot be looked at ({error.strerror or error}).")
+            self._problem(f"{error.filename}: cannot be accessed ({error.strerror or error}).")
 
         changed, gone, visited, found = [], [], set(), 0
         for directory, files in walk(folder, ignore, unreadable, self._left_out, is_indexed_name, self._enters):
@@ -174,13 +174,13 @@ class Updater:
         if gone and not found and not self._has_more(folder, ignore):
             self._problem(
                 f"{folder}: holds no images now, and {len(gone)} of it are in the index, which stay there (is a disk "
-                f"not mounted?). `numpyclip index --forget {folder}` forgets them."
+                f"not mounted?). `numpyclip index --forget {folder}` removes them."
             )
             return [], []
         return changed, [path for path in gone if not any(is_within(path, place) for place in unlisted)]
 
     def _incomplete(self) -> list[FoundFile]:
-        """Find files of pictures that lack views, while there is time: of each one that has not changed."""
+        """Find files of images that lack views, while there is time: of each one that has not changed."""
         found = []
         expected = expected_parts(self._model.preprocess, self._views)
         for digest, files, parts in self._store.lacking(expected, self._scope.is_over):
@@ -209,7 +209,7 @@ class Updater:
         return [directory for place in places for directory in self._store.directories(place)]
 
     def _has_more(self, folder: str, ignore: Sequence[str]) -> bool:
-        """Tell whether there are pictures in a folder of which a part was looked at, without any."""
+        """Tell whether there are images in a folder of which a part was looked at, without any."""
         is_part = bool(self._report.unvisited) or not self._scope.holds(folder)
         return is_part and any(
             files for _, files in walk(folder, ignore, lambda error: None, Counter(), is_indexed_name)
@@ -224,7 +224,7 @@ class Updater:
             yield file
 
     def _read(self, file: FoundFile) -> Reading[tuple[bytes, Exif | None]]:
-        """Read a file: its digest, and unless its picture is known, EXIF data and pixels."""
+        """Read a file: its digest, and unless its image is known, EXIF data and pixels."""
         path, _ = file
         with file_content(path) as data:
             digest = hashlib.sha256(data).digest()
@@ -278,14 +278,14 @@ class Updater:
         self._tell(f"{path}: {problem}")
 
     def _take(self, file: Embedded[FoundFile, tuple[bytes, Exif | None]], batch: Changes) -> None:
-        """Put a file into a batch; of pictures that are there twice the first embedding is kept."""
+        """Put a file into a batch; of images that are there twice the first embedding is kept."""
         path, state = file.picture
         error = file.error
         if error is not None and self._scope.quiet and not os.path.lexists(path):  # it has gone since it was found
             self._report.waiting.append(path)
             return
         if error is not None or file.extra is None:
-            if path in self._incomplete_files:  # its picture stays as it is
+            if path in self._incomplete_files:  # its image stays as it is
                 self._problem(f"{path}: {_reason(path, error)}")
             else:
                 self._refuse(path, state, error, batch)

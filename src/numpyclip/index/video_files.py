@@ -1,4 +1,4 @@
-"""Videos in an index: pictures whose embeddings are those of moments, by their seconds."""
+"""Videos in an index: images whose embeddings are those of moments, by their seconds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from numpyclip.videos.video_options import VideoOptions
 
 
 def is_indexed_name(name: str) -> bool:
-    """Tell by its suffix whether a file is a picture or a video."""
+    """Tell by its suffix whether a file is an image or a video."""
     return is_picture_name(name) or is_video_name(name)
 
 

@@ -70,7 +70,7 @@ def changes(folders: Collection[str], report: Callable[[str], object]) -> Iterat
                     break
         except (OSError, RuntimeError) as error:  # such as that there are too many folders, or a name is no UTF-8
             if str(error) != told:
-                report(f"changes are not told ({error}); everything is looked at again instead.")
+                report(f"file changes are not reported ({error}); all folders are scanned instead.")
             pause = 1.0 if time.monotonic() - begun > _AGAIN else min(2 * pause, _AGAIN)
             known, told = {}, str(error)
             yield anew
@@ -138,7 +138,7 @@ def _is_settled(path: str) -> bool:
 
 
 def _wanted(paths: Iterable[str], store: Store, folders: Collection[str]) -> Iterator[str]:
-    """Leave out what an update would not come to, and files that are no pictures."""
+    """Leave out what an update would not come to, and files that are no images."""
     known = store.folders()
     for path in paths:
         directory = os.path.dirname(path)

@@ -1,4 +1,4 @@
-"""Which pictures of an index are searched."""
+"""Which images of an index are searched."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIRST_MOMENT = "0001-01-01T00:00:00"  # completes the beginning of a date
 
 @dataclass(frozen=True)
 class Where:
-    """Which pictures are searched.
+    """Which images are searched.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Where:
         Those of this camera or lens, as `Store.cameras` and `Store.lenses` name them, whatever the case of letters; a
         part of the name is enough if none is called exactly so.
     favourite : bool
-        Favourites only.
+        Favorites only.
     rating : int or None
         Those with at least so many stars, 1 to 5.
     tag, album : str or None
@@ -49,7 +49,7 @@ class Where:
         Those taken in a rectangle: south, west, north and east in degrees. One whose west is greater than its east goes
         over the date line.
     around : tuple of float or None
-        Those taken around a place: latitude and longitude in degrees, and the greatest distance in kilometres.
+        Those taken around a place: latitude and longitude in degrees, and the greatest distance in kilometers.
 
     Raises
     ------
@@ -70,7 +70,7 @@ class Where:
     around: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
-        """Check and normalise what was given."""
+        """Check and normalize what was given."""
         if self.folder is not None:
             if not os.fspath(self.folder):
                 raise InputError("folder is empty; expected the path of one, or None for all images.")
@@ -85,7 +85,7 @@ class Where:
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
-    """Return the path by which an index knows a file or folder: absolute, normalised, symbolic links not resolved.
+    """Return the path by which an index knows a file or folder: absolute, normalized, symbolic links not resolved.
 
     A URL stays as it is, but for a slash at its end.
     """
@@ -151,7 +151,7 @@ def _checked_circle(name: str, around: object) -> tuple[float, ...]:
     place = _numbers(around)
     if not (len(place) == 3 and abs(place[0]) <= MOST_LATITUDE and abs(place[1]) <= MOST_LONGITUDE and place[2] > 0):
         raise InputError(
-            f"{name} is {around!r:.60}; expected latitude and longitude in degrees and a distance in kilometres, "
+            f"{name} is {around!r:.60}; expected latitude and longitude in degrees and a distance in kilometers, "
             "such as (47.38, 8.54, 10)."
         )
     return place

@@ -1,4 +1,4 @@
-"""IMAGES → GROUPS: images that are there more than once.
+"""IMAGES → GROUPS: duplicate and near-duplicate images.
 
 Two images are the same if their files or their pixels are. They are near-duplicates, one made from the other by
 scaling, saving again or a change of brightness, if three things agree: their embeddings (what is shown); their
@@ -82,7 +82,7 @@ def find_duplicates(  # noqa: PLR0913  options of one kind each
     strict_files: bool = False,
     develop_raw: bool = False,
 ) -> list[list[Copy]]:
-    """Group images that are there more than once; nothing is deleted.
+    """Group duplicate and near-duplicate images; nothing is deleted.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ class _Header:
 
 
 def _digest_of_pixels(image: Image.Image) -> bytes:
-    """Hash the size, colours and transparency of an image, whether it has a palette or not."""
+    """Hash the size, colors and transparency of an image, whether it has a palette or not."""
     kind: Any = np.int32 if image.mode.startswith("I") else np.float32 if image.mode == "F" else np.uint8
     shape = (image.height, image.width) if kind is not np.uint8 else (image.height, image.width, 4)
     digest = hashlib.sha256(f"{shape}{np.dtype(kind)}".encode())

@@ -36,14 +36,14 @@ def _nouns() -> frozenset[str]:
 
 @cache
 def attributes() -> frozenset[str]:
-    """Return the adjectives that may precede a noun: colours, opposites and others."""
+    """Return the adjectives that may precede a noun: colors, opposites and others."""
     opposites = {word for pair in words("opposites") for word in pair.split("/")}
     not_before = words("behind") | words("gerunds") | words("mass")
     return frozenset({*(opposites - not_before), *answer_lists()["colour"], *read_words("adjectives")})
 
 
 def rivals(word: str) -> list[str]:
-    """Return what excludes a word: of a colour the other colours, of "open" "closed"; nothing of most words."""
+    """Return what excludes a word: of a color the other colors, of "open" "closed"; nothing of most words."""
     colours = answer_lists()["colour"]
     if (plain := {"gray": "grey"}.get(word, word)) in colours:
         return [colour for colour in colours if colour != plain]

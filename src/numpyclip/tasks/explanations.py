@@ -138,7 +138,7 @@ def _windows(grid: int, side: int) -> NDArray[np.bool_]:
 
 
 def _masked(crop: NDArray[np.uint8], kept: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Keep some cells of a crop (y, x, 3); the rest becomes its mean colour."""
+    """Keep some cells of a crop (y, x, 3); the rest becomes its mean color."""
     rows, columns = (np.arange(side) * len(kept) // side for side in crop.shape[:2])
     mean = np.rint(crop.mean(axis=(0, 1))).astype(np.uint8)
     return np.where(kept[rows][:, columns, np.newaxis], crop, mean)
@@ -152,7 +152,7 @@ def _mean_by_cell(scores: Array, windows: NDArray[np.bool_]) -> Array:
 
 
 def _in_image(heat: Array, view: tuple[float, float, float, float], size: tuple[int, int]) -> Array:
-    """Resize maps of the crop, (n, y, x), to the pixels of the image, by linear interpolation between cell centres."""
+    """Resize maps of the crop, (n, y, x), to the pixels of the image, by linear interpolation between cell centers."""
     left, top, right, bottom = view
     rows = _weights(heat.shape[1], top, bottom, size[1])
     columns = _weights(heat.shape[2], left, right, size[0])

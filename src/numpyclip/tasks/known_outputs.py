@@ -86,7 +86,7 @@ class KnownOutput:
         return {image: why for image in self.images if (why := image.absence(folder))}
 
     def unpinned(self, folder: Path) -> list[Path]:
-        """List the files that may be other pictures, for nobody has published what they are."""
+        """List the files that may be other images, for nobody has published what they are."""
         return [folder / image.file for image in self.images if not image.is_pinned]
 
     def compute(self, model: CLIP, folder: Path) -> Array:

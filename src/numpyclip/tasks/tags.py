@@ -22,7 +22,7 @@ TOP_K = 5
 THRESHOLD = 0.05
 
 _TRUE = 2  # tags of the vocabulary that apply to an image, measured on drawings with keywords
-_SYNONYM = 0.95  # cosine of two tags, centred, from which they count as synonyms
+_SYNONYM = 0.95  # cosine of two tags, centered, from which they count as synonyms
 _CLOSE = 0.7  # a tag of so much of the probability of a broader one takes its place
 
 

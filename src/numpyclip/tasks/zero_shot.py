@@ -225,7 +225,7 @@ def embed_labels(
     progress: Callable[[_Batches], _Batches] = iter,
 ) -> Array:
     """Embed labels, (n_labels, embed_dim), of unit length; `progress` wraps the batches of texts."""
-    texts = (  # template by template, so that texts with a shared prefix are neighbours
+    texts = (  # template by template, so that texts with a shared prefix are neighbors
         (row, template.replace("{}", phrase))
         for template in templates
         for row, label in enumerate(labels)

@@ -1,4 +1,4 @@
-"""ANIMATED IMAGE → MOMENTS: frames where the picture changes, as those of a video; they need no PyAV."""
+"""ANIMATED IMAGE → MOMENTS: frames where the image changes, as those of a video; they need no PyAV."""
 
 from __future__ import annotations
 

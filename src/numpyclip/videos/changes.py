@@ -8,9 +8,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-LUMA_SIDE = 16  # pixels of a side that tell whether a picture has changed
+LUMA_SIDE = 16  # pixels of a side that tell whether an image has changed
 _LEAST_GAP = 0.5  # seconds between frames that are compared
-_CHANGE = 16.0  # mean difference of brightness, of 255, from which a picture is another one
+_CHANGE = 16.0  # mean difference of brightness, of 255, from which an image is another one
 
 FrameT = TypeVar("FrameT")
 
@@ -21,7 +21,7 @@ def changes(
     every: float,
     apart: float = 0.0,
 ) -> Iterator[tuple[float, FrameT]]:
-    """Choose frames, given with their times in seconds, where the picture changes, and one about every few seconds."""
+    """Choose frames, given with their times in seconds, where the image changes, and one about every few seconds."""
     chosen: float | None = None
     compared, luma = 0.0, np.zeros(0, np.float32)
     for seconds, frame in shown:

@@ -46,14 +46,14 @@ def is_video_name(name: str) -> bool:
 
 @contextmanager
 def opened(path: str | os.PathLike[str], options: VideoOptions) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a video: the container, and the stream of pictures in it.
+    """Open a video: the container, and the stream of images in it.
 
     Raises
     ------
     MissingPackageError
         If PyAV is not installed.
     PictureError
-        If it cannot be read, or has no pictures, or too large ones.
+        If it cannot be read, or has no images, or too large ones.
     """
     try:
         import av
@@ -84,7 +84,7 @@ def opened(path: str | os.PathLike[str], options: VideoOptions) -> Iterator[tupl
         check_size(name, codec.width, codec.height, options)
         codec.options = {**codec.options, "max_pixels": str(options.max_pixels)}
         codec.thread_type = "AUTO"
-        codec.skip_frame = "NONREF"  # no other frame needs these, and neighbours look like them
+        codec.skip_frame = "NONREF"  # no other frame needs these, and neighbors look like them
         yield container, stream
 
 
@@ -115,7 +115,7 @@ def duration_of(container: Any) -> float | None:
 
 
 def _pictures(container: Any) -> Any:
-    """Return the first stream of pictures that are no cover."""
+    """Return the first stream of images that are no cover."""
     from av.stream import Discard, Disposition
 
     covers = Disposition.attached_pic | Disposition.timed_thumbnails

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _BT709, _BT601 = "ITU709", "ITU601"
-_UNSPECIFIED = 2  # of colour spaces
+_UNSPECIFIED = 2  # of color spaces
 _HD = 720  # lines from which BT.709 is usual where a file does not tell
 _PQ, _HLG = 16, 18  # transfer functions, by ISO/IEC 23091-2
 _WHITE = 203.0  # cd/m2 of diffuse white, by ITU-R BT.2408

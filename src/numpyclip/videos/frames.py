@@ -1,4 +1,4 @@
-"""VIDEO → FRAMES: those where the picture changes, and one every few seconds, with their times, in flat memory."""
+"""VIDEO → FRAMES: those where the image changes, and one every few seconds, with their times, in flat memory."""
 
 from __future__ import annotations
 

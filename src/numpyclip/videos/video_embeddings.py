@@ -38,7 +38,7 @@ class VideoEmbeddings(NamedTuple):
 def embed_video(
     model: EmbeddingModel, path: str | os.PathLike[str], options: VideoOptions = DEFAULTS, *, batch_size: int = 32
 ) -> VideoEmbeddings:
-    """Embed the frames of a video where the picture changes, and one every few seconds.
+    """Embed the frames of a video where the image changes, and one every few seconds.
 
     It is decoded as a stream: memory grows with a batch of frames, and the result.
 

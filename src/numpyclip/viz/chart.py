@@ -20,7 +20,7 @@ _ROW = 44  # a label above its bar
 _BARS = 320  # width of a bar for 1
 _LETTERS = 15
 _MOST_BARS = 200
-_TEXT, _FIRST, _OTHER, _TRACK = "#222222", "#8c0c6e", "#c9a3c0", "#eeeeee"  # the first bar is in a colour of heat maps
+_TEXT, _FIRST, _OTHER, _TRACK = "#222222", "#8c0c6e", "#c9a3c0", "#eeeeee"  # the first bar is in a color of heat maps
 
 
 def bar_chart(picture: Picture, bars: Sequence[tuple[str, float]], options: DecodeOptions = DEFAULTS) -> Image.Image:

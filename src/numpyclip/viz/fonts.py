@@ -62,7 +62,7 @@ class Line:
         return self.font.getlength(self.text)
 
     def draw(self, canvas: ImageDraw.ImageDraw, x: float, y: float, colour: str, anchor: str = "lm") -> None:
-        """Draw the text at a point, which is by default its left end, vertically centred."""
+        """Draw the text at a point, which is by default its left end, vertically centered."""
         canvas.text((x, y), self.text, colour, self.font, anchor)
 
 

@@ -1,4 +1,4 @@
-"""HEAT MAP → PICTURE: a map of `explain` as colours over the image."""
+"""HEAT MAP → PICTURE: a map of `explain` as colors over the image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # From cold to hot: violet, red, yellow, in equal steps of OKLab (Ottosson, 2020), a perceptually uniform space, with
-# lightness from 0.20 to 0.94, so that they are also ordered in shades of grey.
+# lightness from 0.20 to 0.94, so that they are also ordered in shades of gray.
 COLOURS = np.array(
     [
         *((22, 0, 71), (43, 3, 86), (65, 5, 99), (89, 7, 107), (114, 9, 111), (140, 12, 110), (164, 20, 106)),
@@ -24,12 +24,12 @@ COLOURS = np.array(
     ],
     np.float32,
 )
-_OPACITY = np.float32(0.6)  # of the colours
+_OPACITY = np.float32(0.6)  # of the colors
 _PALE = np.float32(0.35)  # contrast of the image where the map is NaN
 
 
 def colours(levels: Array) -> Array:
-    """Map numbers in 0..1 to colours: (...) -> (..., 3) in 0..255."""
+    """Map numbers in 0..1 to colors: (...) -> (..., 3) in 0..255."""
     positions = np.asarray(levels, np.float32).clip(0, 1) * (len(COLOURS) - 1)
     below = np.minimum(positions.astype(int), len(COLOURS) - 2)
     part = (positions - below)[..., np.newaxis]
@@ -38,7 +38,7 @@ def colours(levels: Array) -> Array:
 
 
 def overlay(image: Image.Image, heat: Array) -> Image.Image:
-    """Draw a heat map over an image in shades of grey.
+    """Draw a heat map over an image in shades of gray.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ def drawn(image: Image.Image, protocol: str) -> str:
 
 
 def _sixels(image: Image.Image) -> str:
-    """Encode bands of six rows, and in each one colour after another."""
+    """Encode bands of six rows, and in each one color after another."""
     paletted = image.convert("RGB").quantize(255)
     palette = np.array(paletted.getpalette() or [], np.int64).reshape(-1, 3)
     pixels = np.asarray(paletted)

@@ -1,9 +1,9 @@
-"""PROPERTIES ↔ MARKS: favourites, ratings, tags and albums in XMP, as photo programs have them.
+"""PROPERTIES ↔ MARKS: favorites, ratings, tags and albums in XMP, as photo programs have them.
 
 A tag may have levels, ``places/Italy/Rome``. It is in three lists: in `digiKam:TagsList` as it is, in
 `lr:hierarchicalSubject` with ``|`` between levels, and in `dc:subject`, which has the last level only. Programs read
 the first of them that they know, and only that. What this package has written is also in properties of its own: so it
-can be removed again, and favourites and albums have no other place.
+can be removed again, and favorites and albums have no other place.
 """
 
 from __future__ import annotations

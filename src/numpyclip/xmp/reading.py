@@ -120,12 +120,12 @@ class Reader:
             raise PictureError(f"{self._name}: is no XMP; expected an element rdf:RDF.")
 
     def _doctype(self, *_: object) -> None:
-        raise PictureError(f"{self._name}: is refused, for it has a document type, which XMP has not.")
+        raise PictureError(f"{self._name}: is refused: it has a document type, which XMP does not allow.")
 
     def _start_namespace(self, prefix: str | None, uri: str | None) -> None:
         self._namespaces_left -= 1
         if self._namespaces_left < 0:
-            raise PictureError(f"{self._name}: is refused, for it declares over {_MOST_NAMESPACES:,} namespaces.")
+            raise PictureError(f"{self._name}: is refused: it declares over {_MOST_NAMESPACES:,} namespaces.")
         self._prefixes[prefix or ""].append(uri or "")
         self._declared = None
 
@@ -136,9 +136,9 @@ class Reader:
     def _start(self, written: str, attributes: dict[str, str]) -> None:
         self._names_left -= 1 + len(attributes)
         if self._names_left < 0:
-            raise PictureError(f"{self._name}: is refused, for it has over {_MOST_NAMES:,} elements and attributes.")
+            raise PictureError(f"{self._name}: is refused: it has over {_MOST_NAMES:,} elements and attributes.")
         if len(self._open) >= _MOST_DEPTH:
-            raise PictureError(f"{self._name}: is refused, for its elements are nested {_MOST_DEPTH} deep.")
+            raise PictureError(f"{self._name}: is refused: its elements are nested {_MOST_DEPTH} deep.")
         if self._open:
             self._open[-1].has_children = True
         start = self._parser.CurrentByteIndex

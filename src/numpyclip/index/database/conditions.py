@@ -1,6 +1,6 @@
 """`Where` → conditions in SQL, of the rows of `files` that are searched.
 
-A condition on pictures or their marks is a list of their numbers, by which `files` has an index.
+A condition on images or their marks is a list of their numbers, by which `files` has an index.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpyclip.index.records import Modality
 from numpyclip.index.where import Where
 
 HAS_PLACE = "latitude IS NOT NULL AND (latitude <> 0 OR longitude <> 0)"  # 0, 0 is what cameras write without one
-_EARTH = 6371.0088  # its mean radius in kilometres
+_EARTH = 6371.0088  # its mean radius in kilometers
 _RADIANS = math.pi / 180
 
 
@@ -47,7 +47,7 @@ def conditions(
     """Return the condition for rows of `files` that are searched; see `below`.
 
     Names are those of the index that are meant (see `meant`), which are few, so that they are found by its own indexes.
-    With `by_row` the picture of each row is looked at, instead of listing all of which that is true.
+    With `by_row` the image of each row is looked at, instead of listing all of which that is true.
     """
     written = ["picture IS NOT NULL"]
     values: list[Any] = []
@@ -68,7 +68,7 @@ def conditions(
 
 
 def is_searched(connection: Connection, modality: Modality, where: Where) -> tuple[str, list[Any]]:
-    """Return the condition for rows of `vectors` that are searched: all texts, and pictures with a file that is."""
+    """Return the condition for rows of `vectors` that are searched: all texts, and images with a file that is."""
     if modality == "texts":
         return "1 = 1", []
     condition, values = conditions(connection, where)
@@ -76,7 +76,7 @@ def is_searched(connection: Connection, modality: Modality, where: Where) -> tup
 
 
 def of_files(where: Where) -> Where:
-    """Return the part of the conditions that is about files, and not about the pictures in them."""
+    """Return the part of the conditions that is about files, and not about the images in them."""
     return Where(where.folder, where.after, where.before)
 
 
@@ -103,7 +103,7 @@ def _of_pictures(connection: Connection, where: Where, *, by_row: bool) -> tuple
 
 
 def _of_marks(connection: Connection, where: Where) -> Iterator[tuple[str, str, list[str]]]:
-    """Generate kinds of marks that pictures must have, each with a condition for its names."""
+    """Generate kinds of marks that images must have, each with a condition for its names."""
     if where.favourite:
         yield "favourite", "name = ''", []
     if where.rating is not None:

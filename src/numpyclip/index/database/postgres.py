@@ -165,7 +165,7 @@ class PostgresDatabase(Database):
         if self._writer is None:
             raise StoreError(f"{self.place}: is changed outside of `Store.writing`; expected `with store.writing():`.")
         with self._translated(), self._writer.transaction():
-            # Each statement sees what other writers have committed, for instance a picture that both have found.
+            # Each statement sees what other writers have committed, for instance an image that both have found.
             self._writer.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
             yield _Statements(self._writer)
 

@@ -1,15 +1,15 @@
 """The tables of an index.
 
 Paths are bytes, as file systems have them, and a folder and all below it are a range of them. The modality of an
-embedding, pictures or texts, is the column ``side``: its name stays for the indexes that there are. In SQLite,
+embedding, images or texts, is the column ``side``: its name stays for the indexes that there are. In SQLite,
 embeddings are beside the database, each a row of the shards of its generation and modality; in PostgreSQL they are in
 the table. `folders.ignored` is a JSON list of patterns; null marks a folder that was forgotten. Texts are bytes, since
 they need not be Unicode, and are told apart by their SHA-256, as paths are in PostgreSQL, whose indexes take no long
 values. `files.cause` says with which versions and limits a file could not be read, so that it is retried with others.
 
-A picture may have several embeddings, of which `vectors.part` says what each is of: empty for the picture as models see
-it, the name of another view of it, or seconds of a video. `marks` are favourites, ratings, tags and albums of a
-picture, by its content: they stay when the picture is removed.
+An image may have several embeddings, of which `vectors.part` says what each is of: empty for the image as models see
+it, the name of another view of it, or seconds of a video. `marks` are favorites, ratings, tags and albums of an
+image, by its content: they stay when the image is removed.
 """
 
 from __future__ import annotations

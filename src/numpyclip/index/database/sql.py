@@ -11,7 +11,7 @@ from numpyclip.index.records import Key
 _DIGITS = 6  # of a number in `meta`
 MOST_VALUES = 500  # in a statement: SQLite takes 999 before version 3.32
 MOST_KEYS = MOST_VALUES // 2
-PARTS = 4  # times as many embeddings are asked for at first, where pictures may have several of these
+PARTS = 4  # times as many embeddings are asked for at first, where images may have several of these
 
 
 def checked(row: Sequence[Any], *kinds: type | tuple[type, ...]) -> Any:
@@ -60,5 +60,5 @@ def of_keys(keys: Collection[Key]) -> tuple[str, list[Any]]:
 
 
 def have_parts(connection: Connection) -> bool:
-    """Tell whether a picture may have several embeddings."""
+    """Tell whether an image may have several embeddings."""
     return meta(connection, "parts") is not None

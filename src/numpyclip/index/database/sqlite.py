@@ -118,7 +118,7 @@ class SQLiteDatabase(Database):
             if not _size(self.file):
                 return "is empty"  # for SQLite, a sound database
             if (fits := self.fits_checksum()) is not None:
-                return None if fits else "is not as NumPyCLIP has left it: it is damaged, or another has changed it"
+                return None if fits else "differs from what NumPyCLIP wrote: damaged, or changed by another program"
             with self.reading() as connection:
                 return unsound_pages(connection, "quick_check")
 

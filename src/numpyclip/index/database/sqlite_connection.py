@@ -38,7 +38,7 @@ class SQLiteConnection(sqlite3.Connection, Connection):
         self.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT {conflict}", rows)
 
     def estimate(self, where: Where, /) -> int:
-        """Count them, as a search does; of all, the numbers of pictures tell, which have few gaps."""
+        """Count them, as a search does; of all, the numbers of images tell, which have few gaps."""
         condition, values = conditions(self, where)
         sql = f"SELECT count(*) FROM files WHERE {condition}" if values else "SELECT max(id) FROM pictures"
         return int(self.execute(sql, values).fetchone()[0])

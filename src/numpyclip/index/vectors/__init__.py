@@ -11,7 +11,7 @@ from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
 
 Progress: TypeAlias = Callable[[Iterator[int]], Iterable[int]]  # consumes counts of rows that are done, and shows them
-MOST_OTHERS = 5  # parts of one picture
+MOST_OTHERS = 5  # parts of one image
 LEAST_RECALL = 0.9  # below which an approximate search is not used
 
 
@@ -23,7 +23,7 @@ class Space(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A picture or a text, by its number, the part of it that the embedding is of, and others that are near."""
+    """An image or a text, by its number, the part of it that the embedding is of, and others that are near."""
 
     item: int
     cosine: float
@@ -35,7 +35,7 @@ class Found(NamedTuple):
 class Recall(NamedTuple):
     """Which share of the `n` nearest by exhaustive search an approximate one finds, measured on some queries."""
 
-    images: float  # for pictures that are not in the index
+    images: float  # for images that are not in the index
     texts: float  # for these, moved as texts are
     queries: int
     n: int
@@ -53,7 +53,7 @@ class Recall(NamedTuple):
 
 
 class Vectors(Protocol):
-    """Embeddings, of unit length, of the pictures and texts that the table `vectors` lists by their numbers."""
+    """Embeddings, of unit length, of the images and texts that the table `vectors` lists by their numbers."""
 
     def add(self, connection: Connection, space: Space, keys: Sequence[Key], embeddings: Array) -> None:
         """Add embeddings (n, embed_dim) in a transaction."""
@@ -62,7 +62,7 @@ class Vectors(Protocol):
         """Look up embeddings; those that are not there are left out."""
 
     def nearest(self, connection: Connection, space: Space, queries: Array, n: int, where: Where) -> list[list[Found]]:
-        """Find for each query (m, embed_dim) the nearest that are searched: of each picture its nearest part."""
+        """Find for each query (m, embed_dim) the nearest that are searched: of each image its nearest part."""
 
     def upgrade(self, connection: Connection) -> bool:
         """Bring what an earlier version has written up to date, in a transaction; False if nothing had to be done."""

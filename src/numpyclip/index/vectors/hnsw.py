@@ -1,6 +1,6 @@
 """An HNSW index beside the shards: far faster than exhaustive search among millions of rows, and not quite exact.
 
-Its candidates are re-ranked by the embeddings in the shards, so that order and cosines are exact, but some neighbours
+Its candidates are re-ranked by the embeddings in the shards, so that order and cosines are exact, but some neighbors
 may be missed. Rows that were added since it was built are compared one by one. It is never the source of truth: it is
 built from the shards, and where its file is missing or damaged the search is exhaustive.
 
@@ -35,7 +35,7 @@ from numpyclip.model.ops import Array
 
 _LOG = logging.getLogger(__name__)
 _AT_ONCE = 1 << 12  # rows that are added
-_CONNECTIONS, _EXPANSION = 24, 256  # of the graph: neighbours of a row, and how many are looked at to choose them
+_CONNECTIONS, _EXPANSION = 24, 256  # of the graph: neighbors of a row, and how many are looked at to choose them
 _PART = re.compile(r"[a-z]+-[0-9]+-([0-9]+)-([0-9]+)-([0-9a-f]{8})-.+")  # names of parts: rows planned, rows in it, CRC
 # Names of files: rows, candidates, checksum. An earlier version named no candidates, the one before no checksum.
 _SAVED = re.compile(r"([0-9]+)(?:-([0-9]+)(?=-[0-9]+-[0-9a-f]{8}$))?(?:-.*)?")

@@ -42,7 +42,7 @@ from numpyclip.runtime.chunks import batched
 _CHECKSUMS = "row_checksums"  # the key in `meta` of an index whose rows have them
 MOST_ROWS = 1 << 31
 _COPIED = 1 << 14  # embeddings at once
-_FEW = 1000  # pictures that are listed before a search, however few there are
+_FEW = 1000  # images that are listed before a search, however few there are
 _OF_ALL = 32  # times as many rows are asked of a scan of all, of which some are not searched: another scan takes longer
 
 
@@ -78,7 +78,7 @@ class MemoryMappedVectors(Vectors):
     def nearest(self, connection: Connection, space: Space, queries: Array, n: int, where: Where) -> list[list[Found]]:
         """Find for each query the nearest that are searched, asking for more rows where too few of those found are.
 
-        Of each picture its nearest part is found.
+        Of each image its nearest part is found.
         """
         if not (count := _next_row(connection, space)):
             return [[] for _ in queries]
@@ -172,7 +172,7 @@ class MemoryMappedVectors(Vectors):
     def _shards(self, connection: Connection, space: Space) -> Shards:
         following = number(connection, "next_embed_dim") if space.generation > generation(connection) else None
         if (embed_dim := following or number(connection, "embed_dim")) is None:
-            raise Damage("does not say how long an embedding is")
+            raise Damage("does not record the dimensions of an embedding")
         verified = None if meta(connection, _CHECKSUMS) is None else self._verified
         return Shards(self._shard_folder(space), embed_dim, self._precision, verified)
 
@@ -188,7 +188,7 @@ def _state(file: Path) -> FileState | None:
 
 
 class _Near(NamedTuple):
-    """A row, and the part of a picture or text that it is of."""
+    """A row, and the part of an image or text that it is of."""
 
     row: int
     score: float
@@ -199,7 +199,7 @@ class _Near(NamedTuple):
 def _searched(
     connection: Connection, space: Space, near: Iterable[tuple[int, float]], where: Where, n: int
 ) -> list[list[_Near]]:
-    """Leave out rows that are deleted or not searched; give the rows of the first `n` pictures, as far as they go."""
+    """Leave out rows that are deleted or not searched; give the rows of the first `n` images, as far as they go."""
     condition, values = is_searched(connection, space.modality, where)
     looked_at = PARTS * n if have_parts(connection) else 0  # for others, besides what it takes to find the first
     found: dict[int, list[_Near]] = {}
@@ -221,7 +221,7 @@ def _searched(
 
 
 def _allowed_rows(connection: Connection, space: Space, count: int, where: Where) -> Rows | None:
-    """Return the rows of the pictures that are searched, in order; None if all are, or too many to be listed."""
+    """Return the rows of the images that are searched, in order; None if all are, or too many to be listed."""
     if where == EVERYWHERE:
         return None
     condition, values = conditions(connection, where)

@@ -58,7 +58,7 @@ class PgVectors(Vectors):
     def _nearest(
         self, connection: Connection, space: Space, query: Array, n: int, wanted: int, where: Where
     ) -> list[Found]:
-        """Find the nearest by at first so many rows, of which several may be of one picture."""
+        """Find the nearest by at first so many rows, of which several may be of one image."""
         while True:
             rows = _nearest_rows(connection, space, query, wanted, where)
             best: dict[int, list[tuple[str, Array]]] = {}

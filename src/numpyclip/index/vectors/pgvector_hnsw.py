@@ -1,7 +1,7 @@
 """An HNSW index of pgvector's: the graph of millions of embeddings in PostgreSQL.
 
 It holds embeddings rounded to float16, where pgvector has such a type (0.7), and its candidates are compared again by
-those in the table, so that order and cosines are exact, but some neighbours may be missed. Rows that are added later
+those in the table, so that order and cosines are exact, but some neighbors may be missed. Rows that are added later
 are in it at once. A search with conditions goes on in the graph until enough rows pass them (0.8); where few pass them,
 or that takes too long, or pgvector is older, the search is exhaustive.
 
@@ -31,11 +31,11 @@ from numpyclip.model.ops import Array
 _ANY, _HALF, _ITERATIVE = (0, 5), (0, 7), (0, 8)  # versions of pgvector with HNSW, with float16, with iterative scans
 _MOST_DIMENSIONS = {"halfvec": 4000, "vector": 2000}  # that an index takes
 _UPDATE = "ALTER EXTENSION vector UPDATE"
-_CONNECTIONS, _EXPANSION = 24, 128  # of the graph: neighbours of a row, and how many are looked at to choose them
+_CONNECTIONS, _EXPANSION = 24, 128  # of the graph: neighbors of a row, and how many are looked at to choose them
 _MOST = 1000  # candidates: pgvector finds no more at once, and goes on for more from 0.8 on
 _PASSING = 4  # times fewer candidates, if these are to pass conditions; as many for each row that is wanted, at least
 _VISITED = 40_000  # rows of the graph after which a search ends, and another one is exhaustive
-_FEW = 10_000  # files that pass conditions, whose pictures are all compared; more where these rows would hold too few
+_FEW = 10_000  # files that pass conditions, whose images are all compared; more where these rows would hold too few
 _MEMORY = 8  # times `work_mem` that these may take
 _AT_ONCE = 1 << 12  # rows that are read
 _NAMES = f"^({'|'.join(MODALITIES)})_[0-9]+_hnsw(_new)?$"  # as `_name` makes them

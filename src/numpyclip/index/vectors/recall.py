@@ -10,11 +10,11 @@ from numpyclip.index.vectors import Recall
 from numpyclip.index.vectors.shards import Rows
 from numpyclip.model.ops import Array, normalize
 
-QUERIES, NEAREST = 200, 10  # of each kind, to measure with, and how many neighbours of each
+QUERIES, NEAREST = 200, 10  # of each kind, to measure with, and how many neighbors of each
 CANDIDATES = (256, 512, 1024, 2048, 4096)  # of a graph; of more rows it takes more to find the nearest
 _WIDTH = 8  # candidates for each row that is wanted, at least
 _ENOUGH = 0.95  # with the fewest candidates that reach this recall it is searched
-_TEXT_COSINE = 0.3  # of a text and the picture that it describes
+_TEXT_COSINE = 0.3  # of a text and the image that it describes
 
 
 def candidates(n: int, least: int) -> int:
@@ -43,7 +43,7 @@ def recall_of(found: Iterable[Sequence[int] | Rows], exact: Sequence[tuple[Rows,
     """Compare what a graph finds with exhaustive search: for images, and for as many queries moved as texts are."""
     queries = len(exact) // 2
     hits = [len(np.intersect1d(rows, best)) for rows, (best, _) in zip(found, exact, strict=True)]
-    wanted = [len(np.unique(best)) for best, _ in exact]  # of a picture there may be several embeddings
+    wanted = [len(np.unique(best)) for best, _ in exact]  # of an image there may be several embeddings
     images, texts = (
         sum(hits[part]) / sum(wanted[part]) if any(wanted[part]) else 1.0
         for part in (slice(queries), slice(queries, None))

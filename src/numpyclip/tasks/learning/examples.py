@@ -97,7 +97,7 @@ class Examples:
 
 
 def folders_of_examples(folder: Path) -> tuple[list[Path], int]:
-    """List the folders of two classes or more, and count the pictures beside them.
+    """List the folders of two classes or more, and count the images beside them.
 
     Raises
     ------
@@ -112,12 +112,12 @@ def folders_of_examples(folder: Path) -> tuple[list[Path], int]:
 
 
 def classes_of_paths(paths: Sequence[str]) -> list[str]:
-    """Name the classes of pictures, which need not be here: the folders in the common folder of all.
+    """Name the classes of images, which need not be here: the folders in the common folder of all.
 
     Raises
     ------
     InputError
-        If there is no common folder, a picture lies in it directly, or the names of two classes look the same.
+        If there is no common folder, an image lies in it directly, or the names of two classes look the same.
     """
     try:
         common = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120

@@ -6,9 +6,9 @@ Minimized over weights W (k, d) and intercepts b (k) is the loss of n examples (
 
 by L-BFGS (Liu and Nocedal, 1989). Three things make it fast:
 
-- Preconditioning: embeddings of images are in a narrow cone and vary much in few directions. So they are centred, which
-  only changes b, rotated to their principal axes, and scaled so that the Hessian at W = 0 is the identity. All of this
-  is undone at the end.
+- Preconditioning: embeddings of images are in a narrow cone and vary much in few directions. So they are centered,
+  which only changes b, rotated to their principal axes, and scaled so that the Hessian at W = 0 is the identity. All of
+  this is undone at the end.
 - With fewer examples than dimensions, W is in the span of the examples, and is searched only there.
 - Scores are linear in the weights, so a line search needs no matrix products.
 
