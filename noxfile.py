@@ -1,4 +1,4 @@
-"""What one does with a checkout, by one word: nox -s test, fuzz, lint, types, docs, bench, release-check.
+"""What one does with a checkout, by one word: nox -s test, oldest, fuzz, lint, types, docs, bench, release-check.
 
 What stands after `--` is passed on: `nox -s test -- tests/model -x`, `nox -s bench -- search.py`.
 `nox -s test --force-python 3.14` takes another Python.
@@ -50,6 +50,14 @@ def docs(session: nox.Session) -> None:
     session.run("pytest", "-m", "", "tests/test_docs.py", "tests/test_readme.py", "tests/test_examples.py")
 
 
+@nox.session(python="3.11")
+def oldest(session: nox.Session) -> None:
+    """Run the tests with the oldest dependencies that pyproject.toml promises, of which Python 3.11 has wheels."""
+    dependencies = nox.project.load_toml("pyproject.toml")["project"]["dependencies"]
+    session.install(".", *(requirement.replace(">=", "==") for requirement in dependencies), "pytest==8.0.0")
+    session.run("pytest", *session.posargs)
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """Run scripts of benchmarks/ that need no other library; by default the time that importing takes."""
@@ -62,7 +70,9 @@ def bench(session: nox.Session) -> None:
 def release_check(session: nox.Session) -> None:
     """Do all that CI does, run every test, then check what would be uploaded, with the extras named, or all."""
     session.run("bash", ".ci/run", external=True)
-    session.install("-e", ".[test,graph,onnxruntime,openvino,parquet,remote,raw,video,mcp,watch,places]")
-    session.run("pytest", "-m", "exhaustive")
+    extras = "test,graph,onnxruntime,openvino,parquet,ray,remote,raw,video,mcp,watch,places"
+    session.install("-e", f".[{extras}]", "s3fs", "moto[server]")
+    session.run("pytest", "-m", "exhaustive or cluster")
+    session.notify("oldest")
     session.install("build", "twine", "cyclonedx-bom")
     session.run("python", "tools/check_release.py", session.create_tmp(), *session.posargs)
