@@ -184,7 +184,7 @@ def test_machines_divide_the_files(index: Index, bucket: ObjectStore) -> None:
     assert import_embeddings(index, out, counted, shard=(1, 2)) == 3
     assert import_embeddings(index, out, counted, shard=(0, 2)) == 5
     assert steps == [1, 1]
-    with pytest.raises(InputError, match="expected a number from 0"):
+    with pytest.raises(InputError, match="expected an index from 0"):
         import_embeddings(index, out, shard=(2, 2))
     assert import_embeddings(index, "memory://bucket/out/part-00001.parquet") == 0
 
