@@ -112,7 +112,7 @@ def _run_server(
     for warning in _warnings(arguments, addresses, bool(settings.tokens)) if is_first else ():
         say(warning, "warning")
     announcement = f"{', '.join(source.name for source in sources)} at {addresses} (Ctrl-C stops it)"
-    announce = partial(worker.has_started if worker else _announce, announcement)
+    announce = partial(worker.announce if worker else _announce, announcement)
     server = make_server(app, settings.timeout, service.fetcher.stop, announce, arguments.proxy or LOOPBACK)
     if worker is not None:
         worker.on_stop(partial(setattr, server, "should_exit", True))

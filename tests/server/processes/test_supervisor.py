@@ -25,7 +25,7 @@ from numpyclip.server.processes.worker_process import Worker
 worker = Worker(*map(int, sys.argv[2:]))
 if not os.path.exists(sys.argv[1]):
     worker.on_stop(lambda: os.kill(os.getppid(), signal.SIGUSR1))
-    worker.has_started("at work")
+    worker.announce("at work")
 while True:
     signal.pause()
 """

@@ -36,7 +36,7 @@ def test_it_stops_when_it_is_told_and_when_the_supervisor_dies(
     worker, control = supervisor
     stops: SimpleQueue[str] = SimpleQueue()
     worker.on_stop(lambda: stops.put("stop"))
-    worker.has_started("at work")
+    worker.announce("at work")
     assert control.recv(100) == b"at work\n"
     if is_told:
         control.sendall(b"\n")

@@ -34,7 +34,7 @@ class MetricsFolder:
             self._path = self._folders.enter_context(tempfile.TemporaryDirectory(prefix="numpyclip-metrics-"))
         return {_VARIABLE: self._path}
 
-    def has_ended(self, process: int) -> None:
+    def mark_ended(self, process: int) -> None:
         """Count a worker's gauges no longer."""
         mark_process_dead(process, self._path)  # type: ignore[no-untyped-call]
 

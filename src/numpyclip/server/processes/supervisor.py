@@ -119,7 +119,7 @@ class Supervisor:
         for numbers in ([0], range(1, self._count)):
             workers = [await self._start(number) for number in numbers]
             for worker, has_started in zip(
-                workers, await asyncio.gather(*(worker.has_started() for worker in workers)), strict=True
+                workers, await asyncio.gather(*(worker.wait_for_start() for worker in workers)), strict=True
             ):
                 if not has_started:
                     return await worker.end()
@@ -149,7 +149,7 @@ class Supervisor:
     async def _replace_at_end(self, worker: WorkerHandle) -> None:
         """Start another worker when this one has ended, unless it was replaced."""
         status = await worker.end()
-        self._metrics.has_ended(worker.process.pid)
+        self._metrics.mark_ended(worker.process.pid)
         self._all.discard(worker)
         if self._is_stopping.is_set() or self._workers.get(worker.number) is not worker:
             return
@@ -189,7 +189,7 @@ class Supervisor:
             self._say(str(error), "warning")
             return None
         try:
-            if await asyncio.wait_for(worker.has_started(), _START_TIMEOUT):
+            if await asyncio.wait_for(worker.wait_for_start(), _START_TIMEOUT):
                 return worker
             why = "has ended with {}, before it had started"
         except asyncio.TimeoutError:

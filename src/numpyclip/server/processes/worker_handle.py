@@ -57,8 +57,8 @@ class WorkerHandle:
                 raise
         return cls(number, process, reader, writer)
 
-    async def has_started(self) -> bool:
-        """Wait until it answers requests, or has ended."""
+    async def wait_for_start(self) -> bool:
+        """Wait until it answers requests, or has ended; return whether it does."""
         with contextlib.suppress(OSError):
             self.announcement = (await self._reader.readline()).decode().strip()
         return bool(self.announcement)

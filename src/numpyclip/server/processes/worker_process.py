@@ -36,7 +36,7 @@ class Worker:
         self._stop: Callable[[], object] = lambda: os.kill(os.getpid(), signal.SIGTERM)  # while it loads a model
         threading.Thread(target=self._wait, name="supervisor", daemon=True).start()
 
-    def has_started(self, announcement: str) -> None:
+    def announce(self, announcement: str) -> None:
         """Tell the supervisor that requests are answered."""
         with contextlib.suppress(OSError):  # it is gone, as is noticed below
             self._control.sendall(announcement.encode("utf-8", "replace") + b"\n")
