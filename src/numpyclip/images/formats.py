@@ -85,7 +85,7 @@ class _Pieces:
         self._bytes += len(data)
         self._short_bytes += len(data) if 0 <= size < _LONG else 0
         if self._short_bytes > self._most_bytes or self._count > max(_MOST_PIECES, self._bytes / self._least_piece):
-            raise CostlyError("it has too many chunks, or too much data, besides its pixels")
+            raise CostlyError("it has too many parts, or too much data, besides its pixels")
         return data
 
     def expect_pixels(self, image_format: str | None) -> None:
