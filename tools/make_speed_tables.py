@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-BEGIN, END = "<!-- speed: made by tools/make_speed_tables.py -->", "<!-- end -->"
+BEGIN, END = "<!-- speed: {}, made by tools/make_speed_tables.py -->", "<!-- end -->"
 
 # The name of a question, and the file of its results.
 QUESTIONS = (
@@ -33,37 +33,42 @@ CONTESTANTS = (
     ("OpenVINO bfloat16", "OpenVINO, as it comes (bfloat16)"),
     ("NumPyCLIP with OpenVINO bfloat16", "NumPyCLIP, OpenVINO bfloat16"),
 )
-PAGES = ((ROOT / "README.md", 6), (ROOT / "docs" / "explanations" / "speed.md", len(QUESTIONS)))  # how many questions
+PAGES = (  # the folder of results, and how many questions
+    (ROOT / "README.md", "avx512_bf16", 6),
+    (ROOT / "docs" / "explanations" / "speed.md", "avx512_bf16", len(QUESTIONS)),
+)
 
 
-def medians(file: str) -> tuple[str, dict[str, str]]:
+def medians(folder: str, file: str) -> tuple[str, dict[str, str]]:
     """Read the unit of a question's results, and the median of each contestant."""
-    lines = (RESULTS / f"{file}.md").read_text("utf-8").splitlines()
+    lines = (RESULTS / folder / f"{file}.md").read_text("utf-8").splitlines()
     cells = [[cell.strip() for cell in line.split("|")] for line in lines if line.startswith("|")]
     return cells[0][2], {row[1].removesuffix(", with its cache"): row[2] for row in cells[2:]}
 
 
-def table(n_questions: int) -> str:
-    """Write the medians of the contestants, a question in each row."""
-    rows = [["", *(heading for heading, _ in CONTESTANTS)], ["---", *["---:"] * len(CONTESTANTS)]]
-    for name, file in QUESTIONS[:n_questions]:
-        unit, found = medians(file)
-        rows.append([f"{name}, {unit}", *(found.get(contestant, "–") for _, contestant in CONTESTANTS)])
+def table(folder: str, n_questions: int) -> str:
+    """Write the medians of the contestants that took part, a question in each row."""
+    results = [(name, *medians(folder, file)) for name, file in QUESTIONS[:n_questions]]
+    contestants = [entry for entry in CONTESTANTS if any(entry[1] in found for _, _, found in results)]
+    rows = [["", *(heading for heading, _ in contestants)], ["---", *["---:"] * len(contestants)]]
+    for name, unit, found in results:
+        rows.append([f"{name}, {unit}", *(found.get(contestant, "–") for _, contestant in contestants)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def divide(text: str) -> tuple[str, str, str]:
-    """Divide a page at the table: what is before, in and behind it."""
-    before, _, rest = text.partition(BEGIN)
+def divide(text: str, folder: str) -> tuple[str, str, str]:
+    """Divide a page at the table of a folder: what is before, in and behind it."""
+    begin = BEGIN.format(folder)
+    before, _, rest = text.partition(begin)
     inside, _, behind = rest.partition(END)
-    return before + BEGIN, inside.strip(), END + behind
+    return before + begin, inside.strip(), END + behind
 
 
 def main() -> None:
     """Replace the tables."""
-    for page, n_questions in PAGES:
-        before, _, behind = divide(page.read_text("utf-8"))
-        page.write_text("\n\n".join([before, table(n_questions), behind]), "utf-8")
+    for page, folder, n_questions in PAGES:
+        before, _, behind = divide(page.read_text("utf-8"), folder)
+        page.write_text("\n\n".join([before, table(folder, n_questions), behind]), "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Results as Markdown and plots, in benchmarks/results/."""
+"""Results as Markdown and plots, in benchmarks/results/, a folder for each kind of processor."""
 
 import ctypes
 import os
@@ -20,7 +20,6 @@ from contest.files import ROOT
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-RESULTS = ROOT / "benchmarks" / "results"
 NO_PLOT = "(No plot: matplotlib is not installed.)"
 PACKAGES = (
     "torch",
@@ -34,6 +33,7 @@ PACKAGES = (
     "numpy",
 )
 LINUX_CPU = Path("/proc/cpuinfo")
+FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # that decide about speed, each processor with those before
 MEASURED = ("--", "src", "benchmarks", ":!benchmarks/results")  # paths of git's: all that figures depend on
 
 
@@ -76,15 +76,31 @@ def installed(name: str) -> str:
         return "(none)"
 
 
+@cache
+def known() -> dict[str, str]:
+    """Return what Linux tells of the processor."""
+    lines = LINUX_CPU.read_text().splitlines() if LINUX_CPU.exists() else []
+    entries = dict(line.split(":", 1) for line in lines if ":" in line)
+    return {name.strip(): value.strip() for name, value in entries.items()}
+
+
+def features() -> list[str]:
+    flags = known().get("flags", "").split()
+    return [feature for feature in FEATURES if feature in flags]
+
+
 def processor() -> str:
-    if not LINUX_CPU.exists():
+    if not known():
         return platform.processor() or platform.machine()
-    entries = dict(line.split(":", 1) for line in LINUX_CPU.read_text().splitlines() if ":" in line)
-    known = {name.strip(): value.strip() for name, value in entries.items()}
-    numbers = ", ".join(f"{name} {known[name]}" for name in ("cpu family", "model") if name in known)
-    flags = known.get("flags", "").split()
-    has = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
-    return f"{known.get('model name', platform.machine())} ({numbers}; {', '.join(has)})"
+    numbers = ", ".join(f"{name} {known()[name]}" for name in ("cpu family", "model") if name in known())
+    return f"{known().get('model name', platform.machine())} ({numbers}; {', '.join(features())})"
+
+
+def folder() -> Path:
+    """Make the folder for results of this kind of processor, named by the last of its features."""
+    path = ROOT / "benchmarks" / "results" / (features() or [platform.machine()])[-1]
+    path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def blas() -> str:
@@ -103,8 +119,7 @@ def write(name: str, title: str, parts: Sequence[str]) -> None:
     """Write one result, and print it."""
     text = "\n\n".join([f"# {title}", *parts])
     print(f"\n{text}\n")
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.md").write_text(text + "\n", "utf-8")
+    (folder() / f"{name}.md").write_text(text + "\n", "utf-8")
 
 
 def bars(name: str, title: str, labels: Sequence[str], values: Sequence[float], unit: str) -> str:
@@ -129,6 +144,5 @@ def bars(name: str, title: str, labels: Sequence[str], values: Sequence[float], 
 
 def save(figure: "Figure", name: str) -> str:
     """Keep a plot, and return the Markdown that shows it."""
-    RESULTS.mkdir(exist_ok=True)
-    figure.savefig(RESULTS / f"{name}.png", dpi=100)
+    figure.savefig(folder() / f"{name}.png", dpi=100)
     return f"![]({name}.png)"
