@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -176,9 +175,9 @@ def test_metrics_are_those_of_all_workers(server: Server) -> None:
     assert "numpyclip_waiting 0.0" in client.get("/metrics").body.decode()
 
 
-def test_workers_start_also_when_the_folder_of_metrics_is_gone(server: Server, folder: Path) -> None:
+def test_workers_start_also_when_the_folder_of_metrics_is_gone(server: Server, folder: Path, tmp_path: Path) -> None:
     (metrics,) = folder.glob("numpyclip-metrics-*")
-    shutil.rmtree(metrics)
+    metrics.rename(tmp_path / "elsewhere")  # at once: workers write to it meanwhile
     assert server.client.get("/metrics").status == 503
     server.replace_workers()
     assert server.client.get("/metrics").status == 200
