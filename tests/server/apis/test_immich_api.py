@@ -195,7 +195,7 @@ def test_immichs_server_may_be_gone(serve: Serve) -> None:
     ],
 )
 def test_what_is_no_server_is_refused(url: str) -> None:
-    with pytest.raises(InputError, match="is no URL of a server; expected one such as http"):
+    with pytest.raises(InputError, match=r"immich_forward is .*; expected the URL of a server, such as http"):
         forward_target(url)
     assert forward_target("http://immich-machine-learning:3003/").port == 3003
 

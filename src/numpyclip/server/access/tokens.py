@@ -136,11 +136,11 @@ def read_tokens(path: str) -> dict[str, str]:
         match = _LINE.fullmatch(line)
         if match is None or not _is_token(match[2]):
             raise InputError(
-                f"{path}: line {number} is no token with a name; expected `name: token`, with a blank before the token "
-                "and none in it."
+                f"{path}: line {number} is no token with a name; expected `name: token`, without whitespace in the "
+                "token."
             )
         if match[1] in tokens or match[2] in tokens.values():
-            raise InputError(f"{path}: line {number} has a name or a token that is there before; expected new ones.")
+            raise InputError(f"{path}: line {number} repeats a name or token of an earlier line; expected others.")
         tokens[match[1]] = match[2]
     return tokens
 
@@ -155,7 +155,7 @@ def checked_token(text: str, place: str) -> str:
     """
     token = text.strip()
     if not _is_token(token):
-        raise InputError(f"{place} is no token; expected printable characters, and no blank among them.")
+        raise InputError(f"{place} is no token; expected printable characters without whitespace.")
     return token
 
 

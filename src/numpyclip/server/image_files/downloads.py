@@ -32,7 +32,7 @@ class _Download(RequestFields, example={"ids": ["1", "2"]}):
 
 @operation(Answer("The archive.", media="application/zip"), _Download, methods=("POST",), errors=(404,))
 async def download(request: Request, fields: _Download) -> Response:
-    """Return the files of indexed images as a ZIP archive, in which what is missing is listed."""
+    """Return the files of indexed images as a ZIP archive, with a list of those that are missing."""
     service: Service = request.app.state.service
     if not service.settings.originals:
         raise HTTPException(404, "originals are disabled (--no-originals).")

@@ -93,21 +93,21 @@ def _sha256(path: str, identity: tuple[int, ...]) -> bytes:
 
 class _Original(RequestFields, example={"id": "12"}):
     id = PathImageId()
-    download = Flag("Have browsers save the file.")
+    download = Flag("Send it as an attachment, which browsers save.")
 
 
 @operation(
     {
         200: Answer("The file.", media="*/*"),
-        206: Answer("The range of its bytes that the header Range asks for.", media="*/*"),
-        304: Answer("The client has it.", media=""),
+        206: Answer("The bytes that the header `Range` requests.", media="*/*"),
+        304: Answer("Not modified.", media=""),
         416: Answer("The range is not within the file.", media=""),
     },
     _Original,
     errors=(404,),
 )
 async def original(request: Request, fields: _Original) -> Response:
-    """Return the file of an indexed image as it is, or a range of its bytes, if it has not changed since."""
+    """Return the file of an indexed image, or a range of its bytes, if it has not changed since it was indexed."""
     service: Service = request.app.state.service
     if not service.settings.originals:
         raise HTTPException(404, "originals are disabled (--no-originals).")

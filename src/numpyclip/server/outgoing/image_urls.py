@@ -153,5 +153,5 @@ def _host(written: str) -> tuple[str, int | None]:
     except ValueError:
         host = None
     if not host or parts.netloc != written or parts.username is not None:
-        raise InputError(f"{written!r:.100} is no host to fetch from; expected NAME or NAME:PORT, as in a URL.")
+        raise InputError(f"a host to fetch from (--fetch-host) is {written!r:.100}; expected NAME or NAME:PORT.")
     return host, port

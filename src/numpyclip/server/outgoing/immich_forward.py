@@ -27,7 +27,7 @@ def forward_target(url: str) -> SplitResult:
         known = False
     if not known or parts.path.strip("/") or parts.query or parts.fragment or not url.isascii():
         raise InputError(
-            f"{url!r:.100} is no URL of a server; expected one such as http://immich-machine-learning:3003."
+            f"immich_forward is {url!r:.100}; expected the URL of a server, such as http://immich-machine-learning:3003."
         )
     return parts
 
