@@ -105,7 +105,7 @@ class _Member(tarfile.TarInfo):
     """A file in an archive; errors are a damaged header, and a sparse file, where one stands for any zeros."""
 
     def _refuse(self, *_: object) -> NoReturn:
-        raise _DamagedError("it has a sparse file")
+        raise _DamagedError("sparse files are not supported")
 
     _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse
 
@@ -113,7 +113,7 @@ class _Member(tarfile.TarInfo):
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
         member = super().frombuf(buf, encoding, errors)
         if member.size < 0 or (member.type in _HEADERS and member.size > _MOST_TEXT):
-            raise _DamagedError(f"a header says that it has {member.size} bytes")
+            raise _DamagedError(f"a header has a size of {member.size} bytes")
         return member
 
     @classmethod

@@ -73,7 +73,7 @@ def test_a_text(client: Client, tiny: CLIP) -> None:
         ([("entries", '{"clip": {}}'), ("text", "a")], 422, "expected at least one task"),
         ([("entries", '{"clip": {"visual": {}}}')], 422, "expected tasks"),
         ([("entries", '{"clip": {"visual": {"modelName": 5}}}')], 422, "expected tasks"),
-        ([("entries", FACES), ("image", b"x")], 422, "does clip only"),
+        ([("entries", FACES), ("image", b"x")], 422, "supports clip only"),
         (
             [("entries", BOTH.replace("}}}", '}}, "ocr": {"detection": {"modelName": "m"}}}')), ("text", "a")],
             422,

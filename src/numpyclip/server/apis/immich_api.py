@@ -70,7 +70,7 @@ async def predict(request: Request, fields: _Predict) -> Response:
     if others := tasks.keys() - {"clip"}:
         if service.immich_forward is None:
             more = "its owner can pass others on to Immich's own (--immich-forward)"
-            raise HTTPException(422, f"entries asks for {shown(min(others))}; this server does clip only; {more}.")
+            raise HTTPException(422, f"entries asks for {shown(min(others))}; this server supports clip only; {more}.")
         if "clip" in tasks:
             raise HTTPException(422, f"entries asks for clip and {shown(min(others))}; expected one of them.")
         return await service.immich_forward.predict(fields.entries, kind, value, request.headers.get("via", ""))

@@ -85,7 +85,7 @@ async def thumbnail(request: Request, fields: _Thumbnail) -> Response:
     service: Service = request.app.state.service
     match = await service.threads.run(service.indexed_image, fields.id)
     if match.file is None:
-        raise HTTPException(404, f"{match.path}: is no file on this server, which fetches no images: no thumbnail.")
+        raise HTTPException(404, f"{match.path}: is not a file on this server, so it has no thumbnail.")
     size, tag = fields.side, f"{key_of(match)}-{fields.t}"
     headers = {"ETag": f'"{tag}-{size}"', "Cache-Control": "private, max-age=3600"}
     if is_known(request, headers["ETag"]):

@@ -1,4 +1,4 @@
-"""Passes what is not CLIP on to Immich's own machine-learning server, as Immich has one URL for all tasks."""
+"""Forwards tasks other than CLIP to Immich's own machine-learning server, since Immich has one URL for all tasks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def forward_target(url: str) -> SplitResult:
 
 
 class ImmichForward:
-    """Sends requests to one server, which the owner of this one names: nothing that a client sends chooses another.
+    """Sends requests to one server, set by the owner of this one: no request can choose another (SSRF).
 
     Parameters
     ----------
