@@ -1,4 +1,5 @@
-# The server in a container: docker build -t numpyclip . && docker run -p 8000:8000 numpyclip serve --model tiny --no-index
+# The server in a container:
+# docker build -t numpyclip . && docker run -p 127.0.0.1:8000:8000 numpyclip serve --model tiny --no-index
 # docs/guides/deployment.md describes its use; `python -m tools.check_image` builds and checks it.
 
 # Both stages have Debian's Python 3.13, at /usr/bin/python3, so that the environment can be copied.

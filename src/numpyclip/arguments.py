@@ -62,8 +62,9 @@ def checked_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
         return ipaddress.ip_network(text)
     except ValueError as error:
+        why = " (host bits are set)" if "host bits" in str(error) else ""
         raise InputError(
-            f"{text!r:.60} is not an IP address or network; expected one such as 192.168.1.7 or 192.168.1.0/24."
+            f"{text!r:.60} is not an IP address or network{why}; expected one such as 192.168.1.7 or 192.168.1.0/24."
         ) from error
 
 

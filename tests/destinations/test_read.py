@@ -383,7 +383,7 @@ def npy(**changed: Any) -> Callable[[Path], object]:
         (npy(shape=(2, 1 << 40)), "expected embeddings"),
         (npy(shape=(2, 1 << 16)), "ends before its 2 rows do"),
         (npy(shape=(1 << 60, DIM)), "has 2 rows, and .* 1152921504606846976"),
-        (npy(fortran_order=True), "by columns; expected embeddings"),
+        (npy(fortran_order=True), "in Fortran order; expected embeddings"),
         (npy(descr="|O"), "is object of shape"),
         (npy(descr="<i4"), "is int32 of shape"),
     ],

@@ -194,7 +194,7 @@ def test_schemas_say_what_is_read() -> None:
         "type": "integer",
         "minimum": 1,
         "default": 5,
-        "description": "How many. More than 7 count as these.",
+        "description": "How many. Larger values mean 7.",
     }
     assert Choice("A letter.", ("a", "b")).described() == {
         "enum": ["a", "b"],

@@ -62,7 +62,8 @@ class NpyStream:
             raise InputError(f"{self._place}: cannot be read ({error!s:.200}).") from error
         if len(shape) != 2 or shape[0] < 0 or not 0 < shape[1] <= _MOST or by_columns or dtype.kind != "f":
             raise InputError(
-                f"{self._place}: is {dtype} of shape {shape}{' by columns' if by_columns else ''}; expected embeddings."
+                f"{self._place}: is {dtype} of shape {shape}{' in Fortran order' if by_columns else ''}; expected "
+                "embeddings."
             )
         return (*shape, dtype)
 

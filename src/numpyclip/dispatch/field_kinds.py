@@ -87,7 +87,7 @@ class Integer(Field[int]):
 
     def described(self, place: Place = "json") -> Schema:
         """Return the schema, with the maximum in the description only, since larger values are accepted."""
-        return {**super().described(place), "description": f"{self.meaning} More than {self.maximum} count as these."}
+        return {**super().described(place), "description": f"{self.meaning} Larger values mean {self.maximum}."}
 
 
 class Flag(Field[bool]):

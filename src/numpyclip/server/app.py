@@ -109,7 +109,7 @@ _STATUS = record(status=typed("string", "`ok`."), unix=typed("number", "The time
     RequestFields,
 )
 async def _page(request: Request, _: RequestFields) -> Response:
-    """Return the page to browsers, and what Immich checks for to other clients."""
+    """Return the page to browsers, and to other clients the JSON that Immich checks for."""
     if "text/html" not in request.headers.get("accept", ""):
         return JSONResponse({"message": "Immich ML"})
     return page(request)

@@ -61,13 +61,13 @@ def _html(request: Request, text: str) -> Response:
 
 
 class _Static(RequestFields, example={"version": "0123456789ab", "name": "style.css"}):
-    version = Text("Of all files of the page.", required=True)
-    name = Text("Of the file.", required=True)
+    version = Text("Hash of all files of the page.", required=True)
+    name = Text("Name of the file.", required=True)
 
 
 @operation(Answer("The file.", media="*/*"), _Static, errors=(404,))
 async def static(request: Request, fields: _Static) -> Response:
-    """Return another file of the page; its address changes with it, so that browsers keep it."""
+    """Return another file of the page, which browsers may cache, since its URL changes with its content."""
     name, found = fields.name, _page().files
     if fields.version != _page().version or name not in found:
         raise HTTPException(404, "the page has no such file; load the page again.")

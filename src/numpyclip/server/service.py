@@ -173,5 +173,5 @@ class Service:
 
 def _missing(image: ImageId, is_another: bool) -> HTTPException:
     if is_another:
-        return HTTPException(404, f"image {image.number} of the index is another one now; search again.")
+        return HTTPException(404, f"the ID {image.number} now belongs to another image; search again.")
     return HTTPException(404, f"there is no image {image} in the index.")

@@ -23,7 +23,7 @@ from numpyclip.sources.columns import CAPTION, free_names, valid_text
 from numpyclip.sources.part import MOST_BYTES, Part, ReadOptions, Row
 
 _MOST_TEXT = 2**20  # bytes
-_MOST_NAME = 4096  # letters
+_MOST_NAME = 4096  # characters
 _MOST_FACTS = 256  # of a sample
 _BLOCK = 1 << 20  # bytes that are read at once where nothing is expected
 _TEXTS = ("cls", "txt", "json")
@@ -105,7 +105,7 @@ class _Member(tarfile.TarInfo):
     """A file in an archive; errors are a damaged header, and a sparse file, where one stands for any zeros."""
 
     def _refuse(self, *_: object) -> NoReturn:
-        raise _DamagedError("it has a sparse file")
+        raise _DamagedError("sparse files are not supported")
 
     _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse
 
@@ -113,7 +113,7 @@ class _Member(tarfile.TarInfo):
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
         member = super().frombuf(buf, encoding, errors)
         if member.size < 0 or (member.type in _HEADERS and member.size > _MOST_TEXT):
-            raise _DamagedError(f"a header says that it has {member.size} bytes")
+            raise _DamagedError(f"a header has a size of {member.size} bytes")
         return member
 
     @classmethod
@@ -212,13 +212,13 @@ def _add(sample: Sample, source: str, suffix: str, member: tarfile.TarInfo, file
     """Read a file of a sample, unless it is too large or not the first image; None for an image that is not needed."""
     most = _MOST_TEXT if suffix in _TEXTS else MOST_BYTES
     sample.suffixes.add(suffix)
-    if (letters := len(member.name)) > _MOST_NAME:
+    if (length := len(member.name)) > _MOST_NAME:
         some = f"{member.name!r:.100}"
-        sample.problems.append(f"{source}: {some} has {letters} letters in its name; expected {_MOST_NAME} at most.")
+        sample.problems.append(f"{source}: {some} has {length} characters in its name; expected at most {_MOST_NAME}.")
     elif file is None:
         sample.image = b""
     elif member.size > most:
-        sample.problems.append(f"{source}: {member.name!r:.100} has {member.size} bytes; expected {most} at most.")
+        sample.problems.append(f"{source}: {member.name!r:.100} has {member.size} bytes; expected at most {most}.")
     elif suffix in _TEXTS:
         sample.texts[suffix] = file.read()
     elif sample.image is None:

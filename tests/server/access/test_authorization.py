@@ -237,7 +237,7 @@ def test_a_refused_client_learns_what_was_wrong(serve: Serve) -> None:
     for headers, message in (
         (
             {"Host": "nas.home.lan"},
-            "a token is needed with this Host; the server's owner can allow it without: --allow-host.",
+            "this Host needs a token, unless the server's owner allows it with --allow-host.",
         ),
         (
             {"Host": "nas.home.lan", "Authorization": "Bearer old"},

@@ -73,7 +73,7 @@ def test_a_text(client: Client, tiny: CLIP) -> None:
         ([("entries", '{"clip": {}}'), ("text", "a")], 422, "expected at least one task"),
         ([("entries", '{"clip": {"visual": {}}}')], 422, "expected tasks"),
         ([("entries", '{"clip": {"visual": {"modelName": 5}}}')], 422, "expected tasks"),
-        ([("entries", FACES), ("image", b"x")], 422, "does clip only"),
+        ([("entries", FACES), ("image", b"x")], 422, "supports clip only"),
         (
             [("entries", BOTH.replace("}}}", '}}, "ocr": {"detection": {"modelName": "m"}}}')), ("text", "a")],
             422,
@@ -195,7 +195,7 @@ def test_immichs_server_may_be_gone(serve: Serve) -> None:
     ],
 )
 def test_what_is_no_server_is_refused(url: str) -> None:
-    with pytest.raises(InputError, match="is no URL of a server; expected one such as http"):
+    with pytest.raises(InputError, match=r"immich_forward is .*; expected the URL of a server, such as http"):
         forward_target(url)
     assert forward_target("http://immich-machine-learning:3003/").port == 3003
 

@@ -249,7 +249,7 @@ def test_an_id_of_another_content_is_refused(client: Client) -> None:
             ("/search", {"near": other}),
         ):
             answer = client.post(path, fields)
-            assert (answer.status, "is another one now; search again" in answer.message) == (404, True), path
+            assert (answer.status, "now belongs to another image; search again" in answer.message) == (404, True), path
         assert client.get(f"/search?near={match['key']}&n=1").json["matches"][0]["id"] == match["id"]
         for wrong in ("", "-", "-x", "-0123456789AB", "-0123456789abc", "-0123456789ab-"):
             assert client.post("/marks", {"ids": [f"{match['id']}{wrong or 'x'}"], "kind": "favourite"}).status == 400

@@ -146,7 +146,7 @@ def test_what_is_no_file_here_is_shown_by_its_place(serve: Serve, elsewhere: str
     answer = client.get(f"/thumbnails/{matches[0]['id']}")
     assert (answer.status, answer.message) == (
         404,
-        "https://x.org/a.jpg: is no file on this server, which fetches no images: no thumbnail.",
+        "https://x.org/a.jpg: is not a file on this server, so it has no thumbnail.",
     )
     found = client.post("/knn-service", {"text": "a bird", "modality": "image"}).json
     assert [(row["image_path"], row.get("url"), row.get("image")) for row in found] == [

@@ -142,7 +142,7 @@ def test_hosts_match_as_written(monkeypatch: pytest.MonkeyPatch, host: str, url:
 
 @pytest.mark.parametrize("host", ["", "a:x", "http://a", "a/b", "u@a", "[::1", "a:99999", "a\nb"])
 def test_hosts_that_are_none(host: str) -> None:
-    with pytest.raises(InputError, match="is no host to fetch from"):
+    with pytest.raises(InputError, match=r"--fetch-host\) is .*; expected NAME or NAME:PORT"):
         fetch("http://a/", host)
 
 

@@ -11,10 +11,15 @@ from numpyclip.server.processes.listening import listen
 def test_a_port_that_is_taken_is_named() -> None:
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
-        with pytest.raises(NumPyCLIPError, match=f"127.0.0.1:{port}: cannot listen there .*try another --port"):
+        expected = f"127.0.0.1:{port}: cannot listen there .*Another program uses the port; try another --port"
+        with pytest.raises(NumPyCLIPError, match=expected):
             listen("127.0.0.1", port)
-    with pytest.raises(NumPyCLIPError, match=r"nowhere\.invalid:0: cannot listen there"):
-        listen("nowhere.invalid", 0)
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1"])
+def test_of_a_host_that_is_not_here_the_option_is_named(host: str) -> None:
+    with pytest.raises(NumPyCLIPError, match=f"{host}:0: cannot listen there .*Expected as --host an address of this"):
+        listen(host, 0)
 
 
 def test_answers_do_not_wait_for_more_to_send() -> None:

@@ -256,7 +256,8 @@ class PostgresDatabase(Database):
             raise StoreError(f"{self.place}: {error}. {RECOVERY}") from error
         except self._psycopg.Error as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise StoreError(f"{self.place}: {reason}. What the index held before is still there.") from error
+            end = "" if reason.endswith((".", "?")) else "."  # libpq asks whether the server is running
+            raise StoreError(f"{self.place}: {reason}{end} What the index held before is still there.") from error
 
 
 class _Statements(Connection):

@@ -60,7 +60,7 @@ class Authorization:
             if "authorization" in headers:
                 message = "the token is not valid; expected one of this server as `Authorization: Bearer TOKEN`."
             elif self._is_from(scope, settings.trusted_networks) and not is_cross_site:
-                message = "a token is needed with this Host; the server's owner can allow it without: --allow-host."
+                message = "this Host needs a token, unless the server's owner allows it with --allow-host."
             return error_response(401, message, {"WWW-Authenticate": "Bearer"})
         return None
 

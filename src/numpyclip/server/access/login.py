@@ -21,7 +21,7 @@ class _Login(RequestFields, example={"token": "secret"}):
 
 @operation({204: Answer("The cookie is set.", media="")}, _Login, methods=("POST",), bodies=("json",))
 async def login(request: Request, fields: _Login) -> Response:
-    """Begin a session, as a cookie."""
+    """Start a session of a browser: set a cookie."""
     session = request.app.state.service.settings.tokens.session(fields.token.encode("utf-8", "surrogatepass"))
     if session is None:
         return error_response(401, "wrong token.")
@@ -32,7 +32,7 @@ async def login(request: Request, fields: _Login) -> Response:
 
 @operation({204: Answer("The cookie is deleted.", media="")}, RequestFields, methods=("POST",), bodies=())
 async def logout(request: Request, _: RequestFields) -> Response:
-    """End the session of a browser."""
+    """End the session of a browser: delete its cookie."""
     response = Response(status_code=204)
     response.delete_cookie(COOKIE, httponly=True, **_cookie_options(request))
     return response

@@ -107,7 +107,7 @@ class RequestBody:
         if part["type"] == "http.request":
             size, most = len(part.get("body", b"")), self._in_flight.settings.max_bytes
             if self.size + size > most:
-                raise HTTPException(413, f"a request of more than {most} bytes, which is the limit.", CLOSE)
+                raise HTTPException(413, f"the request has more than {most} bytes, the limit.", CLOSE)
             self._in_flight.reserve(self, size)
             if not part.get("more_body", False):
                 self._in_flight.admit(self)

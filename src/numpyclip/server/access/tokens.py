@@ -23,7 +23,7 @@ SESSION_SECONDS = 30 * 24 * 3600
 
 
 class Tokens:
-    """The tokens that requests may send; with none, they need none.
+    """The accepted tokens; without any, requests need none.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ class Tokens:
     def session(self, sent: bytes) -> str | None:
         """Make a cookie for a browser that has sent a token; None if the token is wrong.
 
-        It holds when it ends and a signature by the token, so that any process, also after a restart, can tell whether
-        it is genuine, for as long as the token is there; the token cannot be computed from it.
+        It holds its expiry and a signature by the token, so that any process can verify it, also after a restart, as
+        long as the token is valid; the token cannot be computed from it.
         """
         name = self.name_of(sent)
         if name is None:
@@ -68,7 +68,7 @@ class Tokens:
         return f"{end}.{_signed(self._keys[name][0], end)}"
 
     def name_of_session(self, cookie: str) -> str | None:
-        """Return the name of the token that a cookie was made for; None if it is none, or its time is over."""
+        """Return the name of the token that a cookie was made for; None if it is invalid or expired."""
         self._read_again()
         end, _, signature = cookie.partition(".")
         if not re.fullmatch("[0-9]{1,12}", end) or int(end) < time.time():
@@ -78,7 +78,7 @@ class Tokens:
         return self._first({name: hmac.compare_digest(sent, _signed(key, end).encode()) for name, (key, _) in keys})
 
     def _first(self, matches: Mapping[str, bool]) -> str | None:
-        """Return the name that matches, once all were compared, so that the time does not tell which."""
+        """Return the name that matches, after all comparisons, so that the time does not reveal which."""
         return next((name for name, matched in matches.items() if matched), None)
 
     def _set(self, tokens: Mapping[str, str]) -> None:
@@ -136,17 +136,17 @@ def read_tokens(path: str) -> dict[str, str]:
         match = _LINE.fullmatch(line)
         if match is None or not _is_token(match[2]):
             raise InputError(
-                f"{path}: line {number} is no token with a name; expected `name: token`, with a blank before the token "
-                "and none in it."
+                f"{path}: line {number} is no token with a name; expected `name: token`, without whitespace in the "
+                "token."
             )
         if match[1] in tokens or match[2] in tokens.values():
-            raise InputError(f"{path}: line {number} has a name or a token that is there before; expected new ones.")
+            raise InputError(f"{path}: line {number} repeats a name or token of an earlier line; expected others.")
         tokens[match[1]] = match[2]
     return tokens
 
 
 def checked_token(text: str, place: str) -> str:
-    """Return a token without blanks around it.
+    """Return a token without surrounding whitespace.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def checked_token(text: str, place: str) -> str:
     """
     token = text.strip()
     if not _is_token(token):
-        raise InputError(f"{place} is no token; expected printable characters, and no blank among them.")
+        raise InputError(f"{place} is no token; expected printable characters without whitespace.")
     return token
 
 
@@ -164,7 +164,7 @@ def _is_token(text: str) -> bool:
 
 
 def _signature(path: str | None) -> tuple[int, ...] | None:
-    """Return what changes whenever a file does; None for a pipe, which cannot be read again."""
+    """Return values that change whenever a file does; None for a pipe, which cannot be read again."""
     try:
         found = os.stat(path) if path is not None else None  # noqa: PTH116
     except (OSError, ValueError):

@@ -40,9 +40,9 @@ _RESULT = record(
 
 class _Post(RequestFields, example={"data": [{"text": "a dog on a beach"}], "execEndpoint": "/encode"}):
     data = Values("Documents.", {"anyOf": [listing(_DOCUMENT), record(docs=listing(_DOCUMENT))]}, required=True)
-    execEndpoint = Text("`/` or `/encode` to embed, with `/NAME` of a model; `/rank` to sort matches.")
-    exec_endpoint = Text("The same.")
-    parameters = Values("Are sent back.", {"type": "object"})
+    execEndpoint = Text("`/` or `/encode` to embed, `/rank` to sort matches; `/encode/NAME`, `/rank/NAME`: of a model.")
+    exec_endpoint = Text("The same as `execEndpoint`.")
+    parameters = Values("Returned as they are.", {"type": "object"})
 
 
 class _Document(NamedTuple):

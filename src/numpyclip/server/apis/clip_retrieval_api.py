@@ -38,7 +38,7 @@ _THUMBNAIL_SIZE = 256
 _ROW = {
     "caption": typed("string", "A text of the index, or the name of an image."),
     "image_path": typed("string"),
-    "url": typed("string", "Of an image: its own, or that of its thumbnail, relative to the server's."),
+    "url": typed("string", "Its URL, or that of its thumbnail, relative to the server's."),
     "image": typed("string", "A JPEG thumbnail in base64."),
 }
 
@@ -46,11 +46,11 @@ _ROW = {
 class _Knn(RequestFields, example={"text": "a dog on a beach", "modality": "image", "num_images": 5}):
     text = Text("Text to search with.")
     image = Images("Image to search with, in base64.")
-    image_url = Images("Its URL.")
+    image_url = Images("URL of an image to search with.")
     embedding_input = Values("An embedding to search with.", listing(typed("number")))
     modality = Choice("What is searched.", ("image", "text"))
-    num_images = Integer("How many results have more than their ID.", 40, MAX_RESULTS)
-    num_result_ids = Integer("How many results; by default `num_images`.", 0, MAX_RESULTS)
+    num_images = Integer("Number of results with metadata; the others have an ID only.", 40, MAX_RESULTS)
+    num_result_ids = Integer("Number of results; by default `num_images`.", 0, MAX_RESULTS)
     deduplicate = Flag("Leave out near duplicates.")
 
 
@@ -58,9 +58,9 @@ class _Metadata(RequestFields, example={"ids": [1, 2]}):
     ids = RowIds("IDs of images.", required=True)
 
 
-@operation(Answer("Its name.", listing(typed("string"))), RequestFields)
+@operation(Answer("The name of the index.", listing(typed("string"))), RequestFields)
 async def indices_list(request: Request, _: RequestFields) -> Response:
-    """List the one index. Requests may name any: `indice_name` is ignored."""
+    """List the index. There is one: `indice_name` in requests is ignored."""
     return JSONResponse([_INDEX_NAME])
 
 
@@ -98,14 +98,14 @@ async def knn_service(request: Request, fields: _Knn) -> Response:
 
 
 @operation(
-    Answer("Those that are there.", listing(record(id=typed("integer"), metadata=record("", _ROW)))),
+    Answer("The metadata of the images that exist.", listing(record(id=typed("integer"), metadata=record("", _ROW)))),
     _Metadata,
     methods=("POST",),
     bodies=("json",),
     errors=(404,),
 )
 async def metadata(request: Request, fields: _Metadata) -> Response:
-    """Return the metadata of images by ID."""
+    """Return the metadata of images."""
     service: Service = request.app.state.service
 
     def found() -> list[Match | None]:

@@ -28,10 +28,10 @@ _PREDICTION = record(
     "Prediction",
     {
         "clip": typed("string", "The embedding: a JSON array in a string."),
-        "imageHeight": typed("integer", "Pixels, upright."),
+        "imageHeight": typed("integer", "In pixels, with the EXIF orientation applied."),
         "imageWidth": typed("integer"),
-        "facial-recognition": listing(typed("object"), "Of Immich's own server."),
-        "ocr": typed("object", "Of Immich's own server."),
+        "facial-recognition": listing(typed("object"), "From Immich's own server."),
+        "ocr": typed("object", "From Immich's own server."),
     },
 )
 
@@ -63,14 +63,14 @@ async def ping(request: Request, _: RequestFields) -> Response:
     Answer("The embedding.", _PREDICTION), _Predict, methods=("POST",), bodies=("form",), errors=(404, 422, 429, 502)
 )
 async def predict(request: Request, fields: _Predict) -> Response:
-    """Embed an image or a text; of both, the image, as Immich's server does."""
+    """Embed an image or a text; if both are sent, the image, as Immich's server does."""
     service: Service = request.app.state.service
     tasks = _parse_entries(fields.entries)
     kind, value = _input(fields)
     if others := tasks.keys() - {"clip"}:
         if service.immich_forward is None:
             more = "its owner can pass others on to Immich's own (--immich-forward)"
-            raise HTTPException(422, f"entries asks for {shown(min(others))}; this server does clip only; {more}.")
+            raise HTTPException(422, f"entries asks for {shown(min(others))}; this server supports clip only; {more}.")
         if "clip" in tasks:
             raise HTTPException(422, f"entries asks for clip and {shown(min(others))}; expected one of them.")
         return await service.immich_forward.predict(fields.entries, kind, value, request.headers.get("via", ""))

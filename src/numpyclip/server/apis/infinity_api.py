@@ -40,7 +40,7 @@ class _Output(OutputFields):
 
 
 class _Embeddings(EmbeddingFields, _Output):
-    truncate = Flag("Truncate texts that are too long; with false they are refused.", True)
+    truncate = Flag("Truncate texts that are too long; if false, reject them.", True)
 
 
 class _Images(_Output, example={"input": [_PIXEL]}):
@@ -62,5 +62,5 @@ async def embeddings_image(request: Request, fields: _Images) -> Response:
 
 @operation(Answer("The models.", MODELS), RequestFields)
 async def models(request: Request, _: RequestFields) -> Response:
-    """List the models, as of Infinity, whose client takes no other owner."""
+    """List the models, with `infinity` as `owned_by`, which its client requires."""
     return JSONResponse({"object": "list", "data": model_cards(request.app.state.service, "infinity")})

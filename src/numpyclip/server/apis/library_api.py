@@ -37,7 +37,7 @@ _NUMBER, _COUNT, _TEXT = typed("number"), typed("integer"), typed("string")
 _MONTH = listing(typed(["string", "integer"]), "2024-05, or an empty string for images without a date; and how many.")
 _PLACE = record(
     "Place",
-    {"name": typed("string", "Of a town there, or of one that is near.")},
+    {"name": typed("string", "Name of a town there or nearby.")},
     **dict.fromkeys(("south", "west", "north", "east", "latitude", "longitude"), _NUMBER),
     pictures=_COUNT,
 )
@@ -49,11 +49,11 @@ _TOWN = record(
 )
 _LIBRARY = record(
     "Names",
-    folders=listing(_TEXT, "Each before those within it."),
-    **{kind: listing(_TEXT, "Those of most images first.") for kind in ("cameras", "lenses", "tags", "albums")},
+    folders=listing(_TEXT, "Absolute paths, each before its subfolders."),
+    **{kind: listing(_TEXT, "Those with the most images first.") for kind in ("cameras", "lenses", "tags", "albums")},
     originals=typed("boolean", "Whether the server sends original files."),
-    marks=typed("boolean", "Whether it takes marks."),
-    towns=typed("boolean", "Whether it has names of towns."),
+    marks=typed("boolean", "Whether clients may set marks."),
+    towns=typed("boolean", "Whether names of towns are available."),
 )
 MARKS = record(
     "Marks",
@@ -76,7 +76,7 @@ class _Mark(RequestFields, example={"ids": ["1", "2"], "kind": "tag", "name": "h
     ids = ImageIds("IDs of indexed images.", required=True)
     kind = Choice("Kind of the mark.", KINDS, required=True)
     name = Text("Name of a tag or an album; of a rating 1 to 5.")
-    remove = Flag("Take the mark back; of a rating, tag or album without a name all of its kind.")
+    remove = Flag("Remove the mark; without `name`, all of its kind.")
 
 
 @operation(
@@ -85,13 +85,13 @@ class _Mark(RequestFields, example={"ids": ["1", "2"], "kind": "tag", "name": "h
     errors=(404,),
 )
 async def timeline(request: Request, fields: ServerFilters) -> Response:
-    """Return how many images there are of each month, the newest first."""
+    """Return the number of images of each month, the newest first."""
     return await _answer(request, fields, lambda store, where: {"months": list(store.timeline(where).items())})
 
 
 @operation(Answer("The cells with the most images.", record(places=listing(_PLACE))), _Places, errors=(404,))
 async def places(request: Request, fields: _Places) -> Response:
-    """Return where images were taken, in cells of a degree, and how many in each; perhaps the towns there."""
+    """Return where images were taken: cells of a degree with the number of images, and with `names` their towns."""
 
     def found(store: Store, where: Where) -> dict[str, object]:
         cells: list[dict[str, Any]] = [place._asdict() for place in store.places(where)[:_MAX_NAMES]]
@@ -104,9 +104,9 @@ async def places(request: Request, fields: _Places) -> Response:
     return await _answer(request, fields, found)
 
 
-@operation(Answer("The towns, those of most images first.", record(towns=listing(_TOWN))), _Towns, errors=(404,))
+@operation(Answer("The towns, those with the most images first.", record(towns=listing(_TOWN))), _Towns, errors=(404,))
 async def towns(request: Request, fields: _Towns) -> Response:
-    """Return towns by their name, where each is and how far it reaches, and how many images were taken there."""
+    """Find towns by name: the center, the radius, and the number of images that were taken there."""
 
     def found(store: Store, where: Where) -> dict[str, object]:
         listed: list[dict[str, Any]] = []
@@ -121,7 +121,7 @@ async def towns(request: Request, fields: _Towns) -> Response:
 
 @operation(Answer("The library.", _LIBRARY), RequestFields, errors=(404,))
 async def library(request: Request, _: RequestFields) -> Response:
-    """Return folders, cameras, lenses, tags and albums by which images can be filtered, and what the server does."""
+    """Return folders, cameras, lenses, tags and albums to filter by, and what the server has enabled."""
     service: Service = request.app.state.service
 
     def found() -> Response:
@@ -149,13 +149,13 @@ def _folders(store: Store) -> list[str]:
 
 
 @operation(
-    Answer("By the numbers of the images.", record(marks=typed("object", additionalProperties=MARKS))),
+    Answer("The marks, by image ID.", record(marks=typed("object", additionalProperties=MARKS))),
     _Mark,
     methods=("POST",),
     errors=(404,),
 )
 async def mark(request: Request, fields: _Mark) -> Response:
-    """Add or remove a mark of images by ID, without those that are lost; return their marks."""
+    """Add or remove a mark of images, and return their marks. Images that no longer exist are ignored."""
     service: Service = request.app.state.service
     if not service.settings.marks:
         raise HTTPException(403, "marks are disabled (--read-only).")

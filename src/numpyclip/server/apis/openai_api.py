@@ -51,7 +51,7 @@ MODEL = record(
     "Model",
     {
         "stats": record(**_STATS),
-        "capabilities": listing({"enum": ["embed", "image_embed"]}, "Known once the model was loaded."),
+        "capabilities": listing({"enum": ["embed", "image_embed"]}, "Only after the model was loaded."),
         "backend": typed("string"),
     },
     id=typed("string"),
@@ -66,17 +66,17 @@ class OutputFields(RequestFields):
     """Which embeddings a request wants, and how."""
 
     model = Text("Name of the model; by default the first.")
-    encoding_format = Choice("How embeddings are written.", ("float", "base64"))
-    dimensions = Values("Return the first dimensions only, at unit length; 0: all.", {"type": "integer", "minimum": 0})
+    encoding_format = Choice("Format of embeddings: lists of numbers, or float32 in base64.", ("float", "base64"))
+    dimensions = Values("Truncate embeddings to this many dimensions; 0: all.", {"type": "integer", "minimum": 0})
 
 
 class EmbeddingFields(OutputFields, example={"input": ["a dog on a beach", "a cat"], "encoding_format": "float"}):
     """A request for embeddings."""
 
     input = Values("Texts, token IDs of this model's tokenizer, or images as data URIs, base64 or URLs.", _INPUT)
-    modality = Choice("What `input` holds, as in Infinity.", ("text", "image"))
+    modality = Choice("Whether `input` has texts or images, as in Infinity.", ("text", "image"))
     messages = Values("In place of `input`, as in vLLM: a chat with one text or one `image_url`.", {"type": "array"})
-    truncate = Flag("Truncate texts that are too long, which are refused otherwise.")
+    truncate = Flag("Truncate texts that are too long; otherwise they are rejected.")
 
 
 class _ModelFields(RequestFields, example={"id": "ViT-B/32"}):
@@ -94,13 +94,13 @@ async def embeddings(request: Request, fields: EmbeddingFields) -> Response:
 
 @operation(Answer("The models.", MODELS), RequestFields)
 async def models(request: Request, _: RequestFields) -> Response:
-    """List the models; the index has embeddings of the first."""
+    """List the models. The index has embeddings of the first."""
     return JSONResponse({"object": "list", "data": model_cards(request.app.state.service)})
 
 
 @operation(Answer("The model.", MODEL), _ModelFields, errors=(404,))
 async def model(request: Request, fields: _ModelFields) -> Response:
-    """Return a model by one of its names, which may have slashes."""
+    """Return a model by one of its names, which may contain slashes."""
     service: Service = request.app.state.service
     served = service.named(fields.id or "''")  # without a name it is not the first
     return JSONResponse(_card(service, served, "numpyclip"))

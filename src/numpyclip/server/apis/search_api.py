@@ -43,46 +43,48 @@ _DATE = "date."  # begins the cursors of browsing
 _MATCH = record(
     "Match",
     {
-        "key": typed("string", "Its number with the beginning of the SHA-256 of its file: no other image's ID."),
-        "name": typed("string", "Of its file."),
-        "path": typed("string", "Of its file; bytes that are not UTF-8 are written as `\\x..`."),
-        "path_bytes": typed("string", "All bytes of such a path in base64, as for other names."),
+        "key": typed("string", "The ID and the first digits of the file's SHA-256: never another image's."),
+        "name": typed("string", "Name of its file."),
+        "path": typed("string", "Path of its file; bytes that are not UTF-8 are escaped as `\\x..`."),
+        "path_bytes": typed("string", "Bytes of a path that is not UTF-8, in base64; likewise for other names."),
         "copies": listing(typed("string"), "Other files with the same content."),
-        "text": typed("string", "What was found, in texts."),
-        "cosine": typed("number", "Of its embedding and the query's; none without a query."),
-        "probability": typed("number", "That it matches; known if the query is a single text.", minimum=0, maximum=1),
-        "date": typed("string", "Local time of EXIF data, else of the file: 2024-05-01T12:00:00."),
+        "text": typed("string", "The text, if texts are searched."),
+        "cosine": typed("number", "Cosine of its embedding and the query's; not without a query."),
+        "probability": typed("number", "Probability of a match, if the query is a single text.", minimum=0, maximum=1),
+        "date": typed("string", "`taken`, else a date in the name, else the modification time."),
         "width": typed("integer", "Pixels."),
         "height": typed("integer", "Pixels."),
-        "taken": typed("string", "Local time of EXIF data."),
-        "offset": typed("string", "That of `taken` from UTC: +02:00."),
+        "taken": typed("string", "Local time in EXIF data: 2024-05-01T12:00:00."),
+        "offset": typed("string", "UTC offset of `taken`: +02:00."),
         "duration": typed("number", "Seconds of a video."),
         "camera": typed("string"),
         "lens": typed("string"),
         "latitude": typed("number", "Degrees."),
         "longitude": typed("number", "Degrees."),
-        "part": typed("string", "The view of it that was found, or the seconds of a video."),
-        "seconds": typed("number", "The moment of a video that was found, from its start."),
-        "moments": listing(record(seconds=typed("number"), cosine=typed("number")), "Others, the nearest first."),
+        "part": typed("string", "The view that was found, or the moment of a video in seconds."),
+        "seconds": typed("number", "The moment of a video that was found, in seconds."),
+        "moments": listing(
+            record(seconds=typed("number"), cosine=typed("number")), "Other moments, the nearest first."
+        ),
         "marks": MARKS,
-        "tag": typed("string", "Its best tag, with `tags`."),
-        "like": typed("integer", "With `group`: ID of the first image that it nearly equals, often its own."),
-        "thumbnail": typed("string", "Path of a small JPEG, relative to the server's."),
-        "original": typed("string", "Path of the file, relative to the server's, unless the server keeps these back."),
+        "tag": typed("string", "With `tags`: its best tag."),
+        "like": typed("integer", "With `group`: ID of the first image of which it is a near duplicate, often itself."),
+        "thumbnail": typed("string", "URL of a small JPEG, relative to the server's."),
+        "original": typed("string", "URL of the file, relative to the server's; not with `--no-originals`."),
     },
-    id=typed("integer", "Its number, another image's once the index was rebuilt or compacted; `key` is not."),
+    id=typed("integer", "ID; another image may have it after the index was rebuilt or compacted: see `key`."),
 )
 _FOUND = record(
     "Found",
     {
-        "searched": typed("integer", "How many images were compared; not with a `cursor`."),
-        "is_estimate": typed("boolean", "Whether that is an estimate."),
+        "searched": typed("integer", "Number of images that were compared; not with a `cursor`."),
+        "is_estimate": typed("boolean", "Whether `searched` is an estimate."),
     },
     matches=listing(_MATCH, "The nearest first; without a query the newest first."),
     next=typed(["string", "null"], "The `cursor` of the next page, to be sent with the same filters; null at the end."),
     order={"enum": ["cosine", "date"]},
-    is_match=typed("boolean", "Whether the best is more than chance."),
-    cutoff=typed(["number", "null"], "Probability that the best must reach; known for a single text."),
+    is_match=typed("boolean", "Whether the best match is better than chance."),
+    cutoff=typed(["number", "null"], "Probability that the best match must reach, if the query is a single text."),
     best=typed(["number", "null"], "The largest probability."),
 )
 _PREDICTIONS = record(
@@ -95,13 +97,13 @@ _PREDICTIONS = record(
 _INDEX = record(
     "Index",
     model=typed("string"),
-    text_model=typed(["string", "null"], "Model that embedded the texts of the index, if that is another."),
-    query_text_model=typed(["string", "null"], "Model that embeds queries, if that is another."),
-    dimensions=typed("integer", "Of an embedding."),
-    files=typed("integer", "Files of images that can be read."),
-    pictures=typed("integer", "Different images in them."),
+    text_model=typed(["string", "null"], "Model that embedded the texts of the index, if not `model`."),
+    query_text_model=typed(["string", "null"], "Model that embeds queries, if not `model`."),
+    dimensions=typed("integer", "Dimensions of an embedding."),
+    files=typed("integer", "Number of files that can be read."),
+    pictures=typed("integer", "Number of different images in them."),
     texts=typed("integer"),
-    unreadable=typed("integer", "Files that cannot be read as images."),
+    unreadable=typed("integer", "Number of files that cannot be read as images."),
     folders=listing(typed("string")),
 )
 
@@ -110,14 +112,14 @@ class _Search(Words, ServerFilters, example={"query": "a dog on a beach", "n": 5
     q = Text("The same as `query`.")
     image = Images("Images to search with; in JSON data URIs, base64 or URLs.")
     near = ImageIds("IDs of indexed images to search with; `12@21.5` is a moment of a video.")
-    n = Integer("How many matches.", 60, MAX_RESULTS)
+    n = Integer("Number of matches.", 60, MAX_RESULTS)
     in_ = Choice("What is searched; texts have no folder and no date.", MODALITIES)
-    strict = Flag("Return no matches if the best is no more than chance.")
-    tags = Flag("Add the best tag of each image, once the vocabulary is embedded, which the first such request begins.")
-    cursor = Text("`next` of an earlier answer: the query of that goes on, to 20,000 results; browsing has no limit.")
-    until = Text("Without a query: begin with what is older than this date, such as 2024-06.")
-    group = Flag("Add to each match which first one it nearly equals, in this answer or among `shown`.")
-    shown = ImageIds("IDs of images that were shown before.")
+    strict = Flag("Return no matches if the best is no better than chance.")
+    tags = Flag("Add the best tag of each image; the first such request starts to embed the tags, and has none yet.")
+    cursor = Text("`next` of the previous page, in place of a query. A search has at most 20,000 results.")
+    until = Text("Without a query: only images before this date, such as 2024-06.")
+    group = Flag("Mark near duplicates, among the matches and `shown`, by `like`.")
+    shown = ImageIds("With `group`: IDs of the images on earlier pages.")
 
 
 class _Classify(RequestFields, example={"ids": ["1", "2"], "labels": ["dog", "cat"], "template": "a photo of a {}"}):
@@ -129,7 +131,7 @@ class _Classify(RequestFields, example={"ids": ["1", "2"], "labels": ["dog", "ca
 
 @operation(Answer("The matches.", _FOUND), _Search, methods=("GET", "POST"), errors=(404, 429, 502))
 async def search(request: Request, fields: _Search) -> Response:
-    """Search images or texts by a text, uploaded images, indexed images, or a sum of these; else browse images."""
+    """Search by texts, uploaded images and indexed images, or sums of them; without a query, browse images."""
     service: Service = request.app.state.service
     where, n, modality = where_of(fields), fields.n, fields.in_
     groups = fields.group and modality == "pictures"
@@ -204,7 +206,7 @@ def _searched(store: Store, modality: Modality, where: Where, count: int | None)
 
 @operation(Answer("The predictions.", _PREDICTIONS), _Classify, methods=("POST",), errors=(404, 429, 502))
 async def classify(request: Request, fields: _Classify) -> Response:
-    """Classify images, sent or by the IDs of indexed ones: the probabilities of labels, relative to each other."""
+    """Classify uploaded or indexed images: the probability of each label, relative to the others."""
     service: Service = request.app.state.service
     images, ids, labels, template = fields.image, fields.ids, fields.labels, fields.template or "{}"
     async with service.using() as served:
@@ -230,7 +232,7 @@ def _indexed(service: Service, ids: Sequence[ImageId]) -> Array:
 
 @operation(Answer("The index.", _INDEX), RequestFields, errors=(404,))
 async def describe(request: Request, _: RequestFields) -> Response:
-    """Return the model, counts and folders of the index, and the text model of queries if that is another."""
+    """Return the models, counts and folders of the index."""
     service: Service = request.app.state.service
 
     def described() -> Response:

@@ -1,4 +1,4 @@
-"""Token IDs of clients, if they are what this model's tokenizer makes of a text."""
+"""Validation of token IDs from clients: they must be as this model's tokenizer makes them."""
 
 from __future__ import annotations
 

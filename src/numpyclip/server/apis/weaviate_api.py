@@ -40,7 +40,7 @@ async def vectorize(request: Request, fields: _Inputs) -> Response:
 
 @operation(Answer("The model.", _META), RequestFields)
 async def meta(request: Request, _: RequestFields) -> Response:
-    """Return what Weaviate shows of its module."""
+    """Return the name and dimensions of the model, which Weaviate shows."""
     first = request.app.state.service.first
     return JSONResponse({"model": first.name, "dimensions": first.config.embed_dim})
 

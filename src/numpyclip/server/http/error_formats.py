@@ -1,4 +1,4 @@
-"""Bodies of error responses, as the clients of each API expect them: the one place that knows which path has which."""
+"""Bodies of error responses in the format of each API, chosen by path."""
 
 from __future__ import annotations
 

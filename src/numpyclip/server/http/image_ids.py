@@ -1,4 +1,4 @@
-"""IDs of images in requests: ``12``, or ``12-0123456789ab`` with what tells it from another; of a part ``12@21.5``."""
+"""IDs of images in requests: ``12``, with the beginning of a digest ``12-0123456789ab``, of a moment ``12@21.5``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ID = re.compile(r"(\d{1,18})(?:-([0-9a-f]{12}))?(?:@(.{1,40}))?", re.ASCII)
 
 
 class ImageId(NamedTuple):
-    """The number of an image, which another has once the index was rebuilt or compacted, and what tells these apart."""
+    """The number of an image, and a digest: another image may have the number after a rebuild or compaction."""
 
     number: int
     version: str = ""  # beginning of the SHA-256 of its file; empty for whatever image has the number
@@ -33,7 +33,7 @@ class ImageId(NamedTuple):
 
 
 def key_of(match: Match) -> str:
-    """Write the ID by which a match is asked for, and no other image."""
+    """Return the ID of a match, which no other image can have."""
     return str(ImageId(match.id, "" if match.digest is None else _version_of(match.digest)))
 
 
@@ -42,7 +42,7 @@ def _version_of(digest: bytes) -> str:
 
 
 class PathImageId(Field[ImageId]):
-    """The ID of an image in the path of a request: what cannot be one is not found."""
+    """The ID of an image in the path of a request; 404 for an invalid one."""
 
     def __init__(self) -> None:
         super().__init__("ID of an indexed image, or its `key`.", ImageId(0), required=True)

@@ -1,4 +1,4 @@
-"""Operations of the HTTP API: handlers with descriptions of their requests, which check these, and of their answers.
+"""Operations of the HTTP API: handlers with schemas that validate requests and describe responses.
 
 ``/openapi.json`` is made from the same descriptions: see `numpyclip.server.http.openapi`.
 """

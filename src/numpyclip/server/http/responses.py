@@ -27,7 +27,7 @@ _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",",
 _MIN_COMPRESSED = 1000  # bytes
 _OF_ROUTING = {  # Starlette's messages
     "Not Found": "there is no such path; GET /docs lists all.",
-    "Method Not Allowed": "the path does not take this method; GET /docs lists those that it takes.",
+    "Method Not Allowed": "the path does not support this method; GET /docs lists those that it does.",
 }
 _GZIP = re.compile(r"(?:^|,)\s*gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[^,]*)?(?:,|$)", re.IGNORECASE)
 
@@ -55,7 +55,7 @@ def _items(value: Any) -> str:
 
 
 def compressed(request: Request, response: Response) -> Response:
-    """Compress the body of a response, if that is worth it and the client takes it.
+    """Compress the body of a response, if that is worth it and the client accepts it.
 
     A compressed length may tell of a secret beside what an attacker sends: tokens are in no body, and requests of other
     sites are refused.
@@ -68,7 +68,7 @@ def compressed(request: Request, response: Response) -> Response:
 
 
 def is_known(request: Request, tag: str) -> bool:
-    """Tell whether a client has what is tagged so; a proxy that compresses weakens tags."""
+    """Tell whether the client has cached this ETag, perhaps weakened by a proxy that compresses."""
     known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
     return tag in known or known == ["*"]
 

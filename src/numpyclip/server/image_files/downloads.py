@@ -1,4 +1,4 @@
-"""Several image files in one ZIP archive, which is written as it is sent."""
+"""ZIP archives of image files, streamed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from numpyclip.server.service import Service
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE | re.ASCII)  # Windows' names of these
-_MAX_BYTES, _MAX_SUFFIX = 255, 20  # of a name, and letters of the suffix that a name keeps
+_MAX_BYTES, _MAX_SUFFIX = 255, 20  # of a name, and characters of the suffix that a name keeps
 _MISSING = "not included.txt"
 
 
@@ -32,7 +32,7 @@ class _Download(RequestFields, example={"ids": ["1", "2"]}):
 
 @operation(Answer("The archive.", media="application/zip"), _Download, methods=("POST",), errors=(404,))
 async def download(request: Request, fields: _Download) -> Response:
-    """Return the files of indexed images as a ZIP archive, in which what is missing is listed."""
+    """Return the files of indexed images as a ZIP archive, with a list of those that are missing."""
     service: Service = request.app.state.service
     if not service.settings.originals:
         raise HTTPException(404, "originals are disabled (--no-originals).")
@@ -46,7 +46,7 @@ async def download(request: Request, fields: _Download) -> Response:
 
 
 class _Sink:
-    """What an archive is written to: the bytes until they are taken."""
+    """A file-like buffer that an archive is written to, until its bytes are taken."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -92,14 +92,14 @@ def _archive(service: Service, ids: Sequence[ImageId]) -> Iterator[bytes]:
 
 
 class _Names:
-    """Names in an archive that are told apart, and allowed, on every system."""
+    """Names in an archive that are unique and valid on every operating system."""
 
     def __init__(self) -> None:
         self._taken: set[str] = {_key(_MISSING)}
         self._counts: dict[str, int] = {}
 
     def unique(self, name: str) -> str:
-        """Return a name of a file with a number where it is taken."""
+        """Return the name of a file, with a number if it is taken."""
         if name == _MISSING:
             return name
         safe = _UNSAFE.sub("_", name).rstrip(". ") or "_"

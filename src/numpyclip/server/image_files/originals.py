@@ -1,4 +1,4 @@
-"""Image files as they are, and parts of them: read through the index only, and only as they were indexed."""
+"""Original image files and ranges of their bytes: through the index only, and only if unchanged since it read them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _POLICY = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsa
 
 
 def open_original(match: Match) -> tuple[str, IO[bytes], FileState]:
-    """Open the first file of an image that is as it was indexed; return its path and state, too.
+    """Open the first file of an image that is unchanged since it was indexed; return its path and state, too.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def open_original(match: Match) -> tuple[str, IO[bytes], FileState]:
         if is_as_recorded and (_is_no_link(path, status) or _sha256(path, _identity(status)) == recorded.digest):
             return path, file, recorded
         file.close()
-    raise HTTPException(404, f"{match.path}: is no file here, or no longer the one that was indexed.")
+    raise HTTPException(404, f"{match.path}: is missing, or has changed since it was indexed.")
 
 
 def _is_no_link(path: str, status: os.stat_result) -> bool:
@@ -76,7 +76,7 @@ def _is_no_link(path: str, status: os.stat_result) -> bool:
 
 
 def _identity(status: os.stat_result) -> tuple[int, ...]:
-    """Return what changes with the content, also where its owner sets the modification time."""
+    """Return values that change with the content, also if its owner sets the modification time."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
@@ -93,21 +93,21 @@ def _sha256(path: str, identity: tuple[int, ...]) -> bytes:
 
 class _Original(RequestFields, example={"id": "12"}):
     id = PathImageId()
-    download = Flag("Have browsers save the file.")
+    download = Flag("Send it as an attachment, which browsers save.")
 
 
 @operation(
     {
         200: Answer("The file.", media="*/*"),
-        206: Answer("The range of its bytes that the header Range asks for.", media="*/*"),
-        304: Answer("The client has it.", media=""),
+        206: Answer("The bytes that the header `Range` requests.", media="*/*"),
+        304: Answer("Not modified.", media=""),
         416: Answer("The range is not within the file.", media=""),
     },
     _Original,
     errors=(404,),
 )
 async def original(request: Request, fields: _Original) -> Response:
-    """Return the file of an indexed image as it is, or a range of its bytes, if it has not changed since."""
+    """Return the file of an indexed image, or a range of its bytes, if it has not changed since it was indexed."""
     service: Service = request.app.state.service
     if not service.settings.originals:
         raise HTTPException(404, "originals are disabled (--no-originals).")
@@ -134,7 +134,7 @@ def _response(request: Request, match: Match, is_download: bool) -> Response:
 
 
 def _read(path: str, file: IO[bytes], part: range) -> Iterator[bytes]:
-    """Read a part of a file, block by block, after an empty one; from there on it is closed, whatever happens."""
+    """Iterate over blocks of a range of a file, after an empty one, from which on the file is closed in any case."""
     with file:
         yield b""
         file.seek(part.start)
@@ -166,7 +166,7 @@ def disposition(way: str, name: str) -> str:
 
 
 def _range(headers: Headers, tag: str, size: int) -> range | None:
-    """Return the bytes that are asked for; None for all, also where several ranges are, none, or another version's."""
+    """Return the requested range; None for the whole file: no range, several, or one of another version."""
     sent = _RANGE.fullmatch(headers.get("range", ""))
     if sent is None or headers.get("if-range", tag) != tag or not any(sent.groups()):
         return None

@@ -67,7 +67,7 @@ class ThumbnailCache:
 
 class _Thumbnail(RequestFields, example={"id": "12", "side": 1600}):
     id = PathImageId()
-    side = Choice("Pixels of the longer side.", SIZES)
+    side = Choice("Length of the longer side in pixels.", SIZES)
     t = _Moment("Seconds of a video, whose frame there is shown.")
 
 
@@ -76,7 +76,7 @@ class _Sent(RequestFields):
 
 
 @operation(
-    {200: Answer("The thumbnail.", media="image/jpeg"), 304: Answer("The client has it.", media="")},
+    {200: Answer("The thumbnail.", media="image/jpeg"), 304: Answer("Not modified.", media="")},
     _Thumbnail,
     errors=(404,),
 )
@@ -85,7 +85,7 @@ async def thumbnail(request: Request, fields: _Thumbnail) -> Response:
     service: Service = request.app.state.service
     match = await service.threads.run(service.indexed_image, fields.id)
     if match.file is None:
-        raise HTTPException(404, f"{match.path}: is no file on this server, which fetches no images: no thumbnail.")
+        raise HTTPException(404, f"{match.path}: is not a file on this server, so it has no thumbnail.")
     size, tag = fields.side, f"{key_of(match)}-{fields.t}"
     headers = {"ETag": f'"{tag}-{size}"', "Cache-Control": "private, max-age=3600"}
     if is_known(request, headers["ETag"]):
@@ -97,7 +97,7 @@ async def thumbnail(request: Request, fields: _Thumbnail) -> Response:
 
 @operation(Answer("The thumbnail.", media="image/jpeg"), _Sent, methods=("POST",), bodies=("form",))
 async def sent_thumbnail(request: Request, fields: _Sent) -> Response:
-    """Return a thumbnail of an image that is sent: browsers do not show all that is searched with, such as HEIC."""
+    """Return a thumbnail of an uploaded image, for formats that browsers cannot show, such as HEIC."""
     service: Service = request.app.state.service
     image = fields.image
     assert image is not None  # required

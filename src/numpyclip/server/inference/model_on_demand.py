@@ -78,7 +78,7 @@ def _prepared_towers(model: CLIP) -> list[str]:
 
 
 class ModelOnDemand(EmbeddingModel):
-    """Embeds as a model does, which is loaded for it; for many threads.
+    """Embeds with a model that is loaded on demand; thread-safe.
 
     What holds no weights is kept once it is known: an index that is searched by embeddings, or updated without finding
     new files, loads nothing.
@@ -165,7 +165,7 @@ class ModelOnDemand(EmbeddingModel):
         return model
 
     def seconds_left(self, idle: float) -> float:
-        """Return how long it can be kept still if nobody uses it from now on; `idle` if it is in use, or not loaded."""
+        """Return the seconds until an unused model is to be unloaded; `idle` if it is in use or not loaded."""
         with self._lock:
             return self._seconds_left(idle)
 
@@ -175,7 +175,7 @@ class ModelOnDemand(EmbeddingModel):
         return self._last_use + idle - time.monotonic()
 
     def unload(self, idle: float) -> bool:
-        """Give its memory back to the system if nobody has used it for so many seconds; return whether."""
+        """Unload it if it was not used for `idle` seconds; return whether it was unloaded."""
         with self._lock:
             if self._model is None or self._users or self._seconds_left(idle) > 0:
                 return False

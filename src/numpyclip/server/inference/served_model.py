@@ -1,4 +1,4 @@
-"""A model as requests use it: loaded when it is needed, its inputs checked and embedded in batches."""
+"""A model as requests use it: loaded on demand, with validation and dynamic batching of inputs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LOG = logging.getLogger("numpyclip.server")
 
 
 def check_decoding_time(data: bytes, name: str) -> None:
-    """Raise PictureError if the image of a client would hold up all other requests."""
+    """Raise PictureError if decoding the image of a client would block all other requests."""
     try:
         with quietly(), identify(BytesIO(data)) as image:
             (width, height), is_slow = image.size, image.format in _SLOW_FORMATS
@@ -76,7 +76,7 @@ class ServedModel:
 
     @asynccontextmanager
     async def using(self) -> AsyncIterator[ServedModel]:
-        """Load it, once for all requests, and keep it for the length of a block; HTTPException 503 if it cannot be."""
+        """Load it, once for all requests, and keep it for the length of a block; HTTPException 503 if that fails."""
         with self.on_demand.used():
             if not self.on_demand.is_loaded:
                 await self._load()

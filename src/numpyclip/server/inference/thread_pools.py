@@ -1,4 +1,4 @@
-"""Threads for what would block the event loop: each kind of work waits for its own kind only."""
+"""Thread pools for what would block the event loop, one for each kind of work, so that no kind delays another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ERROR MESSAGE → WHAT THE LOG SAYS OF IT: without the words that the client sent, which may be a query or a secret."""
+"""ERROR MESSAGE → REASON IN THE LOG, without words that the client sent: they may be a query or a secret."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MAX_REASON = 300  # characters
 _MAX_VALUES = 10_000  # that are looked through, and characters in all
 _MAX_CHARACTERS = 1_000_000
 _CODED = 200  # characters without a space: base64 or a URL, of which a message quotes the beginning and the end
-_WHOLE = 4  # letters from which on a word may be a part of one that was sent, since messages cut long values
+_WHOLE = 4  # characters from which on a word may be a part of one that was sent, since messages cut long values
 _WORD = re.compile(r"\w+")
 _ESCAPED = re.compile(r"\\(x..|u.{4}|U.{8}|.)")  # in values as repr writes them
 

@@ -1,4 +1,4 @@
-"""The folder of files in which the workers of a server have their metrics, of which any of them adds up all."""
+"""The folder of metrics files that the workers of a server share; each of them can return the sums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One request to another server, within bounds of memory; whoever waits for it sets the deadline, by cancelling."""
+"""One HTTP request to another server, with a limited response; callers set the deadline by cancellation."""
 
 from __future__ import annotations
 

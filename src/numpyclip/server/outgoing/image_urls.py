@@ -22,7 +22,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def is_public(address: str) -> bool:
-    """Return whether an IP address is of the public internet, also where IPv6 carries one of IPv4."""
+    """Return whether an IP address is public, also one of IPv4 that is embedded in IPv6."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         carried = ip.ipv4_mapped or ip.sixtofour
@@ -35,7 +35,7 @@ def is_public(address: str) -> bool:
 
 
 class Fetcher:
-    """Downloads images; whoever waits for one sets the deadline, by cancelling, which works at any moment.
+    """Downloads images from allowed hosts; callers set the deadline by cancellation, which works at any moment.
 
     Parameters
     ----------
@@ -153,5 +153,5 @@ def _host(written: str) -> tuple[str, int | None]:
     except ValueError:
         host = None
     if not host or parts.netloc != written or parts.username is not None:
-        raise InputError(f"{written!r:.100} is no host to fetch from; expected NAME or NAME:PORT, as in a URL.")
+        raise InputError(f"a host to fetch from (--fetch-host) is {written!r:.100}; expected NAME or NAME:PORT.")
     return host, port

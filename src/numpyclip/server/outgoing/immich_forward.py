@@ -1,4 +1,4 @@
-"""Passes what is not CLIP on to Immich's own machine-learning server, as Immich has one URL for all tasks."""
+"""Forwards tasks other than CLIP to Immich's own machine-learning server, since Immich has one URL for all tasks."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def forward_target(url: str) -> SplitResult:
         known = False
     if not known or parts.path.strip("/") or parts.query or parts.fragment or not url.isascii():
         raise InputError(
-            f"{url!r:.100} is no URL of a server; expected one such as http://immich-machine-learning:3003."
+            f"immich_forward is {url!r:.100}; expected the URL of a server, such as http://immich-machine-learning:3003."
         )
     return parts
 
 
 class ImmichForward:
-    """Sends requests to one server, which the owner of this one names: nothing that a client sends chooses another.
+    """Sends requests to one server, set by the owner of this one: no request can choose another (SSRF).
 
     Parameters
     ----------

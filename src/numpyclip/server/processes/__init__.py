@@ -1,1 +1,1 @@
-"""Sockets, uvicorn, and several processes that answer at one socket."""
+"""Sockets, uvicorn, and several processes that share one socket."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 
@@ -9,6 +10,10 @@ from numpyclip.errors import NumPyCLIPError
 from numpyclip.server.processes.systemd import inherited_listener
 
 QUEUE = 2048  # connections that the system keeps until they are accepted
+_ADVICE = {
+    errno.EADDRINUSE: "Another program uses the port; try another --port.",
+    errno.EACCES: "Ports below 1024 are privileged; try another --port.",
+}
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -36,6 +41,5 @@ def listen(host: str, port: int) -> socket.socket:
         number = getattr(error, "errno", None) or 0
         # not str(error): socket.create_server appends the address, which the message below has already
         reason = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or error
-        raise NumPyCLIPError(
-            f"{host}:{port}: cannot listen there ({reason}). Another server may; try another --port."
-        ) from error
+        advice = _ADVICE.get(number, "Expected as --host an address of this machine, such as 127.0.0.1 or 0.0.0.0.")
+        raise NumPyCLIPError(f"{host}:{port}: cannot listen there ({reason}). {advice}") from error

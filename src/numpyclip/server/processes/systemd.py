@@ -1,4 +1,4 @@
-"""What systemd hands to a service and hears from it: a socket, and that it is ready."""
+"""systemd's protocols for services: socket activation and readiness."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def inherited_listener() -> socket.socket | None:
     Raises
     ------
     NumPyCLIPError
-        If there are several, or if it is no port.
+        If there are several, or if it is no listening TCP socket.
     """
     process, count, _ = (os.environ.pop(f"LISTEN_{name}", "") for name in ("PID", "FDS", "FDNAMES"))
     if process != str(os.getpid()):
@@ -35,7 +35,7 @@ def inherited_listener() -> socket.socket | None:
         raise NumPyCLIPError(f"LISTEN_FDS is 1, and descriptor 3 is no socket ({error.strerror}).") from error
     is_listening = listener.type == socket.SOCK_STREAM and listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     if listener.family not in (socket.AF_INET, socket.AF_INET6) or not is_listening:
-        raise NumPyCLIPError("descriptor 3 of systemd is no port that is listened at; expected ListenStream=PORT.")
+        raise NumPyCLIPError("systemd's descriptor 3 is not a listening TCP socket; expected ListenStream=PORT.")
     listener.set_inheritable(False)
     return listener
 

@@ -51,7 +51,7 @@ class Server(uvicorn.Server):
         self._on_start()
 
     def _stop_on_hangup(self) -> None:
-        """Have SIGHUP, by which services are reloaded, stop it as SIGTERM does, unless it is ignored (nohup)."""
+        """Make SIGHUP, by which services are reloaded, stop it like SIGTERM, unless it is ignored (nohup)."""
         is_main = threading.current_thread() is threading.main_thread()
         if is_main and hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.handle_exit, signal.SIGHUP, None)
@@ -71,7 +71,7 @@ class Server(uvicorn.Server):
 
 
 def _max_connections() -> int:
-    """Leave half of the descriptors that this process may open to files."""
+    """Return the maximum number of connections: half of the file descriptors at most."""
     try:
         import resource
     except ImportError:  # Windows

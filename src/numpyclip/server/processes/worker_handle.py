@@ -1,4 +1,4 @@
-"""A worker as its supervisor has it: started, told to stop, killed."""
+"""The supervisor's handle of a worker process: to start, stop and kill it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class WorkerHandle:
         return status
 
     def stop(self) -> None:
-        """Have it finish what it does, and end."""
+        """Let it finish its requests and exit."""
         self._writer.write(b"\n")  # by which it knows that the supervisor has not died
         self._writer.close()
         if not self.announcement:  # it may be importing, and not listen yet
