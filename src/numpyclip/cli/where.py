@@ -42,7 +42,7 @@ def add_where_options(command: argparse.ArgumentParser) -> None:
     near.add_argument(
         "--around", metavar="LAT,LON,KM", type=numbers, help="taken at most KM km from this place: 47.38,8.54,10"
     )
-    group.add_argument("--favourite", "--favorite", action="store_true", help="favourites")
+    group.add_argument("--favourite", "--favorite", action="store_true", help="favorites only")
     group.add_argument("--rating", metavar="N", type=int, help="with at least N stars, 1 to 5")
     group.add_argument("--tag", metavar="NAME", help="with this tag, or one below it: animals/birds of animals")
     group.add_argument("--album", metavar="NAME", help="in this album")

@@ -175,7 +175,7 @@ def _checked_date(name: str, date: object) -> str:
         elif isinstance(date, datetime.date):
             written = date.isoformat()
         if not (isinstance(written, str) and _DATE.fullmatch(written)):
-            raise ValueError("it is written otherwise" if isinstance(written, str) else "it is no string")
+            raise ValueError("unknown format" if isinstance(written, str) else "not a string")
         datetime.datetime.fromisoformat(written + FIRST_MOMENT[len(written) :])
     except (ValueError, OverflowError) as error:
         raise InputError(
