@@ -108,15 +108,15 @@ def nothing_there(store: Store, where: Where) -> str:
 
     marks = store.marks()
     known = {"camera": store.cameras(), "lens": store.lenses(), "tag": marks["tag"], "album": marks["album"]}
-    said = f"{store.place}: there are no images there."
+    said = f"{store.place}: no image meets the conditions."
     for kind, names in known.items():
         if (name := getattr(where, kind)) is not None and not meant(kind, name, names):
             lower = {each.lower(): each for each in names}
             alike = [lower[each] for each in get_close_matches(name.lower(), lower, _SHOWN)]
             shown = alike or list(names)[:_SHOWN]
             more = f" and {len(names) - len(shown)} more" * (len(names) > len(shown))
-            there = ", ".join(f"{each} ({names[each]:,})" for each in shown) or "none"
-            said += f" There is no {kind} {name!r}; there are: {there}{more}."
+            there = ", ".join(f"{each} ({names[each]:,})" for each in shown)
+            said += f" There is no {kind} {name!r}; " + (f"there are: {there}{more}." if there else "there are none.")
     return said
 
 

@@ -33,8 +33,8 @@ class Where:
         not resolved.
     after, before : str or None
         Those with a date (of EXIF or XMP, else of the file name, else the modification time) not before `after`, and
-        before `before`: ``2024``, ``2024-05`` or any longer beginning of ``2024-05-01T12:30:00``. A ``datetime.date`` or
-        ``datetime`` becomes one, in local time and whole seconds.
+        before `before`: ``2024``, ``2024-05`` or any longer beginning of ``2024-05-01T12:30:00``. A ``datetime.date``
+        or ``datetime`` becomes one, in local time and whole seconds.
     camera, lens : str or None
         Those of this camera or lens, as `Store.cameras` and `Store.lenses` name them, whatever the case of letters; a
         part of the name is enough if none is called exactly so.
