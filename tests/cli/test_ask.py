@@ -62,7 +62,7 @@ def test_five_answers_are_printed_if_nothing_is_said(run: Run, bird: Path) -> No
     ("words", "message"),
     [
         ([], "nothing to ask about"),
-        (["PICTURE"], "no question: put one behind the image"),
+        (["PICTURE"], "no question: put one after the image"),
         (["PICTURE", ""], "the question is empty"),
         (["PICTURE", "?"], "the question is empty"),
         (["PICTURE", "PICTURE", "is there a dog?"], "is a file. To ask about several images"),

@@ -69,7 +69,7 @@ def test_a_picture_that_cannot_be_moved_is_reported_and_stays(run: Run, album: P
     ("words", "message"),
     [
         ([], "nothing to filter"),
-        (["a.png"], "at least one query"),
+        (["a.png"], "no query: give one with --keep or --drop"),
         (["a.png", "--keep", "a + b"], "--cosine-threshold"),
         (["a.png", "--keep", "a", "--threshold", "2"], "threshold is 2.0"),
         (["a.png", "--keep", "a", "--threshold", "0.2", "--cosine-threshold", "0.2"], "not allowed with"),

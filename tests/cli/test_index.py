@@ -50,6 +50,16 @@ def test_heic_is_tried_again_when_its_decoder_is_there(
     assert "3 unchanged, 1 embedded, 1 unreadable" in run("index", "--store", place).err
 
 
+def test_videos_that_are_left_out_come_with_what_reads_them(
+    run: Run, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("numpyclip.index.update", "numpyclip.videos.container"):
+        monkeypatch.setattr(f"{module}.can_read_videos", lambda: False)
+    (album / "clip.MOV").touch()
+    err = run("index", album, "-m", "tiny", "--store", tmp_path / "new.index").err
+    assert err.endswith('1 video left out: pip install "numpyclip[video]"\n')
+
+
 def test_what_was_forbidden_is_tried_again(run: Run, store: Path, album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     picture = album / "bird.png"
     picture.write_bytes(picture.read_bytes() + b"more")

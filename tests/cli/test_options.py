@@ -115,7 +115,7 @@ def test_what_is_no_number_of_pixels(text: str) -> None:
         (["caption", "-m", "tiny"], "nothing to caption"),
         (["caption", "a.png", "-m", "tiny", "--labels", "nowhere.txt"], "nowhere.txt: cannot be read"),
         (["classify", "-m", "tiny"], "nothing to classify"),
-        (["classify", "a.png", "-m", "tiny"], "no labels: give them behind the image"),
+        (["classify", "a.png", "-m", "tiny"], "no labels: give them after the image"),
         (["classify", "a.png", "bird", "--template", "x", "-m", "tiny"], "where the label goes"),
         (["classify", "a.png", "--labels", "nowhere.txt", "-m", "tiny"], "nowhere.txt: cannot be read"),
         (["embed", "texts", "-m", "tiny"], "nothing to embed"),

@@ -55,7 +55,7 @@ def test_without_words_the_newest_come_first_with_their_dates(run: Run, indexed:
     assert json.loads(run("search", "--before", "2021", "--json").out)["path"] == str(indexed / "zurich.jpg")
     nothing = run("search", "--before", "1990")
     assert (nothing.status, nothing.out) == (1, "")
-    assert nothing.err.endswith("index: there are no images there.\n")
+    assert nothing.err.endswith("index: no image meets the conditions.\n")
     assert run("search", "--before", "2021", "--sheet", "a.png").status == 2
     assert names(run("search").out) == ["nowhere.png", "texas.jpg", "zurich.jpg"]
 
@@ -76,7 +76,7 @@ def test_images_are_found_by_where_they_were_taken(
 ) -> None:
     result = run("search", *words)
     assert names(result.out) == found
-    assert result.err == "" if found else result.err.endswith("there are no images there.\n")
+    assert result.err == "" if found else result.err.endswith("no image meets the conditions.\n")
 
 
 def test_of_towns_of_one_name_that_with_images_is_searched_and_the_others_are_told(

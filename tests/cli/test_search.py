@@ -160,7 +160,7 @@ def test_folders_and_dates_are_filters(run: Run, store: Path, album: Path) -> No
     assert out == f"{album / 'sub' / 'camera.webp'}\n"
     status, out, err = run("search", "a bird", "--store", store, "--before", "1999-01-01")
     assert (status, out) == (1, "")
-    assert "there are no images there" in err
+    assert "no image meets the conditions" in err
 
 
 def test_texts_are_found_by_pictures(run: Run, store: Path, album: Path) -> None:
@@ -333,7 +333,7 @@ def test_names_that_the_index_does_not_have_are_told_with_those_that_it_has(
     run("mark", album / "bird.png", "--tag", "birds", "--store", store)
     result = run("search", *words, "--tag", "bird", "--camera", "nikon", "--store", store)
     assert (result.status, result.out) == (1, "")
-    assert "there are no images there. There is no camera 'nikon'; there are: none." in result.err
+    assert "no image meets the conditions. There is no camera 'nikon'; there are none." in result.err
     assert "There is no tag 'bird'; there are: birds (1)." in result.err
 
 

@@ -70,7 +70,7 @@ def test_dates_that_do_not_exist_are_refused(name: str, date: object) -> None:
 
 
 def test_a_number_is_no_year() -> None:
-    with pytest.raises(InputError, match=r"2024 is no date \(it is no string\); expected one such as '2024'"):
+    with pytest.raises(InputError, match=r"2024 is no date \(not a string\); expected one such as '2024'"):
         Where(after=2024)  # type: ignore[arg-type]
 
 

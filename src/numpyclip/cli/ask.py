@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _source_question_answers(arguments: argparse.Namespace) -> tuple[str, str, list[str] | None]:
     if len(arguments.items) < 2:
-        raise InputError('no question: put one behind the image, such as "is there a dog?".')
+        raise InputError('no question: put one after the image, such as "is there a dog?".')
     source, question, *answers = arguments.items
     if is_picture_name(question) and Path(question).is_file():  # `ask *.jpg "..."`
         raise InputError(f"the question {question!r} is a file. To ask about several images, name their folder, or -.")

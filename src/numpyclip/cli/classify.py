@@ -163,7 +163,7 @@ def _sources_and_labels(arguments: argparse.Namespace) -> tuple[list[str], list[
         return arguments.items, read_named_labels(arguments.labels)
     source, *labels = arguments.items
     if not labels:
-        raise InputError("no labels: give them behind the image, or one per line in a file with --labels FILE.")
+        raise InputError("no labels: give them after the image, or one per line in a file with --labels FILE.")
     for label in labels:  # `classify *.jpg dog cat` is an easy mistake
         if is_picture_name(label) and os.path.isfile(label):  # noqa: PTH113
             raise InputError(f"the label {label!r} is a file. To classify several images, give --labels FILE.")

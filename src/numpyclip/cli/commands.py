@@ -146,9 +146,9 @@ def parser(command_name: str) -> Parser:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the arguments of a command, with options anywhere between its items, and items only behind ``--``.
+    """Parse the arguments of a command, with options anywhere between its items, and only items after ``--``.
 
-    argparse takes the items up to the first option and leaves those behind it over.
+    argparse takes the items up to the first option and leaves those after it over.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     end = words.index("--") if "--" in words else len(words)

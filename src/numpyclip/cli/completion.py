@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def candidates(words: Sequence[str]) -> list[str]:
-    """Return what the last of the words behind `numpyclip` can become; nothing where it may be the name of a file."""
+    """Return what the last of the words after `numpyclip` can become; nothing where it may be the name of a file."""
     last = words[-1] if words and words[-1] != "=" else ""
     before = [word for word in words[:-1] if word != "="]  # which for bash is a word of its own
     if "--" in before:

@@ -55,12 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Judge every image, batch by batch."""
     from numpyclip.tasks.filter import Filter
 
-    action = next((name for name in ACTIONS if getattr(arguments, name) is not None), None)
-    folder = getattr(arguments, action) if action else None
-    if arguments.yes and folder is None:
-        raise InputError("--yes has nothing to do; expected --copy, --move or --link.")
-    if folder is not None and folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; expected a folder, or a new name.")
+    action, folder = _checked_action(arguments)
     model = load_for_embeddings(arguments)
     if arguments.cosine_threshold is None:
         judge = Filter(model, arguments.keep, arguments.drop, arguments.threshold)
@@ -85,6 +80,19 @@ def run(arguments: argparse.Namespace) -> int:
     if action and not arguments.yes:
         say(f"a dry run, nothing was done; add --yes to {action}.")
     return pictures.status or (0 if kept else 1)
+
+
+def _checked_action(arguments: argparse.Namespace) -> tuple[str | None, Path | None]:
+    """Return what is done with the kept images, and the folder for it; options are checked before a model is loaded."""
+    action = next((name for name in ACTIONS if getattr(arguments, name) is not None), None)
+    folder = getattr(arguments, action) if action else None
+    if not arguments.keep and not arguments.drop:
+        raise InputError('no query: give one with --keep or --drop, such as --keep "a dog".')
+    if arguments.yes and folder is None:
+        raise InputError("--yes has nothing to do; expected --copy, --move or --link.")
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; expected a folder, or a new name.")
+    return action, folder
 
 
 def _file(action: str, path: str, arguments: argparse.Namespace, paths: PicturePaths) -> Path | None:

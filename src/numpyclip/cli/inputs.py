@@ -51,7 +51,7 @@ def texts_beside(items: Sequence[str], file: str | None, what: str) -> list[str]
 
 
 def paths_in(file: str) -> Iterator[str]:
-    """Paths in a file, or on standard input for ``-``: one per line, or with null bytes behind them."""
+    """Paths in a file, or on standard input for ``-``: one per line, or each with a null byte at its end."""
     return map(printed_path, lines_in(file))
 
 

@@ -57,7 +57,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         nargs="*",
         help="an image or video, a folder of the index, or - for paths on stdin",
     )
-    command.add_argument("--favourite", "--favorite", action="store_true", help="a favourite")
+    command.add_argument("--favourite", "--favorite", action="store_true", help="a favorite")
     command.add_argument("--rating", type=int, choices=range(6), metavar="N", help="1 to 5 stars; 0: none")
     command.add_argument("--tag", action="append", default=[], metavar="NAME", help="a tag; may be repeated")
     command.add_argument("--album", action="append", default=[], metavar="NAME", help="an album; may be repeated")

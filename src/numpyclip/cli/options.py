@@ -22,7 +22,7 @@ Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"  # of a
 
 
 def add_pictures(command: argparse.ArgumentParser, verb: str, metavar: str = "IMAGE", more: str = "") -> None:
-    """Add the images that a command is about, of which there must be some, and what is behind them."""
+    """Add the images that a command is about, of which there must be some, and what follows them."""
     what = "an image, a folder, or - for paths on stdin"
     command.add_argument("items", metavar=metavar, nargs="*", help=f"{what}; then {more}" if more else what)
     command.set_defaults(nothing=f"nothing to {verb}: name an image or a folder, or - for paths on standard input.")

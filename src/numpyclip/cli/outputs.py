@@ -38,7 +38,7 @@ def set_up_streams() -> None:
 
 @contextlib.contextmanager
 def said_through(listener: Callable[[str, str], object]) -> Iterator[None]:
-    """Have messages inside the ``with`` block, each behind its level (info, warning, error), go to a log."""
+    """Have messages inside the ``with`` block, each after its level (info, warning, error), go to a log."""
     global _listener
     _listener = listener
     try:

@@ -33,7 +33,7 @@ EXAMPLES = """\
   numpyclip search --favourite --after 2024
   numpyclip search --near clip.mp4@12.5
   numpyclip search --near panorama.jpg --views crop,tiles
-  numpyclip search a receipt --paths -0 | xargs -0 -I{} cp {} receipts/
+  numpyclip search a receipt --paths -0 | xargs -0 -I{} cp -n {} receipts/
   numpyclip search a cat --sheet cats.png
   numpyclip search a cat --preview
 

@@ -21,7 +21,7 @@ EXAMPLES = """\
   numpyclip classify docs/pictures/album dog cat horse -n 1 -m tiny | numpyclip sheet - -o sheet.png
 
 Prints the name of each file that it writes: from the second page on, sheet-2.png and so forth. Captions are the names
-of the files; lines on standard input may have others, behind the path and a tab, as those of classify do. Images that
+of the files; lines on standard input may have others, after the path and a tab, as those of classify do. Images that
 cannot be read are crossed out. Letters that no installed font has are written as escape sequences."""
 
 
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _sources(items: list[str], captions: dict[str, str], output: Path) -> Iterator[str]:
-    """Give paths one by one; what stands behind them on standard input is put aside as captions."""
+    """Give paths one by one; what follows them on standard input becomes their captions."""
     page = re.compile(rf"{re.escape(output.stem)}(-[0-9]+)?{re.escape(output.suffix)}")
     for item in items:
         if item != "-":

@@ -15,6 +15,7 @@ from numpyclip.cli.inputs import Reporter, exit_status, progress, say_left_out
 from numpyclip.cli.options import file_options
 from numpyclip.cli.outputs import counted, print_json, say
 from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.extras import install_command
 from numpyclip.interrupts import terminations_as_interrupts
 
 if TYPE_CHECKING:
@@ -190,10 +191,14 @@ def _say(arguments: argparse.Namespace, report: Report, *more: str) -> None:
 
 def _say_all(arguments: argparse.Namespace, report: Report) -> None:
     """Say what an update of everything has done, and how many files cannot be read or were left out."""
+    from numpyclip.videos.container import can_read_videos, is_video_name
+
     _say(arguments, report, "unchanged")
     if report.remaining and not arguments.json:
         say(f"{counted(report.remaining, 'file')} cannot be read: numpyclip index --problems")
     say_left_out(report.left_out)
+    if not can_read_videos() and (videos := sum(n for suffix, n in report.left_out.items() if is_video_name(suffix))):
+        say(f"{counted(videos, 'video')} left out: {install_command('video')}")
 
 
 def _bar(files: list[FoundFile]) -> Iterable[FoundFile]:

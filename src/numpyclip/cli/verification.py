@@ -24,7 +24,7 @@ _SHOWN = 6  # numbers of a row
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    """Verify the models that are named, or all known ones that are here; also those behind one that is damaged."""
+    """Verify the models that are named, or all known ones that are here; also those after a damaged one."""
     from numpyclip.families.locate import find_file
     from numpyclip.weights.local import weights_folder
 

@@ -42,7 +42,7 @@ def add_where_options(command: argparse.ArgumentParser) -> None:
     near.add_argument(
         "--around", metavar="LAT,LON,KM", type=numbers, help="taken at most KM km from this place: 47.38,8.54,10"
     )
-    group.add_argument("--favourite", "--favorite", action="store_true", help="favourites")
+    group.add_argument("--favourite", "--favorite", action="store_true", help="favorites only")
     group.add_argument("--rating", metavar="N", type=int, help="with at least N stars, 1 to 5")
     group.add_argument("--tag", metavar="NAME", help="with this tag, or one below it: animals/birds of animals")
     group.add_argument("--album", metavar="NAME", help="in this album")
@@ -108,15 +108,15 @@ def nothing_there(store: Store, where: Where) -> str:
 
     marks = store.marks()
     known = {"camera": store.cameras(), "lens": store.lenses(), "tag": marks["tag"], "album": marks["album"]}
-    said = f"{store.place}: there are no images there."
+    said = f"{store.place}: no image meets the conditions."
     for kind, names in known.items():
         if (name := getattr(where, kind)) is not None and not meant(kind, name, names):
             lower = {each.lower(): each for each in names}
             alike = [lower[each] for each in get_close_matches(name.lower(), lower, _SHOWN)]
             shown = alike or list(names)[:_SHOWN]
             more = f" and {len(names) - len(shown)} more" * (len(names) > len(shown))
-            there = ", ".join(f"{each} ({names[each]:,})" for each in shown) or "none"
-            said += f" There is no {kind} {name!r}; there are: {there}{more}."
+            there = ", ".join(f"{each} ({names[each]:,})" for each in shown)
+            said += f" There is no {kind} {name!r}; " + (f"there are: {there}{more}." if there else "there are none.")
     return said
 
 

@@ -58,7 +58,7 @@ def iter_frames(
     source : path or bytes
     options : DecodeOptions, optional
     most : int, default=1000
-        How many frames are given at most; those behind are not decoded.
+        Maximum number of frames; later ones are not decoded.
     name : str, optional
         Of the image in messages; by default its path.
 

@@ -43,7 +43,7 @@ from numpyclip.tasks.query import Query
 
 
 class Index:
-    """Pictures and texts that can be searched with words and images.
+    """Images and texts that can be searched with words and images.
 
     >>> index = Index("photos.index", model, create=True)  # doctest: +SKIP
     >>> index.update(["photos/"])  # doctest: +SKIP
@@ -180,7 +180,7 @@ class Index:
         Raises
         ------
         InputError
-            If a folder is none, or there is none.
+            If `folders` has something else than folders, or the index has none.
         StoreError
             If another process writes to the index, or the disk is full.
         """
@@ -281,7 +281,7 @@ class Index:
         Raises
         ------
         InputError
-            If the query cannot be read, or another argument is none of those above.
+            If the query cannot be read, or another argument is invalid.
         """
         count = positive(n, "n")
         if (skipped := whole_number(skip)) is None or skipped < 0:

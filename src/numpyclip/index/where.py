@@ -32,9 +32,9 @@ class Where:
         Those in this folder, archive, table or URL, and below it. A relative path is made absolute; symbolic links are
         not resolved.
     after, before : str or None
-        Those with a date (EXIF's, else the file's modification time) not before `after`, and before `before`: ``2024``,
-        ``2024-05`` or any longer beginning of ``2024-05-01T12:30:00``. A ``datetime.date`` or ``datetime`` becomes one,
-        in local time and whole seconds.
+        Those with a date (of EXIF or XMP, else of the file name, else the modification time) not before `after`, and
+        before `before`: ``2024``, ``2024-05`` or any longer beginning of ``2024-05-01T12:30:00``. A ``datetime.date``
+        or ``datetime`` becomes one, in local time and whole seconds.
     camera, lens : str or None
         Those of this camera or lens, as `Store.cameras` and `Store.lenses` name them, whatever the case of letters; a
         part of the name is enough if none is called exactly so.
@@ -54,7 +54,7 @@ class Where:
     Raises
     ------
     InputError
-        If `folder` is empty or no path, a date does not exist, or another value is none of those above.
+        If `folder` is empty or not a path, a date does not exist, or another value is invalid.
     """
 
     folder: str | os.PathLike[str] | None = None
@@ -175,7 +175,7 @@ def _checked_date(name: str, date: object) -> str:
         elif isinstance(date, datetime.date):
             written = date.isoformat()
         if not (isinstance(written, str) and _DATE.fullmatch(written)):
-            raise ValueError("it is written otherwise" if isinstance(written, str) else "it is no string")
+            raise ValueError("unknown format" if isinstance(written, str) else "not a string")
         datetime.datetime.fromisoformat(written + FIRST_MOMENT[len(written) :])
     except (ValueError, OverflowError) as error:
         raise InputError(

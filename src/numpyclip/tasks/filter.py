@@ -81,7 +81,7 @@ class Filter:
             raise InputError(f"threshold is {threshold!r:.60}; expected a {score}, {lowest} to 1.")
         queries = [Query.parse(text) for text in self._texts]
         if not queries:
-            raise InputError("nothing says what to keep or drop; expected at least one query.")
+            raise InputError("nothing to keep or drop; expected at least one query.")
         if score == "probability" and (sums := [query for query in queries if not query.is_text]):
             raise InputError(
                 f"query '{sums[0]}' is a sum or an image; probabilities exist only for single texts. "
