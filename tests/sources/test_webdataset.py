@@ -238,7 +238,7 @@ def test_a_long_name_is_a_row_and_the_next_is_read(tmp_path: Path) -> None:
     path = shard(tmp_path, {"a.jpg": b"A", f"{'b/' * 3000}b.jpg": b"B", "c.jpg": b"C"})
     rows = read(path)
     assert [row.content for row in rows] == [b"A", None, b"C"]
-    assert "has 6005 letters in its name; expected 4096 at most" in str(rows[1].error)
+    assert "its name has 6005 characters; expected at most 4096" in str(rows[1].error)
 
 
 @pytest.mark.parametrize("name", ["a" * 5000, "../../etc/passwd", "/etc/passwd", "CON", "\udce9", "a\nb", ""])

@@ -23,7 +23,7 @@ from numpyclip.sources.columns import CAPTION, free_names, valid_text
 from numpyclip.sources.part import MOST_BYTES, Part, ReadOptions, Row
 
 _MOST_TEXT = 2**20  # bytes
-_MOST_NAME = 4096  # letters
+_MOST_NAME = 4096  # characters
 _MOST_FACTS = 256  # of a sample
 _BLOCK = 1 << 20  # bytes that are read at once where nothing is expected
 _TEXTS = ("cls", "txt", "json")
@@ -212,9 +212,9 @@ def _add(sample: Sample, source: str, suffix: str, member: tarfile.TarInfo, file
     """Read a file of a sample, unless it is too large or not the first image; None for an image that is not needed."""
     most = _MOST_TEXT if suffix in _TEXTS else MOST_BYTES
     sample.suffixes.add(suffix)
-    if (letters := len(member.name)) > _MOST_NAME:
+    if (length := len(member.name)) > _MOST_NAME:
         some = f"{member.name!r:.100}"
-        sample.problems.append(f"{source}: {some} has {letters} letters in its name; expected {_MOST_NAME} at most.")
+        sample.problems.append(f"{source}: {some}: its name has {length} characters; expected at most {_MOST_NAME}.")
     elif file is None:
         sample.image = b""
     elif member.size > most:
