@@ -1,4 +1,4 @@
-"""WORDS → ARGUMENTS: the commands, of which only the named one is imported, and suggestions for unknown words."""
+"""COMMAND LINE → ARGUMENTS: the list of commands, each imported only when named, and suggestions for unknown words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ERROR MESSAGE → WHAT THE LOG SAYS OF IT: without the words that the client sent, which may be a query or a secret."""
+"""ERROR MESSAGE → REASON IN THE LOG: without the words that the client sent, which may be a query or a secret."""
 
 from __future__ import annotations
 

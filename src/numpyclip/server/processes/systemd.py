@@ -1,4 +1,4 @@
-"""What systemd hands to a service and hears from it: a socket, and that it is ready."""
+"""systemd's protocols: socket activation, and the notification that the service is ready."""
 
 from __future__ import annotations
 

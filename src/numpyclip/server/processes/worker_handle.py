@@ -1,4 +1,4 @@
-"""A worker as its supervisor has it: started, told to stop, killed."""
+"""The supervisor's handle of a worker: starting, stopping and killing it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labelled embeddings, their checks, and their split into folds."""
+"""Labeled embeddings, their validation, and their split into folds."""
 
 from __future__ import annotations
 
