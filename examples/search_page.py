@@ -27,7 +27,7 @@ def create_server(folder: Path, model_name: str, port: int) -> ThreadingHTTPServ
             if not (number := url.path.removeprefix("/")):
                 self.answer("text/html; charset=utf-8", page(parse_qs(url.query).get("q", [""])[0]).encode())
             elif number in map(str, range(len(images))):  # a number, never a path
-                path = Path(images[int(number)][0])
+                path = Path(str(images[int(number)][0]))
                 self.answer(guess_type(path)[0] or "application/octet-stream", path.read_bytes())
             else:
                 self.send_error(404)
