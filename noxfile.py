@@ -1,7 +1,7 @@
-"""What one does with a checkout, by one word: nox -s test, oldest, fuzz, lint, types, docs, bench, release-check.
+"""Tasks of developers, each in an environment of its own: `nox --list` names them, `nox -s test` runs one.
 
-What stands after `--` is passed on: `nox -s test -- tests/model -x`, `nox -s bench -- search.py`.
-`nox -s test --force-python 3.14` takes another Python.
+Arguments after `--` are passed on: `nox -s test -- tests/model -x`, `nox -s bench -- search.py`.
+`nox -s test --force-python 3.14` uses another Python.
 """
 
 import nox
@@ -52,15 +52,30 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def oldest(session: nox.Session) -> None:
-    """Run the tests with the oldest dependencies that pyproject.toml promises, of which Python 3.11 has wheels."""
+    """Run the tests with the oldest versions of dependencies that pyproject.toml allows, on Python 3.11."""
     dependencies = nox.project.load_toml("pyproject.toml")["project"]["dependencies"]
     session.install(".", *(requirement.replace(">=", "==") for requirement in dependencies), "pytest==8.0.0")
     session.run("pytest", *session.posargs)
 
 
+@nox.session(python="3.11")
+def integrations(session: nox.Session) -> None:
+    """Test the adapters of other frameworks with the frameworks themselves."""
+    session.install("-e", ".[chroma,langchain,llama-index,llm,sklearn,test]", "langchain-tests")
+    options = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")  # for langchain-tests
+    session.run("pytest", *options, "tests/integrations", *session.posargs)
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """Test `numpyclip embed` on a real Ray cluster of two nodes; on Linux."""
+    session.install("-e", ".[ray,remote,parquet,test]", "s3fs", "moto[server]")
+    session.run("pytest", "-m", "cluster", *session.posargs)
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Run scripts of benchmarks/ that need no other library; by default the time that importing takes."""
+    """Run scripts of benchmarks/ that need no other library; by default import_time.py."""
     session.install("-e", ".")
     for script in session.posargs or ["import_time.py"]:
         session.run("python", f"benchmarks/{script}")
@@ -68,7 +83,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(name="release-check")
 def release_check(session: nox.Session) -> None:
-    """Do all that CI does, run every test, then check what would be uploaded, with the extras named, or all."""
+    """Run all of CI and every test, then check the distribution and its extras: those that are named, or all."""
     session.run("bash", ".ci/run", external=True)
     extras = "test,graph,onnxruntime,openvino,parquet,ray,remote,raw,video,mcp,watch,places"
     session.install("-e", f".[{extras}]", "s3fs", "moto[server]")

@@ -1,4 +1,4 @@
-"""Measure which captions `Background` takes for true, and which gibberish it refuses.
+"""Measure which captions `Background` accepts, and which gibberish it rejects.
 
     python benchmarks/calibration.py                      # the embedded model, on the held-out drawings of tests/data
     python benchmarks/calibration.py tiny drawings.npy    # uint8 (n, y, x, 4), with captions in drawings.json

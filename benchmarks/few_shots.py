@@ -1,4 +1,4 @@
-"""How well drawings of one vendor are told after a few examples of others: tiny, by number of examples a class.
+"""How accurately `tiny` classifies drawings of one vendor after a few examples of others, by examples per class.
 
     python benchmarks/few_shots.py FOLDER
 

@@ -1,4 +1,4 @@
-"""How near NumPyCLIP is to the limit: the operations that a tower cannot do without, at the speed of the best product.
+"""How near NumPyCLIP is to the limit: the operations that a tower requires, at the best rate of a matrix product.
 
 Needs no other library: the limit is the fastest `a @ b` of float32 that NumPy does in the same run, on one thread, on
 all, or as independent products on one thread each. Without models, those that `prepare.py` made are measured.

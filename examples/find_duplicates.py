@@ -17,6 +17,8 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("--model", default="ViT-B/32")
     given = parser.parse_args()
+    if not Path(given.folder).is_dir():
+        parser.error(f"{given.folder}: no such folder")
 
     model, _ = numpyclip.load(given.model)
     paths = list(numpyclip.find_pictures(given.folder))

@@ -18,18 +18,16 @@ PAGE = '<!doctype html><title>Search</title><form><input name=q value="{}" autof
 
 def create_server(folder: Path, model_name: str, port: int) -> ThreadingHTTPServer:
     model, _ = numpyclip.load(model_name)
-    paths = list(numpyclip.find_pictures(folder))
-    found = zip(paths, model.iter_embeddings(paths, draft=True, on_error=print), strict=True)
-    images = [(path, record.embedding) for path, record in found if not record.error]
+    records = model.iter_embeddings(numpyclip.find_pictures(folder), draft=True, on_error=print)
+    images = [(record.picture, record.embedding) for record in records if not record.error]
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             url = urlsplit(self.path)
-            number = url.path.removeprefix("/")
-            if not number:
+            if not (number := url.path.removeprefix("/")):
                 self.answer("text/html; charset=utf-8", page(parse_qs(url.query).get("q", [""])[0]).encode())
             elif number in map(str, range(len(images))):  # a number, never a path
-                path = Path(images[int(number)][0])
+                path = Path(str(images[int(number)][0]))
                 self.answer(guess_type(path)[0] or "application/octet-stream", path.read_bytes())
             else:
                 self.send_error(404)
@@ -41,8 +39,8 @@ def create_server(folder: Path, model_name: str, port: int) -> ThreadingHTTPServ
             self.wfile.write(body)
 
     def page(words: str) -> str:
-        wanted = model.embed_texts(words)[0]
-        best = sorted(range(len(images)), key=lambda n: -images[n][1] @ wanted if words else 0)[:12]
+        query = model.embed_texts(words)[0]
+        best = sorted(range(len(images)), key=lambda n: -images[n][1] @ query if words else 0)[:12]
         return PAGE.format(escape(words), "".join(f'<img src="/{n}" width=200>' for n in best))
 
     return ThreadingHTTPServer(("127.0.0.1", port), Handler)
@@ -54,6 +52,8 @@ if __name__ == "__main__":
     parser.add_argument("--model", default="ViT-B/32")
     parser.add_argument("--port", type=int, default=8000)
     given = parser.parse_args()
+    if not given.folder.is_dir():
+        parser.error(f"{given.folder}: no such folder")
     with suppress(KeyboardInterrupt), create_server(given.folder, given.model, given.port) as server:
         print(f"http://127.0.0.1:{server.server_port}")
         server.serve_forever()

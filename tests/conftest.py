@@ -1,4 +1,4 @@
-"""What many tests need: the golden files, the embedded model, pictures."""
+"""Fixtures that many tests share: the golden files, the embedded model, images."""
 
 import os
 import signal

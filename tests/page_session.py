@@ -1,4 +1,4 @@
-"""A reader of a page who types its blocks: Python in one session, everything in one folder, requests to one server."""
+"""Runs the blocks of a page: Python in one session, all in one folder, requests to one server."""
 
 import contextlib
 import http.client

@@ -1,4 +1,4 @@
-"""RAW files: a writer of DNG (uncompressed samples of a colour filter array, beside previews), as small as they get."""
+"""RAW files: a writer of DNG (uncompressed samples of a color filter array, beside previews), as small as they get."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""Who may import whom: the arrows of the house, from weights to the command line, and no two modules of one name."""
+"""The layers of the package: what each part may import, from `weights` to `cli`; and no two modules of one name."""
 
 import ast
 import sys
@@ -12,8 +12,8 @@ import numpyclip
 
 SOURCE = Path(numpyclip.__file__).parent
 
-# A room is a folder or a module of the package. It may import those named beside it, which all stand above it.
-ROOMS = {
+# A part is a folder or a module of the package. It may import the parts named beside it, which are all above it.
+PARTS = {
     "escaping": "",
     "interrupts": "",
     "errors": "escaping",
@@ -36,7 +36,7 @@ ROOMS = {
     "sources": "escaping errors extras arguments atomic regular_file images file_systems remote",
     "destinations": "escaping errors arguments atomic regular_file images file_systems remote sources",
     "tokenizer": "errors extras arguments weights",
-    "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
+    "model": "errors arguments weights images",  # the normalization of pixels is folded into the first convolution
     "runtime": "errors arguments atomic regular_file weights model",
     "graph": "errors extras interrupts arguments atomic regular_file weights images model",
     "engines": "errors extras interrupts arguments atomic regular_file weights model runtime graph",
@@ -151,37 +151,37 @@ def _module(name: str) -> str:
     return within or "numpyclip"
 
 
-def room(module: str) -> str:
+def part(module: str) -> str:
     return module.partition(".")[0]
 
 
-def arrows(module: str) -> dict[str, str]:
-    """The other rooms that a module imports from, each with the module in it."""
-    return {room(name): name for name in imports(module) if name in modules() and room(name) != room(module)}
+def imported_parts(module: str) -> dict[str, str]:
+    """The other parts that a module imports from, each with the module in it."""
+    return {part(name): name for name in imports(module) if name in modules() and part(name) != part(module)}
 
 
-def test_imports_follow_the_arrows() -> None:
+def test_imports_go_one_way() -> None:
     backwards = [
         f"{module} imports {name}"
         for module in modules()
-        for other, name in arrows(module).items()
-        if other not in ROOMS[room(module)].split()
+        for other, name in imported_parts(module).items()
+        if other not in PARTS[part(module)].split()
     ]
     assert not backwards
 
 
-def test_every_room_may_import_only_those_above_it() -> None:
+def test_every_part_may_import_only_those_above_it() -> None:
     above: set[str] = set()
-    for name, allowed in ROOMS.items():
+    for name, allowed in PARTS.items():
         assert set(allowed.split()) <= above, name
         above.add(name)
 
 
-def test_no_rooms_import_each_other() -> None:
+def test_no_parts_import_each_other() -> None:
     graph: dict[str, set[str]] = {}
     for module in modules():
-        graph.setdefault(room(module), set()).update(arrows(module))
-    TopologicalSorter(graph).prepare()  # raises CycleError, which names the rooms
+        graph.setdefault(part(module), set()).update(imported_parts(module))
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the parts
 
 
 def test_the_reference_imports_numpy_alone() -> None:

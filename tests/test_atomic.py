@@ -1,4 +1,4 @@
-"""What is made under a hidden name: gone when it is not whole, unless somebody is still at it."""
+"""Atomic writes under a temporary name, which is removed if the write fails, unless another process still writes."""
 
 import contextlib
 import errno

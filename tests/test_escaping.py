@@ -1,4 +1,4 @@
-"""Whatever a name holds, what is written of it is harmless, unambiguous and valid."""
+"""Names are printed harmlessly, unambiguously and as valid UTF-8, whatever is in them."""
 
 import base64
 import json

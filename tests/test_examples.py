@@ -72,6 +72,15 @@ def test_classify_folder_says_that_there_are_no_images(
     assert f"{tmp_path}: no images found" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("script", ["find_duplicates.py", "search_folder.py", "search_page.py"])
+def test_a_missing_folder_is_an_error_with_its_name(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], script: str
+) -> None:
+    with pytest.raises(SystemExit):
+        run(script, tmp_path / "nope", *["dog"] * (script == "search_folder.py"))
+    assert f"{tmp_path / 'nope'}: no such folder" in capsys.readouterr().err
+
+
 def test_search_folder_makes_no_index_of_a_missing_folder(run: Run, tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         run("search_folder.py", tmp_path / "nope", "a", "dog")

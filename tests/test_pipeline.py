@@ -1,4 +1,4 @@
-"""The road from pictures to embeddings: order, errors, and what is known already."""
+"""The pipeline from images to embeddings: order, errors, and embeddings that are known already."""
 
 import hashlib
 from collections.abc import Iterator, Sequence

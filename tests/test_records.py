@@ -1,4 +1,4 @@
-"""What is a value, and what compares only with itself: the options of the package's dataclasses."""
+"""Dataclasses of the package: which are immutable values, and which compare by identity."""
 
 import dataclasses
 import pkgutil

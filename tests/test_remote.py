@@ -1,4 +1,4 @@
-"""Files here and elsewhere: tried again, resumed at their byte, written whole or not at all."""
+"""Local and remote files: retries, resumed reads, and atomic writes."""
 
 from __future__ import annotations
 

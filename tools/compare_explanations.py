@@ -1,4 +1,4 @@
-"""How well heat maps find things: two drawings in a picture, the text of one, and where the heat lies.
+"""Measure how well heat maps locate things: two drawings in an image, the text of one, and where the heat is.
 
 python compare_explanations.py [--model tiny] [--activation A] [--drawings FILE.npy] [--pairs 100] [--seed 7]
 

@@ -1,4 +1,4 @@
-"""Small faults in Python source, by its syntax tree: what could be put where.
+"""Small faults for mutation testing, from the syntax tree of Python source.
 
 Messages, docstrings, annotations and what only type checkers read have none. `put_faults.py` uses them.
 """

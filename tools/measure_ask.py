@@ -101,7 +101,7 @@ def _on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def measure_existence(model: CLIP, drawings: Drawings) -> None:
-    """Ask "is there a X?" with the true X and another one, and say what other ways of saying no would have done."""
+    """Ask "is there an X?" with the true X and another one, and say what other ways of saying no would have done."""
 
     def yes(captions: list[str]) -> NDArray[np.float32]:
         asked = [Answerer(model, f"is there {_thing(caption)}?") for caption in captions]
@@ -110,7 +110,7 @@ def measure_existence(model: CLIP, drawings: Drawings) -> None:
     true, false = yes(drawings.chosen), yes(drawings.others)
     better = (true[:, None] > false).mean() + (true[:, None] == false).mean() / 2
     print(
-        f"is there a X?        right {(np.mean(true > 0.5) + np.mean(false <= 0.5)) / 2:.3f} of {2 * len(true)}", end=""
+        f"is there an X?       right {(np.mean(true > 0.5) + np.mean(false <= 0.5)) / 2:.3f} of {2 * len(true)}", end=""
     )
     print(
         f" (true X: {np.mean(true > 0.5):.3f}, other X: {np.mean(false <= 0.5):.3f}; area under the curve {better:.3f})"
@@ -134,7 +134,7 @@ def measure_existence(model: CLIP, drawings: Drawings) -> None:
 
 
 def measure_choice(model: CLIP, drawings: Drawings) -> None:
-    """Ask "is it a X or a Y?" and "what is this?" with ten answers."""
+    """Ask "is it an X or a Y?" and "what is this?" with ten answers."""
     rng, right, sure = Rng(1), {2: 0, 10: 0}, {2: 0.0, 10: 0.0}
     for caption, other, embedding in zip(drawings.chosen, drawings.others, drawings.embeddings, strict=True):
         two = Answerer(model, f"is it {_thing(other)} or {_thing(caption)}?")
@@ -144,7 +144,7 @@ def measure_choice(model: CLIP, drawings: Drawings) -> None:
             right[len(found)] += found.argmax() == place
             sure[len(found)] += found.max()
     asked = len(drawings.chosen)
-    for count, name in ((2, "is it a X or a Y?"), (10, "what is this? of 10")):
+    for count, name in ((2, "is it an X or a Y?"), (10, "what is this? of 10")):
         print(f"{name:20} right {right[count] / asked:.3f} of {asked}", end="")
         print(f", mean confidence {sure[count] / asked:.3f}")
 

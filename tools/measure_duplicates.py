@@ -1,4 +1,4 @@
-"""Count which copies `find_duplicates` finds, and which different drawings it takes for copies.
+"""Count which copies `find_duplicates` finds, and which different drawings it mistakes for copies.
 
     python tools/measure_duplicates.py DRAWINGS.npy
 

@@ -1,4 +1,4 @@
-"""What is published about OpenCLIP's models outside its own tables: accuracies, licences, languages.
+"""What is published about OpenCLIP's models outside its own tables: accuracies, licenses, languages.
 
 Each row is what the named file of the authors' repository says, in percent: zero-shot accuracy on ImageNet; recall at 1
 on COCO, of images for a text and of texts for an image, or None where the file has none.

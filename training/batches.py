@@ -1,4 +1,4 @@
-"""Batches: which drawings, what is done to them, and what is said of them. Each is a function of (seed, step) alone."""
+"""Batches: sampling, augmentation and captions of drawings. Each is a function of (seed, step) alone."""
 
 import random
 import signal

@@ -1,4 +1,4 @@
-"""Render all drawings, and write what is known of each, and what words mean.
+"""DRAWINGS → DATA: render all drawings, and write their captions and keywords, and a dictionary.
 
     python build.py PACKAGES DATA [NAME ...]
 

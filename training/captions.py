@@ -1,4 +1,4 @@
-"""What is said of drawings, and of several in one picture. Needs no PyTorch."""
+"""Captions of drawings, and of scenes of several. Needs no PyTorch."""
 
 import random
 import re

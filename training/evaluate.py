@@ -1,4 +1,4 @@
-"""Print how many texts find their picture, with the model in the package, or another file, and NumPyCLIP itself.
+"""Print text-to-image recall of the model in the package, or of another file, computed by NumPyCLIP itself.
 
     python evaluate.py DATA [FILE.npz] [--engine openvino --precision bfloat16]
 

@@ -1,4 +1,4 @@
-"""Write whom the embedded model owes what: the part of NOTICE about it, from sources.toml and the manifest.
+"""Write the attributions of the embedded model, a part of NOTICE, from sources.toml and the manifest.
 
     python notices.py
 

@@ -1,4 +1,4 @@
-"""Tiles → pixels, each time others: turned, bent, coloured, on some ground, or several in one picture."""
+"""TILES → PIXELS, augmented at random: rotated, warped, recolored, on a background, or several in one image."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""All drawings that are trained on, by their names."""
+"""The pool of training drawings, by their names."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How many texts find their picture, as training goes on; evaluate.py says it of the model that is shipped."""
+"""Text-to-image recall during training; evaluate.py measures that of exported weights."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a run keeps on disk: checkpoints and logs, which survive its end at any moment."""
+"""Checkpoints and logs of a run, which can be killed at any moment."""
 
 import csv
 import os

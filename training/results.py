@@ -1,4 +1,4 @@
-"""Draw what texts find among the drawings of a set, best first, each with its name.
+"""Draw search results: the best drawings of a set for each of some texts.
 
     python results.py DATA SET OUT.png "a red car" "two cats" ...
 

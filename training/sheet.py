@@ -1,4 +1,4 @@
-"""Draw a contact sheet of what was rendered, to be looked at: some drawings of every set, with their captions.
+"""Draw a contact sheet of the rendered data: some drawings of every set, with their captions.
 
 python sheet.py DATA OUT.png
 """

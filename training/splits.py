@@ -1,4 +1,4 @@
-"""What is trained on and what is held out: vendors, concepts, and kinds of pictures."""
+"""Training and held-out data: vendors, concepts, and kinds of images."""
 
 import hashlib
 import json

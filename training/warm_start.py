@@ -1,4 +1,4 @@
-"""Begin with weights that were exported, in a model that has more blocks or larger pictures, and computes the same.
+"""Start from exported weights, in a model with more blocks or larger images that computes the same.
 
 Blocks that the file does not have begin as the identity: their last norm is zero. Positions of the attention pool are
 interpolated.

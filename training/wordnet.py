@@ -1,4 +1,4 @@
-"""What WordNet 3.0 knows of words: synonyms, the next wider word, narrower ones, definitions, and what can be seen."""
+"""WordNet 3.0: synonyms, hypernyms, hyponyms and definitions of words, and which of them are visible things."""
 
 import re
 from functools import cache

@@ -1,1 +1,1 @@
-"""NumPyCLIP and its peers side by side, each in a process of its own."""
+"""Side-by-side measurements of NumPyCLIP and other libraries, each in a process of its own."""

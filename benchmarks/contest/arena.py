@@ -1,4 +1,4 @@
-"""Contestants side by side: each in a process of its own, told in turn, round by round, to do the same once."""
+"""Measure contestants in turn, round by round, each in a process of its own."""
 
 import argparse
 import contextlib

@@ -1,4 +1,4 @@
-"""Where the files of the benchmarks lie: outside the project, in `$NUMPYCLIP_BENCHMARKS`."""
+"""Where the files of the benchmarks are: outside the project, in `$NUMPYCLIP_BENCHMARKS`."""
 
 import os
 from dataclasses import dataclass

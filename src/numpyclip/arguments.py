@@ -1,4 +1,4 @@
-"""Arguments that many functions have, and their checks: integers, paths, shares, networks, precisions, and others."""
+"""Validation of arguments that many functions share: integers, paths, shards, networks, precisions, and others."""
 
 import ipaddress
 import operator

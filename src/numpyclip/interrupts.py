@@ -1,4 +1,4 @@
-"""Signals: Ctrl-C that waits until something has ended that would report it as a fault of its own, and others."""
+"""Signals: Ctrl-C deferred until an import is done, SIGTERM handled as Ctrl-C, and ending by a signal."""
 
 from __future__ import annotations
 

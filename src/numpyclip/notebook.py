@@ -1,4 +1,4 @@
-"""How objects are shown: on a line, and in a notebook."""
+"""How objects are displayed: in one line (`repr`), and as a table in a notebook."""
 
 from __future__ import annotations
 

@@ -27,13 +27,13 @@ def commands() -> Iterator[argparse.ArgumentParser]:
 @pytest.mark.parametrize(
     ("words", "usage", "message"),
     [
-        (["clasify", "a.png"], "numpyclip [-h]", "COMMAND: 'clasify' is unknown; did you mean classify?"),
-        (["duplicate"], "numpyclip [-h]", "COMMAND: 'duplicate' is unknown; did you mean duplicates?"),
-        (["xyz"], "numpyclip [-h]", "COMMAND: 'xyz' is unknown; expected one of index, search, serve,"),
-        ([], "numpyclip [-h]", "a command is missing; expected one of index, search, serve,"),
-        (["--", "tag"], "numpyclip [-h]", "a command is missing"),
-        (["--verson"], "numpyclip [-h]", "unknown option --verson; did you mean --version?"),
-        (["embed", "image", "a.png"], "numpyclip embed [-h]", "'image' is unknown; did you mean images?"),
+        (["clasify", "a.png"], "numpyclip [OPTION ...]", "COMMAND: 'clasify' is unknown; did you mean classify?"),
+        (["duplicate"], "numpyclip [OPTION ...]", "COMMAND: 'duplicate' is unknown; did you mean duplicates?"),
+        (["xyz"], "numpyclip [OPTION ...]", "COMMAND: 'xyz' is unknown; expected one of index, search, serve,"),
+        ([], "numpyclip [OPTION ...]", "a command is missing; expected one of index, search, serve,"),
+        (["--", "tag"], "numpyclip [OPTION ...]", "a command is missing"),
+        (["--verson"], "numpyclip [OPTION ...]", "unknown option --verson; did you mean --version?"),
+        (["embed", "image", "a.png"], "numpyclip embed [OPTION ...]", "'image' is unknown; did you mean images?"),
         (["models", "donwload"], "numpyclip models", "ACTION: 'donwload' is unknown; did you mean download?"),
         (["tag", "a", "--activation", "relu"], "numpyclip tag", "'relu' is unknown; did you mean gelu?"),
         (["tag", "a.png", "--min", "0.2"], "numpyclip tag", "unknown option --min; did you mean --threshold?"),
@@ -54,6 +54,24 @@ def test_unknown_words_print_the_usage_of_the_command_and_what_was_meant(
     assert (status, out) == (2, "")
     assert err.startswith(f"usage: {usage}")
     assert message in err
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        (["learn", "--foo"], "numpyclip learn [OPTION ...] -o FILE FOLDER"),
+        (["filter"], "numpyclip filter [OPTION ...] [IMAGE ...]"),
+        (["embed"], "numpyclip embed [OPTION ...] {images,texts} ..."),
+        (["embed", "images", "--foo", "-o", "a.npz"], "numpyclip embed images [OPTION ...] "),
+    ],
+)
+def test_the_usage_has_no_options_but_required_ones_which_would_hide_an_error_below_them(
+    run: Run, words: list[str], usage: str
+) -> None:
+    status, _, err = run(*words)
+    assert status == 2
+    assert err.startswith(f"usage: {usage}")
+    assert len(err.splitlines()) == 2
 
 
 def test_help_speaks_of_images() -> None:

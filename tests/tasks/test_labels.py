@@ -32,7 +32,7 @@ def test_what_is_no_label_is_refused(labels: Any) -> None:
 
 
 def test_a_label_that_is_there_twice_is_told() -> None:
-    with pytest.warns(UserWarning, match="1 labels are duplicated, such as 'missile'"):
+    with pytest.warns(UserWarning, match="labels: 1 duplicated, such as 'missile'"):
         labels = as_labels(["missile", "dog", "missile"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")

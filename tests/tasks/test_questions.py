@@ -218,7 +218,7 @@ def test_an_empty_question_is_named(question: str) -> None:
 def test_a_question_that_is_no_string_or_a_book_is_refused() -> None:
     with pytest.raises(InputError, match="expected a string"):
         understand(3)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="the question has 9000 letters; expected at most 2000"):
+    with pytest.raises(InputError, match="the question has 9000 characters; expected at most 2000"):
         understand("is there " * 1000)
 
 

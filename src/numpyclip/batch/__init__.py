@@ -1,4 +1,4 @@
-"""SHARDS → PARTS OF EMBEDDINGS, on local processes or a cluster.
+"""SOURCES → PARTS OF EMBEDDINGS, on local processes or a Ray cluster.
 
 A run is divided into parts, each of which one worker reads, embeds and writes. Only a `Part` (a few bytes) is sent to a
 worker, and only a `PartSummary` comes back: no image travels between processes.

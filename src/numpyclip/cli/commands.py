@@ -1,4 +1,4 @@
-"""WORDS → ARGUMENTS: the commands, of which only the named one is imported, and suggestions for unknown words."""
+"""COMMAND LINE → ARGUMENTS: the list of commands, each imported only when named, and suggestions for unknown words."""
 
 from __future__ import annotations
 
@@ -94,6 +94,25 @@ class Parser(argparse.ArgumentParser):
             names = [str(choice) for choice in action.choices]
             hint = _suggestion(get_close_matches(str(value), names, 1)) or f"; expected one of {', '.join(names)}"
             raise argparse.ArgumentError(action, f"{value!r} is unknown{hint}")
+
+    def format_usage(self) -> str:
+        """Write what must follow the command, and [OPTION ...]: all options would hide an error below them."""
+        self._shorten_usage()
+        return super().format_usage()
+
+    def format_help(self) -> str:
+        """Write the help, which lists all options below the usage."""
+        self._shorten_usage()
+        return super().format_help()
+
+    def _shorten_usage(self) -> None:
+        if self.usage is None:
+            options = (action for action in self._actions if action.option_strings and action.required)
+            items = (action for action in self._actions if not action.option_strings)
+            format_args = self._get_formatter()._format_args
+            words = [f"{option.option_strings[0]} {option.metavar}" for option in options]
+            words += [format_args(item, item.dest) for item in items]
+            self.usage = " ".join([self.prog, "[OPTION ...]", *words])
 
     def error(self, message: str) -> NoReturn:
         """Exit with the usage and a message, in which names of files may be quoted."""

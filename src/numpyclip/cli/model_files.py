@@ -1,4 +1,4 @@
-"""The files of the models that are known by name: where they are, and what is known of them without reading them."""
+"""Files of the models that `numpyclip models` lists: whether they are downloaded, and where."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where commands write to: stdout and stderr, through which nothing passes but what is written here, and files."""
+"""Output of commands: all that they print on stdout and stderr, and the files that they write."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _listener: Callable[[str, str], object] | None = None  # to what is said, in pla
 
 
 def set_up_streams() -> None:
-    """Let all letters be printed: in UTF-8 to files and pipes on every system, and as far as a terminal has them.
+    """Let all characters be printed: in UTF-8 to files and pipes on every system, and as far as a terminal has them.
 
     Descriptors of closed streams are occupied: a file that got one would also get what libraries print.
     """

@@ -1,4 +1,4 @@
-"""`numpyclip embed` to a folder or URL: parts, on many workers, and what is said about them."""
+"""`numpyclip embed` to a folder or URL: parts, on many workers, with progress and a summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `numpyclip embed` embeds in this process, for an output of one file or stdout: rows, one after another."""
+"""`numpyclip embed` to one file or stdout: rows with embeddings, computed one after another in this process."""
 
 from __future__ import annotations
 

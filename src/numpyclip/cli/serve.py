@@ -57,7 +57,6 @@ and /openapi.json describes them. Listens on loopback only, unless --host is giv
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    command.usage = "numpyclip serve [OPTION ...]"  # all of them would hide an error below them
     add_general_options(command)
     index = add_index_options(command)
     add_log_options(command)

@@ -1,4 +1,4 @@
-"""Sidecars of images: what commands write into them, or would write."""
+"""XMP sidecars of images, as commands write them, or print in a dry run what would change."""
 
 from __future__ import annotations
 

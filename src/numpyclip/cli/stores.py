@@ -1,4 +1,4 @@
-"""Which index a command is about, and the model that it was made with."""
+"""The index that a command opens, and the model that the index was made with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CLIP (Radford et al., 2021) as users hold it: from image files and strings to embeddings and probabilities."""
+"""The public class `CLIP` (Radford et al., 2021): from image files and strings to embeddings and probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CoCa (Yu et al., 2022), as OpenCLIP builds it: a CLIP with a decoder of captions."""
+"""The public class `CoCa` (Yu et al., 2022), as OpenCLIP builds it: a CLIP with a decoder of captions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an index and tasks need of a model."""
+"""The interface of models that an index and tasks need."""
 
 from __future__ import annotations
 

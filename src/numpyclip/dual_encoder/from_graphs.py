@@ -1,4 +1,4 @@
-"""A model of graphs that were exported, which an engine computes."""
+"""A model read from exported ONNX graphs, which an engine computes."""
 
 from __future__ import annotations
 

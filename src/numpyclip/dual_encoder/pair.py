@@ -1,4 +1,4 @@
-"""One model of two: the images of one, searched by texts of another that was trained to match it."""
+"""One model made of two: the image tower of one, and the text tower of another that was trained to match it."""
 
 from dataclasses import fields, replace
 from functools import partial

@@ -1,4 +1,4 @@
-"""Two towers whose tokens can be had before they are pooled: hidden states, dense features, and attention."""
+"""Tokens of both towers before they are pooled: hidden states, dense features, and attention."""
 
 from __future__ import annotations
 

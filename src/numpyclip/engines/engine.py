@@ -1,4 +1,4 @@
-"""What all engines do: compile the graph of a tower for a device, to a session that computes embeddings."""
+"""The base class of engines: compile the graph of a tower for a device, to a session that computes embeddings."""
 
 from __future__ import annotations
 

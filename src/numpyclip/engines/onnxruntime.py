@@ -1,4 +1,4 @@
-"""ONNX Runtime: Microsoft's runtime, with a provider for each kind of device, of which its packages have a few each."""
+"""ONNX Runtime: Microsoft's runtime, with an execution provider for each kind of device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the processor can compute, as far as the system says without running anything."""
+"""Features of the processor, such as AVX512-BF16, as the operating system or NumPy lists them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what a caller asks for to an engine: the first that is installed and has the device and the precision."""
+"""OPTIONS → ENGINE: the first that is installed and has the requested device and precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which activation a model is run with: the one place that decides.
+"""The activation of a model, QuickGELU or GELU: the one place that decides which.
 
 It cannot be inferred from tensors. The sources are the config file, the catalog (all of its models were trained with
 QuickGELU), a record in the file of weights (the classes of a TorchScript archive, or NumPyCLIP's own), and the argument

@@ -1,4 +1,4 @@
-"""Names that stand for other names: Immich's, and those of text towers that were trained for another model's images."""
+"""Aliases of model names: Immich's, and those of text towers that were trained for another model's images."""
 
 import os
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What a file is that holds no CLIP: other kinds of models, by their types or the names of their tensors."""
+"""Models that are no CLIP, recognized by their types or the names of their tensors, for error messages."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""From the prepared towers of a model to ONNX graphs, which engines run, and other people's runtimes.
+"""TOWERS → ONNX: the prepared towers of a model as graphs, which engines and other runtimes compute.
 
 Why not trace? The NumPy towers compute with columns in chunks and in place, which is what makes them fast, and a trace
 would fix what is dynamic: batch and length. The readable reference knows one family. So a graph is written: a visitor

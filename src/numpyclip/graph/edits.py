@@ -1,4 +1,4 @@
-"""Changes to an ONNX graph: names, unit length, texts without padding, or with all, and normalized pixels."""
+"""Changes to an ONNX graph: renaming, unit length, trimming or adding padding of texts, and normalized pixels."""
 
 from __future__ import annotations
 

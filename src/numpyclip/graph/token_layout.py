@@ -1,4 +1,4 @@
-"""How the tokens of a batch are arranged in the rows of a matrix."""
+"""The layout of a batch's tokens in the rows of a matrix."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""From a part of a prepared model to the function that adds its nodes to a graph."""
+"""The registry of visitors: from the class of a layer or tower to the function that adds its nodes to a graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""C's ``stderr``, to which libraries print what an error says, too. Python's own and file descriptors stay."""
+"""Silences what C libraries print to ``stderr``: errors say it, too. Python's `sys.stderr` is left as it is."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _COMPANY = {
     ),
     *("electronics", "electric", "techwin", "camera", "systems", "mobile"),
 }
-_OTHER_NAMES = {  # of makers, in small letters
+_OTHER_NAMES = {  # of makers, in lower case
     "eastman kodak": "Kodak",
     "hewlett-packard": "HP",
     "lge": "LG",
@@ -65,7 +65,7 @@ _NO_NAME = re.compile(r"[\W_0]*|unknown|none|n/?a|null|undefined|digital (?:stil
 def camera_name(make: Any, model: Any) -> str | None:
     """Join the maker and the model of a camera: ``Nikon D750`` of NIKON CORPORATION and NIKON D750.
 
-    Company words are dropped, a maker in capitals or small letters is written as a name, and a model that begins with
+    Company words are dropped, a maker in upper or lower case is written as a name, and a model that begins with
     its maker, or with a brand of its own, is not preceded by it again.
     """
     maker, name = _maker(make), _text(model)

@@ -1,4 +1,4 @@
-"""FILE → FORMAT: the formats that are decoded, at every door, and the plug-ins that do it."""
+"""FILE → FORMAT: the allowlist of formats, the same for every caller, and the plug-ins that decode them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LIVE PHOTOS: an image, and the video beside it of the seconds around it, which is no item of its own."""
+"""LIVE PHOTOS: an image and the short video beside it, which are one item."""
 
 from __future__ import annotations
 

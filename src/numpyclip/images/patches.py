@@ -1,4 +1,4 @@
-"""Sides of images that are cut into whole patches."""
+"""Sizes of images whose sides are whole numbers of patches."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""IMAGE → VIEWS: what a model may see of an image besides the crop that it was trained to see.
+"""IMAGE → VIEWS: the crop that a model was trained on, and others that show what it leaves out.
 
 ``crop`` is the model's own preprocessing, whatever that is. ``pad`` and ``squash`` show the whole image, as OpenCLIP's
 ``resize_mode`` of "longest" and "squash" do. ``tiles`` are squares (or of the model's shape) that cover an image that

@@ -1,4 +1,4 @@
-"""What Pillow says and refuses by settings of the whole process, made a matter of one image on one thread.
+"""Pillow's warnings and its limit of pixels, which are settings of the process, for one image on one thread.
 
 Its warnings name no file, and its limit of pixels is a global variable. While a thread watches an image, Pillow's
 warnings on that thread become notes about that image, and the image's own limit holds, also for images nested in it.

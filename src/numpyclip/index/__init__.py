@@ -1,4 +1,4 @@
-"""EMBEDDINGS → SEARCH: images and texts on disk, found by what they show and say.
+"""EMBEDDINGS → SEARCH: an index of images and texts on disk or in PostgreSQL, searched by their embeddings.
 
 `Index` is the way in, and `Store` what keeps it.
 """

@@ -1,4 +1,4 @@
-"""Browsing an index: what there is without a search, by date, place, camera and lens; the part of `Store` for it."""
+"""Browsing an index without a query, by date, place, camera and lens: the part of `Store` for it."""
 
 from __future__ import annotations
 

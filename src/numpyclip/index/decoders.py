@@ -1,4 +1,4 @@
-"""By what means images are read: a file that could not be is tried again when these have changed."""
+"""The versions of all image decoders: files that could not be read are tried again when these have changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _READERS = {  # modules, and the packages they are in
 
 @cache
 def decoders() -> str:
-    """Name the versions of all that decodes images, which need not be imported for it, in 16 letters."""
+    """Return a hash, of 16 hexadecimal digits, of the versions of all image decoders, without importing these."""
     import PIL
     from PIL import features
 

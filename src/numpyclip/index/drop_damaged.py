@@ -1,4 +1,4 @@
-"""Leaving out of an index what is damaged in it, so that the next update computes it again."""
+"""Removing damaged rows from an index, so that the next update computes them again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An index with its model: the way in for Python."""
+"""The public class `Index`: an index with its model."""
 
 from __future__ import annotations
 

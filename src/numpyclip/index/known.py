@@ -1,4 +1,4 @@
-"""INDEX → EMBEDDINGS: what an index has of images already, so that nothing is computed twice."""
+"""INDEX → EMBEDDINGS: those that an index has already, so that no image is embedded twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""By which options the command line loads the model of an index, as the index records them."""
+"""The options with which the command line loads the model of an index, as the index records them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the names that an index has a person means: of cameras, lenses, tags and albums."""
+"""Look-up of names in an index, as people write them: of cameras, lenses, tags and albums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has no embedding of a model yet: the part of `Store` that a migration asks."""
+"""Images and texts that have no embedding of a model yet: the part of `Store` that a migration asks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which views of its images an index has: the crop, and those that were asked for; the part of `Store` for it."""
+"""The views of images that an index has, the crop and those that were requested: the part of `Store` for it."""
 
 from __future__ import annotations
 

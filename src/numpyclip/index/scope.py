@@ -1,4 +1,4 @@
-"""Which files of its folders an update looks at, and for how long."""
+"""The scope of an update: which files of the folders it covers, and for how long it runs."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def absolute(path: str | os.PathLike[str]) -> str:
 
 
 def is_path(path: str | os.PathLike[str]) -> bool:
-    """Tell whether there can be such a path: one without NUL, of letters that the file system has."""
+    """Tell whether there can be such a path: one without NUL, of characters that the file system has."""
     try:
         return b"\0" not in os.fsencode(path)
     except UnicodeEncodeError:

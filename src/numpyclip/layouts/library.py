@@ -1,4 +1,4 @@
-"""What a library for which a model is exported can do with images."""
+"""A library for which a model is exported: the preprocessing and the precisions that it can express."""
 
 from __future__ import annotations
 

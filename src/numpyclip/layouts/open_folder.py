@@ -1,4 +1,4 @@
-"""A folder of our own, which `load` reads back with an engine: graphs, a description, and the file of the tokenizer."""
+"""A folder in NumPyCLIP's own layout, which `load` reads with an engine: graphs, `numpyclip.json`, tokenizer file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which column of the activations belongs to which token of which input."""
+"""The layout of a batch's tokens in the columns of the activations."""
 
 from dataclasses import dataclass
 

@@ -1,1 +1,1 @@
-"""TOWERS → EMBEDDINGS: towers run in chunks on threads, and their weights are prepared, cached or made lazily."""
+"""TOWERS → EMBEDDINGS: towers run in chunks on threads, with weights that are prepared, cached, or read lazily."""

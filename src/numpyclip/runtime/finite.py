@@ -1,4 +1,4 @@
-"""Embeddings with NaN or infinity, or of zeros, which damaged weights make: errors, never results."""
+"""Checks that embeddings are finite and not zero: those that damaged weights make are errors, never results."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""MODEL → PROOF: outputs of published models that others have published, computed again and compared.
+"""MODEL → VERIFICATION: published outputs of published models, computed again and compared.
 
 A digest shows that a file is the published one; this shows that NumPyCLIP computes with it what the reference does, on
 the machine at hand. Each known output names the file that it was read from.

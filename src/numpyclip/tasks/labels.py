@@ -60,7 +60,7 @@ def as_labels(labels: Iterable[str | Label | Sequence[str]], separator: str | No
     twice = [name for name, count in Counter(label.name for label in found).items() if count > 1]
     if twice and not all(isinstance(label, Label) for label in given):  # which were checked before
         warnings.warn(
-            f"{len(twice)} labels are duplicated, such as {quoted(twice[0])}: duplicates split the probability, and "
+            f"labels: {len(twice)} duplicated, such as {quoted(twice[0])}; duplicates split the probability, and "
             "only the first is ever predicted.",
             stacklevel=2,
         )

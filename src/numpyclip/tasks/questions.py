@@ -16,7 +16,7 @@ from numpyclip.tasks.english import answer_lists, attributes, is_break, noun_end
 from numpyclip.tasks.statements import BE, DETERMINER, IT, SINGULAR, statement_of, with_attribute
 from numpyclip.tasks.vocabulary import everyday_nouns
 
-_MOST_LETTERS = 2000
+_MAX_CHARACTERS = 2000
 YES_NO, CHOICE, COLOUR, OPEN = "yes/no", "choice", "colour", "open"
 FORMS = (
     *("is there a dog on the sofa?", "is the car red?", "is the man riding a horse?"),
@@ -104,8 +104,8 @@ def _plain(question: str) -> str:
     """Normalize a question: case, spaces, contractions, polite words, "in the picture"."""
     if not isinstance(question, str):
         raise InputError(f"the question is {question!r:.60}; expected a string.")
-    if len(question) > _MOST_LETTERS:
-        raise InputError(f"the question has {len(question)} letters; expected at most {_MOST_LETTERS}.")
+    if len(question) > _MAX_CHARACTERS:
+        raise InputError(f"the question has {len(question)} characters; expected at most {_MAX_CHARACTERS}.")
     plain = " ".join(question.lower().split()).strip(' ?!."\u00bf\u00a1\uff1f')
     for pattern, plainer in _PLAINER:
         plain = re.sub(pattern, plainer, plain).strip()

@@ -1,4 +1,4 @@
-"""What is read of a very long text, so that it costs no more than what is left of it after truncation."""
+"""Excerpts of very long texts, so that truncation costs no more than the tokens that it keeps."""
 
 import re
 

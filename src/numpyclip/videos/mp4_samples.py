@@ -1,4 +1,4 @@
-"""MP4 → how many samples it claims: FFmpeg takes memory for each of them, whether it is there or not."""
+"""MP4 → NUMBER OF SAMPLES that its header claims: FFmpeg allocates memory for each, whether it is there or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A moment of a video as people name it: ``clip.mp4@12.5``."""
+"""Names of moments of videos: ``clip.mp4@12.5``."""
 
 from __future__ import annotations
 

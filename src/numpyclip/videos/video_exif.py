@@ -1,4 +1,4 @@
-"""VIDEO → what its header says: its size, how long it is, and when, where and with what it was taken."""
+"""VIDEO → METADATA of its header: size, duration, date, GPS coordinates and camera."""
 
 from __future__ import annotations
 

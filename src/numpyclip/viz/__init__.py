@@ -1,1 +1,1 @@
-"""EMBEDDINGS, SCORES, HEAT MAPS → PICTURES for people: sheets, charts, overlays, maps, images in a terminal."""
+"""EMBEDDINGS, SCORES, HEAT MAPS → PICTURES: contact sheets, charts, overlays, maps, images in a terminal."""

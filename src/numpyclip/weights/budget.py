@@ -1,4 +1,4 @@
-"""How much memory the values in an untrusted file may take, by its size.
+"""Limits of the memory that the values in an untrusted file may take, by its size.
 
 Reading takes at most four times the file and 64 MB: the mapped file, what its records inflate to, and the objects made
 of its pickle or JSON. Each part is bounded here before, or while, it is made.

@@ -1,4 +1,4 @@
-"""The tensors of a model as its files have them, checked when a model takes them."""
+"""The class `Checkpoint`: the tensors of a model as its files have them, verified when they are taken."""
 
 import hashlib
 import mmap

@@ -1,4 +1,4 @@
-"""How far a download is, on stderr; if that is no terminal, only that a large one has begun."""
+"""Progress of downloads, on stderr; if that is no terminal, only a line when a large one begins."""
 
 import sys
 from typing import Any

@@ -1,1 +1,1 @@
-"""XMP: what photo programs write about an image, in it or in a file beside it."""
+"""XMP: the metadata that photo programs write into an image, or into a sidecar file beside it."""

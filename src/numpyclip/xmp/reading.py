@@ -1,4 +1,4 @@
-"""BYTES → PLACES: where in the bytes of XMP the properties are, and their values.
+"""BYTES → PROPERTIES, with their positions in the bytes, so that `packet` can edit them in place.
 
 XMP is RDF in XML (ISO 16684-1). expat tells the place of each element, which `xml.etree` does not: a tree that is
 written out again has other prefixes, spaces and quotes. A document type is refused before anything in it is read, so

@@ -1,1 +1,1 @@
-"""Nodes of the text towers, and of what they are made of."""
+"""Nodes of the text towers and their layers: `numpyclip.model.text` as ONNX."""

@@ -1,1 +1,1 @@
-"""Nodes of the image towers, and of what they are made of."""
+"""Nodes of the image towers and their layers: `numpyclip.model.vision` as ONNX."""

@@ -1,4 +1,4 @@
-"""Nodes of `numpyclip.model.vision.feature_maps`, and of what is done to each pixel. Maps are (b, c, y, x)."""
+"""Nodes of `numpyclip.model.vision.feature_maps`, and of operations on each pixel. Maps are (b, c, y, x)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the embeddings of an index are, and which of them are nearest: `Vectors`."""
+"""`Vectors`: the embeddings of an index, and the search for the nearest of them."""
 
 from __future__ import annotations
 

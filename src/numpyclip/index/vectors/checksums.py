@@ -1,4 +1,4 @@
-"""Checksums of rows and of their places: one that was damaged, zeroed or moved is told.
+"""Checksums of rows and of their positions, which detect rows that were damaged, zeroed or moved.
 
 That is against accidents: who can change rows can change their checksums, too.
 """

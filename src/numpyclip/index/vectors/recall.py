@@ -1,4 +1,4 @@
-"""Recall of a search in a graph: with which queries it is measured, and which share of their nearest it finds."""
+"""Recall of an HNSW search: with which queries it is measured, and which share of their nearest rows it finds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What bidirectional encoders of texts share: padding that is masked, pooling, and the head."""
+"""Parts that bidirectional text encoders share: masked padding, pooling, and the head."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

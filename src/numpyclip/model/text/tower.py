@@ -1,4 +1,4 @@
-"""The text towers: what all of them do, and which one a configuration asks for."""
+"""The base class of text towers, and the choice of one by its config."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""PIXELS → EMBEDDINGS: the image towers, and what they are made of."""
+"""PIXELS → EMBEDDINGS: the image towers and their layers."""

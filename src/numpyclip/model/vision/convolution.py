@@ -1,4 +1,4 @@
-"""Convolutions, and what towers made of them have in common.
+"""Convolutions, and parts that convolutional towers share.
 
 A pixel is a column, like a token, and the images of a batch are innermost, (c, y, x, b): a 1 x 1 convolution is a
 matrix product, and shifted images are copied in long runs.

@@ -1,4 +1,4 @@
-"""From the last feature map of a tower of convolutions to embeddings, as in open_clip/timm_model.py."""
+"""Heads of convolutional towers: from the last feature map to embeddings, as in open_clip/timm_model.py."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A convolutional stem: what comes before the patch embedding of a vision transformer."""
+"""A convolutional stem, before the patch embedding of a vision transformer."""
 
 from dataclasses import dataclass
 

@@ -1,1 +1,1 @@
-"""The APIs: a module for each client that is answered as it expects, and NumPyCLIP's own for search and libraries."""
+"""The APIs: one module for each compatible API, and NumPyCLIP's own for search and photo libraries."""

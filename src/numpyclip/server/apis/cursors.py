@@ -51,7 +51,7 @@ class Cursor:
         kind, _, data = rest.partition(".")
         try:
             embedding = np.frombuffer(base64.b64decode(data.encode("ascii"), b"-_", validate=True), "<f4")
-        except (ValueError, binascii.Error):  # of letters that are none of base64's, or another length
+        except (ValueError, binascii.Error):  # not of the characters of base64, or of another length
             embedding = np.empty(0, np.float32)
         square = float(embedding @ embedding) if embedding.shape == (embed_dim,) and np.isfinite(embedding).all() else 0
         if not is_row_id(skip) or int(skip) > MAX_DEPTH or kind not in ("t", "i") or abs(square - 1) > _LENGTH:

@@ -1,4 +1,4 @@
-"""The best tag of each image, for the page: what a screen reader says of a thumbnail."""
+"""The best tag of each image: the alternative text of thumbnails on the page, for screen readers."""
 
 from __future__ import annotations
 
