@@ -4,8 +4,8 @@
 
 Needs no other library. The models are OpenCLIP's architectures with random weights in float16, in files that are
 written to the folder (5 GB for the largest, which takes 11 GB of memory the usual way) and removed again. Both ways run
-in processes of their own, which embed one image in turn. The first image includes loading the model; prepared weights
-are not cached. Memory is the peak of the process.
+in processes of their own, which embed one image in turn; a cell has `low_memory`, then the usual way. The first image
+includes loading the model; prepared weights are not cached. Memory is the peak of the process.
 """
 
 import argparse
@@ -29,17 +29,7 @@ from contest.arena import PAUSE, environment
 
 NAMES = ("ViT-B-32", "ViT-L-14", "ViT-H-14", "ViT-bigG-14")
 WAYS = ("low_memory", "usual")
-HEADER = (
-    "model",
-    "file, MB",
-    "memory, MB: low",
-    "usual",
-    "first image, s: low",
-    "usual",
-    "later ones, s: low",
-    "usual",
-    "low / usual",
-)
+HEADER = ("model", "file, MB", "memory, MB", "first image, s", "later ones, s", "ratio")
 
 
 def write_weights(name: str, file: Path) -> None:
@@ -121,9 +111,7 @@ def measure(name: str, file: Path, given: argparse.Namespace) -> list[str]:
     later = [f"{statistics.median(seconds for seconds, _ in turns):.2f}" for turns in zip(*rounds, strict=True)]
     ratio = f"{statistics.median(turn[0][0] / turn[-1][0] for turn in rounds):.2f}"
     size = f"{file.stat().st_size / 1e6:.0f}"
-    if given.low:
-        memory, firsts, later, ratio = [*memory, ""], [*firsts, ""], [*later, ""], ""
-    return [name, size, *memory, *firsts, *later, ratio]
+    return [name, size, *map(" / ".join, (memory, firsts, later)), "" if given.low else ratio]
 
 
 def show(rows: Sequence[Sequence[str]], given: argparse.Namespace) -> None:

@@ -31,8 +31,8 @@ def tool() -> ModuleType:
     return module
 
 
-def test_the_table_is_made_from_the_data(tool: ModuleType) -> None:
-    assert tool.divide(tool.PAGE.read_text("utf-8"))[1] == tool.table()
+def test_the_tables_are_made_from_the_data(tool: ModuleType) -> None:
+    assert tool.divide(tool.PAGE.read_text("utf-8"))[1] == tool.tables()
 
 
 def test_all_architectures_are_measured_and_most_are_in_the_plot(tool: ModuleType) -> None:

@@ -1,4 +1,4 @@
-"""Write the table and the plot of docs/guides/choosing.md: the best published model of each architecture.
+"""Write the tables and the plot of docs/guides/choosing.md: the best published model of each architecture.
 
 From src/numpyclip/data alone (open_clip.json, speeds.json), so it needs NumPyCLIP alone:
 
@@ -19,7 +19,6 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGE, PICTURE = DOCS / "guides" / "choosing.md", DOCS / "pictures" / "accuracy.png"
 BEGIN, END = "<!-- models: made by tools/make_choosing_page.py -->", "<!-- end -->"
-RATES = ("relative_images_per_second", "relative_texts_per_second")
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 900, 640, 60, 30, 30, 60  # of the plot, in pixels
 LEAST, MOST = 55, 90  # percent; less accurate ones are left out
 GRID, TEXT, FREE, BOUND = "#e4e4e4", "#333333", "#8c0c6e", "#999999"
@@ -48,32 +47,34 @@ def accuracy(published: Published) -> float:
     return (model.xm3600 if known.multilingual else model.top1) or 0
 
 
-# --- table ----------------------------------------------------------------------------------------------------------
+# --- tables ---------------------------------------------------------------------------------------------------------
 
 
-def cell(fact: Fact, found: dict[str, object]) -> str:
-    """Write one fact."""
-    value = found[fact.key]
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "many" if value else "English"
-    if isinstance(value, str):
-        return f"`{value}`" if fact.key in ("model", "pretrained") else value
-    mark = "*" if found["speed_extrapolated"] and fact.key in RATES else ""
-    return format(value, fact.how) + mark
+def row(published: Published, columns: list[Fact]) -> list[str]:
+    """Write the facts of a model: its two names, numbers, and its license."""
+    found = facts(*published)
+    mark = "*" if found["speed_extrapolated"] else ""
+    cells = ["" if found[fact.key] is None else format(found[fact.key], fact.how) for fact in columns]
+    names, licence = f"`{found['model']}`, `{found['pretrained']}`", found["licence"]
+    return [names, *cells[:-1], cells[-1] + mark, "research" if licence == RESEARCH_ONLY else str(licence)]
 
 
-def table() -> str:
-    """Write the whole table."""
-    chosen = [fact for fact in FACTS if fact.heading]
-    rows = [[fact.heading for fact in chosen], ["---"] * len(chosen)]
-    rows += [[cell(fact, facts(*published)) for fact in chosen] for published in models()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def table(multilingual: bool) -> str:
+    """Write the table of the models for English, or of those for many languages."""
+    columns = [fact for fact in FACTS if fact.heading and (multilingual or fact.heading != "XM3600")]
+    headings = ["`--model`, `--pretrained`", *(fact.heading for fact in columns), "license"]
+    rows = [headings, ["---", *["---:"] * len(columns), "---"]]
+    rows += [row(published, columns) for published in models() if published[0].multilingual == multilingual]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+def tables() -> str:
+    """Write both tables, with a heading each."""
+    return f"### English\n\n{table(False)}\n\n### Many languages\n\n{table(True)}"
 
 
 def divide(text: str) -> tuple[str, str, str]:
-    """Divide the page at the table: what is before, in and behind it."""
+    """Divide the page at the tables: what is before, in and behind it."""
     before, _, rest = text.partition(BEGIN)
     inside, _, behind = rest.partition(END)
     return before + BEGIN, inside.strip(), END + behind
@@ -147,9 +148,9 @@ def write_name(canvas: ImageDraw.ImageDraw, name: str, at: tuple[float, float], 
 
 
 def main() -> None:
-    """Replace the table, and draw the plot."""
+    """Replace the tables, and draw the plot."""
     before, _, behind = divide(PAGE.read_text("utf-8"))
-    PAGE.write_text("\n\n".join([before, table(), behind]), "utf-8")
+    PAGE.write_text("\n\n".join([before, tables(), behind]), "utf-8")
     found = points()
     draw(found).save(PICTURE, optimize=True)
     print(f"{PAGE}: {len(models())} architectures, of which {len(found)} are in {PICTURE}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class TruncationWarning(UserWarning):
-    """A model whose embeddings are truncated is not known to be trained for it."""
+    """A model is not known to be trained for truncated embeddings."""
 
 
 def load(  # noqa: PLR0913  the first four are those of openai/CLIP
@@ -50,7 +50,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         hub, in the layout of OpenCLIP or of transformers. Or, with `pretrained`, OpenCLIP's name of an architecture,
         such as ``"ViT-B-32"``.
     device : default="cpu"
-        Where it is computed: ``"cpu"``, or with an engine that has it ``"cuda"``, ``"gpu"``, ``"coreml"``,
+        Where to compute: ``"cpu"``, or with an engine that has it ``"cuda"``, ``"gpu"``, ``"coreml"``,
         ``"directml"`` or ``"rocm"``, perhaps with an index, as in ``"cuda:1"``.
     jit : bool, default=False
         Has no effect; accepted for scripts of openai/CLIP.
@@ -74,18 +74,18 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         ``"hf-hub:M-CLIP/LABSE-Vit-L-14"``, say. The repositories of M-CLIP and
         ``"hf-hub:sentence-transformers/clip-ViT-B-32-multilingual-v1"`` are loaded with the model of their images.
     engine : {"numpy", "openvino", "onnxruntime"}, optional
-        What computes embeddings; by default NumPy or, if it has not the device or the precision, an installed engine
-        that has. Tokens, attention and captions are always computed by NumPy, in float32.
+        What computes embeddings: by default NumPy or, if it lacks the device or the precision, an installed engine
+        that has both. Tokens, attention and captions are always computed by NumPy, in float32.
     precision : {"float32", "bfloat16", "float16", "int8"}, optional
-        Of an engine's products; with "int8" weights are rounded to eight bits, and the inputs of layers where the
-        engine does so. By default "float32", or what `name` was exported in.
+        Precision of matrix products; with "int8", weights are rounded to eight bits, and so are inputs of layers by
+        some engines. By default "float32", or what `name` was exported in.
 
     Returns
     -------
     model : CLIP
         A `CoCa`, which also writes captions, if the weights have a decoder.
     preprocess : Preprocess
-        Converts a PIL image to the array (3, size, size) that the model takes.
+        Converts a PIL image to the float32 array (3, size, size) that the model takes.
 
     Raises
     ------
@@ -96,8 +96,8 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     DownloadError
         If the weights are missing and cannot be downloaded.
     InputError
-        If an argument is none of those above, or of no use with the others: an engine without such a device or
-        precision, `low_memory` with an engine, or for an exported folder what `export` has settled.
+        If an argument is none of those above, or contradicts another: an engine without such a device or precision,
+        `low_memory` with an engine, or for an exported folder an option that `export` has fixed.
     MissingPackageError
         If the engine that has this device and precision is not installed.
     EngineError

@@ -46,18 +46,18 @@ def __dir__() -> list[str]:
 
 
 class SimpleTokenizer:
-    """A tokenizer, by default that of most models, which truncates long texts, as those of open_clip do."""
+    """A tokenizer, by default OpenCLIP's, which truncates long texts, as open_clip's do."""
 
     def __init__(self, tokenizer: Tokenizer | None = None, context_length: int = 77) -> None:
         self.tokenizer = tokenizer or open_clip_tokenizer()
         self.context_length = context_length
 
     def __call__(self, texts: str | Sequence[str], context_length: int | None = None) -> NDArray[np.int32]:
-        """Turn texts into ids of shape (n_texts, context_length)."""
+        """Convert texts to ids of shape (n_texts, context_length)."""
         return self.tokenizer(texts, self.context_length if context_length is None else context_length, truncate=True)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Turn ids back into text."""
+        """Convert ids back to text."""
         return self.tokenizer.decode(ids)
 
 
@@ -81,12 +81,12 @@ def create_model_from_pretrained(  # noqa: PLR0913  those of open_clip
     pretrained : str or path, optional
         The tag of published weights, or a file.
     precision : {"fp32", "bf16", "fp16"}, default="fp32"
-        Others than "fp32" need an engine: see `numpyclip.load`.
+        All but "fp32" need an engine: see `numpyclip.load`.
     device, jit
         As in `numpyclip.load`.
     force_quick_gelu : bool, default=False
-        For a file that does not record its activation: it is QuickGELU. Architectures whose name ends in -quickgelu
-        have it anyway.
+        Use QuickGELU for a file that does not record its activation. Architectures whose name ends in -quickgelu have
+        it anyway.
     cache_dir : str or path, optional
         Where downloads are cached.
 
@@ -98,7 +98,7 @@ def create_model_from_pretrained(  # noqa: PLR0913  those of open_clip
     Raises
     ------
     NumPyCLIPError
-        As `numpyclip.load`; there are no models of random weights.
+        As `numpyclip.load`. Also for an architecture without `pretrained`: there are no random weights.
     """
     if precision not in (None, *_PRECISIONS):
         raise InputError(f"precision is {precision!r:.60}; expected {' or '.join(map(repr, _PRECISIONS))}.")
@@ -146,7 +146,7 @@ def create_model_and_transforms(  # noqa: PLR0913  those of open_clip
     -------
     model : CLIP
     preprocess, preprocess : Preprocess
-        Twice the same; open_clip has one for training and one for inference.
+        The same object twice, for inference; open_clip's first one is for training.
     """
     model, preprocess = create_model_from_pretrained(
         model_name, pretrained, precision, device, jit, force_quick_gelu=force_quick_gelu, cache_dir=cache_dir
@@ -185,12 +185,12 @@ def get_tokenizer(
 
 
 def tokenize(texts: str | Sequence[str], context_length: int = 77) -> NDArray[np.int32]:
-    """Turn texts into ids with the tokenizer of most models, and truncate long ones."""
+    """Convert texts to ids with OpenCLIP's default tokenizer, and truncate long ones."""
     return open_clip_tokenizer()(texts, context_length, truncate=True)
 
 
 def decode(ids: Iterable[int]) -> str:
-    """Turn ids of that tokenizer back into text."""
+    """Convert ids of `tokenize` back to text."""
     return open_clip_tokenizer().decode(ids)
 
 

@@ -33,7 +33,7 @@ def test_an_engine_that_is_not_installed_is_listed_with_what_installs_it(
     assert 'pip install "numpyclip[openvino]"' in listed.err
     status, out, err = run("engines", "-m", "tiny", "--json")
     (measured,) = (json.loads(line) for line in out.splitlines()[3:])
-    assert (status, err) == (0, f"{listed.err}numpyclip: fastest in float32: no options, NumPy is\n")
+    assert (status, err) == (0, f"{listed.err}numpyclip: fastest in float32: NumPy, without options\n")
     assert (measured["engine"], measured["precision"]) == ("numpy", "float32")
     assert measured["cosine"] == pytest.approx(1, abs=1e-6)
     assert min(measured["one_image_ms"], measured["images_per_s"], measured["texts_per_s"]) > 0

@@ -118,6 +118,7 @@ def test_what_is_no_number_of_pixels(text: str) -> None:
         (["classify", "a.png", "-m", "tiny"], "no labels: give them after the image"),
         (["classify", "a.png", "bird", "--template", "x", "-m", "tiny"], "where the label goes"),
         (["classify", "a.png", "--labels", "nowhere.txt", "-m", "tiny"], "nowhere.txt: cannot be read"),
+        (["classify", "a.png", "--labels", "imagnet", "-m", "tiny"], "(no such file or dataset); expected a file, or"),
         (["embed", "texts", "-m", "tiny"], "nothing to embed"),
         (["embed", "texts", "a", "-o", "out.csv"], "'out.csv' does not end in .npy, .npz, .jsonl"),
         (["embed", "texts", "a", "--json", "-o", "out.npz"], "not allowed with argument"),

@@ -354,7 +354,7 @@ def test_what_is_no_published_model_is_not_told_to_be_unknown(name: str) -> None
 
 @pytest.mark.parametrize("name", ["hf-hub:someone/model", "tiny", "ViT-L/14@336px", FOLDER])
 def test_what_has_weights_of_its_own_takes_no_others(name: str | Path) -> None:
-    with pytest.raises(InputError, match="is no architecture of OpenCLIP's, which `pretrained` goes with"):
+    with pytest.raises(InputError, match="is not an architecture of OpenCLIP's; leave `pretrained` out"):
         numpyclip.load(name, pretrained="laion2b_s34b_b79k")
 
 

@@ -25,6 +25,12 @@ def test_only_the_last_part_of_a_label_is_read() -> None:
         as_labels(["animal/"], "/")
 
 
+def test_a_datasets_labels_have_its_name() -> None:
+    assert [label.name for label in as_labels("cifar10")][:3] == ["airplane", "automobile", "bird"]
+    with pytest.raises(InputError, match="'cifar'; expected a list of one or more strings, or the name of a dataset"):
+        as_labels("cifar")
+
+
 @pytest.mark.parametrize("labels", [[], "dog", b"dog", None, [""], ["  "], [3], [[]], [["dog", 3]], [None]])
 def test_what_is_no_label_is_refused(labels: Any) -> None:
     with pytest.raises(InputError, match="label"):

@@ -232,7 +232,7 @@ def _recommend(results: list[_Measured], *, is_all: bool) -> None:
     equal = [each for each in results if each.precision == "float32"]
     same = fastest(equal)
     if is_all or len(equal) > 1:
-        say(f"fastest in float32: {same.options or 'no options, NumPy is'}")
+        say(f"fastest in float32: {same.options or 'NumPy, without options'}")
     near = fastest([each for each in results if each.cosine >= _LEAST_COSINE])
     if near != same:
         say(f"fastest with a cosine of {_LEAST_COSINE} or more: {near.options}")

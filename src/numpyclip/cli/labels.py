@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.cli.inputs import progress
+from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -43,7 +44,12 @@ def read_named_labels(name: str) -> list[list[str]]:
     from numpyclip.tasks.labels import read_labels
     from numpyclip.tasks.prompts import label_file, label_names
 
-    return read_labels(label_file(name) if name in label_names() and not Path(name).exists() else name)
+    if Path(name).exists() or Path(name).name != name or Path(name).suffix:
+        return read_labels(name)
+    if name not in label_names():
+        known = ", ".join(label_names())
+        raise InputError(f"{name}: cannot be read (no such file or dataset); expected a file, or one of {known}.")
+    return read_labels(label_file(name))
 
 
 def embedded_labels(model: CLIP, labels: Sequence[Label], templates: Sequence[str]) -> Array:

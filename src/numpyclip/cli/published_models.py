@@ -36,27 +36,27 @@ class Fact(NamedTuple):
     key: str
     of: Callable[[Architecture, PublishedModel], object]
     heading: str = ""  # of its column in docs/guides/choosing.md, if it has one
-    how: str = ""  # it is written there
+    how: str = ""  # the format of its values there
 
 
 FACTS = (
-    Fact("model", lambda known, _: known.name, "architecture"),
-    Fact("pretrained", lambda _, model: model.tag, "tag"),
+    Fact("model", lambda known, _: known.name),
+    Fact("pretrained", lambda _, model: model.tag),
     Fact("hub", lambda _, model: model.hub),
-    Fact("licence", lambda _, model: model.licence, "license"),
+    Fact("licence", lambda _, model: model.licence),
     Fact("megabytes", lambda known, model: known.megabytes(model), "MB", "d"),
-    Fact("parameters", lambda known, _: known.parameters, "million parameters", ".0f"),
-    Fact("image_size", lambda known, _: known.image_size, "px", "d"),
-    Fact("context_length", lambda known, _: known.context_length, "tokens", "d"),
-    Fact("multilingual", lambda known, _: known.multilingual, "languages"),
+    Fact("parameters", lambda known, _: known.parameters),
+    Fact("image_size", lambda known, _: known.image_size),
+    Fact("context_length", lambda known, _: known.context_length),
+    Fact("multilingual", lambda known, _: known.multilingual),
     Fact("imagenet_top1", lambda _, model: model.top1, "ImageNet", ".1f"),
-    Fact("coco_image_recall_at_1", lambda _, model: model.coco_images, "COCO images", ".1f"),
-    Fact("coco_text_recall_at_1", lambda _, model: model.coco_texts, "COCO texts", ".1f"),
+    Fact("coco_image_recall_at_1", lambda _, model: model.coco_images, "COCO", ".1f"),
+    Fact("coco_text_recall_at_1", lambda _, model: model.coco_texts),
     Fact("xm3600_image_recall_at_1", lambda _, model: model.xm3600, "XM3600", ".1f"),
     Fact("accuracy_from", lambda _, model: model.source),
-    Fact("relative_images_per_second", lambda known, _: known.speed and known.speed.images, "images/s", ".3g"),
-    Fact("relative_texts_per_second", lambda known, _: known.speed and known.speed.texts, "texts/s", ".3g"),
-    Fact("memory_megabytes", lambda known, _: known.speed and known.speed.megabytes, "memory, MB", "d"),
+    Fact("relative_images_per_second", lambda known, _: known.speed and known.speed.images, "images/s", ".2g"),
+    Fact("relative_texts_per_second", lambda known, _: known.speed and known.speed.texts),
+    Fact("memory_megabytes", lambda known, _: known.speed and known.speed.megabytes),
     Fact("speed_extrapolated", lambda known, _: known.speed.extrapolated if known.speed else None),
 )
 

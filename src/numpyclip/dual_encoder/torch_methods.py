@@ -33,7 +33,7 @@ class TorchMethods:
 
     @property
     def device(self) -> str:
-        """Where it is computed, as `numpyclip.load` was told."""
+        """Device of the computation, as passed to `numpyclip.load`."""
         return "cpu"
 
     @property

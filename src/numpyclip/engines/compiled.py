@@ -1,6 +1,6 @@
 """Compiled graphs on disk, beside prepared weights: the second start of a program compiles nothing.
 
-A file holds weights in the order that the engine's kernels want, which are mapped, the graph, and a checksum of both,
+A file holds memory-mapped weights in the order that the engine's kernels want, the graph, and a checksum of both,
 verified whenever it is opened: an engine may crash on a damaged file. It is trusted if it is this user's. Its name is a
 hash of all that it depends on, the processor included.
 """

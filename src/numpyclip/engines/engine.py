@@ -29,7 +29,7 @@ class PrecisionError(EngineError):
 
 @dataclass(frozen=True, eq=False)
 class CachedGraph:
-    """A compiled graph in a file: `weights` come first in it, so that an engine may map them.
+    """A compiled graph in a file: `weights` come first in it, so that an engine may memory-map them.
 
     For OpenVINO `weights` is everything, and `graph` is empty.
     """

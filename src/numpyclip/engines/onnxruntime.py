@@ -78,7 +78,7 @@ class ONNXRuntime(Engine):
         return session, b"" if optimized is None else optimized.read_bytes()
 
     def open(self, cached: CachedGraph, threads: int) -> Session:
-        """Make a session of a file, whose weights stay mapped."""
+        """Make a session of a file, whose weights stay memory-mapped."""
         options = _session_options(threads)
         options.graph_optimization_level = self.library().GraphOptimizationLevel.ORT_DISABLE_ALL  # they were done
         _set(options, model_external_initializers_file_folder_path=cached.path.parent)

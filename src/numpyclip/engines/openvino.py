@@ -22,7 +22,7 @@ _CAPABILITIES: dict[Precision, str] = {"float32": "FP32", "bfloat16": "BF16", "f
 
 
 class OpenVINO(Engine):
-    """Graphs compiled by OpenVINO. By itself it computes in bfloat16 where the processor has it; here as it is told."""
+    """Graphs compiled by OpenVINO. Its default of bfloat16 where the processor has it is off."""
 
     name = "openvino"
     devices: ClassVar[Mapping[str, tuple[Precision, ...]]] = {  # NPUs take no graph whose inputs vary in size
@@ -63,7 +63,7 @@ class OpenVINO(Engine):
             return self._session(compiled, None), b""
 
     def open(self, cached: CachedGraph, threads: int) -> Session:
-        """Make a session of a file, whose weights stay mapped."""
+        """Make a session of a file, whose weights stay memory-mapped."""
         _check_threads()
         with self.errors():
             content = self.library().Tensor(np.frombuffer(cached.weights, np.uint8), shared_memory=True)

@@ -132,7 +132,7 @@ def _check_copy(path: Path, name: str) -> None:
 def _of_architecture(name: str, pretrained: Folder, download_root: Folder | None) -> ModelFiles:
     """Find weights of an architecture of OpenCLIP's: published ones by their tag, or a file or folder."""
     if architecture(name) is None and (name.startswith(hub.PREFIX) or name in available_models() or exists(name)):
-        raise InputError(f"{name}: is no architecture of OpenCLIP's, which `pretrained` goes with; leave that out.")
+        raise InputError(f"{name}: is not an architecture of OpenCLIP's; leave `pretrained` out.")
     known = find_architecture(name)
     if model := known.find(os.fspath(pretrained)):
         return _published(known, model, download_root)

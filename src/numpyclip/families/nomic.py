@@ -224,7 +224,7 @@ def _size(section: Section, name: str, other: str, default: int, most: int = MAX
 
 
 def _sizes(section: Section, checkpoint: Checkpoint, resblocks: str) -> dict[str, Any]:
-    """Read sizes by the names of either library; the width of MLPs, which the authors' code rounds up, is measured."""
+    """Read sizes by the names of either library; that of MLPs, which the authors' code rounds up, is inferred."""
     is_original = _is_original(section)
     width = _size(section, "n_embd", "hidden_size", 768)
     section.ignore("n_inner", "intermediate_size", "qkv_proj_bias", "mlp_fc1_bias", "mlp_fc2_bias")  # the tensors show

@@ -46,7 +46,7 @@ class TokenStages:
 
 @runtime_checkable
 class AttentionTower(Protocol):
-    """A tower whose attention can be had."""
+    """A tower that can return its attention."""
 
     @property
     def transformer(self) -> Transformer:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from numpyclip.errors import InputError, quoted
+from numpyclip.tasks.prompts import label_file, label_names
 from numpyclip.tasks.text_files import read_lines, read_text
 
 
@@ -31,13 +32,14 @@ class Label:
     phrases: tuple[str, ...]
 
 
-def as_labels(labels: Iterable[str | Label | Sequence[str]], separator: str | None = None) -> tuple[Label, ...]:
+def as_labels(labels: str | Iterable[str | Label | Sequence[str]], separator: str | None = None) -> tuple[Label, ...]:
     """Return labels as a tuple of `Label`.
 
     Parameters
     ----------
-    labels : iterable of str, Label or sequence of str
-        The first of a sequence is the name, the others are its synonyms.
+    labels : str, or iterable of str, Label or sequence of str
+        The first of a sequence is the name, the others are its synonyms. A string is the name of a dataset: see
+        `numpyclip.tasks.prompts.label_names`.
     separator : str, optional
         Separates the parts of a name such as "animal/dog", of which only the last is put into templates.
 
@@ -51,8 +53,13 @@ def as_labels(labels: Iterable[str | Label | Sequence[str]], separator: str | No
     UserWarning
         If a name is duplicated, as two of ImageNet's in openai/CLIP are.
     """
+    if isinstance(labels, str) and labels in label_names():
+        labels = read_labels(label_file(labels))
     if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
-        raise InputError(f"labels is {labels!r:.60}; expected a list of one or more strings.")
+        raise InputError(
+            f"labels is {labels!r:.60}; expected a list of one or more strings, or the name of a dataset, such as "
+            "'imagenet'."
+        )
     given = list(labels)
     found = tuple(_as_label(label, separator) for label in given)
     if not found:

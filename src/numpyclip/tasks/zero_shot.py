@@ -45,8 +45,8 @@ class ZeroShotClassifier:
     Parameters
     ----------
     model : CLIP
-    labels : iterable of str, Label or sequence of str
-        Names, or names with their synonyms.
+    labels : str, or iterable of str, Label or sequence of str
+        Names, or names with their synonyms; or the name of a dataset, such as "imagenet" or "food101".
     templates : str or iterable of str, default="{}"
         A template such as "a photo of a {}", several, a file of them, or a name such as "imagenet".
     separator : str, optional
@@ -72,7 +72,7 @@ class ZeroShotClassifier:
     def __init__(
         self,
         model: CLIP,
-        labels: Iterable[str | Label | Sequence[str]],
+        labels: str | Iterable[str | Label | Sequence[str]],
         templates: str | Iterable[str] = "{}",
         *,
         separator: str | None = None,

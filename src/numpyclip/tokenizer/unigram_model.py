@@ -34,7 +34,7 @@ def read_t5(path: Path, data: bytes, settings: Mapping[str, Any], side: str) -> 
 def read_xlm_roberta(path: Path, data: bytes, settings: Mapping[str, Any], side: str) -> JsonModel:
     """Read a `sentencepiece.bpe.model` as `XLMRobertaTokenizer` does, with the ids of fairseq.
 
-    Its own special tokens come before the pieces, and its mask behind them.
+    Its own special tokens come before the pieces, and its mask after them.
     """
     pieces = _read_pieces(path, data)
     special = [_token(settings, name) for name in ("bos", "pad", "eos", "unk")]

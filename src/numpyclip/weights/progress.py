@@ -9,7 +9,7 @@ _LARGE = 10_000_000  # bytes that take a while
 
 
 class Progress:
-    """Bytes, rate and time left, behind a label."""
+    """Bytes, rate and time left, after a label."""
 
     def __init__(self, label: str) -> None:
         self._label = label

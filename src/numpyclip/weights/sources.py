@@ -194,7 +194,7 @@ class _Search:
         return None
 
     def _ways(self, attempts: "Attempts | None" = None) -> list[str]:
-        """Say what helps where these attempts have failed: which file to put where, from an address that may work."""
+        """Say what helps where these attempts have failed: which file to put where, from a URL that may work."""
         model, refused = self._model, attempts.refused if attempts else ()
         original = next((f", from {url}," for url in model.urls if url not in refused), "")
         ways = [f"Put {model.file} (SHA-256 {model.sha256}){original} into {self._file.parent} by hand."]

@@ -32,7 +32,7 @@ class TextConfig(TransformerConfig):
 
     @property
     def least_length(self) -> int:
-        """Minimum length of ids: padding cannot be left out with bidirectional attention or a class token behind it."""
+        """Minimum length of ids: padding cannot be left out with bidirectional attention or a class token after it."""
         return 1 if self.causal and not self.has_class_token else self.context_length
 
     def lengths(self, ids: NDArray[np.integer]) -> NDArray[np.integer]:

@@ -32,7 +32,7 @@ class Head:
 
     @staticmethod
     def tensors(checkpoint: Checkpoint, config: StagesConfig, embed_dim: int) -> expected.Tensors:
-        """List the tensors behind the norm."""
+        """List the tensors after the norm."""
         d = config.features
         if isinstance(config, ConvNeXtConfig) and config.hidden:
             yield from expected.linear(_HIDDEN, d, d)

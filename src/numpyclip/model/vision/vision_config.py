@@ -12,7 +12,7 @@ RESNET_EXPANSION = 32  # channels of that map, over the width
 
 FASTVIT_HEAD_WIDTH = 32
 
-POOL_HEAD_WIDTH = 64  # of attention pooling behind timm's convolutions
+POOL_HEAD_WIDTH = 64  # of attention pooling after timm's convolutions
 
 # What is pooled of an image: the class token; the mean of the patches; a learned query that attends to all of them,
 # followed by an MLP ("map", as in SigLIP); the first of many learned queries, without an MLP ("attn", as in CoCa); the
