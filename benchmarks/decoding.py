@@ -1,6 +1,6 @@
 """How much memory and CPU time does decoding take, by format; in rows of Markdown. On Linux.
 
-    pip install "numpyclip[heif,jxl,raw]"
+    pip install "numpyclip[heif,raw]" pillow-jxl-plugin
     python benchmarks/decoding.py [FORMAT ...] [--megapixels 24]
 
 Files are generated: smooth noise, and a DNG of uncompressed samples for RAW. Each is decoded in a process of its own,
