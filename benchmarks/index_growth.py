@@ -23,6 +23,7 @@ for setting in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
 
 import numpy as np  # noqa: E402
 
+from contest import report  # noqa: E402
 from numpyclip import Fingerprint  # noqa: E402
 from numpyclip.images.exif import Exif  # noqa: E402
 from numpyclip.images.find import FileState  # noqa: E402
@@ -132,6 +133,7 @@ def main() -> None:
             print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB resident at most")
             measure(store, files, arguments.width)
             done = files
+    print(report.machine(None, False))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ import argparse
 import contextlib
 import hashlib
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -39,6 +38,7 @@ for setting in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
 
 import numpy as np  # noqa: E402
 
+from contest import report  # noqa: E402
 from contest.database import cpu_seconds, disk_use, postmaster, server  # noqa: E402
 from numpyclip import Fingerprint  # noqa: E402
 from numpyclip.destinations.row import OutputRow  # noqa: E402
@@ -271,7 +271,7 @@ def main() -> None:
         parser.error(f"--rows is {arguments.rows}; expected at least {_BATCH} for each number of writers")
     if arguments.store:
         check_empty(arguments.store)
-    print(f"{arguments.rows} x {arguments.width}; {platform.processor() or platform.machine()}, {_load()}")
+    print(f"{arguments.rows} x {arguments.width}; {report.processor()}, {_load()}")
     images = vectors_like_clip(0, arguments.queries, arguments.width)
     queries = np.concatenate([images, moved_as_texts(images)])
     expected = {name: exact(queries, arguments.rows, passes) for name, (_, passes) in _CONDITIONS.items()}

@@ -1,15 +1,15 @@
 """How long does an exact search take, beside faiss's, as the collection grows.
 
     pip install faiss-cpu
-    python benchmarks/search.py [--rows 10000 100000 1000000] [--width 512] [--rounds 9]
+    python benchmarks/search.py [--rows 10000 100000 1000000] [--width 512] [--rounds 9] [--graph] [--clusters 1000 0]
 
 Random unit vectors lie in shards on disk, as an index has them, and in faiss's IndexFlatIP in memory; both find the ten
 nearest of 1, 8 and 32 queries, in turn, with the same number of threads. Everything is in memory by then (the shards in
 the system's cache). Then the rounded copies, which need less memory, with the same results.
 
-With --graph instead the graph of `numpyclip index --graph` (`pip install usearch`): of rows in 1,000 groups, as
-pictures of a kind are, and of rows without any order, which are the hardest for a graph: how long it takes
-to build, to find the ten nearest of one query, and how many of the ten it finds.
+With --graph instead the graph of `numpyclip index --graph` (`pip install usearch`): of rows in clusters (--clusters),
+as images of a kind are, and of random rows (0 clusters), which are the hardest for a graph: how long it takes to build
+and to find the ten nearest of one query; the recall that it prints; and that of 200 queries that it has not seen.
 """
 
 import argparse
@@ -28,8 +28,10 @@ from threadpoolctl import threadpool_info  # noqa: E402
 
 BLAS = threadpool_info()
 
-import faiss  # noqa: E402
-
+import numpyclip.index.vectors as index_vectors  # noqa: E402
+from contest import report  # noqa: E402
+from numpyclip.index.vectors import hnsw  # noqa: E402
+from numpyclip.index.vectors.recall import NEAREST, QUERIES, moved_as_texts, recall_of  # noqa: E402
 from numpyclip.index.vectors.scan import nearest  # noqa: E402
 from numpyclip.index.vectors.shards import VECTOR_DTYPES, Shards  # noqa: E402
 
@@ -53,6 +55,8 @@ def in_turn(rounds: int, *calls: Callable[[], object]) -> list[float]:
 
 
 def measure(rows: int, width: int, rounds: int, folder: Path) -> None:
+    import faiss
+
     rng = np.random.default_rng(0)
     shards = {precision: Shards(folder / precision, width, precision) for precision in VECTOR_DTYPES}
     peer = faiss.IndexFlatIP(width)
@@ -75,33 +79,40 @@ def measure(rows: int, width: int, rounds: int, folder: Path) -> None:
         print(f"{rows:8} rows,  1 query, {name}: {found:7.1f} ms")
 
 
-def measure_graph(rows: int, width: int, rounds: int, folder: Path, groups: int) -> None:
-    from numpyclip.index.vectors import Space, hnsw
-
+def measure_graph(rows: int, width: int, rounds: int, folder: Path, clusters: int) -> None:
     rng = np.random.default_rng(0)
-    centres = unit(rng, max(groups, 1), width)
-    shards = Shards(folder / f"groups-{groups}", width)
+    centers = unit(rng, max(clusters, 1), width)
+
+    def vectors(count: int) -> np.ndarray:
+        found = unit(rng, count, width)
+        if clusters:
+            found += 1.5 * centers[rng.integers(0, clusters, count)]
+            found /= np.linalg.norm(found, axis=1, keepdims=True)
+        return found
+
+    shards, space = Shards(folder / "rows", width), index_vectors.Space(1, "pictures")
     for start in range(0, rows, _WRITTEN):
-        vectors = unit(rng, min(_WRITTEN, rows - start), width)
-        if groups:
-            vectors += 1.5 * centres[rng.integers(0, groups, len(vectors))]
-            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        shards.write(start, vectors)
+        shards.write(start, vectors(min(_WRITTEN, rows - start)))
+    least, index_vectors.LEAST_RECALL = index_vectors.LEAST_RECALL, 0.0  # it is kept, to be compared
     begin = time.perf_counter()
-    space = Space(groups + 1, "pictures")
-    recall = hnsw.build(shards, rows, folder, space)
+    printed = hnsw.build(shards, rows, folder, space)
     minutes = (time.perf_counter() - begin) / 60
-    kind = f"{groups} groups" if groups else "no order"
-    finds = f"finds {recall.images:.1%} of the {recall.n} nearest to images, {recall.texts:.1%} to texts"
-    if (built := hnsw.opened(hnsw.files(folder, space))) is None:
-        print(f"{rows:8} rows, {kind}: built in {minutes:.1f} min; {finds}: not used", flush=True)
-        return
-    size = next(folder.glob(f"pictures-{groups + 1}-*.usearch")).stat().st_size >> 20
-    query = unit(rng, 1, width)
-    scan, fast = in_turn(rounds, _search(shards, rows, query), lambda: built.nearest(shards, rows, query, 10))
+    index_vectors.LEAST_RECALL = least
+    built = hnsw.opened(hnsw.files(folder, space))
+    assert built is not None
+    size = next(folder.glob("pictures-1-*.usearch")).stat().st_size / 1e6
+    images = vectors(QUERIES)
+    query = images[:1]
+    scan, fast = in_turn(rounds, _search(shards, rows, query), lambda: built.nearest(shards, rows, query, NEAREST))
+    queries = np.concatenate([images, moved_as_texts(images)])
+    found = (best for best, _ in built.nearest(shards, rows, queries, NEAREST))
+    true = recall_of(found, nearest(shards, rows, queries, NEAREST), printed.candidates)
+    kind = f"{clusters} clusters" if clusters else "random"
     print(
-        f"{rows:8} rows, {kind}: built in {minutes:.1f} min, {size} MiB; one query {fast:.1f} ms, "
-        f"a scan {scan:.1f} ms; {finds}",
+        f"{rows:8} rows, {kind}: built in {minutes:.1f} min, {size:.0f} MB; "
+        f"one query {fast:.1f} ms, a scan {scan:.1f} ms; {printed.candidates} candidates; recall@{NEAREST} printed "
+        f"{printed.images:.1%} of images, {printed.texts:.1%} moved as texts are, true {true.images:.1%}, "
+        f"{true.texts:.1%}; {'used' if printed.is_good else 'not used'}",
         flush=True,
     )
 
@@ -112,22 +123,31 @@ def _search(shards: Shards, rows: int, queries: np.ndarray) -> Callable[[], obje
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--graph", action="store_true", help="measure the graph alone")
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--graph", action="store_true", help="measure the graph alone")
+    parser.add_argument("--clusters", type=int, nargs="+", default=[1000, 0], help="of the rows of a graph; 0: random")
     arguments = parser.parse_args()
+    if arguments.graph:
+        for rows in arguments.rows:
+            for clusters in arguments.clusters:
+                with tempfile.TemporaryDirectory() as folder:
+                    measure_graph(rows, arguments.width, arguments.rounds, Path(folder), clusters)
+    else:
+        compare(arguments.rows, arguments.width, arguments.rounds)
+    print(report.machine(None, False))
+
+
+def compare(counts: list[int], width: int, rounds: int) -> None:
+    import faiss
+
     ours = next(info for info in BLAS if info["user_api"] == "blas")  # faiss brings another one
     faiss.omp_set_num_threads(ours["num_threads"])
-    print(f"NumPy {np.__version__}, {ours['internal_api']} {ours['version']} {ours.get('architecture')}", end=", ")
     print(f"{ours['num_threads']} threads; faiss {faiss.__version__}, {faiss.omp_get_max_threads()} threads")
-    for rows in arguments.rows:
-        for groups in (1000, 0) if arguments.graph else ():
-            with tempfile.TemporaryDirectory() as folder:
-                measure_graph(rows, arguments.width, arguments.rounds, Path(folder), groups)
-        if not arguments.graph:
-            with tempfile.TemporaryDirectory() as folder:
-                measure(rows, arguments.width, arguments.rounds, Path(folder))
+    for rows in counts:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(rows, width, rounds, Path(folder))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from PIL import Image
 
 import numpyclip
 from architectures import alone, make_model, read_config
+from contest import report
 from numpyclip.videos.frames import frames
 
 RATE, SCENE = 25, 4
@@ -126,6 +127,7 @@ def main() -> None:
                 f"{total:.1f} s in all, {minutes * 60 / total:.0f} times real time",
                 flush=True,
             )
+    print(report.machine(None, False))
     return None
 
 
