@@ -175,7 +175,7 @@ def compare_copies(name: str, photographs: list[Photograph]) -> None:
     print(f"  different photographs, of {len(pairs)} pairs:", ", ".join(map(str, counts)))
 
 
-def recognise(photographs: list[Photograph], model: numpyclip.CLIP) -> None:
+def recognize(photographs: list[Photograph], model: numpyclip.CLIP) -> None:
     """Print how many photographs have their own kind as the first, or among the first five, of all kinds."""
     kinds = sorted({photograph.caption for photograph in photographs})
     right = [kinds.index(photograph.caption) for photograph in photographs]
@@ -198,7 +198,7 @@ def main() -> None:
         if arguments.copies:
             compare_copies(name, found)
         if arguments.kinds:
-            recognise(found, numpyclip.load(arguments.model)[0])
+            recognize(found, numpyclip.load(arguments.model)[0])
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     """
     from numpyclip.families.aliases import resolve
     from numpyclip.families.locate import locate
-    from numpyclip.families.recognise import recognise
+    from numpyclip.families.recognize import recognize
     from numpyclip.weights.activations import ACTIVATIONS
 
     if activation not in (None, *ACTIVATIONS):
@@ -127,12 +127,12 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         model = from_graphs(exported, chosen)
         return model, model.preprocess
     named = resolve(os.fspath(name), pretrained, text_model)
-    found = recognise(locate(named.name, named.pretrained, download_root), activation)
+    found = recognize(locate(named.name, named.pretrained, download_root), activation)
     model = _read(_truncate(found, truncate_dim), low_memory, chosen)
     if named.text_model is not None:
         from numpyclip.dual_encoder.pair import pair
 
-        texts = recognise(locate(os.fspath(named.text_model), None, download_root), fallback=activation)
+        texts = recognize(locate(os.fspath(named.text_model), None, download_root), fallback=activation)
         texts = replace(texts, config=texts.config.standardize())
         model = pair(model, _read(_truncate(texts, truncate_dim, warned=True), low_memory, chosen))
     return model, model.preprocess

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.families.recognise import recognise
+from numpyclip.families.recognize import recognize
 from numpyclip.families.repository_files import files_at
 
 FAMILIES = Path(__file__).parents[1] / "golden" / "families"
@@ -16,7 +16,7 @@ FAMILIES = Path(__file__).parents[1] / "golden" / "families"
 
 def error_of(name: str, tower: str, **options: Any) -> float:
     """How far the embeddings move, as a part of the largest number."""
-    found = recognise(files_at(FAMILIES / name))
+    found = recognize(files_at(FAMILIES / name))
     part: Any = found.config.text if tower == "text" else found.config.vision
     changed: dict[str, Any] = {tower: altered(part, options)}
     config = replace(found.config, **changed)

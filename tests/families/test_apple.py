@@ -14,7 +14,7 @@ from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 from numpyclip.families import apple
 from numpyclip.families.config_file import Section
 from numpyclip.families.description import ModelDescription
-from numpyclip.families.recognise import recognise
+from numpyclip.families.recognize import recognize
 from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, ModelFiles
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import CLIPConfig
@@ -197,7 +197,7 @@ def test_open_clip_takes_these_files_under_its_own_names(tmp_path: Path) -> None
     pixels = {"mean": [0, 0, 0], "std": [1, 1, 1], "interpolation": "bilinear"}
     description = Section(tmp_path / "MobileCLIP-S1", "", {"model_cfg": model_cfg, "preprocess_cfg": pixels})
     files = ModelFiles(path=file_of(S1), weights=file_of(S1), library=OPEN_CLIP_CONFIG, config=description)
-    found, golden = recognise(files), load(S1)[1]
+    found, golden = recognize(files), load(S1)[1]
     model = CLIP.read(found.checkpoint, found.config, found.tokenizer)
     assert_close(model.encode_image(golden["image"]), golden["encode_image"])
     assert_close(model.encode_text(golden["text"]), golden["encode_text"])

@@ -12,7 +12,7 @@ from tools.golden.authors_weights import POSITIONS, positions, pruned
 
 import numpyclip
 from numpyclip.errors import CheckpointError, CorruptCheckpointError
-from numpyclip.families.recognise import recognise
+from numpyclip.families.recognize import recognize
 from numpyclip.families.repository_files import files_at
 from numpyclip.model import ops
 from numpyclip.model.vision.vision_config import VisionTransformerConfig
@@ -70,14 +70,14 @@ def test_long_clip_s_tables_must_agree(tmp_path: Path, vit: dict[str, Any]) -> N
     with pytest.raises(
         CheckpointError, match=r"'positional_embedding_res' has shape \(247, 64\); expected \(248, 64\)"
     ):
-        recognise(files_at(write(tmp_path / "longclip.npz", tensors)))
+        recognize(files_at(write(tmp_path / "longclip.npz", tensors)))
 
 
 @pytest.mark.parametrize("module", ["", "module."])
 def test_tiny_clip_s_modules_are_towers_with_gelu(tmp_path: Path, vit: dict[str, Any], module: str) -> None:
     path = write(tmp_path / "tinyclip.npz", by_tiny_clips_names(vit, module))
     compare(path, "authors-tiny-clip")
-    assert recognise(files_at(path)).tokenizer().name == "open_clip"
+    assert recognize(files_at(path)).tokenizer().name == "open_clip"
     with pytest.raises(
         CheckpointError, match="as all of TinyCLIP's, the activation 'gelu', but 'quick_gelu' was passed"
     ):
@@ -93,7 +93,7 @@ def test_tiny_clip_s_modules_are_towers_with_gelu(tmp_path: Path, vit: dict[str,
 def test_tiny_clip_s_pruned_blocks_compute_what_is_left_of_them(tmp_path: Path, now: str, before: str) -> None:
     path = write(tmp_path / "tinyclip.npz", {name.replace(now, before): array for name, array in pruned().items()})
     compare(path, "authors-tiny-clip-pruned")
-    config = recognise(files_at(path)).config
+    config = recognize(files_at(path)).config
     assert isinstance(config.vision, VisionTransformerConfig) and config.text is not None
     assert (config.vision.width, config.vision.heads, config.vision.attention_width) == (100, 3, 192)
     assert (config.text.width, config.text.heads, config.text.attention_width) == (72, 2, 128)
@@ -154,10 +154,10 @@ def test_fg_clip_2_may_have_one_number_of_patches(tmp_path: Path) -> None:
     path = folder / "preprocessor_config.json"
     options = {**json.loads(path.read_text("utf-8")), "dynamic_max_patches": False, "max_num_patches": 64}
     path.write_text(json.dumps(options), "utf-8")
-    preprocess = recognise(files_at(folder)).config.preprocess
+    preprocess = recognize(files_at(folder)).config.preprocess
     assert (preprocess.patch_counts, preprocess.size) == ((), 64)
     path.unlink()
-    assert recognise(files_at(folder)).config.preprocess.patch_counts == load(FG_CLIP_2)[0].preprocess.patch_counts
+    assert recognize(files_at(folder)).config.preprocess.patch_counts == load(FG_CLIP_2)[0].preprocess.patch_counts
 
 
 def test_other_options_of_fg_clip_2_count(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_other_options_of_fg_clip_2_count(tmp_path: Path) -> None:
     (folder / "config.json").write_text(
         json.dumps({**config, "auto_map": {"AutoModel": "modeling_fgclip2.Fgclip2Model"}})
     )
-    assert recognise(files_at(folder)).config == load(FG_CLIP_2)[0].config
+    assert recognize(files_at(folder)).config == load(FG_CLIP_2)[0].config
     config["text_config"]["max_position_embeddings"] = 30
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match=r"'positional_embedding' has shape \(12, 32\); expected \(30, 32\)"):

@@ -15,7 +15,7 @@ import numpyclip
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 from numpyclip.families.config_file import Section
 from numpyclip.families.jina_clip import describe
-from numpyclip.families.recognise import recognise
+from numpyclip.families.recognize import recognize
 from numpyclip.families.repository_files import files_at
 from numpyclip.model.transformer_config import TextRopeConfig
 from numpyclip.runtime.towers import expected_tensors
@@ -269,4 +269,4 @@ def test_a_folder_of_two_text_towers_is_refused(tmp_path: Path) -> None:
     assert files.config is not None
     with pytest.raises(CheckpointError, match="two text towers"):
         describe(Checkpoint(tmp_path, {name: np.zeros(3) for name in arrays}), files.config)
-    assert recognise(files).config.family == "jina_clip"
+    assert recognize(files).config.family == "jina_clip"

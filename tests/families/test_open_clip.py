@@ -14,7 +14,7 @@ import numpyclip
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.families import open_clip
 from numpyclip.families.config_file import Section
-from numpyclip.families.recognise import recognise
+from numpyclip.families.recognize import recognize
 from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, files_at
 from numpyclip.families.tensor_names import rename
 from numpyclip.images.preprocess import Preprocess
@@ -42,24 +42,24 @@ def _edit(folder: Path, change: Callable[[Config], object]) -> None:
 
 
 def test_a_folder_is_read_with_its_activation(folder: Path) -> None:
-    found = recognise(files_at(folder))
+    found = recognize(files_at(folder))
     expected = read(folder / WEIGHTS)
     assert expected.activation is None
     assert found.config.activation == "gelu"
     assert all(np.array_equal(found.checkpoint.arrays[name], array) for name, array in expected.arrays.items())
     _edit(folder, lambda config: config["model_cfg"].update(quick_gelu=True))
-    assert recognise(files_at(folder)).config.activation == "quick_gelu"
+    assert recognize(files_at(folder)).config.activation == "quick_gelu"
 
 
 def test_weights_under_open_clips_name_are_preferred(folder: Path) -> None:
     shutil.copy(GOLDEN / "vit.safetensors", folder / "model.safetensors")
-    assert recognise(files_at(folder)).checkpoint.path == folder / WEIGHTS
+    assert recognize(files_at(folder)).checkpoint.path == folder / WEIGHTS
 
 
 def test_without_weights_the_names_that_are_looked_for_are_told(folder: Path) -> None:
     (folder / WEIGHTS).unlink()
     with pytest.raises(CheckpointError, match="has no weights; expected a file named open_clip_model"):
-        recognise(files_at(folder))
+        recognize(files_at(folder))
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_an_option_that_is_not_supported_is_named(folder: Path, section: str, op
 
     _edit(folder, change)
     with pytest.raises(UnsupportedCheckpointError, match=f"{section}.{option}") as caught:
-        recognise(files_at(folder))
+        recognize(files_at(folder))
     assert OPEN_CLIP_CONFIG in str(caught.value)
     assert len(str(caught.value)) < 600
 
@@ -124,18 +124,18 @@ def test_an_option_that_is_not_supported_is_named(folder: Path, section: str, op
     ],
 )
 def test_what_open_clip_ignores_is_no_reason_to_refuse(folder: Path, section: str, option: str, value: object) -> None:
-    expected = recognise(files_at(folder)).config
+    expected = recognize(files_at(folder)).config
 
     def change(config: Config) -> None:
         {**config["model_cfg"], **config, "": config, "model_cfg": config["model_cfg"]}[section][option] = value
 
     _edit(folder, change)
-    assert recognise(files_at(folder)).config == expected
+    assert recognize(files_at(folder)).config == expected
 
 
 def test_one_number_normalises_all_channels(folder: Path) -> None:
     _edit(folder, lambda config: config["preprocess_cfg"].update(mean=0.25, std=1))
-    preprocess = recognise(files_at(folder)).config.preprocess
+    preprocess = recognize(files_at(folder)).config.preprocess
     assert (preprocess.mean, preprocess.std) == ((0.25,) * 3, (1.0,) * 3)
 
 
@@ -240,18 +240,18 @@ def test_a_tensor_with_and_without_the_prefix_of_texts_is_an_error(folder: Path)
 def test_a_description_that_is_none_is_refused(folder: Path, content: str) -> None:
     (folder / OPEN_CLIP_CONFIG).write_text(content, "utf-8")
     with pytest.raises(CheckpointError, match=OPEN_CLIP_CONFIG) as caught:
-        recognise(files_at(folder))
+        recognize(files_at(folder))
     assert len(str(caught.value)) < 600
 
 
 def test_a_description_that_is_no_text_is_refused(folder: Path) -> None:
     (folder / OPEN_CLIP_CONFIG).write_bytes(b"\xff\xfe{}")
     with pytest.raises(CheckpointError, match="not JSON"):
-        recognise(files_at(folder))
+        recognize(files_at(folder))
     (folder / OPEN_CLIP_CONFIG).unlink()
     (folder / OPEN_CLIP_CONFIG).mkdir()
     with pytest.raises(CheckpointError, match="cannot be read"):
-        recognise(files_at(folder))
+        recognize(files_at(folder))
 
 
 def _tell(folder: Path, **options: object) -> None:
@@ -265,14 +265,14 @@ def _tell(folder: Path, **options: object) -> None:
 def test_an_option_of_the_tokenizer_that_is_not_supported_is_named(folder: Path, options: Config) -> None:
     _tell(folder, tokenizer_kwargs=options)
     with pytest.raises(UnsupportedCheckpointError, match=f"tokenizer_kwargs.{next(iter(options))}"):
-        recognise(files_at(folder))
+        recognize(files_at(folder))
 
 
 def test_openclips_own_tokenizer_cleans_as_it_is_told(folder: Path) -> None:
-    marks = recognise(files_at(folder)).tokenizer()("A-B <start_of_text>", 12)
+    marks = recognize(files_at(folder)).tokenizer()("A-B <start_of_text>", 12)
     assert marks[0, :6].tolist() == [49406, 320, 268, 321, 49406, 49407]
     _tell(folder, tokenizer_kwargs={"clean": "canonicalize"})
-    tokenizer = recognise(files_at(folder)).tokenizer()
+    tokenizer = recognize(files_at(folder)).tokenizer()
     assert np.array_equal(tokenizer("A-B!", 12), tokenizer("ab", 12))
     assert tokenizer.name != "open_clip"
 
@@ -289,9 +289,9 @@ def test_a_tokenizer_beside_the_weights_is_used_if_the_description_names_one(fol
     pytest.importorskip("tokenizers")
     for file in (GOLDEN.parent / "tokenizers" / "bert").iterdir():
         shutil.copy(file, folder)
-    assert recognise(files_at(folder)).tokenizer().name == "open_clip"
+    assert recognize(files_at(folder)).tokenizer().name == "open_clip"
     _tell(folder, hf_tokenizer_name="bert-base-uncased", tokenizer_kwargs={"strip_sep_token": True})
-    tokenizer = recognise(files_at(folder)).tokenizer()
+    tokenizer = recognize(files_at(folder)).tokenizer()
     assert tokenizer.name.startswith("tokenizer.json ")
     assert np.array_equal(tokenizer("The CLASS", 8), tokenizer("the class", 8))
     assert tokenizer("", 8)[0, 1:].tolist() == [0] * 7
@@ -374,11 +374,11 @@ def test_a_rectangle_is_always_covered_with_bicubic_interpolation_as_in_open_cli
     _edit(
         folder, lambda config: config.update(preprocess_cfg={"interpolation": "bilinear", "resize_mode": resize_mode})
     )
-    assert recognise(files_at(folder)).config.preprocess.interpolation == used
+    assert recognize(files_at(folder)).config.preprocess.interpolation == used
 
 
 def test_a_resnet_is_square_as_in_open_clip(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(FAMILIES / "open_clip-worldwide_text", tmp_path / "model"))
     _edit(folder, lambda config: config["model_cfg"]["vision_cfg"].update(image_size=[64, 70]))
     with pytest.raises(UnsupportedCheckpointError, match=r"vision_cfg.image_size is \[64, 70\]; expected a square"):
-        recognise(files_at(folder))
+        recognize(files_at(folder))

@@ -10,7 +10,7 @@ import pytest
 
 from numpyclip import load
 from numpyclip.errors import CheckpointError
-from numpyclip.families.recognise import recognise
+from numpyclip.families.recognize import recognize
 from numpyclip.families.repository_files import TOKENIZER_FILES, files_at, folders_with_models, wanted
 from tests.families.test_parity import FAMILIES
 
@@ -20,7 +20,7 @@ def test_a_folder_with_both_config_files_is_open_clip_s(tmp_path: Path) -> None:
     shutil.copytree(FAMILIES / "transformers-clip", folder, dirs_exist_ok=True)
     files = files_at(folder)
     assert (files.library, files.weights.name) == ("open_clip_config.json", "open_clip_model.safetensors")
-    assert recognise(files).config.family == "open_clip"
+    assert recognize(files).config.family == "open_clip"
 
 
 def test_a_folder_without_a_config_file_may_hold_one_file_of_weights(tmp_path: Path) -> None:

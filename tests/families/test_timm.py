@@ -18,7 +18,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 from numpyclip.families import timm, timm_convolutional, timm_trunks
 from numpyclip.families.config_file import Section
-from numpyclip.families.recognise import recognise
+from numpyclip.families.recognize import recognize
 from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, files_at
 from numpyclip.families.tensor_names import translator
 from numpyclip.model.transformer_config import RopeConfig
@@ -182,7 +182,7 @@ def test_what_an_earlier_process_prepared_gives_the_very_same(name: str, monkeyp
 
 @KINDS
 def test_low_memory_gives_the_same(name: str) -> None:
-    found = recognise(files_at(FAMILIES / name))
+    found = recognize(files_at(FAMILIES / name))
     model = CLIP.read(found.checkpoint, found.config, found.tokenizer, low_memory=True)
     with np.load(FAMILIES / f"{name}.npz") as golden:
         assert_close(model.encode_image(golden["image"]), golden["encode_image"])
@@ -243,7 +243,7 @@ def test_a_projection_of_another_place_is_an_error(tmp_path: Path) -> None:
     description["model_cfg"]["vision_cfg"]["timm_proj"] = "none"
     (folder / OPEN_CLIP_CONFIG).write_text(json.dumps(description), "utf-8")
     with pytest.raises(UnsupportedCheckpointError, match="embed_dim is 40; expected 48"):
-        recognise(files_at(folder))
+        recognize(files_at(folder))
 
 
 @pytest.mark.parametrize("name", [folder.name for folder in FAMILIES.glob("timm-*/")])
@@ -266,7 +266,7 @@ def changed(name: str, change: Callable[[dict[str, Any]], object]) -> Checkpoint
 
 def test_tables_of_rotary_embeddings_in_a_file_are_left_out() -> None:
     table = {"visual.trunk.rope.pos_embed": np.zeros((16, 24)), "visual.trunk.rope.bands": np.zeros(3)}
-    config = recognise(files_at(FAMILIES / "timm-eva02")).config.vision
+    config = recognize(files_at(FAMILIES / "timm-eva02")).config.vision
     plain = timm.translate(read(FAMILIES / "timm-eva02" / WEIGHTS), config)
     with_table = timm.translate(changed("timm-eva02", lambda arrays: arrays.update(table)), config)
     assert with_table.arrays.keys() == plain.arrays.keys()
@@ -274,14 +274,14 @@ def test_tables_of_rotary_embeddings_in_a_file_are_left_out() -> None:
 
 def test_two_tensors_for_one_place_are_an_error() -> None:
     norm = {"visual.trunk.fc_norm.weight": np.ones(48, np.float32)}
-    config = recognise(files_at(FAMILIES / "timm-eva02")).config.vision
+    config = recognize(files_at(FAMILIES / "timm-eva02")).config.vision
     with pytest.raises(CheckpointError, match=r"'visual.ln_post.weight' is there 2 times"):
         timm.translate(changed("timm-eva02", lambda arrays: arrays.update(norm)), config)
 
 
 @pytest.mark.parametrize("shape", [(), (17,), (17, 48), (2, 17, 24), (1, 1, 17, 48), (1, 0, 48)])
 def test_positions_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
-    found = recognise(files_at(FAMILIES / "timm-eva02"))
+    found = recognize(files_at(FAMILIES / "timm-eva02"))
     positions = {"visual.trunk.pos_embed": np.zeros(shape, np.float32)}
     raw = changed("timm-eva02", lambda arrays: arrays.update(positions))
     arrays = {name.removeprefix("text."): array for name, array in raw.arrays.items()}

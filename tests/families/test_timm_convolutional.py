@@ -12,7 +12,7 @@ import numpyclip
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 from numpyclip.families import timm
 from numpyclip.families.config_file import Section
-from numpyclip.families.recognise import recognise
+from numpyclip.families.recognize import recognize
 from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, files_at
 from numpyclip.families.timm_convolutional import NAMES, describe, without_single_pixels
 from numpyclip.model.vision.tower import vision_tower
@@ -107,7 +107,7 @@ def edit(folder: Path, **changes: object) -> None:
 def test_an_option_that_is_not_supported_is_named(folder: Path, option: str, value: object) -> None:
     edit(folder, **{option: value})
     with pytest.raises(UnsupportedCheckpointError, match=f"vision_cfg.(timm_model_kwargs.)?{option}") as caught:
-        recognise(files_at(folder))
+        recognize(files_at(folder))
     assert len(str(caught.value)) < 600
 
 
@@ -116,7 +116,7 @@ def test_a_picture_of_which_a_convnext_would_leave_nothing_is_refused(tmp_path: 
     folder = Path(shutil.copytree(FAMILIES / "open_clip-convnext", tmp_path / "model"))
     edit(folder, image_size=size)
     with pytest.raises(UnsupportedCheckpointError, match=r"image_size is [0-9]+; expected 32 or more"):
-        recognise(files_at(folder))
+        recognize(files_at(folder))
 
 
 @pytest.mark.parametrize("name", ["open_clip-convnext", "open_clip-fastvit"])
@@ -126,7 +126,7 @@ def test_pictures_so_large_that_one_would_fill_the_memory_are_refused(tmp_path: 
     folder = Path(shutil.copytree(FAMILIES / name, tmp_path / "model"))
     edit(folder, image_size=size)
     with pytest.raises(UnsupportedCheckpointError, match=r"vision_cfg.image_size is .*; expected .*1\.\.2048"):
-        recognise(files_at(folder))
+        recognize(files_at(folder))
 
 
 @pytest.mark.parametrize("eps", [-1e-5, float("nan")])
@@ -134,7 +134,7 @@ def test_a_convnext_with_an_impossible_eps_is_refused(tmp_path: Path, eps: float
     folder = Path(shutil.copytree(FAMILIES / "open_clip-convnext", tmp_path / "model"))
     edit(folder, norm_eps=eps)
     with pytest.raises(UnsupportedCheckpointError, match=r"timm_model_kwargs.norm_eps is .*; expected"):
-        recognise(files_at(folder))
+        recognize(files_at(folder))
 
 
 @pytest.mark.parametrize(
@@ -213,4 +213,4 @@ def test_without_a_projection_the_width_is_that_of_the_last_stage(tmp_path: Path
     folder = Path(shutil.copytree(FAMILIES / "open_clip-convnext", tmp_path / "model"))
     edit(folder, timm_pool="avg", timm_proj="none")
     with pytest.raises(UnsupportedCheckpointError, match="embed_dim is 24; expected 40"):
-        recognise(files_at(folder))
+        recognize(files_at(folder))

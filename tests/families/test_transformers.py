@@ -12,7 +12,7 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
-from numpyclip.families.recognise import recognise
+from numpyclip.families.recognize import recognize
 from numpyclip.families.repository_files import TRANSFORMERS_CONFIG, files_at
 from numpyclip.families.tensor_names import translator
 from numpyclip.families.transformers_types import TYPES
@@ -71,7 +71,7 @@ def test_a_tensor_under_two_names_is_refused(copy: Callable[[str], Path]) -> Non
     tensors = read_safetensors(FAMILIES / "transformers-clip-vision" / "model.safetensors")[0]
     write_tensors(folder, {**tensors, "visual.proj.weight": tensors["visual_projection.weight"]})
     with pytest.raises(CheckpointError, match=r"tensor 'visual.proj.weight' is there 2 times"):
-        recognise(files_at(folder))
+        recognize(files_at(folder))
 
 
 def test_a_head_is_left_out_and_what_its_tower_does_not_have_is_refused(copy: Callable[[str], Path]) -> None:
@@ -89,11 +89,11 @@ def test_a_head_is_left_out_and_what_its_tower_does_not_have_is_refused(copy: Ca
 @pytest.mark.parametrize("model", ["metaclip-2", "siglip", "clip-text", "clip-vision-bare", "siglip-vision"])
 def test_a_prefix_of_all_names_is_taken_off(copy: Callable[[str], Path], model: str, prefix: str) -> None:
     folder = copy(model)
-    expected = recognise(files_at(FAMILIES / f"transformers-{model}"))
+    expected = recognize(files_at(FAMILIES / f"transformers-{model}"))
     tensors = read_safetensors(FAMILIES / f"transformers-{model}" / "model.safetensors")[0]
     beside = {} if prefix == "_orig_mod." else {"loss.t": np.ones(1)}
     write_tensors(folder, {prefix + name: array for name, array in tensors.items()} | beside)
-    found = recognise(files_at(folder))
+    found = recognize(files_at(folder))
     assert found.config == expected.config
     assert found.checkpoint.arrays.keys() == expected.checkpoint.arrays.keys()
     assert found.checkpoint.left_out == tuple(beside)
@@ -105,7 +105,7 @@ def test_a_prefix_of_all_names_is_taken_off(copy: Callable[[str], Path], model: 
 def test_what_a_description_leaves_out_is_as_in_transformers(copy: Callable[[str], Path]) -> None:
     folder = copy("metaclip-2")
     (folder / TRANSFORMERS_CONFIG).write_text('{"model_type": "clip"}')
-    config = recognise(files_at(folder)).config
+    config = recognize(files_at(folder)).config
     blocks: Config = {"layers": 12, "activation": "quick_gelu", "eps": 1e-5}
     assert config.text == TextConfig(
         **blocks,
@@ -124,7 +124,7 @@ def test_what_a_description_leaves_out_is_as_in_transformers(copy: Callable[[str
     assert config.preprocess == Preprocess(224, profile="transformers")
 
     (folder / TRANSFORMERS_CONFIG).write_text('{"model_type": "siglip", "text_config": {}, "vision_config": null}')
-    config = recognise(files_at(folder)).config
+    config = recognize(files_at(folder)).config
     blocks = {"width": 768, "layers": 12, "heads": 12, "mlp_width": 3072, "activation": "gelu_tanh", "eps": 1e-6}
     assert config.text == TextConfig(
         **blocks, vocab_size=32000, context_length=64, causal=False, pool="last", end_id=None
@@ -190,7 +190,7 @@ def test_an_option_that_is_not_supported_is_named(
     folder = copy(model)
     edit(folder, lambda config: options(config, section).update({option: value}))
     with pytest.raises(UnsupportedCheckpointError, match=f"{section}.?{option}") as caught:
-        recognise(files_at(folder))
+        recognize(files_at(folder))
     assert TRANSFORMERS_CONFIG in str(caught.value)
     assert len(str(caught.value)) < 600
 
@@ -224,10 +224,10 @@ def test_an_option_that_is_not_supported_is_named(
 def test_options_without_an_effect_are_ignored_anywhere(
     copy: Callable[[str], Path], model: str, ignored: Config
 ) -> None:
-    expected = recognise(files_at(folder := copy(model)))
+    expected = recognize(files_at(folder := copy(model)))
     sections = [""] if model == "clip-vision" else ["", "text_config", "vision_config"]
     edit(folder, lambda config: [options(config, section).update(ignored) for section in sections])
-    found = recognise(files_at(folder))
+    found = recognize(files_at(folder))
     assert found.config == expected.config
     assert [warning.count("_num_labels") for warning in found.warnings] == [len(sections)] * ("_num_labels" in ignored)
 
@@ -236,18 +236,18 @@ def test_options_that_transformers_does_not_know_are_listed(copy: Callable[[str]
     folder = copy("clip")
     edit(folder, lambda config: config.update(license="mit", auto_map=["modeling_m.M"]))
     edit(folder, lambda config: config["text_config"].update(keep_len=20, layer_norm_epsilon=1e-5))
-    (warning,) = recognise(files_at(folder)).warnings
+    (warning,) = recognize(files_at(folder)).warnings
     assert "config.json: text_config.keep_len, license: no model of transformers has this option" in warning
     edit(folder, lambda config: config.update(auto_map={"AutoModel": "modeling_m.M"}))
     with pytest.raises(UnsupportedCheckpointError, match=r"keep_len is 20; .* code of its own, 'modeling_m\.M'"):
-        recognise(files_at(folder))
+        recognize(files_at(folder))
 
 
 def test_options_of_towers_have_no_effect_outside_of_them(copy: Callable[[str], Path]) -> None:
-    expected = recognise(files_at(folder := copy("clip"))).config
+    expected = recognize(files_at(folder := copy("clip"))).config
     tower = {"hidden_size": 7, "num_hidden_layers": 3, "hidden_act": "relu", "layer_norm_eps": 1, "rope_theta": 1e4}
     edit(folder, lambda config: config.update(tower, position_embedding_type="relative_key", attention_bias=True))
-    found = recognise(files_at(folder))
+    found = recognize(files_at(folder))
     assert (found.config, found.warnings) == (expected, ())
 
 
@@ -297,19 +297,19 @@ def test_a_tower_alone_may_be_described_as_a_whole_model(copy: Callable[[str], P
 def test_an_image_processor_that_makes_no_size_is_warned_of(copy: Callable[[str], Path]) -> None:
     path = (folder := copy("siglip")) / "preprocessor_config.json"
     path.write_text(json.dumps({"image_processor_type": "SiglipImageProcessor", "do_resize": False}), "utf-8")
-    (warning,) = recognise(files_at(folder)).warnings
+    (warning,) = recognize(files_at(folder)).warnings
     assert "neither resizes nor crops; images must have 32 px" in warning
 
 
 def test_altclip_is_read_as_it_was_published(copy: Callable[[str], Path]) -> None:
     """Options as in the config file of BAAI/AltCLIP."""
-    expected = recognise(files_at(folder := copy("altclip"))).config
+    expected = recognize(files_at(folder := copy("altclip"))).config
     edit(folder, lambda config: config.update(direct_kd=False, num_layers=3, initializer_factor=1.0))
     edit(folder, lambda config: config.update(text_config_dict=None, vision_config_dict=None, torch_dtype="float32"))
     of_text = {"pooler_fn": "average", "output_past": True, "learn_encoder": False, "classifier_dropout": None}
     edit(folder, lambda config: config["text_config"].update(of_text, num_beam_groups=1, diversity_penalty=0.0))
     edit(folder, lambda config: config["vision_config"].update(dropout=0.0, projection_dim=512, num_beams=1))
-    found = recognise(files_at(folder))
+    found = recognize(files_at(folder))
     assert (found.config, found.warnings) == (expected, ())
 
 
@@ -318,14 +318,14 @@ def test_a_text_tower_that_ends_before_its_projection_is_told(copy: Callable[[st
     folder = copy("clip")
     edit(folder, lambda config: config.update(model_type=model_type))
     with pytest.raises(UnsupportedCheckpointError, match="this text tower has no projection; load the whole model"):
-        recognise(files_at(folder))
+        recognize(files_at(folder))
 
 
 def test_a_type_with_code_of_its_own_is_named(copy: Callable[[str], Path]) -> None:
     folder = copy("clip")
     edit(folder, lambda config: config.update(model_type="zip", auto_map={"AutoModel": "modeling_zip.ZipModel"}))
     with pytest.raises(UnsupportedCheckpointError, match=r"'zip'; .* code of its own, 'modeling_zip\.ZipModel'"):
-        recognise(files_at(folder))
+        recognize(files_at(folder))
 
 
 @pytest.mark.parametrize(
@@ -341,7 +341,7 @@ def test_a_type_with_code_of_its_own_is_named(copy: Callable[[str], Path]) -> No
 def test_a_type_that_is_no_clip_is_told(copy: Callable[[str], Path], described: Config, kind: str) -> None:
     edit(folder := copy("clip"), lambda config: config.update(described))
     with pytest.raises(UnsupportedCheckpointError, match=f"model_type is .*{kind}"):
-        recognise(files_at(folder))
+        recognize(files_at(folder))
 
 
 @pytest.mark.parametrize(
@@ -408,21 +408,21 @@ def test_options_that_are_written_twice_are_those_of_the_older_form(copy: Callab
         config["text_config"] = {"hidden_size": 1}
 
     edit(folder, change)
-    text = recognise(files_at(folder)).config.text
+    text = recognize(files_at(folder)).config.text
     assert text is not None
     assert (text.width, text.eps, text.pool, text.end_id) == (32, 1e-3, "eos", 49407)
 
 
 def test_siglip_has_no_options_that_are_written_twice(copy: Callable[[str], Path]) -> None:
-    expected = recognise(files_at(folder := copy("siglip"))).config
+    expected = recognize(files_at(folder := copy("siglip"))).config
     edit(folder, lambda config: config.update(text_config_dict={"hidden_size": 1}, vision_config_dict={"a": 1}))
-    assert recognise(files_at(folder)).config == expected
+    assert recognize(files_at(folder)).config == expected
 
 
 @pytest.mark.parametrize("model", ["clip", "siglip", "siglip-vision"])
 def test_options_of_a_language_model_around_a_tower_have_no_effect(copy: Callable[[str], Path], model: str) -> None:
     """As in towers that were cut out of LLaVA and PaliGemma."""
-    expected = recognise(files_at(folder := copy(model))).config
+    expected = recognize(files_at(folder := copy(model))).config
     sections = [""] if model == "siglip-vision" else ["text_config", "vision_config"]
     around: Config = {"projection_dim": 2048, "num_image_tokens": 256, "projector_hidden_act": "gelu_fast"}
 
@@ -434,13 +434,13 @@ def test_options_of_a_language_model_around_a_tower_have_no_effect(copy: Callabl
             config["text_config"].update(num_channels=3, is_decoder=True, add_cross_attention=True)
 
     edit(folder, change)
-    found = recognise(files_at(folder))
+    found = recognize(files_at(folder))
     assert (found.config, found.warnings) == (expected, ())
 
 
 def test_end_mark_2_means_the_highest_id_in_clip_only(copy: Callable[[str], Path]) -> None:
     for model, pool, end_id in (("clip", "argmax", None), ("clip-gelu", "eos", 50), ("metaclip-2", "eos", 2)):
-        text = recognise(files_at(copy(model))).config.text
+        text = recognize(files_at(copy(model))).config.text
         assert text is not None
         assert (text.pool, text.end_id) == (pool, end_id)
 
@@ -449,7 +449,7 @@ def test_openclips_own_description_counts_first(copy: Callable[[str], Path]) -> 
     folder = copy("clip")
     for file in (GOLDEN / "open_clip").iterdir():
         shutil.copy(file, folder)
-    assert numpyclip.load(folder)[0].config == recognise(files_at(GOLDEN / "open_clip")).config
+    assert numpyclip.load(folder)[0].config == recognize(files_at(GOLDEN / "open_clip")).config
 
 
 def test_another_activation_than_is_recorded_is_an_error(copy: Callable[[str], Path]) -> None:
@@ -466,7 +466,7 @@ def test_a_description_that_is_none_is_refused(copy: Callable[[str], Path], cont
     folder = copy("clip")
     (folder / TRANSFORMERS_CONFIG).write_text(content)
     with pytest.raises(CheckpointError, match=TRANSFORMERS_CONFIG):
-        recognise(files_at(folder))
+        recognize(files_at(folder))
 
 
 # --- towers -----------------------------------------------------------------
@@ -539,21 +539,21 @@ def test_the_tokenizer_of_a_text_tower_of_diffusers_is_beside_it(tmp_path: Path,
     shutil.copytree(FAMILIES / "transformers-clip-text", tmp_path / f"text_encoder{number}")
     (tmp_path / f"tokenizer{number}").mkdir()
     of_version_5(tmp_path / f"tokenizer{number}")
-    tokenizer = recognise(files_at(tmp_path)).tokenizer()
+    tokenizer = recognize(files_at(tmp_path)).tokenizer()
     assert tokenizer("a dog", 5).tolist() == [[49406, 320, 1929, 49407, 49407]]
     of_version_5(tmp_path / f"text_encoder{number}", pad="!")
-    tokenizer = recognise(files_at(tmp_path)).tokenizer()
+    tokenizer = recognize(files_at(tmp_path)).tokenizer()
     assert tokenizer("a dog", 5).tolist() == [[49406, 320, 1929, 49407, 0]]
 
 
 def test_the_image_processor_of_an_image_tower_of_diffusers_is_beside_it(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(FAMILIES / "transformers-clip-vision", tmp_path / "image_encoder"))
-    assert recognise(files_at(tmp_path)).config.preprocess.resize_mode == "shortest"
+    assert recognize(files_at(tmp_path)).config.preprocess.resize_mode == "shortest"
     (tmp_path / "feature_extractor").mkdir()
     (folder / "preprocessor_config.json").unlink(missing_ok=True)
     squash = {"image_processor_type": "CLIPImageProcessor", "size": [32, 32], "crop_size": 32}
     (tmp_path / "feature_extractor" / "preprocessor_config.json").write_text(json.dumps(squash))
-    assert recognise(files_at(tmp_path)).config.preprocess.resize_mode == "squash"
+    assert recognize(files_at(tmp_path)).config.preprocess.resize_mode == "squash"
 
 
 # --- texts ------------------------------------------------------------------
@@ -566,7 +566,7 @@ def test_texts_are_lowered_for_siglip_alone(copy: Callable[[str], Path], name: s
     shutil.copytree(TOKENIZERS / ("xlm-roberta" if counts else "gemma"), folder, dirs_exist_ok=True)
     if name == "altclip":
         edit(folder, lambda config: config["text_config"].update(pad_token_id=1))  # the tokenizer's
-    tokenizer = recognise(files_at(folder)).tokenizer()
+    tokenizer = recognize(files_at(folder)).tokenizer()
     assert np.array_equal(tokenizer("The CLASS", 32), tokenizer("the class", 32)) is not counts
 
 

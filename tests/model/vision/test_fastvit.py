@@ -7,7 +7,7 @@ import pytest
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import CheckpointError
 from numpyclip.families.description import ModelDescription
-from numpyclip.families.recognise import recognise
+from numpyclip.families.recognize import recognize
 from numpyclip.families.repository_files import files_at
 from numpyclip.model import reparameterize
 from numpyclip.model.ops import Array
@@ -23,7 +23,7 @@ ADD = {  # the first part of a branch's name → what adds up the branches
 
 
 def read(name: str) -> ModelDescription:
-    return recognise(files_at(FAMILIES / name))
+    return recognize(files_at(FAMILIES / name))
 
 
 def embed(found: ModelDescription, image: Array) -> Array:

@@ -18,10 +18,10 @@ from numpyclip.weights.read import read
 _MODULES = {"M-CLIP": "multilingual_clip", "jina_clip": "jina_clip", "nomic_bert": "nomic"}
 
 
-def recognise(
+def recognize(
     files: ModelFiles, passed: Activation | None = None, fallback: Activation | None = None
 ) -> ModelDescription:
-    """Recognise a model by its config file, or by its tensors alone.
+    """Recognize a model by its config file, or by its tensors alone.
 
     `passed` is the `activation` of `load`, which contradicts a recorded one; `fallback` gives way to it.
     """
