@@ -28,7 +28,7 @@ from numpyclip.images.preprocess import Preprocess
 from numpyclip.images.views import CROP, View, read_views
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched, checked_batch_size
-from numpyclip.runtime.finite import NOT_FINITE, NotFinite, any_finite, finite_rows
+from numpyclip.runtime.finite_embeddings import NOT_FINITE, NotFinite, any_finite, finite_rows
 from numpyclip.runtime.prefetch import prefetch
 
 _T = TypeVar("_T")

@@ -34,7 +34,7 @@ from numpyclip.lock import exclusive
 from numpyclip.model.ops import normalize
 from numpyclip.pipeline import Embedded, PictureReader, Reading, iter_embeddings
 from numpyclip.runtime.chunks import batched
-from numpyclip.runtime.finite import NOT_FINITE, NotFinite, any_finite, finite_rows
+from numpyclip.runtime.finite_embeddings import NOT_FINITE, NotFinite, any_finite, finite_rows
 from numpyclip.runtime.prepared import is_prepared, prepared_folder
 from numpyclip.runtime.threads import thread_variables
 from numpyclip.sources.part import LARGE, Part, Row

@@ -23,7 +23,7 @@ from numpyclip.model import ops
 from numpyclip.model.ops import Array
 from numpyclip.pipeline import Embedded, PictureReader, iter_embeddings
 from numpyclip.runtime.chunks import batched
-from numpyclip.runtime.finite import checked_finite
+from numpyclip.runtime.finite_embeddings import checked_finite
 
 
 def check_model(model: object) -> None:

@@ -15,7 +15,7 @@ from numpyclip.families.config_json import from_json, to_json
 from numpyclip.families.repository_files import EXPORTED
 from numpyclip.model.config import CLIPConfig
 from numpyclip.tokenizer.base import Tokenizer
-from numpyclip.tokenizer.described import read_tokenizer
+from numpyclip.tokenizer.serialization import read_tokenizer
 
 IMAGE_GRAPH, TEXT_GRAPH = "image.onnx", "text.onnx"
 

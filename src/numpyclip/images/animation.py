@@ -14,7 +14,7 @@ from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.formats import identify
 from numpyclip.images.open import errors_named
 from numpyclip.images.orientation import oriented
-from numpyclip.images.watch import watched
+from numpyclip.images.pillow_limits import watched
 from numpyclip.regular_file import open_regular
 
 if TYPE_CHECKING:

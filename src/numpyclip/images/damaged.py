@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.images.jpeg_segments import END_OF_IMAGE, START_OF_SCAN, jpeg_segments
-from numpyclip.images.watch import accept
+from numpyclip.images.pillow_limits import accept
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -8,8 +8,8 @@ from typing import IO, TYPE_CHECKING, Any
 from numpyclip.errors import PictureError
 from numpyclip.image_marks import Marks
 from numpyclip.images.formats import identify
+from numpyclip.images.pillow_limits import quietly
 from numpyclip.images.raw_files import raw_tags
-from numpyclip.images.watch import quietly
 from numpyclip.regular_file import open_regular
 from numpyclip.xmp.packet import Packet
 from numpyclip.xmp.properties import marks_in

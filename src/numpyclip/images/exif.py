@@ -18,8 +18,8 @@ from numpyclip.images.embedded_xmp import packet_of
 from numpyclip.images.formats import identify
 from numpyclip.images.open import reason_of
 from numpyclip.images.orientation import ORIENTATION
+from numpyclip.images.pillow_limits import quietly
 from numpyclip.images.raw_files import raw_tags
-from numpyclip.images.watch import quietly
 from numpyclip.xmp.packet import Packet
 from numpyclip.xmp.properties import coordinates_in, dates_in
 

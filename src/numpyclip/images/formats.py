@@ -12,8 +12,8 @@ from numpyclip.images.damaged import repaired
 from numpyclip.images.jpeg_segments import START_OF_SCAN, jpeg_segments
 from numpyclip.images.jpeg_xl import is_jpeg_xl, jpeg_xl_header
 from numpyclip.images.orientation import ORIENTATION
+from numpyclip.images.pillow_limits import quietly
 from numpyclip.images.raw_files import is_raw
-from numpyclip.images.watch import quietly
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
+from numpyclip.images.bit_depth import Depth
 from numpyclip.images.damaged import decode_truncated, has_end, repaired
 from numpyclip.images.decode_memory import DECODE_MEMORY, FILE_MEMORY, decoding_memory
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
-from numpyclip.images.depth import Depth
 from numpyclip.images.formats import CostlyError, check_rawpy, identify, opening_memory
 from numpyclip.images.orientation import ORIENTATION, oriented
+from numpyclip.images.pillow_limits import Watch, accept, watched
 from numpyclip.images.raw_files import is_raw
-from numpyclip.images.watch import Watch, accept, watched
 from numpyclip.regular_file import open_regular
 
 if TYPE_CHECKING:  # Pillow is imported when the first image arrives

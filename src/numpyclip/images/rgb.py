@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numpyclip.images.depth import bands
+from numpyclip.images.bit_depth import bands
 
 if TYPE_CHECKING:  # Pillow is imported when the first image arrives
     from PIL import Image

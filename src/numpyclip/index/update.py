@@ -29,7 +29,7 @@ from numpyclip.index.scope import Scope, is_within, reaches
 from numpyclip.index.store import Store
 from numpyclip.index.video_files import animation_parts, is_indexed_name, new_video, video_decoders
 from numpyclip.pipeline import Embedded, Reading, iter_embeddings
-from numpyclip.runtime.finite import NotFinite
+from numpyclip.runtime.finite_embeddings import NotFinite
 from numpyclip.videos.container import can_read_videos, is_video_name
 from numpyclip.videos.video_options import VideoOptions
 

@@ -13,7 +13,7 @@ from numpyclip.images.preprocess import Preprocess
 from numpyclip.index.decoders import package_version
 from numpyclip.index.records import NewPicture
 from numpyclip.model.ops import Array
-from numpyclip.runtime.finite import NotFinite
+from numpyclip.runtime.finite_embeddings import NotFinite
 from numpyclip.videos.animation_moments import read_moments
 from numpyclip.videos.container import is_video_name
 from numpyclip.videos.video_embeddings import embed_video

@@ -13,7 +13,7 @@ from numpyclip.families.exported import IMAGE_GRAPH, TEXT_GRAPH, ExportedModel
 from numpyclip.families.repository_files import EXPORTED
 from numpyclip.graph import image_graph, text_graph, write_graph
 from numpyclip.saving.plan import as_json
-from numpyclip.tokenizer.described import describe_tokenizer
+from numpyclip.tokenizer.serialization import describe_tokenizer
 
 FILES = (EXPORTED, f"{IMAGE_GRAPH}*", f"{TEXT_GRAPH}*", "tokenizer.json", "spiece.model")
 

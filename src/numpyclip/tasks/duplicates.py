@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError, as_paths
 from numpyclip.dual_encoder.clip import CLIP, check_model
+from numpyclip.images.bit_depth import Depth, bands
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
-from numpyclip.images.depth import Depth, bands
 from numpyclip.images.find import FileState
 from numpyclip.images.formats import identify
 from numpyclip.images.open import decoded, file_content

@@ -21,7 +21,7 @@ from numpyclip.images.open import Picture, name_of, open_picture
 from numpyclip.images.views import VIEWS, PictureView, View, checked_views, views_of
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched, checked_batch_size
-from numpyclip.runtime.finite import checked_finite
+from numpyclip.runtime.finite_embeddings import checked_finite
 
 if TYPE_CHECKING:
     from PIL import Image

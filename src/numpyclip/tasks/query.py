@@ -19,7 +19,7 @@ from numpyclip.images.open import Picture
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.images.views import CROP, View, read_views
 from numpyclip.model.ops import Array, normalize
-from numpyclip.runtime.finite import checked_finite
+from numpyclip.runtime.finite_embeddings import checked_finite
 from numpyclip.videos.container import is_video_name
 from numpyclip.videos.named_moment import moment_of
 from numpyclip.videos.video_embeddings import moment_image

@@ -12,7 +12,7 @@ from numpyclip.dual_encoder.embedding_model import EmbeddingModel
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched
-from numpyclip.runtime.finite import checked_finite
+from numpyclip.runtime.finite_embeddings import checked_finite
 from numpyclip.videos.frames import frame_at, frames
 from numpyclip.videos.video_options import DEFAULTS, VideoOptions
 

@@ -18,10 +18,10 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.file_systems import is_web
 from numpyclip.images.formats import identify
-from numpyclip.images.watch import quietly
+from numpyclip.images.pillow_limits import quietly
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
-from numpyclip.runtime.finite import checked_finite
+from numpyclip.runtime.finite_embeddings import checked_finite
 from numpyclip.server.http.base64_images import decode_base64
 from numpyclip.server.inference.batching import Batcher
 from numpyclip.server.inference.model_on_demand import ModelOnDemand, ModelSource

@@ -11,8 +11,8 @@ from numpyclip.errors import CheckpointError
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer, open_clip_tokenizer
 from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer
-from numpyclip.tokenizer.described import describe_tokenizer, read_tokenizer
 from numpyclip.tokenizer.hugging_face import TokenizerRules, hugging_face_tokenizer, open_clip_file_tokenizer
+from numpyclip.tokenizer.serialization import describe_tokenizer, read_tokenizer
 
 FOLDERS = Path(__file__).parents[1] / "golden" / "tokenizers"
 TEXTS = [

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.images.depth import Depth
+from numpyclip.images.bit_depth import Depth
 from numpyclip.images.open import open_picture
 from numpyclip.images.rgb import on_white
 
@@ -129,7 +129,7 @@ def test_a_dark_png_stays_dark_also_where_pillow_has_no_mode_of_16_bits(monkeypa
 
 
 def test_a_large_picture_is_scaled_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("numpyclip.images.depth._BAND", 300)
+    monkeypatch.setattr("numpyclip.images.bit_depth._BAND", 300)
     assert np.array_equal(np.asarray(open_picture(DEEP["TIFF"])), EIGHT)
     assert np.abs(np.asarray(open_picture(DEEP["float, negative"]), int) - EIGHT).max() <= 1
 

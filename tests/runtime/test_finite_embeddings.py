@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import CorruptCheckpointError, InputError
-from numpyclip.runtime.finite import NotFinite, any_finite, checked_finite, finite_rows
+from numpyclip.runtime.finite_embeddings import NotFinite, any_finite, checked_finite, finite_rows
 
 ROWS = np.array([[1, 0], [np.nan, 0], [0, -np.inf], [0, np.inf], [0, 0]], np.float32)
 

@@ -15,7 +15,7 @@ from numpyclip.errors import PictureError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.formats import identify
 from numpyclip.images.open import open_picture
-from numpyclip.images.watch import quietly, watched
+from numpyclip.images.pillow_limits import quietly, watched
 from tests.picture_files import NOISE, encoded
 
 
@@ -59,7 +59,7 @@ def test_a_warning_names_no_line_of_a_caller() -> None:
     """Most images are read on threads, where there is none; the name in the warning tells them apart."""
     with pytest.warns(UserWarning) as told:
         open_picture(corrupt_exif(), name="photo.jpg")
-    assert {Path(warning.filename).name for warning in told} == {"watch.py"}
+    assert {Path(warning.filename).name for warning in told} == {"pillow_limits.py"}
 
 
 def test_each_picture_is_named_also_where_pillow_would_say_it_once() -> None:
