@@ -144,6 +144,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
+    parser.add_argument(
+        "--servers", nargs="+", default=list(SERVERS), choices=SERVERS, help="the last is the reference"
+    )
     parser.add_argument("--plain", type=int, metavar="PORT", help=argparse.SUPPRESS)
     parser.add_argument("--ask", nargs=3, metavar=("PORT", "KIND", "CLIENTS"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -153,13 +156,13 @@ def main() -> None:
     if given.ask:
         ask(int(given.ask[0]), given.ask[1], int(given.ask[2]), given.seconds)
         return
-    ports = {server: 8300 + number for number, server in enumerate(SERVERS)}
+    ports = {server: 8300 + number for number, server in enumerate(given.servers)}
     processes = {server: start(server, port) for server, port in ports.items()}
     try:
         rows = [until_ready(port) for port in ports.values()]
         cosine = min(sum(a * b for a, b in zip(row, rows[-1], strict=True)) for row in rows)
         assert cosine > 0.999, f"they answer different things: cosine {cosine}"
-        print(f"Python at {PYTHON}; least cosine to {PLAIN} {cosine:.6f}")
+        print(f"Python at {PYTHON}; least cosine to {given.servers[-1]} {cosine:.6f}")
         for kind in given.kinds:
             for clients in CLIENTS:
                 compare(ports, kind, clients, given)
@@ -183,7 +186,7 @@ def compare(ports: dict[str, int], kind: str, clients: int, given: argparse.Name
     print(f"{kind}, {clients} clients:")
     for server, rows in found.items():
         rate, median, late = (statistics.median(column) for column in zip(*rows, strict=True))
-        speed = 1 / (result.ratio(server, PLAIN) or 1)
+        speed = 1 / (result.ratio(server, given.servers[-1]) or 1)
         print(f"  {server:24} {rate:7.1f}/s {median:7.1f} ms (95 %: {late:7.1f}) {speed:.2f} times", flush=True)
 
 
