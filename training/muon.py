@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+HAS_BFLOAT16 = any(torch.cpu.get_capabilities().get(kind) for kind in ("amx_bf16", "avx512_bf16"))  # as instructions
+
 _MOMENTUM = 0.95
 _SIZE = 0.2  # root mean square of AdamW's updates
 _POLYNOMIAL = (3.4445, -4.7750, 2.0315)  # whose repetition brings what lies in 0..1 near 1
@@ -46,9 +48,9 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """Make all singular values of each matrix about one, by Newton and Schulz's iteration in bfloat16."""
+    """Make all singular values of each matrix about one by Newton and Schulz's iteration; bfloat16 suffices."""
     a, b, c = _POLYNOMIAL
-    x = matrices.bfloat16()
+    x = matrices.bfloat16() if HAS_BFLOAT16 else matrices
     is_tall = x.shape[-2] > x.shape[-1]
     x = x.mT if is_tall else x
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)

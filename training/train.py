@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from batches import Batch, Batches
 from captions import Shares
 from model import CLIP
-from muon import Muon
+from muon import HAS_BFLOAT16, Muon
 from pool import Pool
 from recall import Recall
 from records import Log, save
@@ -61,7 +61,6 @@ SMOOTHING = 0.02
 SEED = 0
 SAVE_EVERY, MEASURE_EVERY = 600, 500  # seconds, steps
 FEW_TOKENS = 9  # of most texts
-HAS_BFLOAT16 = any(torch.cpu.get_capabilities().get(kind) for kind in ("amx_bf16", "avx512_bf16"))
 
 
 def untrained() -> CLIP:
