@@ -10,11 +10,16 @@ import numpyclip
 ROOT = Path(__file__).parents[1]
 
 
-def loaded_by(code: str) -> set[str]:
-    """Top-level packages outside the standard library that a fresh interpreter has after some code."""
+def modules_after(code: str) -> set[str]:
+    """Top-level modules and packages that a fresh interpreter has after some code."""
     program = f"{code}\nimport sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
-    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    return set(out.split()) - set(sys.stdlib_module_names)
+    return set(
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    )
+
+
+def loaded_by(code: str) -> set[str]:
+    return modules_after(code) - set(sys.stdlib_module_names)
 
 
 def test_classifying_a_picture_loads_pillow_and_nothing_else() -> None:
@@ -24,6 +29,11 @@ def test_classifying_a_picture_loads_pillow_and_nothing_else() -> None:
     )
     pillow = loaded_by("import numpy; from PIL import Image; Image.init()")
     assert loaded_by(code) - pillow == {"numpyclip"}
+
+
+def test_loading_a_model_imports_nothing_of_the_network() -> None:
+    modules = modules_after("import numpyclip; model, preprocess = numpyclip.load('tiny')")
+    assert not modules & {"http", "email", "ssl", "socket", "asyncio"}
 
 
 def test_import_opens_no_file_of_the_package_and_no_socket() -> None:

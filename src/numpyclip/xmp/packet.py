@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Mapping, Sequence
-from xml.sax.saxutils import escape, quoteattr
+from html import escape  # xml.sax would import http.client
 
 from numpyclip.errors import InputError, PictureError
 from numpyclip.image_marks import NO_TEXT
@@ -85,7 +85,7 @@ class Packet:
     def _changed(self, place: Property, wanted: list[str], is_single: bool) -> list[tuple[Span, bytes]] | None:
         """Return the edits of a property that is there; None if it has to be written anew."""
         if is_single:
-            return None if place.content is None else [(place.content, escape(wanted[0], {'"': "&quot;"}).encode())]
+            return None if place.content is None else [(place.content, escape(wanted[0]).encode())]
         if not place.items:
             return None
         pairs, kept, there = zip(place.items, place.values, strict=True), set(wanted), set(place.values)
@@ -93,7 +93,7 @@ class Packet:
         first, end = place.items[0], place.items[-1].end
         before, li = self._data[self._with_space(first).start : first.start], tag_name(self._data, first)
         new = (value for value in wanted if value not in there)
-        edits.append((Span(end, end), b"".join(before + _element(li, escape(value).encode()) for value in new)))
+        edits.append((Span(end, end), b"".join(before + _element(li, _escaped(value)) for value in new)))
         return edits
 
     def _added(self, properties: Sequence[tuple[Name, Sequence[str] | str]]) -> list[tuple[Span, bytes]]:
@@ -136,15 +136,19 @@ def check_text(text: str) -> None:
         raise InputError(f"{text!r:.60}: is empty or has control characters; expected a name on one line.")
 
 
+def _escaped(text: str) -> bytes:
+    return escape(text, quote=False).encode()
+
+
 def _property(name: Name, value: Sequence[str] | str, node: Node, space: bytes) -> bytes:
     """Write a property as an element on a line of its own."""
     prefix = node.prefixes.get(name.uri)
-    declared = b"" if prefix else f" xmlns:{name.prefix}={quoteattr(name.uri)}".encode()
+    declared = b"" if prefix else f' xmlns:{name.prefix}="{escape(name.uri)}"'.encode()
     tag = f"{prefix or name.prefix}:{name.local}".encode()
     if isinstance(value, str):
-        return space + _element(tag, escape(value).encode(), declared)
+        return space + _element(tag, _escaped(value), declared)
     rdf = _prefixed(node, RDF, "rdf")
-    items = b"".join(space + b"  " + _element(b"%sli" % rdf, escape(each).encode()) for each in value)
+    items = b"".join(space + b"  " + _element(b"%sli" % rdf, _escaped(each)) for each in value)
     kind = b"%sSeq" % rdf if name.local in _ORDERED else b"%sBag" % rdf
     return space + _element(tag, space + b" " + _element(kind, items + space + b" ") + space, declared)
 
