@@ -120,7 +120,7 @@ def start(server: str, port: int) -> subprocess.Popen:
     if server != PLAIN:
         model = str(Checkpoint("ViT-B/32").openai)
         command = [sys.executable, "-m", "numpyclip", "serve", "--no-index", "-m", model, "--port", str(port)]
-        command += SERVERS[server] or []
+        command += ["--log-level", "warning", *(SERVERS[server] or [])]
     return subprocess.Popen(command, env=environment)
 
 

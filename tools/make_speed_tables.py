@@ -36,6 +36,7 @@ CONTESTANTS = (
 PAGES = (  # the folder of results, and how many questions
     (ROOT / "README.md", "avx512_bf16", 6),
     (ROOT / "docs" / "explanations" / "speed.md", "avx512_bf16", len(QUESTIONS)),
+    (ROOT / "docs" / "explanations" / "speed.md", "avx2", len(QUESTIONS)),
 )
 
 
