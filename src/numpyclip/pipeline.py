@@ -20,9 +20,7 @@ from numpy.typing import NDArray
 from numpyclip.arguments import OnError, error_handler
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
-from numpyclip.images.exif import read_exif
 from numpyclip.images.find import FileState
-from numpyclip.images.metadata import ImageMetadata
 from numpyclip.images.open import Picture, file_content, has_state
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.images.views import CROP, View, read_views
@@ -120,8 +118,12 @@ class PictureReader:
         if embedding is None and self.known is not None:
             embedding = self.known.of_digest(digest)
         pixels = self._pixels(data, name) if embedding is None else {}
-        metadata = ImageMetadata(digest, read_exif(data, name), state) if self.with_metadata else None
-        return Reading(pixels, embedding, metadata, name)
+        if not self.with_metadata:
+            return Reading(pixels, embedding, None, name)
+        from numpyclip.images.exif import read_exif  # and XMP, which only an index needs
+        from numpyclip.images.metadata import ImageMetadata
+
+        return Reading(pixels, embedding, ImageMetadata(digest, read_exif(data, name), state), name)
 
     def _pixels(self, picture: Picture, name: str | None) -> Mapping[str, _Pixels]:
         return read_views(self.preprocess, self.views, picture, self.options, name=name)
