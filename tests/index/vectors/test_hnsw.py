@@ -77,11 +77,13 @@ def test_it_finds_nearly_all_and_tells_how_much(shards: Shards, tmp_path: Path) 
 
 
 PROGRAM = """
-import os, signal, sys
+import functools, os, signal, sys
 from pathlib import Path
 from numpyclip.index.vectors import Space, hnsw
 from numpyclip.index.vectors.shards import Shards
+from usearch.index import Index
 
+Index.add = functools.partialmethod(Index.add, threads=1)
 folder, moment, after = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 hnsw._AT_ONCE, hnsw._PATIENCE, calls, checksum = 128, 0, 0, hnsw.checksum
 
@@ -109,7 +111,7 @@ hnsw.build(Shards(folder / "pictures-1", 32), 1000, folder, Space(1, "pictures")
 
 @pytest.fixture
 def added(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Rows in the order in which they are added to graphs."""
+    """Rows in the order in which they are added to graphs: by one thread, since several link some rows by chance."""
     from usearch.index import Index
 
     rows: list[int] = []
@@ -117,7 +119,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def recorded(graph: object, keys: np.ndarray, vectors: np.ndarray) -> None:
         rows.extend(keys.tolist())
-        add(graph, keys, vectors)
+        add(graph, keys, vectors, threads=1)
 
     monkeypatch.setattr(Index, "add", recorded)
     monkeypatch.setattr(hnsw, "_AT_ONCE", 128)
