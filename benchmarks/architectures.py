@@ -28,6 +28,8 @@ from typing import Any
 
 import numpy as np
 
+from contest.own_memory import reset_peak, resident
+
 ROOT = Path(__file__).parents[1]
 SPEEDS = ROOT / "src" / "numpyclip" / "data" / "speeds.json"
 RESULTS = ROOT / "benchmarks" / "results" / "towers.json"
@@ -171,15 +173,9 @@ def in_turn(towers: list[Tower], count: int) -> list[float]:
 
 def working_memory(tower: Tower) -> tuple[int, float]:
     """Return the bytes that a batch needs beside the weights, and its seconds."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is what is resident now
-    before = resident("VmRSS")
+    before = reset_peak()
     seconds = tower.seconds(BATCH)
     return resident("VmHWM") - before, seconds
-
-
-def resident(which: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(which))
 
 
 def measure(name: str, which: str) -> dict[str, object]:

@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from architectures import resident
 from contest import report
 from contest.files import ROOT
+from contest.own_memory import reset_peak, resident
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.preprocess import Preprocess
 
@@ -80,8 +80,7 @@ def encode(case: Case, size: tuple[int, int]) -> bytes:
 def decode(small: str, file: str, *, is_reduced: bool) -> None:
     preprocess, options = Preprocess(224), DecodeOptions(draft=is_reduced)
     preprocess.read(small, options)  # loads the decoder
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is what is resident now
-    before, start = resident("VmRSS"), time.process_time()
+    before, start = reset_peak(), time.process_time()
     preprocess.read(file, options)
     seconds = time.process_time() - start
     print(json.dumps([resident("VmHWM") - before, seconds]))

@@ -23,9 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from architectures import ROOT, is_scale, read_config, resident
+from architectures import ROOT, is_scale, read_config
 from contest import report
 from contest.arena import PAUSE, environment
+from contest.own_memory import resident
 
 NAMES = ("ViT-B-32", "ViT-L-14", "ViT-H-14", "ViT-bigG-14")
 WAYS = ("low_memory", "usual")

@@ -23,6 +23,7 @@ from PIL import Image
 import numpyclip
 from architectures import alone, make_model, read_config
 from contest import report
+from contest.own_memory import resident
 from numpyclip.videos.frames import frames
 
 RATE, SCENE = 25, 4
@@ -76,8 +77,7 @@ def repeat(source: Path, path: Path, minutes: int) -> Path:
 def decode(path: str) -> None:
     begun = time.process_time()
     count = sum(1 for _ in frames(path, SIDE))
-    (peak,) = (line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
-    print(count, time.process_time() - begun, int(peak) / 1024)
+    print(count, time.process_time() - begun, resident("VmHWM") / 2**20)
 
 
 def seconds_of_a_moment(model: numpyclip.CLIP) -> float:

@@ -13,6 +13,7 @@ import pytest
 
 import numpyclip
 from numpyclip import batch, index, open_clip, reference, tasks, videos
+from tests.fresh_interpreter import modules_after
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "reference" / "api.md").read_text("utf-8")
@@ -54,12 +55,6 @@ def listed(package: str) -> list[str]:
     cells = re.findall(r"^\| (.+?) \|(?: (.+?) \|)?", section[1], re.MULTILINE)
     is_by_module = package == "numpyclip.integrations"
     return re.findall(r"`(\w+)`", "".join(first + (second if is_by_module else "") for first, second in cells))
-
-
-def modules_after(code: str) -> set[str]:
-    program = f"{code}\nimport sys; print(*sys.modules)"
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    return set(found.stdout.split())
 
 
 @pytest.mark.parametrize(("package", "name"), NAMES)

@@ -6,20 +6,14 @@ import sys
 from pathlib import Path
 
 import numpyclip
+from tests.fresh_interpreter import modules_after
 
 ROOT = Path(__file__).parents[1]
 
 
-def modules_after(code: str) -> set[str]:
-    """Top-level modules and packages that a fresh interpreter has after some code."""
-    program = f"{code}\nimport sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
-    return set(
-        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
-    )
-
-
 def loaded_by(code: str) -> set[str]:
-    return modules_after(code) - set(sys.stdlib_module_names)
+    """Top-level packages outside the standard library that a fresh interpreter has after some code."""
+    return {name.partition(".")[0] for name in modules_after(code)} - set(sys.stdlib_module_names)
 
 
 def test_classifying_a_picture_loads_pillow_and_nothing_else() -> None:
@@ -47,6 +41,7 @@ def audit(event, args):
         opened.append((event, args))
 sys.addaudithook(audit)
 import numpyclip
+from tests.fresh_interpreter import modules_after
 assert not opened, opened
 """
     subprocess.run([sys.executable, "-c", code], check=True)
